@@ -1,0 +1,1 @@
+"""Host side: sources of examples, readers of annotation formats, augmentation, batches."""

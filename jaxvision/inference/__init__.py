@@ -1,0 +1,1 @@
+"""Using trained models: drawing what they predict."""
