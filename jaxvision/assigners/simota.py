@@ -1,0 +1,152 @@
+"""SimOTA: each object takes its k cheapest anchors, with k read off the predictions themselves.
+
+YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, section 2.1, a simplification of OTA (Ge et al. 2021,
+https://arxiv.org/abs/2103.14259). Equal to the authors' implementation at its current state by default
+(centre regions of radius 1.5) and, by option, at the paper's (radius 2.5, or inside the box).
+Departs from it: among equal costs the lowest anchor wins, where the authors' order is undefined.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from jaxvision.assigners.assignment import Assignment
+from jaxvision.ops.boxes import pairwise_iou
+
+# The penalty of an anchor for an object whose own region it lies outside of.
+PENALTY = {"center": 1e6, "box_or_center": 1e5}
+
+
+def simota(
+    boxes: jax.Array,
+    class_logits: jax.Array,
+    objectness_logits: jax.Array,
+    points: jax.Array,
+    strides: jax.Array,
+    gt_boxes: jax.Array,
+    gt_classes: jax.Array,
+    gt_valid: jax.Array,
+    *,
+    center_radius: float = 1.5,
+    candidates: str = "center",
+) -> Assignment:
+    """Assigns the objects of one image to anchors; `jax.vmap` makes it a batch.
+
+    Predictions enter as constants: no gradient flows back through the assignment.
+
+    Args:
+        boxes: Decoded predictions [A, 4], xyxy in pixels.
+        class_logits: [A, K].
+        objectness_logits: [A].
+        points: Centres of the anchors' cells [A, 2], x and y in pixels.
+        strides: Sides of the cells [A], pixels.
+        gt_boxes: Objects [N, 4], xyxy in pixels.
+        gt_classes: Classes of the objects [N], in [0, K).
+        gt_valid: False for padding objects [N], anywhere.
+        center_radius: Half side of an object's centre region, in strides.
+        candidates: `center`: anchors inside a centre region may match. `box_or_center`: also those
+            inside a box, and those not in both pay (the paper's version, with `center_radius` 2.5).
+
+    Returns:
+        The object of each anchor and their IoU.
+
+    Raises:
+        ValueError: If `candidates` is none of the two.
+    """
+    if candidates not in PENALTY:
+        raise ValueError(f"candidates must be one of {', '.join(PENALTY)}, got {candidates}")
+    boxes, class_logits, objectness_logits, gt_boxes = jax.lax.stop_gradient(
+        jax.tree.map(
+            lambda x: jnp.asarray(x, jnp.float32),
+            (boxes, class_logits, objectness_logits, gt_boxes),
+        )
+    )
+    in_center = in_center_region(points, strides, gt_boxes, center_radius) & gt_valid[:, None]
+    if candidates == "center":
+        eligible, preferred = in_center, in_center
+    else:
+        in_box = in_boxes(points, gt_boxes) & gt_valid[:, None]
+        eligible, preferred = in_box | in_center, in_box & in_center
+    candidate = eligible.any(axis=0)
+
+    iou = jnp.where(gt_valid[:, None] & candidate, pairwise_iou(gt_boxes, boxes), 0.0)
+    cost = class_cost(class_logits, objectness_logits, gt_classes) - 3.0 * jnp.log(iou + 1e-8)
+    # Added last and in float32, as the reference does: next to a million, costs that differ by
+    # less than its spacing of 1/16 are equal.
+    cost = cost + jnp.where(preferred, 0.0, PENALTY[candidates])
+    cost = jnp.where(gt_valid[:, None] & candidate, cost, jnp.inf)
+    matched = dynamic_k_match(cost, iou)
+    own_iou = jnp.take_along_axis(iou, jnp.maximum(matched, 0)[None], axis=0)[0]
+    return Assignment(matched, jnp.where(matched >= 0, own_iou, 0.0))
+
+
+def in_center_region(
+    points: jax.Array, strides: jax.Array, gt_boxes: jax.Array, radius: float
+) -> jax.Array:
+    """Whether each point lies within `radius` strides of each object's centre, [N, A]; borders are out."""
+    center = (gt_boxes[:, None, :2] + gt_boxes[:, None, 2:]) / 2
+    reach = strides * radius
+    return (
+        (points[None, :, 0] - center[..., 0] > -reach[None])
+        & (points[None, :, 0] - center[..., 0] < reach[None])
+        & (points[None, :, 1] - center[..., 1] > -reach[None])
+        & (points[None, :, 1] - center[..., 1] < reach[None])
+    )
+
+
+def in_boxes(points: jax.Array, gt_boxes: jax.Array) -> jax.Array:
+    """Whether each point lies inside each object's box, [N, A]; borders are out."""
+    x, y = points[None, :, 0], points[None, :, 1]
+    x1, y1, x2, y2 = (gt_boxes[:, None, i] for i in range(4))
+    return (x > x1) & (x < x2) & (y > y1) & (y < y2)
+
+
+def class_cost(
+    class_logits: jax.Array, objectness_logits: jax.Array, gt_classes: jax.Array
+) -> jax.Array:
+    """Binary cross entropy of every anchor's class scores against every object's class.
+
+    The score is p = sqrt(sigmoid(class) * sigmoid(objectness)), each logarithm is cut at -100 as
+    PyTorch does. All objects share the sum over "not this class", so that an object adds one
+    column of it: no array of N x A x K.
+
+    Args:
+        class_logits: [A, K].
+        objectness_logits: [A].
+        gt_classes: [N].
+
+    Returns:
+        Cost [N, A].
+    """
+    # Not through log_sigmoid: where the reference's product underflows, its logarithm is -100.
+    p = jnp.sqrt(jax.nn.sigmoid(class_logits) * jax.nn.sigmoid(objectness_logits)[:, None])
+    log_p = jnp.maximum(jnp.log(p), -100.0)
+    log_not_p = jnp.maximum(jnp.log1p(-p), -100.0)
+    one_hot = jax.nn.one_hot(gt_classes, class_logits.shape[-1], dtype=jnp.float32)
+    own = jnp.matmul(one_hot, (log_not_p - log_p).T, precision=jax.lax.Precision.HIGHEST)
+    return own - log_not_p.sum(axis=-1)[None]
+
+
+def dynamic_k_match(cost: jax.Array, iou: jax.Array, *, top: int = 10) -> jax.Array:
+    """Gives each object its k cheapest anchors, k the truncated sum of its best IoUs, at least 1.
+
+    Args:
+        cost: Assignment cost [N, A], lower is better, inf where a pair may not match.
+        iou: IoU of objects and predicted boxes [N, A], in [0, 1], 0 where an anchor is no candidate.
+        top: Number of best IoUs summed to estimate k.
+
+    Returns:
+        The object of each anchor [A] int32, -1 for none. An anchor that several objects take goes to the
+        object for which it is cheapest, whether that object took it or not.
+    """
+    num_objects, num_anchors = cost.shape
+    top = min(top, num_anchors)
+    k = jnp.maximum(jax.lax.top_k(iou, top)[0].sum(axis=1).astype(jnp.int32), 1)
+    cheapest_cost, cheapest = jax.lax.top_k(-cost, top)
+    taken = (jnp.arange(top)[None] < k[:, None]) & jnp.isfinite(cheapest_cost)
+
+    # Scatters of N * top entries in place of an N x A matching matrix.
+    anchors = jnp.where(taken, cheapest, num_anchors).reshape(-1)
+    objects = jnp.repeat(jnp.arange(num_objects, dtype=jnp.int32), top)
+    claims = jnp.zeros(num_anchors, jnp.int32).at[anchors].add(1, mode="drop")
+    matched = jnp.full(num_anchors, -1, jnp.int32).at[anchors].max(objects, mode="drop")
+    return jnp.where(claims > 1, jnp.argmin(cost, axis=0).astype(jnp.int32), matched)

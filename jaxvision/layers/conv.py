@@ -1,0 +1,87 @@
+"""Convolution, normalisation, activation: the unit that convolutional networks repeat."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.depthwise import DepthwiseConv
+
+Activation = Callable[[jax.Array], jax.Array]
+
+
+class ConvNormAct(nn.Module):
+    """A k x k convolution without bias, padded by k // 2 on each side, then norm and activation.
+
+    Attributes:
+        features: Output channels.
+        kernel_size: Side of the filter, odd.
+        stride: Spatial stride.
+        groups: Groups of the convolution.
+        act: Activation, or None for none.
+        norm: Factory of the normalisation.
+        kernel_init: Initialiser of the kernel.
+        dtype: Of the computation; parameters are float32.
+    """
+
+    features: int
+    kernel_size: int = 3
+    stride: int = 1
+    groups: int = 1
+    act: Activation | None = nn.relu
+    norm: Callable[..., nn.Module] = BatchNorm
+    kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, H, W, C] to [B, ceil(H / stride), ceil(W / stride), features]."""
+        x = nn.Conv(
+            self.features,
+            (self.kernel_size, self.kernel_size),
+            strides=(self.stride, self.stride),
+            # SAME would pad a stride of 2 on the far side only.
+            padding=self.kernel_size // 2,
+            feature_group_count=self.groups,
+            use_bias=False,
+            kernel_init=self.kernel_init,
+            dtype=self.dtype,
+            name="conv",
+        )(x)
+        x = self.norm(dtype=self.dtype, name="norm")(x, train=train)
+        return x if self.act is None else self.act(x)
+
+
+class DepthwiseSeparable(nn.Module):
+    """A depthwise k x k and a dense 1 x 1 convolution, each with norm and activation.
+
+    Attributes: those of `ConvNormAct`, without groups.
+    """
+
+    features: int
+    kernel_size: int = 3
+    stride: int = 1
+    act: Activation | None = nn.relu
+    norm: Callable[..., nn.Module] = BatchNorm
+    kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, H, W, C] to [B, ceil(H / stride), ceil(W / stride), features]."""
+        x = DepthwiseConv(
+            self.kernel_size, self.stride, self.kernel_init, self.dtype, name="depthwise"
+        )(x)
+        x = self.norm(dtype=self.dtype, name="depthwise_norm")(x, train=train)
+        x = x if self.act is None else self.act(x)
+        return ConvNormAct(
+            self.features,
+            kernel_size=1,
+            act=self.act,
+            norm=self.norm,
+            kernel_init=self.kernel_init,
+            dtype=self.dtype,
+            name="pointwise",
+        )(x, train=train)

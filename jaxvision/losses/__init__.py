@@ -1,0 +1,1 @@
+"""Per-example or scalar losses with explicit masks."""

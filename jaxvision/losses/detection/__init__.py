@@ -1,0 +1,1 @@
+"""One detection paper's recipe a file."""

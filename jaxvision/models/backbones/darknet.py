@@ -1,0 +1,69 @@
+"""Darknet-53, the backbone of YOLOv3.
+
+YOLOv3, Redmon and Farhadi 2018, https://arxiv.org/abs/1804.02767, table 1. YOLOX puts YOLOv3-SPP's
+block of five convolutions around spatial pyramid pooling on top of it.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxvision.layers.csp import ConvFactory
+from jaxvision.layers.spatial_pyramid_pooling import SpatialPyramidPooling
+
+
+class DarknetBlock(nn.Module):
+    """1 x 1 to half the channels, 3 x 3 back, plus identity.
+
+    Attributes:
+        conv: Factory of convolution blocks.
+    """
+
+    conv: ConvFactory
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, H, W, C] to [B, H, W, C]."""
+        y = self.conv(x.shape[-1] // 2, 1, name="reduce")(x, train=train)
+        y = self.conv(x.shape[-1], 3, name="spatial")(y, train=train)
+        return x + y
+
+
+class Darknet(nn.Module):
+    """A stem and five stages of a stride-2 convolution and residual blocks.
+
+    Attributes:
+        depths: Residual blocks of the stages at strides 2, 4, 8, 16 and 32.
+        conv: Factory of convolution blocks.
+        pyramid_pooling: Whether the last stage ends with YOLOv3-SPP's block, which halves its channels.
+        dtype: Of the computation.
+    """
+
+    conv: ConvFactory
+    depths: tuple[int, ...] = (1, 2, 8, 8, 4)
+    pyramid_pooling: bool = False
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
+        """Maps images [B, H, W, 3] to {2, 4, 8, 16, 32: features}."""
+        features = 32
+        x = self.conv(features, 3, name="stem")(images.astype(self.dtype), train=train)
+
+        outputs = {}
+        for stage, blocks in enumerate(self.depths, start=1):
+            features *= 2
+            x = self.conv(features, 3, 2, name=f"stage{stage}_downsample")(x, train=train)
+            for i in range(blocks):
+                x = DarknetBlock(self.conv, name=f"stage{stage}_block{i + 1}")(x, train=train)
+            outputs[2**stage] = x
+
+        if self.pyramid_pooling:
+            half = features // 2
+            x = self.conv(half, 1, name="spp_conv1")(x, train=train)
+            x = self.conv(features, 3, name="spp_conv2")(x, train=train)
+            x = SpatialPyramidPooling(half, self.conv, name="spp")(x, train=train)
+            x = self.conv(features, 3, name="spp_conv3")(x, train=train)
+            x = self.conv(half, 1, name="spp_conv4")(x, train=train)
+            outputs[2**stage] = x
+        return outputs

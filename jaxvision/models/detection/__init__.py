@@ -1,0 +1,1 @@
+"""Detection networks: images to raw predictions, without assignment, loss or decoding."""

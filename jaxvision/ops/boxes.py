@@ -1,0 +1,76 @@
+"""Boxes as arrays [..., 4] of x1, y1, x2, y2: conversions, areas and overlaps."""
+
+import jax
+import jax.numpy as jnp
+
+
+def xyxy_to_cxcywh(boxes: jax.Array) -> jax.Array:
+    """Corners to centre and size, [..., 4] to [..., 4]."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return jnp.concatenate([(low + high) / 2, high - low], axis=-1)
+
+
+def cxcywh_to_xyxy(boxes: jax.Array) -> jax.Array:
+    """Centre and size to corners, [..., 4] to [..., 4]."""
+    center, half = boxes[..., :2], boxes[..., 2:] / 2
+    return jnp.concatenate([center - half, center + half], axis=-1)
+
+
+def area(boxes: jax.Array) -> jax.Array:
+    """Width times height, [..., 4] to [...]; negative for a box with one side turned."""
+    size = boxes[..., 2:] - boxes[..., :2]
+    return size[..., 0] * size[..., 1]
+
+
+def intersection(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Area that two boxes share, [..., 4] and [..., 4] to [...]; 0 where they do not touch."""
+    low = jnp.maximum(a[..., :2], b[..., :2])
+    high = jnp.minimum(a[..., 2:], b[..., 2:])
+    size = jnp.maximum(high - low, 0.0)
+    return size[..., 0] * size[..., 1]
+
+
+def iou(a: jax.Array, b: jax.Array, *, epsilon: float = 0.0) -> jax.Array:
+    """Intersection over union of boxes that stand at the same index.
+
+    Args:
+        a: Boxes [..., 4].
+        b: Boxes [..., 4].
+        epsilon: Added to the union, which is 0 for two empty boxes.
+
+    Returns:
+        IoU in [0, 1], [...].
+    """
+    shared = intersection(a, b)
+    return shared / (area(a) + area(b) - shared + epsilon)
+
+
+def pairwise_iou(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Intersection over union of every box with every other: [N, 4] and [A, 4] to [N, A]."""
+    # One coordinate at a time: [N, A] planes fuse into one pass, an [N, A, 2] array does not.
+    ax1, ay1, ax2, ay2 = (a[:, None, i] for i in range(4))
+    bx1, by1, bx2, by2 = (b[None, :, i] for i in range(4))
+    width = jnp.maximum(jnp.minimum(ax2, bx2) - jnp.maximum(ax1, bx1), 0.0)
+    height = jnp.maximum(jnp.minimum(ay2, by2) - jnp.maximum(ay1, by1), 0.0)
+    shared = width * height
+    union = area(a)[:, None] + area(b)[None, :] - shared
+    return jnp.where(union > 0, shared / jnp.where(union > 0, union, 1.0), 0.0)
+
+
+def generalized_iou(a: jax.Array, b: jax.Array, *, epsilon: float = 0.0) -> jax.Array:
+    """GIoU (Rezatofighi et al. 2019, equation 4): IoU less the empty share of the hull.
+
+    Args:
+        a: Boxes [..., 4].
+        b: Boxes [..., 4].
+        epsilon: Added to union and hull.
+
+    Returns:
+        GIoU in (-1, 1], [...].
+    """
+    shared = intersection(a, b)
+    union = area(a) + area(b) - shared
+    low = jnp.minimum(a[..., :2], b[..., :2])
+    high = jnp.maximum(a[..., 2:], b[..., 2:])
+    hull = area(jnp.concatenate([low, high], axis=-1))
+    return shared / (union + epsilon) - (hull - union) / (hull + epsilon)
