@@ -1,0 +1,1 @@
+"""Augmentations, one concept a file: boxes move with the pixels."""

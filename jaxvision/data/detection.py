@@ -1,0 +1,58 @@
+"""Opens detection datasets by the name of their format."""
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxvision.data.errors import DataError
+from jaxvision.data.example import DetectionSource
+from jaxvision.data.readers.coco import coco
+from jaxvision.data.readers.tfds import tfds
+from jaxvision.data.readers.voc import voc
+from jaxvision.data.readers.yolo import yolo
+from jaxvision.data.sources.shapes import shapes
+
+READERS: dict[str, Callable[..., DetectionSource]] = {"coco": coco, "voc": voc, "yolo": yolo}
+
+
+def detection_source(
+    source: str,
+    path: str | None,
+    split: str,
+    *,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+    **options: Any,
+) -> DetectionSource:
+    """Opens one split of a detection dataset.
+
+    Args:
+        source: `shapes`, `coco`, `voc`, `yolo` or `tfds:<name>`, as `tfds:voc/2007`.
+        path: Folder of the dataset; None or empty for `shapes`.
+        split: Name of the split, or a file, as the format has it; see the readers.
+        classes: The classes to use, in order: those of the training split when reading another one.
+            An object of any other class is an error. By default the dataset's own.
+        strict: Takes boxes outside their image and boxes without extent for errors, instead of
+            clipping and dropping them.
+        **options: What the one source takes besides: `length`, `image_size` and `seed` for shapes,
+            `images` for coco, `ignore_difficult` for voc.
+
+    Returns:
+        The examples, checked as far as that goes without reading the images.
+
+    Raises:
+        DataError: If the dataset has a fault.
+        ValueError: If `source` is unknown.
+    """
+    if source == "shapes":
+        return shapes(split, classes=classes, **options)
+    kind, _, name = source.partition(":")
+    if source not in READERS and not (kind == "tfds" and name):
+        known = ", ".join(["shapes", *READERS, "tfds:<name>"])
+        raise ValueError(f"data.source must be one of {known}, got {source!r}")
+    if not path:
+        raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
+    if not split:
+        raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
+    if kind == "tfds":
+        return tfds(path, split, name=name, classes=classes, strict=strict, **options)
+    return READERS[source](path, split, classes=classes, strict=strict, **options)

@@ -1,0 +1,111 @@
+"""From a source's example to one row of a `DetectionBatch`."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from jaxvision.data.augment.color import HSVShift
+from jaxvision.data.augment.flip import HorizontalFlip
+from jaxvision.data.augment.letterbox import Letterbox, fit, pad
+from jaxvision.data.example import DetectionSource
+
+# Objects with a side of at most this many pixels of the input are not trained on.
+_MIN_SIDE = 1.0
+
+
+def pad_objects(max_objects: int, **arrays: np.ndarray) -> dict[str, np.ndarray]:
+    """Pads arrays [n, ...] with zeros to [max_objects, ...]; what exceeds is cut off.
+
+    Args:
+        max_objects: Rows of the results.
+        **arrays: One row an object, all of the same n.
+
+    Returns:
+        The arrays by their names, and `valid` [max_objects], True for the first min(n,
+        max_objects).
+    """
+    padded = {}
+    for name, array in arrays.items():
+        padded[name] = np.zeros((max_objects, *array.shape[1:]), array.dtype)
+        padded[name][: len(array)] = array[:max_objects]
+    count = len(next(iter(arrays.values())))
+    return {**padded, "valid": np.arange(max_objects) < count}
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectionTrainSample:
+    """Draws one training image of a source (YOLOX, Ge et al. 2021, as in its released code).
+
+    Departs from the reference:
+        An image whose objects are all filtered away is trained on as an image without objects;
+        there, it is taken again without colour and flip, with boxes of less than a pixel.
+        Images without objects get colour and flip as the others; there, they get neither.
+
+    Attributes:
+        source: Where the examples come from.
+        image_size: Height and width of the network's input in pixels.
+        max_objects: Objects an image, N; of an image with more, the first N are kept.
+        flip: Probability of a mirror image.
+        hsv: Probability of a colour shift.
+    """
+
+    source: DetectionSource
+    image_size: tuple[int, int]
+    max_objects: int = 120
+    flip: float = 0.5
+    hsv: float = 1.0
+
+    def __call__(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Returns image [H, W, 3], boxes [N, 4], classes [N], valid [N] and index []."""
+        image, boxes, classes, crowd, _ = self.source[index]
+        boxes, classes = boxes[~crowd], classes[~crowd]
+        # The reference, too, shrinks first: colour sees the pixels that the network will see.
+        image, boxes, _ = fit(image, boxes, self.image_size)
+
+        # 1. Mosaic, 2. affine, 3. mixup belong here: they draw further examples from the source.
+        image = HSVShift(self.hsv)(image, rng)
+        image, boxes = HorizontalFlip(self.flip)(image, boxes, rng)
+        image = pad(image, self.image_size)
+
+        kept = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) > _MIN_SIDE
+        objects = pad_objects(self.max_objects, boxes=boxes[kept], classes=classes[kept])
+        return {"image": image, "index": np.asarray(index, np.int32), **objects}
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectionEvalSample:
+    """Prepares one image of a source for evaluation: letterbox only, every object kept.
+
+    Attributes:
+        source: Where the examples come from.
+        image_size: Height and width of the network's input in pixels.
+        max_objects: Objects an image, N; what the fullest image needs by default.
+    """
+
+    source: DetectionSource
+    image_size: tuple[int, int]
+    max_objects: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_objects is not None and self.max_objects < self.source.max_objects:
+            raise ValueError(
+                f"max_objects must be at least {self.source.max_objects}, the objects of the "
+                f"fullest image, or the metric would miss some; got {self.max_objects}"
+            )
+
+    @functools.cached_property
+    def _rows(self) -> int:
+        return max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
+
+    def __call__(self, index: int) -> dict[str, np.ndarray]:
+        """Returns the keys of a `DetectionBatch` for one image, all but `mask`."""
+        image, boxes, classes, crowd, area = self.source[index]
+        image, boxes, scale = Letterbox(self.image_size)(image, boxes)
+        objects = pad_objects(self._rows, boxes=boxes, classes=classes, crowd=crowd, area=area)
+        return {
+            "image": image,
+            "index": np.asarray(index, np.int32),
+            "scale": np.asarray(scale, np.float32),
+            **objects,
+        }

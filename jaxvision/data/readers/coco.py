@@ -1,0 +1,223 @@
+"""COCO's instances JSON (https://cocodataset.org/#format-data)."""
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+from jaxvision.data.annotations import Annotations, from_rows
+from jaxvision.data.errors import DataError
+from jaxvision.data.readers.checks import (
+    check_classes,
+    check_files_exist,
+    class_index,
+    list_folder,
+    read_text,
+)
+from jaxvision.data.sources.files import DetectionFiles
+
+
+def coco(
+    path: str,
+    split: str,
+    *,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+    images: str | None = None,
+) -> DetectionFiles:
+    """Opens a split of a dataset in COCO's format.
+
+    Classes are the file's categories in the order of their ids. `iscrowd` becomes crowd; a missing
+    `area`, or one of 0, is the box's.
+
+    Departs from the reference (Megvii YOLOX): a box that begins left of the image keeps its right
+    edge when it is clipped, where theirs is shifted.
+
+    Args:
+        path: The dataset's folder.
+        split: `train2017` for `annotations/instances_train2017.json`, or a JSON file, relative to
+            `path`.
+        classes: The classes to use, in order, instead of the file's own.
+        strict: Takes boxes outside their image and boxes without extent for errors.
+        images: Folder of the images, relative to `path`; looked for in the usual places by default.
+
+    Raises:
+        DataError: If a file is missing or broken, a field is missing or of the wrong kind, ids
+            disagree, or an annotation is of a class that is not in `classes`.
+    """
+    file = split if split.endswith(".json") else f"annotations/instances_{split}.json"
+    file = os.path.join(path, file)
+    annotations, names = _read(file, classes)
+    root = _image_root(path, split, file, images, annotations)
+    annotations = dataclasses.replace(annotations, root=root)
+    paths = [os.fsdecode(name) for name in annotations.paths]
+    check_files_exist(root, paths, f"images[].file_name in {file}")
+    return DetectionFiles(annotations, names, strict=strict)
+
+
+class _Rows:
+    """Takes annotations out of the JSON while it is parsed.
+
+    860,001 annotations as dicts with their polygons need several gigabytes, these columns a small
+    part.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.image: list[int | str] = []
+        self.category: list[int] = []
+        self.boxes: list[tuple[float, ...]] = []
+        self.crowd: list[bool] = []
+        self.area: list[float] = []
+
+    def take(self, parsed: dict[str, Any]) -> dict[str, Any] | int:
+        """Replaces an annotation by its row number; other objects stay what they are."""
+        if "bbox" not in parsed and "image_id" not in parsed:
+            return parsed
+        where = f"{self.file}: annotation {parsed.get('id', f'number {len(self.image)}')}"
+        for field in ("image_id", "category_id", "bbox"):
+            if field not in parsed:
+                raise DataError(f"{where}: no field {field!r}; expected an instances file of COCO")
+        box = parsed["bbox"]
+        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+            raise DataError(f"{where}: bbox must be 4 numbers [x, y, width, height], got {box}")
+        area = parsed.get("area")
+        if area is not None and not _is_number(area):
+            raise DataError(f"{where}: area must be a number, got {area!r}")
+        x, y, width, height = box
+        self.image.append(parsed["image_id"])
+        self.category.append(parsed["category_id"])
+        self.boxes.append((x, y, x + width, y + height))
+        self.crowd.append(bool(parsed.get("iscrowd", 0)))
+        self.area.append(float("nan") if area is None else area)
+        return len(self.image) - 1
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _read(file: str, classes: tuple[str, ...] | None) -> tuple[Annotations, tuple[str, ...]]:
+    rows = _Rows(file)
+    text = read_text(file, "COCO annotations")
+    try:
+        document = json.loads(text, object_hook=rows.take)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{file}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}. The "
+            "file is probably cut short: export or download it again."
+        ) from error
+    if not isinstance(document, dict):
+        raise DataError(f"{file}: expected a JSON object with images, annotations and categories")
+    for field in ("images", "annotations", "categories"):
+        if not isinstance(document.get(field), list):
+            raise DataError(
+                f"{file}: no list {field!r}; expected images, annotations and categories, got "
+                f"{', '.join(sorted(document)) or 'nothing'}"
+            )
+    strays = [entry for entry in document["annotations"] if not isinstance(entry, int)]
+    if strays:
+        raise DataError(f"{file}: an annotation must have image_id and bbox, got {strays[0]}")
+
+    categories = _categories(file, document["categories"])
+    names = check_classes(classes or categories.values(), f"{file}: categories")
+    numbers, paths, sizes = _images(file, document["images"])
+
+    image, labels = [], []
+    known: dict[int, int] = {}
+    for row in document["annotations"]:
+        if rows.image[row] not in numbers:
+            raise DataError(
+                f"{file}: an annotation has image_id {rows.image[row]!r}, but images has no such id"
+            )
+        category = rows.category[row]
+        if category not in known:
+            if category not in categories:
+                raise DataError(
+                    f"{file}: an annotation has category_id {category!r}; categories has the ids "
+                    f"{', '.join(map(str, categories))}"
+                )
+            name = paths[numbers[rows.image[row]]]
+            where = f"{file}: annotation of {name}, category_id {category}"
+            known[category] = class_index(categories[category], names, where)
+        image.append(numbers[rows.image[row]])
+        labels.append(known[category])
+    order = document["annotations"]
+    return from_rows(
+        os.path.dirname(file),
+        paths,
+        sizes,
+        image=image,
+        boxes=[rows.boxes[row] for row in order],
+        classes=labels,
+        crowd=[rows.crowd[row] for row in order],
+        area=[rows.area[row] for row in order],
+    ), names
+
+
+def _categories(file: str, entries: list[Any]) -> dict[int, str]:
+    """Returns the class names by id, in the order of the ids."""
+    names = {}
+    for entry in entries:
+        number = entry.get("id") if isinstance(entry, dict) else None
+        if not isinstance(number, int) or not isinstance(entry.get("name"), str):
+            raise DataError(f"{file}: categories[] must have an id and a name, got {entry}")
+        if number in names:
+            raise DataError(f"{file}: categories has the id {number} twice")
+        names[number] = entry["name"]
+    return dict(sorted(names.items()))
+
+
+def _images(
+    file: str, entries: list[Any]
+) -> tuple[dict[int | str, int], list[str], list[tuple[int, int]]]:
+    """Returns the position of each image id, the file names, and the sizes (width, height)."""
+    numbers: dict[int | str, int] = {}
+    paths, sizes = [], []
+    for position, entry in enumerate(entries):
+        for field, kind in (("id", int | str), ("file_name", str), ("width", int), ("height", int)):
+            value = entry.get(field) if isinstance(entry, dict) else None
+            if not isinstance(value, kind):
+                raise DataError(f"{file}: images[{position}] has no valid {field!r}, got {value!r}")
+        if entry["width"] < 1 or entry["height"] < 1:
+            raise DataError(
+                f"{file}: {entry['file_name']} must have a positive width and height, got "
+                f"{entry['width']} x {entry['height']}"
+            )
+        if entry["id"] in numbers:
+            raise DataError(f"{file}: images has the id {entry['id']!r} twice")
+        numbers[entry["id"]] = position
+        paths.append(entry["file_name"])
+        sizes.append((entry["width"], entry["height"]))
+    if not paths:
+        raise DataError(f"{file}: images is empty; expected at least one image")
+    return numbers, paths, sizes
+
+
+def _image_root(
+    path: str, split: str, file: str, images: str | None, annotations: Annotations
+) -> str:
+    """Finds the folder that the file names are relative to, by the first image."""
+    if images is not None:
+        root = os.path.join(path, images)
+        list_folder(root, "images")
+        return root
+    stem = os.path.splitext(os.path.basename(file))[0].removeprefix("instances_")
+    # COCO itself; the same under images/; images beside the JSON; names with their folder in them.
+    tried = [
+        os.path.join(path, stem),
+        os.path.join(path, "images", stem),
+        os.path.dirname(file),
+        os.path.join(path, "images"),
+        path,
+    ]
+    for root in tried:
+        if os.path.exists(os.path.join(root, os.fsdecode(annotations.paths[0]))):
+            return root
+    for root in tried[:2]:
+        if os.path.isdir(root):
+            return root  # The folder is right and the image is missing: the caller says so.
+    raise DataError(
+        f"{file}: the image {os.fsdecode(annotations.paths[0])} of split {split!r} is missing in "
+        f"{', '.join(tried)}"
+    )

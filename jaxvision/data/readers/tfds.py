@@ -1,0 +1,124 @@
+"""Detection datasets prepared by TensorFlow Datasets as array_record files."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from jaxvision.data.annotations import Annotations, from_rows
+from jaxvision.data.errors import DataError
+from jaxvision.data.readers.checks import check_classes, class_index
+from jaxvision.data.sources.files import DetectionFiles
+
+
+def tfds(
+    path: str,
+    split: str,
+    *,
+    name: str,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+) -> DetectionFiles:
+    """Opens a split of a prepared dataset.
+
+    The boxes of all records are read once at the start; images stay encoded and on disk until they
+    are asked for.
+
+    Args:
+        path: TFDS's data folder.
+        split: `train`, `validation[:10%]`, ...
+        name: The dataset, as `voc/2007`.
+        classes: The classes to use, in order, instead of those of the feature `objects/label`.
+        strict: Takes boxes outside their image and boxes without extent for errors.
+
+    Raises:
+        DataError: If the dataset is not prepared as array_record under `path`, has no such split or
+            no boxes, or an object is of a class that is not in `classes`.
+    """
+    # Optional to those who read files, and slow to import.
+    import tensorflow_datasets
+
+    try:
+        builder = tensorflow_datasets.builder(name, data_dir=path)
+        records = builder.as_data_source(
+            split=split,  # pyright: ignore[reportCallIssue]
+            decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
+        )
+        features = builder.info.features
+    # TFDS raises exceptions of many kinds here: no such dataset, not prepared, another file format,
+    # no such split, TensorFlow missing.
+    except Exception as error:
+        raise DataError(
+            f"{path}: cannot open {name!r}, split {split!r}: {error}. It has to be prepared there "
+            "with file_format='array_record', which needs TensorFlow (pip install 'jaxvision[tf]')."
+        ) from error
+    return from_records(records, features, f"{path}/{name}/{split}", classes, strict=strict)
+
+
+def from_records(
+    records: Any,
+    features: Any,
+    name: str,
+    classes: tuple[str, ...] | None = None,
+    *,
+    strict: bool = False,
+) -> DetectionFiles:
+    """Wraps records of the form that TFDS's detection datasets have.
+
+    Args:
+        records: Sequence of {"image": encoded bytes, "objects": {"bbox": [n, 4] as ymin, xmin,
+            ymax, xmax in [0, 1], "label": [n]}}; `is_crowd` [n] is used where it exists.
+        features: `features["objects"]["label"].names` are the classes.
+        name: What to call the records in messages.
+        classes: The classes to use, in order, instead of the features'.
+        strict: Takes boxes outside their image and boxes without extent for errors.
+
+    Raises:
+        DataError: If the features lack the boxes, or an object is of a class that is not in
+            `classes`.
+    """
+    try:
+        own = tuple(features["objects"]["label"].names)
+        features["objects"]["bbox"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{name}: expected the features objects/bbox and objects/label, got {features}"
+        ) from error
+    names = check_classes(own if classes is None else classes, f"{name}: objects/label")
+    if not len(records):
+        raise DataError(f"{name}: the split is empty; expected at least one image")
+
+    image, boxes, labels, crowd = [], [], [], []
+    for index in range(len(records)):
+        objects = records[index]["objects"]
+        flags = objects.get("is_crowd", np.zeros(len(objects["label"]), bool))
+        for box, label, flag in zip(objects["bbox"], objects["label"], flags, strict=True):
+            ymin, xmin, ymax, xmax = box
+            image.append(index)
+            boxes.append((xmin, ymin, xmax, ymax))
+            labels.append(class_index(own[label], names, f"{name}[{index}]: objects/label"))
+            crowd.append(flag)
+    annotations = from_rows(
+        os.path.dirname(name),
+        [f"{os.path.basename(name)}[{index}]" for index in range(len(records))],
+        None,
+        image=image,
+        boxes=boxes,
+        classes=labels,
+        crowd=crowd,
+    )
+    return _Records(records, annotations, names, strict=strict)
+
+
+class _Records(DetectionFiles):
+    """Reads encoded images from records instead of files."""
+
+    def __init__(
+        self, records: Any, annotations: Annotations, classes: tuple[str, ...], *, strict: bool
+    ) -> None:
+        super().__init__(annotations, classes, strict=strict)
+        self._records = records
+
+    def encoded(self, index: int) -> bytes:
+        """Returns an image as it is stored."""
+        return bytes(self._records[index]["image"])

@@ -1,0 +1,153 @@
+"""Pascal VOC's XML (http://host.robots.ox.ac.uk/pascal/VOC/)."""
+
+import os
+import xml.etree.ElementTree as ElementTree
+
+from jaxvision.data.annotations import from_rows
+from jaxvision.data.errors import DataError
+from jaxvision.data.readers.checks import (
+    IMAGE_SUFFIXES,
+    check_classes,
+    class_index,
+    list_folder,
+    read_text,
+)
+from jaxvision.data.sources.files import DetectionFiles
+
+
+def voc(
+    path: str,
+    split: str,
+    *,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+    ignore_difficult: bool = False,
+) -> DetectionFiles:
+    """Opens a split of a dataset in Pascal VOC's format.
+
+    Coordinates in the XML count pixels from 1 and include the last one: pixel xmin..xmax covers
+    [xmin - 1, xmax]. Objects marked `difficult` are objects as any other, as the reference (Megvii
+    YOLOX) trains on them; for an evaluation that leaves them out, as VOC's own does, open the
+    evaluation split with `ignore_difficult`. Classes are all names that occur in the split, sorted.
+
+    Departs from the reference: there the last pixel is not included, boxes are one pixel smaller.
+
+    Args:
+        path: Folder with `Annotations`, `ImageSets` and `JPEGImages`, or a folder of such folders.
+        split: `trainval` for `ImageSets/Main/trainval.txt`, or a list of names in a file `*.txt`
+            relative to `path`. Several are joined by `+`, and folders go before the name:
+            `VOC2007/trainval+VOC2012/trainval`.
+        classes: The classes to use, in order, instead of those that occur.
+        strict: Takes boxes outside their image and boxes without extent for errors.
+        ignore_difficult: Makes difficult objects crowds: not trained on, and ignored by the metric.
+
+    Raises:
+        DataError: If a file is missing or broken, a field is missing or of the wrong kind, or an
+            object is of a class that is not in `classes`.
+    """
+    paths: list[str] = []
+    sizes, image, boxes, names, difficult, files = [], [], [], [], [], []
+    for part in split.split("+"):
+        for picture, file in _members(path, part.strip()):
+            size, objects = _read(file)
+            for name, box, hard in objects:
+                image.append(len(paths))
+                names.append(name)
+                boxes.append(box)
+                difficult.append(hard)
+                files.append(file)
+            paths.append(os.path.relpath(picture, path))
+            sizes.append(size)
+
+    found = check_classes(
+        sorted(set(names)) if classes is None else classes, f"{path}: objects of split {split!r}"
+    )
+    labels = [
+        class_index(name, found, f"{file}: object/name")
+        for name, file in zip(names, files, strict=True)
+    ]
+    annotations = from_rows(
+        path,
+        paths,
+        sizes,
+        image=image,
+        boxes=boxes,
+        classes=labels,
+        crowd=difficult if ignore_difficult else None,
+    )
+    return DetectionFiles(annotations, found, strict=strict)
+
+
+def _members(path: str, part: str) -> list[tuple[str, str]]:
+    """Returns image and annotation file of each member of one split."""
+    if part.endswith(".txt"):
+        root, file = path, os.path.join(path, part)
+        # A list in another of several datasets: its own folder is above ImageSets.
+        if "/ImageSets/" in file:
+            root = file.split("/ImageSets/")[0]
+    else:
+        folder, name = os.path.split(part)
+        root = os.path.join(path, folder) if folder else path
+        file = os.path.join(root, "ImageSets", "Main", f"{name}.txt")
+        sets = os.path.dirname(file)
+        if not os.path.exists(file) and os.path.isdir(sets):
+            known = [entry[:-4] for entry in list_folder(sets, "splits") if entry.endswith(".txt")]
+            raise DataError(f"{file}: no split {name!r}; {sets} has {', '.join(known)}")
+    members = [line.strip() for line in read_text(file, "list of the split").splitlines()]
+    members = [member for member in members if member]
+    if not members:
+        raise DataError(f"{file}: the split is empty; expected a name of an image on each line")
+
+    images = os.path.join(root, "JPEGImages")
+    pictures: dict[str, str] = {}
+    for entry in list_folder(images, "images"):
+        stem, suffix = os.path.splitext(entry)
+        if suffix.lower() in IMAGE_SUFFIXES:
+            pictures.setdefault(stem, entry)
+    missing = [member for member in members if member not in pictures]
+    if missing:
+        raise DataError(
+            f"{os.path.join(images, missing[0])}.jpg: the image is missing, but {file} names it "
+            f"({len(missing):,} of {len(members):,} images are missing)"
+        )
+    labels = os.path.join(root, "Annotations")
+    return [
+        (os.path.join(images, pictures[member]), os.path.join(labels, f"{member}.xml"))
+        for member in members
+    ]
+
+
+def _read(
+    file: str,
+) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...], bool]]]:
+    """Returns the size (width, height) and name, box and difficulty of each object."""
+    text = read_text(file, "VOC annotation")
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise DataError(f"{file}: broken XML: {error}. Export the annotation again.") from error
+
+    width, height = (round(_number(file, root, f"size/{side}")) for side in ("width", "height"))
+    if width < 1 or height < 1:
+        raise DataError(f"{file}: size must be positive, got {width} x {height}")
+    objects = []
+    for element in root.iter("object"):
+        name = (element.findtext("name") or "").strip()
+        if not name:
+            raise DataError(f"{file}: an object has no name")
+        x1, y1, x2, y2 = (
+            _number(file, element, f"bndbox/{edge}") for edge in ("xmin", "ymin", "xmax", "ymax")
+        )
+        hard = (element.findtext("difficult") or "0").strip() == "1"
+        objects.append((name, (x1 - 1, y1 - 1, x2, y2), hard))
+    return (width, height), objects
+
+
+def _number(file: str, element: ElementTree.Element, field: str) -> float:
+    text = element.findtext(field)
+    if text is None:
+        raise DataError(f"{file}: no field {element.tag}/{field}; expected a number")
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"{file}: {element.tag}/{field} must be a number, got {text!r}") from None

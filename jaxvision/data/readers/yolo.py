@@ -1,0 +1,192 @@
+"""YOLO's text files, one a picture; a line is an object: `class cx cy width height`."""
+
+import os
+from typing import Any
+
+import yaml
+
+from jaxvision.data.annotations import from_rows
+from jaxvision.data.errors import DataError
+from jaxvision.data.readers.checks import (
+    IMAGE_SUFFIXES,
+    check_classes,
+    check_files_exist,
+    class_index,
+    list_folder,
+    read_text,
+)
+from jaxvision.data.sources.files import DetectionFiles
+
+# Rounded fractions exceed 1 a little; pixels exceed it by far.
+_LARGEST = 1.01
+
+
+def yolo(
+    path: str,
+    split: str,
+    *,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+) -> DetectionFiles:
+    """Opens a split of a dataset in YOLO's format.
+
+    A picture `images/<split>/a.jpg` has its objects in `labels/<split>/a.txt`; without that file it
+    has none. `data.yaml`, in Ultralytics' format, gives the class names and may place the splits
+    elsewhere; `classes.txt` with a name on each line does for the names.
+
+    Args:
+        path: Folder of the dataset, or its `data.yaml`.
+        split: `train`, `val`, ...; or a folder of images or a list of them `*.txt`, relative to
+            `path`.
+        classes: The classes to use, in order. Where the dataset names its own, objects are matched
+            by name, otherwise their numbers index this list.
+        strict: Takes boxes outside their image and boxes without extent for errors.
+
+    Raises:
+        DataError: If a file is missing or broken, a line is malformed, or an object is of a class
+            that is not in `classes`.
+    """
+    root, settings, file = _settings(path)
+    own, names_file = _names(root, settings, file)
+    if own is None and classes is None:
+        raise DataError(
+            f"{names_file}: no class names; expected `names` in data.yaml, or classes.txt, in "
+            f"{root}"
+        )
+    names = check_classes(classes or (own or {}).values(), names_file)
+
+    pictures = _pictures(root, settings, split)
+    image, boxes, labels = [], [], []
+    listings: dict[str, set[str]] = {}
+    for index, picture in enumerate(pictures):
+        label_file = os.path.join(root, _label_file(picture))
+        folder, name = os.path.split(label_file)
+        if folder not in listings:
+            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        if name not in listings[folder]:
+            continue
+        for number, box, where in _objects(label_file):
+            if own is None:
+                labels.append(_checked(number, len(names), where))
+            else:
+                own_name = own[_checked(number, len(own), where)]
+                labels.append(class_index(own_name, names, where))
+            image.append(index)
+            boxes.append(box)
+    if not any(listings.values()):
+        raise DataError(
+            f"{', '.join(listings)}: no label files for split {split!r}; expected "
+            "labels/<split>/<name>.txt for images/<split>/<name>.jpg"
+        )
+    annotations = from_rows(root, pictures, None, image=image, boxes=boxes, classes=labels)
+    return DetectionFiles(annotations, names, strict=strict)
+
+
+def _settings(path: str) -> tuple[str, dict[str, Any], str]:
+    """Returns the dataset's root folder, the content of data.yaml and its path."""
+    if path.endswith((".yaml", ".yml")):
+        folder, file = os.path.dirname(path), path
+    else:
+        folder, file = path, os.path.join(path, "data.yaml")
+        if not os.path.exists(file):
+            list_folder(path, "the dataset")
+            return path, {}, file
+    try:
+        settings = yaml.safe_load(read_text(file, "dataset description"))
+    except yaml.YAMLError as error:
+        raise DataError(f"{file}: broken YAML: {error}") from error
+    if not isinstance(settings, dict):
+        raise DataError(f"{file}: expected `names:` and folders of the splits")
+    # `path:` is written for one machine, or relative to a folder of its own; the file's folder is
+    # sure.
+    root = os.path.join(folder, str(settings.get("path") or ""))
+    return (root if os.path.isdir(root) else folder), settings, file
+
+
+def _names(root: str, settings: dict[str, Any], file: str) -> tuple[dict[int, str] | None, str]:
+    """Returns the dataset's class names by number, None if it has none, and where they stand."""
+    names = settings.get("names")
+    if isinstance(names, list):
+        return {number: str(name) for number, name in enumerate(names)}, f"{file}: names"
+    if isinstance(names, dict):
+        if sorted(names, key=str) != sorted(range(len(names)), key=str):
+            raise DataError(f"{file}: names must number the classes from 0, got {list(names)}")
+        return {number: str(names[number]) for number in range(len(names))}, f"{file}: names"
+    if names is not None:
+        raise DataError(f"{file}: names must be a list or a mapping, got {names!r}")
+    for text in (os.path.join(root, "classes.txt"), os.path.join(root, "labels", "classes.txt")):
+        if os.path.exists(text):
+            lines = [line.strip() for line in read_text(text, "class names").splitlines()]
+            return dict(enumerate(line for line in lines if line)), text
+    return None, file
+
+
+def _pictures(root: str, settings: dict[str, Any], split: str) -> list[str]:
+    """Returns the images of a split, relative to the root."""
+    places = settings.get(split, split if "/" in split or split.endswith(".txt") else None)
+    if places is None:
+        places = os.path.join("images", split)
+    pictures = []
+    for place in places if isinstance(places, list) else [str(places)]:
+        # Roboflow writes ../train/images although its data.yaml is in the root.
+        if not os.path.exists(os.path.join(root, place)) and place.startswith("../"):
+            place = place.removeprefix("../")
+        full = os.path.join(root, place)
+        if place.endswith(".txt"):
+            lines = [line.strip() for line in read_text(full, "list of images").splitlines()]
+            listed = [os.path.normpath(line) for line in lines if line]
+            check_files_exist(root, listed, full)
+        else:
+            listed = [
+                os.path.join(place, name)
+                for name in list_folder(full, f"images of split {split!r}")
+                if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+            ]
+        if not listed:
+            raise DataError(f"{full}: the split {split!r} is empty; expected images")
+        pictures += listed
+    return pictures
+
+
+def _label_file(picture: str) -> str:
+    """Returns the label file of an image: the last folder `images` in its path becomes `labels`."""
+    parts = os.path.splitext(picture)[0].split(os.sep)
+    for position in reversed(range(len(parts) - 1)):
+        if parts[position] == "images":
+            parts[position] = "labels"
+            break
+    return os.sep.join(parts) + ".txt"
+
+
+def _objects(file: str) -> list[tuple[int, tuple[float, ...], str]]:
+    """Returns class number, box xyxy as fractions, and place, of each line."""
+    objects = []
+    for number, line in enumerate(read_text(file, "labels").splitlines(), 1):
+        fields = line.split()
+        if not fields:
+            continue
+        where = f"{file}, line {number}"
+        try:
+            label, (cx, cy, width, height) = float(fields[0]), map(float, fields[1:])
+        except ValueError:
+            raise DataError(
+                f"{where}: expected `class cx cy width height`, 5 numbers, got {line.strip()!r}"
+            ) from None
+        if label != int(label):
+            raise DataError(f"{where}: the class must be a whole number, got {fields[0]}")
+        if max(cx, cy, width, height) > _LARGEST or min(cx, cy) < 1 - _LARGEST:
+            raise DataError(
+                f"{where}: centre and size must be fractions of the image, in [0, 1], got "
+                f"{' '.join(fields[1:])}; are these pixels?"
+            )
+        box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
+        objects.append((int(label), box, where))
+    return objects
+
+
+def _checked(number: int, count: int, where: str) -> int:
+    if not 0 <= number < count:
+        raise DataError(
+            f"{where}: unknown class {number}; the {count} classes are 0 to {count - 1}"
+        )
+    return number

@@ -1,0 +1,1 @@
+"""Where examples come from: files on disk, or drawn on the spot."""
