@@ -72,8 +72,12 @@ def read_image(path: str) -> np.ndarray:
     return decode_image(read_bytes(path), path)
 
 
-def read_bytes(path: str) -> bytes:
+def read_bytes(path: str, purpose: str = "image") -> bytes:
     """Reads a file whole.
+
+    Args:
+        path: The file.
+        purpose: What it is, for the message.
 
     Raises:
         DataError: If the file is missing or unreadable.
@@ -82,4 +86,4 @@ def read_bytes(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise DataError(f"{path}: cannot read the image: {error.strerror}") from error
+        raise DataError(f"{path}: cannot read the {purpose}: {error.strerror}") from error

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 from jaxvision.data.annotations import from_rows
 from jaxvision.data.errors import DataError
+from jaxvision.data.image import read_bytes
 from jaxvision.data.readers.checks import (
     IMAGE_SUFFIXES,
     check_classes,
@@ -121,7 +122,8 @@ def _read(
     file: str,
 ) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...], bool]]]:
     """Returns the size (width, height) and name, box and difficulty of each object."""
-    text = read_text(file, "VOC annotation")
+    # As bytes: XML names its own encoding.
+    text = read_bytes(file, "VOC annotation")
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
