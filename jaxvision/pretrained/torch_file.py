@@ -258,7 +258,7 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
         if entry is None:
             raise _Refused(f"the archive has no {root + name}")
         # PyTorch stores without compression, so no record can be larger than the file.
-        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+        if entry.compress_type != zipfile.ZIP_STORED:
             raise _Refused(f"{root + name} is compressed, which torch.save does not do")
         return archive.read(entry)
 
