@@ -1,0 +1,174 @@
+"""YOLOX: Exceeding YOLO Series in 2021, Ge et al. 2021, https://arxiv.org/abs/2107.08430.
+
+    python train.py --config configs/yolox.py                  YOLOX-Nano on drawn shapes, no download
+    python train.py --config configs/yolox.py:tiny,voc --config.data.path=DIR
+    python train.py --config configs/yolox.py:s,coco --config.data.path=DIR
+
+The argument names a variant (nano, tiny, s, m, l, x, darknet53) and a source (shapes, coco, voc, yolo,
+tfds), in any order. `coco` is the recipe of the authors' code: 300 epochs, batch 64.
+"""
+
+import functools
+
+from ml_collections import ConfigDict
+
+from jaxvision import models
+from jaxvision.data.detection import detection_source
+from jaxvision.data.detection_samples import DetectionEvalSample, DetectionTrainSample
+from jaxvision.data.pipeline import EvalStream, TrainStream
+from jaxvision.inference.draw import detection_sheet
+from jaxvision.tasks.yolox_detection import YOLOXDetection
+from jaxvision.train.ema import warm_up_decay
+from jaxvision.train.experiment import Experiment
+from jaxvision.train.optim import quadratic_warm_up_cosine, sgd
+from jaxvision.train.precision import compute_dtype
+
+VARIANTS = ("nano", "tiny", "s", "m", "l", "x", "darknet53")
+SOURCES = ("shapes", "coco", "voc", "yolo", "tfds")
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    """Returns numbers and strings only, each of which a flag `--config.name=value` replaces."""
+    variant, source = "nano", "shapes"
+    for word in filter(None, arg.split(",")):
+        if word in VARIANTS:
+            variant = word
+        elif word in SOURCES:
+            source = word
+        else:
+            raise ValueError(
+                f"the config's argument must be of {', '.join(VARIANTS + SOURCES)}, got {word}"
+            )
+    small = variant in ("nano", "tiny")
+
+    config = ConfigDict()
+    config.variant = variant
+    config.image_size = 416 if small else 640
+    config.batch_size = 64
+    config.epochs = 300
+    config.seed = 0
+    config.dtype = "auto"  # bfloat16 on GPU and TPU, float32 on CPU
+    config.num_classes = 0  # 0: as many as the data names
+
+    config.log_every = 20  # steps, as the next two
+    config.eval_every = 0  # 0: the recipe's interval, `eval_epochs`
+    config.save_every = 0  # 0: as eval_every
+    config.num_workers = 4
+
+    config.data = ConfigDict()
+    config.data.source = source
+    config.data.path = ""
+    config.data.train = "train"
+    config.data.val = "val"
+    config.data.classes = ""  # comma-separated; empty: as the data names them
+    config.data.strict = False  # boxes outside the image or without area are errors
+    config.data.max_objects = 120
+
+    config.learning_rate = 0.01 / 64  # for each image of a batch
+    config.momentum = 0.9
+    config.weight_decay = 5e-4
+    config.warm_up = 5 / 300  # share of the run
+    config.plain = 15 / 300  # share of the run, its end: no mosaic or mixup, with the L1 term
+    config.eval_epochs = 10
+    config.ema_decay = 0.9998
+    config.box_loss = "iou"
+    config.center_radius = 1.5
+    config.candidates = "center"  # box_or_center, with center_radius 2.5, is the paper's SimOTA
+    config.flip = 0.5
+    config.hsv = 1.0
+
+    if source == "coco":
+        config.data.train = "train2017"
+        config.data.val = "val2017"
+    else:
+        # A small set sees few steps: a longer rise, and a longer calm end, as a share of the run.
+        config.batch_size = 16
+        config.warm_up = 0.05
+        config.plain = 0.125
+        config.eval_epochs = 5
+    if source == "shapes":
+        config.image_size = 160
+        config.epochs = 15
+        config.data.train_images = 1600
+        config.data.val_images = 200
+        config.learning_rate = 0.04 / 64
+    return config
+
+
+def build(config: ConfigDict) -> Experiment:
+    """Wires the experiment, in the order in which data flows."""
+    size = (config.image_size, config.image_size)
+    if config.image_size % 32 or config.image_size < 32:
+        raise ValueError(f"image_size must be a multiple of 32, got {config.image_size}")
+
+    data = config.data
+    shown = data.classes.split(",") if data.classes else None
+    options = {"image_size": config.image_size} if data.source == "shapes" else {"strict": data.strict}
+    counts = [{"length": data[k]} if k in data else {} for k in ("train_images", "val_images")]
+    train = detection_source(
+        data.source, data.path, data.train, classes=shown and tuple(shown), **options, **counts[0]
+    )
+    val = detection_source(
+        data.source, data.path, data.val, classes=train.classes, **options, **counts[1]
+    )
+    classes = train.classes
+    if config.num_classes not in (0, len(classes)):
+        raise ValueError(
+            f"num_classes must be 0 or {len(classes)}, as the data names the classes "
+            f"{', '.join(classes)}; got {config.num_classes}"
+        )
+    print(train.describe(data.max_objects), val.describe(), sep="\n")
+    train_data = TrainStream(
+        DetectionTrainSample(train, size, data.max_objects, flip=config.flip, hsv=config.hsv),
+        len(train),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        num_workers=config.num_workers,
+    )
+    eval_data = EvalStream(
+        DetectionEvalSample(val, size),
+        len(val),
+        batch_size=config.batch_size,
+        num_workers=config.num_workers,
+    )
+
+    epoch = train_data.steps_per_epoch
+    total_steps = config.epochs * epoch
+    plain_steps = round(config.plain * total_steps)
+    task = YOLOXDetection(
+        model=models.yolox(
+            config.variant, num_classes=len(classes), dtype=compute_dtype(config.dtype)
+        ),
+        class_names=classes,
+        center_radius=config.center_radius,
+        candidates=config.candidates,
+        box_loss=config.box_loss,
+        l1_from_step=total_steps - plain_steps,
+    )
+
+    learning_rate = quadratic_warm_up_cosine(
+        config.learning_rate * config.batch_size,
+        total_steps=total_steps,
+        warm_up_steps=round(config.warm_up * total_steps),
+        final_steps=plain_steps,
+    )
+    eval_every = config.eval_every or min(config.eval_epochs * epoch, total_steps)
+    return Experiment(
+        task=task,
+        train_data=train_data,
+        eval_data=eval_data,
+        optimizer=sgd(
+            learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+        ),
+        learning_rate=learning_rate,
+        total_steps=total_steps,
+        seed=config.seed,
+        ema=warm_up_decay(config.ema_decay),
+        log_every=config.log_every,
+        eval_every=eval_every,
+        save_every=config.save_every or eval_every,
+        best="AP",
+        image_name=train.name,
+        draw=functools.partial(detection_sheet, class_names=classes),
+        class_names=classes,
+    )

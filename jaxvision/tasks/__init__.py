@@ -1,0 +1,1 @@
+"""Problems: a model, its loss and its metric behind four pure methods."""

@@ -1,0 +1,113 @@
+"""Checkpoints that survive: asynchronous saves, the newest and the best kept, exact resume."""
+
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from absl import logging
+from orbax.checkpoint import checkpoint_managers
+
+from jaxvision.train.state import TrainState
+
+
+class Checkpoints:
+    """The checkpoints of a run, in a folder `<step>` each.
+
+    Args:
+        directory: Where they are; made if it is missing.
+        meta: JSON stored with each one: class names, config, versions.
+        best: Name of the metric whose best checkpoint is kept beside the newest, higher is better.
+        keep: How many of the newest are kept.
+    """
+
+    def __init__(
+        self, directory: pathlib.Path, *, meta: dict[str, Any], best: str | None, keep: int = 2
+    ) -> None:
+        self._directory = directory.absolute()
+        self._meta = meta
+        policies: list[Any] = [checkpoint_managers.LatestN(keep)]
+        options: dict[str, Any] = {}
+        if best is not None:
+
+            def score(metrics: dict[str, float]) -> float:
+                return metrics[best]
+
+            policies.append(
+                checkpoint_managers.BestN(
+                    get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False
+                )
+            )
+            # Without best_fn no metric reaches the disk, and the best step goes after a restart.
+            options = {"best_fn": score, "best_mode": "max"}
+        self._best = best
+        self._manager = ocp.CheckpointManager(
+            self._directory,
+            item_names=("state", "meta"),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies), **options
+            ),
+        )
+
+    def save(self, state: TrainState, metrics: dict[str, float] | None = None) -> None:
+        """Starts to save a state; returns when it is copied, before it is written.
+
+        Args:
+            state: Its `step` names the checkpoint.
+            metrics: Of this state, if it was evaluated.
+        """
+        if self._best is not None and metrics is not None and self._best in metrics:
+            metrics = {self._best: metrics[self._best]}
+        else:
+            metrics = None
+        self._manager.save(
+            int(state.step),
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(self._meta)
+            ),
+            metrics=metrics,
+        )
+
+    def latest_step(self) -> int | None:
+        """The newest step there is, or None."""
+        return self._manager.latest_step()
+
+    def best_step(self) -> int | None:
+        """The step with the best metric, or the newest, or None."""
+        return self._manager.best_step() if self._best else self._manager.latest_step()
+
+    def restore(self, like: TrainState) -> TrainState | None:
+        """Reads the newest checkpoint that can be read, or None where there is none.
+
+        One that cannot be read is moved aside, to `<step>.unreadable`, and the one before is tried.
+
+        Args:
+            like: A state of the run, for structure, shapes and placement.
+        """
+        template = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
+        )
+        while (step := self._manager.latest_step()) is not None:
+            try:
+                restored = self._manager.restore(
+                    step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
+                )
+                return restored["state"]
+            except Exception as error:  # orbax raises what its storage raises
+                aside = self._directory / f"{step}.unreadable"
+                shutil.rmtree(aside, ignore_errors=True)
+                (self._directory / str(step)).rename(aside)
+                logging.warning(
+                    "checkpoint %d cannot be read (%s); it is now %s, trying the one before",
+                    step,
+                    str(error).splitlines()[0] if str(error) else type(error).__name__,
+                    aside,
+                )
+                self._manager.reload()
+        return None
+
+    def close(self) -> None:
+        """Waits until everything is on the disk."""
+        self._manager.wait_until_finished()
+        self._manager.close()

@@ -1,0 +1,28 @@
+"""Exponential moving average of parameters and model state."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+
+def warm_up_decay(decay: float = 0.9998, tau: float = 2000.0) -> Callable[[jax.Array], jax.Array]:
+    """Decay that starts at 0, so that an average forgets the initial weights (YOLOv5, YOLOX).
+
+    Args:
+        decay: Limit of the decay.
+        tau: Updates after which 63% of it is reached.
+
+    Returns:
+        A function of the updates made, this one included: decay * (1 - exp(-n / tau)).
+    """
+
+    def at(updates: jax.Array) -> jax.Array:
+        return decay * (1.0 - jnp.exp(-updates.astype(jnp.float32) / tau))
+
+    return at
+
+
+def constant_decay(decay: float) -> Callable[[jax.Array], jax.Array]:
+    """The same decay at every update."""
+    return lambda updates: jnp.full((), decay, jnp.float32)

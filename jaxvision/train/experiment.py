@@ -1,0 +1,80 @@
+"""Everything that a run needs, wired: what a config's `build` returns."""
+
+import dataclasses
+from collections.abc import Callable, Generator, Iterator, Mapping, Sized
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+import optax
+
+from jaxvision.tasks.task import Batch, Task
+
+
+class TrainData(Protocol):
+    """An endless stream of batches, a function of its seed and the step alone."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that show every example once."""
+        ...
+
+    def batches(self, start_step: int) -> Generator[Mapping[str, np.ndarray], None, None]:
+        """Batches from `start_step` on, until closed."""
+        ...
+
+
+class EvalData(Sized, Protocol):
+    """A finite sequence of batches of one shape, the last one padded; each has a `mask` [B]."""
+
+    def __iter__(self) -> Iterator[Mapping[str, np.ndarray]]:
+        """All batches, from the first."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A run: problem, data, optimizer, length.
+
+    Attributes:
+        task: The problem.
+        train_data: Batches to learn from.
+        eval_data: Batches to measure on.
+        optimizer: Changes the parameters.
+        learning_rate: What `optimizer` uses at each step, for the log.
+        total_steps: Length of the run.
+        seed: Of initialisation and of each step's randomness.
+        ema: Decay of the average of parameters and model state as a function of the updates made, or
+            None for no average. Where there is one, it is what is evaluated.
+        log_every: Steps between lines of the log.
+        eval_every: Steps between evaluations; the last step has one too.
+        save_every: Steps between checkpoints; evaluations and the last step have one too.
+        best: Name of the metric whose best checkpoint is kept, higher is better.
+        image_name: Names an example by its `index`, for messages.
+        draw: Maps (predictions, evaluation batch) to an RGB picture [H, W, 3] uint8 for `plots/`.
+        class_names: Stored with checkpoints.
+        make_step: Replaces the step of `jaxvision.train.step`.
+    """
+
+    task: Task
+    train_data: TrainData
+    eval_data: EvalData
+    optimizer: optax.GradientTransformation
+    learning_rate: optax.Schedule
+    total_steps: int
+    seed: int = 0
+    ema: Callable[[jax.Array], jax.Array] | None = None
+    log_every: int = 20
+    eval_every: int = 1000
+    save_every: int = 1000
+    best: str | None = None
+    image_name: Callable[[int], str] = str
+    draw: Callable[[Any, Batch], np.ndarray] | None = None
+    class_names: tuple[str, ...] = ()
+    make_step: Callable[..., Callable[..., Any]] | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("total_steps", "log_every", "eval_every", "save_every"):
+            value = getattr(self, field)
+            if value < 1:
+                raise ValueError(f"{field} must be at least 1, got {value}")

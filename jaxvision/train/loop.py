@@ -1,0 +1,188 @@
+"""The one loop that runs every task."""
+
+import dataclasses
+import enum
+import itertools
+import pathlib
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from PIL import Image
+
+from jaxvision.tasks.task import Batch
+from jaxvision.train import overview, sharding
+from jaxvision.train.checkpoint import Checkpoints
+from jaxvision.train.evaluate import Evaluation, evaluate
+from jaxvision.train.experiment import Experiment
+from jaxvision.train.guard import FiniteGuard
+from jaxvision.train.interrupt import interruptible
+from jaxvision.train.progress import Progress, duration
+from jaxvision.train.state import TrainState, create_state
+from jaxvision.train.step import make_step
+from jaxvision.train.writer import MetricWriter, table
+
+
+class Outcome(enum.Enum):
+    """How a call of `run` ended."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+
+
+def run(
+    experiment: Experiment, workdir: pathlib.Path, *, meta: dict[str, Any] | None = None
+) -> Outcome:
+    """Trains an experiment to its end, from its newest checkpoint if there is one.
+
+    Args:
+        experiment: What to train.
+        workdir: Gets checkpoints, metrics and pictures; a second call with the same folder continues.
+        meta: JSON stored with every checkpoint.
+
+    Raises:
+        TrainingError: If a loss is not finite.
+    """
+    started = time.perf_counter()
+    mesh = sharding.data_mesh()
+    total = experiment.total_steps
+    meta = {**(meta or {}), "class_names": list(experiment.class_names)}
+    checkpoints = Checkpoints(workdir / "checkpoints", meta=meta, best=experiment.best)
+    latest = checkpoints.latest_step()
+    if latest is not None and latest >= total:
+        print(f"already finished: {workdir} has all {total} steps; more epochs continue it")
+        checkpoints.close()
+        return Outcome.FINISHED
+
+    first_eval_batches = list(itertools.islice(iter(experiment.eval_data), 2))
+    batches = experiment.train_data.batches(latest or 0)
+    first_batch = next(batches)
+    state = create_state(
+        experiment.task,
+        experiment.optimizer,
+        first_batch,
+        seed=experiment.seed,
+        ema=experiment.ema is not None,
+        sharding=sharding.replicated(mesh),
+    )
+    state = checkpoints.restore(state) or state
+    start = int(state.step)
+    if start != (latest or 0):  # the newest checkpoint could not be read
+        batches.close()
+        batches = experiment.train_data.batches(start)
+        first_batch = next(batches)
+
+    make = experiment.make_step or make_step
+    step_function = jax.jit(
+        make(experiment.task, experiment.optimizer, experiment.ema),
+        out_shardings=sharding.replicated(mesh),
+        donate_argnums=0,
+    )
+    predict = jax.jit(experiment.task.predict)
+    key = jax.device_put(jax.random.key(experiment.seed), sharding.replicated(mesh))
+
+    writer = MetricWriter(workdir)
+    _introduce(experiment, state, step_function, sharding.put_batch(first_batch, mesh), key, workdir)
+    # A wrong data set fails here, in the first minute, and not after the first epoch.
+    sanity = evaluate(experiment.task, predict, state.evaluated, first_eval_batches, mesh)
+    print(f"evaluation works: {_short(sanity.metrics)} on {len(first_eval_batches)} batches")
+    print(f"compiling the step; training from step {start} to {total}", flush=True)
+
+    guard = FiniteGuard(experiment.image_name)
+    progress = Progress(start, total)
+    outcome = Outcome.FINISHED
+    final: dict[str, float] = {}
+    window_start, window_step = time.perf_counter(), start
+    with interruptible() as interrupted:
+        try:
+            for step in range(start + 1, total + 1):
+                batch = next(batches) if step > start + 1 else first_batch
+                state, logs = step_function(state, sharding.put_batch(batch, mesh), key)
+                guard.watch(step, batch, logs)
+                progress.step(step)
+
+                if step % experiment.log_every == 0 or step in (start + 1, total):
+                    metrics = {f"train/{k}": float(v) for k, v in jax.device_get(logs).items()}
+                    now = time.perf_counter()
+                    images = (step - window_step) * len(next(iter(batch.values())))
+                    metrics["train/learning_rate"] = float(experiment.learning_rate(step - 1))
+                    metrics["train/images_per_second"] = images / (now - window_start)
+                    window_start, window_step = now, step
+                    progress.log(step, metrics)
+                    writer.write(step, metrics)
+
+                evaluated = None
+                if step % experiment.eval_every == 0 or step == total:
+                    guard.flush()
+                    before = time.perf_counter()
+                    found = evaluate(
+                        experiment.task, predict, state.evaluated, experiment.eval_data, mesh
+                    )
+                    final = evaluated = found.metrics
+                    _record(experiment, workdir, writer, step, found)
+                    spent = time.perf_counter() - before
+                    progress.pause(spent)
+                    window_start += spent
+                    progress.message(f"step {step}  {_short(evaluated)}  ({duration(spent)})")
+
+                stop = interrupted() and step < total
+                if evaluated is not None or step % experiment.save_every == 0 or stop:
+                    guard.flush()  # nothing is saved that came from a loss that is no number
+                    checkpoints.save(state, evaluated)
+                if stop:
+                    outcome = Outcome.INTERRUPTED
+                    break
+        finally:
+            progress.close()
+            batches.close()
+            checkpoints.close()
+            writer.close()
+    if outcome is Outcome.INTERRUPTED:
+        print(f"stopped after step {step}, which is saved; the same command continues")
+    else:
+        print(f"\n{table(final)}\n\ndone in {duration(time.perf_counter() - started)}: {workdir}")
+    return outcome
+
+
+def _introduce(
+    experiment: Experiment,
+    state: TrainState,
+    step_function: Any,
+    batch: Batch,
+    key: jax.Array,
+    workdir: pathlib.Path,
+) -> None:
+    (workdir / "parameters.txt").write_text(overview.full_parameter_table(state.params) + "\n")
+    print(overview.parameter_table(state.params))
+    size = len(next(iter(batch.values())))
+    flops = overview.operations(step_function.lower(state, batch, key))
+    if flops is not None:
+        print(f"{flops / size / 1e9:.2f} GFLOPs an image and step, forward and backward")
+    devices = jax.local_devices()
+    print(
+        f"{len(devices)} x {devices[0].device_kind}, batch {size}, "
+        f"{experiment.train_data.steps_per_epoch} steps an epoch, "
+        f"{experiment.total_steps / experiment.train_data.steps_per_epoch:g} epochs"
+    )
+
+
+def _record(
+    experiment: Experiment,
+    workdir: pathlib.Path,
+    writer: MetricWriter,
+    step: int,
+    found: Evaluation,
+) -> None:
+    writer.write(step, {f"val/{k}": v for k, v in found.metrics.items()})
+    if experiment.draw is None:
+        return
+    picture = experiment.draw(found.predictions, found.batch)
+    path = workdir / "plots" / f"predictions_{step:08}.png"
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.asarray(picture)).save(path)
+    writer.picture(step, "val/predictions", np.asarray(picture))
+
+
+def _short(metrics: dict[str, float]) -> str:
+    return "  ".join(f"{k} {v:.3f}" for k, v in metrics.items() if "/" not in k and v == v)

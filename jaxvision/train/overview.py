@@ -1,0 +1,29 @@
+"""What a run is made of, shown at its start: parameters and operations."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from clu import parameter_overview
+
+
+def parameter_table(params: Mapping[str, Any]) -> str:
+    """Parameters of each part of the model and of all of it, as lines of text."""
+    sizes = {
+        name: sum(x.size for x in jax.tree.leaves(part)) for name, part in sorted(params.items())
+    }
+    sizes["total"] = sum(sizes.values())
+    width = max(map(len, sizes))
+    return "\n".join(f"{name:<{width}}  {size:>13,}" for name, size in sizes.items())
+
+
+def full_parameter_table(params: Mapping[str, Any]) -> str:
+    """Every parameter with shape, size, mean and standard deviation."""
+    return parameter_overview.get_parameter_overview(params)
+
+
+def operations(lowered: jax.stages.Lowered) -> float | None:
+    """Floating-point operations of a lowered function as XLA counts them, or None if it does not."""
+    analysis = lowered.cost_analysis()
+    flops = (analysis or {}).get("flops", 0.0)
+    return flops if flops > 0 else None

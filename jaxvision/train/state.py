@@ -1,0 +1,78 @@
+"""What a training run carries from step to step."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxvision.tasks.task import Batch, ModelState, Params, Task
+
+
+class Average(flax.struct.PyTreeNode):
+    """Moving average of what the model is made of."""
+
+    params: Params
+    model_state: ModelState
+
+
+class TrainState(flax.struct.PyTreeNode):
+    """Parameters, model state and optimizer state after `step` steps.
+
+    Attributes:
+        step: Steps made, int32.
+        params: Parameters.
+        model_state: All other collections of the model, as batch_stats.
+        opt_state: State of the optimizer.
+        ema: Moving average of params and model_state, or None.
+    """
+
+    step: jax.Array
+    params: Params
+    model_state: ModelState
+    opt_state: Any
+    ema: Average | None
+
+    @property
+    def evaluated(self) -> tuple[Params, ModelState]:
+        """What evaluation uses: the moving average where there is one."""
+        if self.ema is None:
+            return self.params, self.model_state
+        return self.ema.params, self.ema.model_state
+
+
+def create_state(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    batch: Batch,
+    *,
+    seed: int,
+    ema: bool,
+    sharding: jax.sharding.Sharding,
+) -> TrainState:
+    """Initialises a run on the devices.
+
+    Args:
+        task: The problem.
+        optimizer: Its state is initialised with the parameters.
+        batch: Shapes of a batch, arrays or `jax.ShapeDtypeStruct`s.
+        seed: Of the initial parameters.
+        ema: Whether the state holds a moving average, which starts as a copy.
+        sharding: Where every array goes.
+    """
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), dict(batch))
+
+    def create(key: jax.Array) -> TrainState:
+        params, model_state = task.init(
+            key, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        )
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            model_state=model_state,
+            opt_state=optimizer.init(params),
+            ema=Average(params, model_state) if ema else None,
+        )
+
+    return jax.jit(create, out_shardings=sharding)(jax.random.key(seed))

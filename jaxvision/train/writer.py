@@ -1,0 +1,80 @@
+"""Where the numbers of a run go: `metrics.jsonl` and TensorBoard events."""
+
+import json
+import math
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+import tensorboardX
+
+
+class MetricWriter:
+    """Appends to the metrics of a work directory.
+
+    Args:
+        workdir: Gets `metrics.jsonl`, one object a line with `step` and metric names, and
+            TensorBoard events in `tensorboard/`.
+    """
+
+    def __init__(self, workdir: pathlib.Path) -> None:
+        self._path = workdir / "metrics.jsonl"
+        _drop_torn_line(self._path)
+        self._file = self._path.open("a")
+        self._events = tensorboardX.SummaryWriter(str(workdir / "tensorboard"))
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Records metrics of a step; those that are not a number are left out."""
+        finite = {k: float(v) for k, v in metrics.items() if math.isfinite(v)}
+        self._file.write(json.dumps({"step": step, **finite}) + "\n")
+        self._file.flush()
+        for name, value in finite.items():
+            self._events.add_scalar(name, value, step)
+
+    def picture(self, step: int, name: str, image: np.ndarray) -> None:
+        """Records a picture [H, W, 3] uint8 in TensorBoard."""
+        self._events.add_image(name, image, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Flushes and closes the files."""
+        self._file.close()
+        self._events.close()
+
+
+def _drop_torn_line(path: pathlib.Path) -> None:
+    """Cuts off what a killed run left of its last line, which is no JSON."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
+
+
+def table(metrics: Mapping[str, float]) -> str:
+    """Lays out metrics for a terminal.
+
+    Args:
+        metrics: Names as `AP` go to a line `name value`; names as `AP/cat` to a row `cat` and a column
+            `AP`. What is not a number shows as a dash.
+    """
+    plain = {k: v for k, v in metrics.items() if "/" not in k}
+    rows: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        column, slash, row = name.partition("/")
+        if slash:
+            rows.setdefault(row, {})[column] = value
+    columns = list(dict.fromkeys(c for row in rows.values() for c in row))
+    width = max((len(n) for n in (*plain, *rows)), default=0)
+
+    def cell(value: float | None) -> str:
+        shown = "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
+        return f"{shown:>9}"
+
+    lines = [f"{name:<{width}}{cell(value)}" for name, value in plain.items()]
+    if rows:
+        lines += ["", " " * width + "".join(f"{c:>9}" for c in columns)]
+        lines += [
+            f"{row:<{width}}" + "".join(cell(values.get(c)) for c in columns)
+            for row, values in rows.items()
+        ]
+    return "\n".join(lines)
