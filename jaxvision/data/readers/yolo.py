@@ -172,9 +172,9 @@ def _objects(file: str) -> list[tuple[int, tuple[float, ...], str]]:
             raise DataError(
                 f"{where}: expected `class cx cy width height`, 5 numbers, got {line.strip()!r}"
             ) from None
-        if label != int(label):
+        if not label.is_integer():
             raise DataError(f"{where}: the class must be a whole number, got {fields[0]}")
-        if max(cx, cy, width, height) > _LARGEST or min(cx, cy) < 1 - _LARGEST:
+        if not all(1 - _LARGEST <= value <= _LARGEST for value in (cx, cy, width, height)):
             raise DataError(
                 f"{where}: centre and size must be fractions of the image, in [0, 1], got "
                 f"{' '.join(fields[1:])}; are these pixels?"

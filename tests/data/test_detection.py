@@ -1,0 +1,53 @@
+import subprocess
+import sys
+
+import pytest
+
+from jaxvision.data.detection import detection_source
+from jaxvision.data.errors import DataError
+from jaxvision.data.example import DetectionSource
+
+
+def test_shapes_need_no_path():
+    source = detection_source("shapes", None, "train", length=3, image_size=64)
+    assert len(source) == 3 and source[0].image.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("name", ["imagenet", "tfds", "tfds:", "COCO", ""])
+def test_unknown_source_lists_the_known(name):
+    with pytest.raises(ValueError, match="shapes, coco, voc, yolo, tfds:<name>") as error:
+        detection_source(name, "path", "train")
+    assert repr(name) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["coco", "voc", "yolo", "tfds:voc/2007"])
+@pytest.mark.parametrize(("path", "split", "words"), [("", "train", "path"), ("x", "", "split")])
+def test_path_and_split_are_required(name, path, split, words):
+    with pytest.raises(DataError, match=words):
+        detection_source(name, path, split)
+
+
+@pytest.mark.parametrize("name", ["coco", "voc", "yolo"])
+def test_a_folder_that_is_not_there(name, tmp_path):
+    with pytest.raises(DataError, match="nowhere"):
+        detection_source(name, str(tmp_path / "nowhere"), "train")
+
+
+def test_formats_give_the_same_contract(write_image, write_text, tmp_path):
+    write_image("images/train/a.png")
+    write_text("labels/train/a.txt", "0 .5 .5 .1 .1")
+    write_text("classes.txt", "cat\n")
+    source: DetectionSource = detection_source("yolo", str(tmp_path), "train", strict=True)
+    assert source.classes == ("cat",) and source.max_objects == 1
+    assert source.name(0) == str(tmp_path / "images" / "train" / "a.png")
+    with pytest.raises(IndexError):
+        source[1]
+
+
+def test_importing_the_readers_imports_no_framework():
+    code = (
+        "import sys, jaxvision.data.detection, jaxvision.data.detection_samples; "
+        "print({'jax', 'tensorflow', 'tensorflow_datasets', 'torch'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "set()", result.stderr

@@ -1,0 +1,189 @@
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+from jaxvision.data.errors import DataError
+from jaxvision.data.pipeline import EvalStream, TrainStream
+
+LENGTH = 23
+
+
+def _sample(index, rng):
+    return {"index": np.asarray(index, np.int32), "noise": rng.random(3)}
+
+
+def _stream(sample=_sample, length=LENGTH, **changes):
+    options = {"batch_size": 4, "seed": 0, "num_workers": 0} | changes
+    return TrainStream(sample, length, **options)
+
+
+def _take(stream, count, start_step=0):
+    return list(itertools.islice(stream.batches(start_step), count))
+
+
+def _assert_same(one, two):
+    assert len(one) == len(two)
+    for a, b in zip(one, two, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            assert a[name].dtype == b[name].dtype and a[name].tobytes() == b[name].tobytes()
+
+
+@pytest.mark.parametrize("num_workers", [1, 4])
+def test_workers_do_not_change_the_stream(num_workers):
+    _assert_same(_take(_stream(), 13), _take(_stream(num_workers=num_workers), 13))
+
+
+@pytest.mark.parametrize("num_workers", [0, 4])
+@pytest.mark.parametrize("start_step", [1, 5, 6, 12])
+def test_a_resumed_stream_continues(start_step, num_workers):
+    straight = _take(_stream(), 16)
+    resumed = _take(_stream(num_workers=num_workers), 16 - start_step, start_step)
+    _assert_same(straight[start_step:], resumed)
+
+
+def test_every_epoch_is_another_permutation_without_the_remainder():
+    stream = _stream()
+    assert stream.steps_per_epoch == 5
+    batches = _take(stream, 15)
+    epochs = [np.concatenate([b["index"] for b in batches[i : i + 5]]) for i in (0, 5, 10)]
+    for epoch in epochs:
+        assert len(set(epoch.tolist())) == 20 and set(epoch.tolist()) <= set(range(LENGTH))
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_an_index_draws_new_randomness_every_epoch():
+    stream = _stream(length=4)
+    noise = {int(b["index"][i]): [] for b in _take(stream, 1) for i in range(4)}
+    for batch in _take(stream, 3):
+        for index, value in zip(batch["index"], batch["noise"][:, 0], strict=True):
+            noise[int(index)].append(float(value))
+    assert all(len(set(values)) == 3 for values in noise.values())
+
+
+def test_seeds_give_other_streams():
+    one, two = _take(_stream(), 5), _take(_stream(seed=1), 5)
+    assert any((a["index"] != b["index"]).any() for a, b in zip(one, two, strict=True))
+    assert (one[0]["noise"] != two[0]["noise"]).all()
+
+
+def test_without_workers_the_calling_thread_reads():
+    threads = set()
+
+    def sample(index, rng):
+        threads.add(threading.current_thread())
+        return _sample(index, rng)
+
+    _take(_stream(sample), 2)
+    assert threads == {threading.current_thread()}
+    threads.clear()
+    _take(_stream(sample, num_workers=2), 2)
+    assert threading.current_thread() not in threads
+
+
+def test_prefetching_is_bounded():
+    read = []
+
+    def sample(index, rng):
+        read.append(index)
+        return _sample(index, rng)
+
+    batches = _stream(sample, num_workers=2, prefetch=3).batches()
+    next(batches)
+    threading.Event().wait(0.2)
+    batches.close()
+    assert len(read) <= (1 + 3) * 4
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_fault_in_a_sample_reaches_the_caller(num_workers):
+    def sample(index, rng):
+        if index == 7:
+            raise DataError("seven.jpg: truncated")
+        return _sample(index, rng)
+
+    batches = _stream(sample, num_workers=num_workers).batches()
+    with pytest.raises(DataError, match=r"seven\.jpg: truncated"):
+        for _ in range(20):
+            next(batches)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_closing_stops_the_threads(num_workers):
+    before = threading.active_count()
+    batches = _stream(num_workers=num_workers).batches()
+    next(batches)
+    batches.close()
+    for _ in range(100):
+        if threading.active_count() == before:
+            break
+        threading.Event().wait(0.02)
+    assert threading.active_count() == before
+
+
+def test_a_dataset_smaller_than_a_batch():
+    with pytest.raises(DataError, match="3 images, fewer than one batch of 4"):
+        _stream(length=3)
+    assert _stream(length=4).steps_per_epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"num_workers": -1}, "num_workers must be at least 0, got -1"),
+        ({"prefetch": 0}, "prefetch must be at least 1, got 0"),
+        ({"seed": -1}, "seed must be in"),
+    ],
+)
+def test_bad_numbers(change, words):
+    with pytest.raises(ValueError, match=words):
+        _stream(**change)
+
+
+def test_negative_start():
+    with pytest.raises(ValueError, match="start_step"):
+        _stream().batches(-1)
+
+
+def _eval_sample(index):
+    return {"index": np.asarray(index, np.int32), "image": np.full((2, 2), index + 1, np.uint8)}
+
+
+@pytest.mark.parametrize("num_workers", [0, 1, 3])
+def test_evaluation_is_in_order_and_padded(num_workers):
+    stream = EvalStream(_eval_sample, 10, batch_size=4, num_workers=num_workers)
+    batches = list(stream)
+    assert len(stream) == len(batches) == 3
+    mask = np.concatenate([batch["mask"] for batch in batches])
+    index = np.concatenate([batch["index"] for batch in batches])
+    image = np.concatenate([batch["image"] for batch in batches])
+    assert mask.dtype == bool and mask.tolist() == [True] * 10 + [False] * 2
+    assert index[mask].tolist() == list(range(10))
+    assert image.shape == (12, 2, 2) and (image[~mask] == 0).all()
+    assert (image[mask, 0, 0] == np.arange(10) + 1).all()
+
+
+def test_a_full_last_batch_is_not_padded():
+    batches = list(EvalStream(_eval_sample, 8, batch_size=4, num_workers=0))
+    assert len(batches) == 2 and all(batch["mask"].all() for batch in batches)
+
+
+def test_evaluation_can_be_repeated():
+    stream = EvalStream(_eval_sample, 5, batch_size=2, num_workers=2)
+    _assert_same(list(stream), list(stream))
+
+
+def test_an_empty_evaluation_split():
+    with pytest.raises(DataError, match="no images"):
+        EvalStream(_eval_sample, 0, batch_size=4, num_workers=0)
+
+
+def test_a_fault_in_an_evaluation_sample_reaches_the_caller():
+    def sample(index):
+        raise DataError("broken.jpg")
+
+    with pytest.raises(DataError, match=r"broken\.jpg"):
+        list(EvalStream(sample, 4, batch_size=2, num_workers=2))
