@@ -48,8 +48,10 @@ def tfds(
     # TFDS raises exceptions of many kinds here: no such dataset, not prepared, another file format,
     # no such split, TensorFlow missing.
     except Exception as error:
+        # The first line; the next ones list every dataset there is.
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(
-            f"{path}: cannot open {name!r}, split {split!r}: {error}. It has to be prepared there "
+            f"{path}: cannot open {name!r}, split {split!r}: {reason}. It has to be prepared there "
             "with file_format='array_record', which needs TensorFlow (pip install 'jaxvision[tf]')."
         ) from error
     return from_records(records, features, f"{path}/{name}/{split}", classes, strict=strict)
