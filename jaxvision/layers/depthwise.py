@@ -5,6 +5,7 @@ kernel-many shifted multiply-adds it vectorises over channels. GPUs and TPUs hav
 """
 
 import functools
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -48,27 +49,59 @@ def depthwise_conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     return jax.lax.platform_dependent(
         x,
         kernel,
-        cpu=functools.partial(_shifted_sum, stride=stride),
-        default=functools.partial(_grouped_conv, stride=stride),
+        cpu=lambda x, kernel: _shifted_sum(x, kernel, stride),
+        default=lambda x, kernel: _grouped_conv(x, kernel, stride),
     )
 
 
-def _shifted_sum(x: jax.Array, kernel: jax.Array, *, stride: int) -> jax.Array:
-    k = kernel.shape[0]
-    height, width = x.shape[1:3]
-    rows, columns = -(-height // stride), -(-width // stride)
-    pad = k // 2
-    x = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _shifted_sum(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     total = jnp.zeros((), x.dtype)
-    for i in range(k):
-        for j in range(k):
-            window = x[:, i : i + (rows - 1) * stride + 1 : stride]
-            window = window[:, :, j : j + (columns - 1) * stride + 1 : stride]
-            total = total + window * kernel[None, None, None, i, j, 0]
+    for i, j, window in _windows(x, kernel.shape[0], stride):
+        total = total + window * kernel[None, None, None, i, j, 0]
     return total
 
 
-def _grouped_conv(x: jax.Array, kernel: jax.Array, *, stride: int) -> jax.Array:
+def _shifted_sum_forward(
+    x: jax.Array, kernel: jax.Array, stride: int
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _shifted_sum(x, kernel, stride), (x, kernel)
+
+
+def _shifted_sum_backward(
+    stride: int, saved: tuple[jax.Array, jax.Array], grad: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    # Differentiated by jax, the shifts would become one padded array each. The gradient of the
+    # input is a shifted sum itself: of the output's, spread out by the stride, and the turned kernel.
+    x, kernel = saved
+    missing = [side - 1 - (out - 1) * stride for side, out in zip(x.shape, grad.shape, strict=True)]
+    spread = jax.lax.pad(
+        grad,
+        jnp.zeros((), grad.dtype),
+        ((0, 0, 0), (0, missing[1], stride - 1), (0, missing[2], stride - 1), (0, 0, 0)),
+    )
+    x_grad = _shifted_sum(spread, kernel[::-1, ::-1], 1)
+    kernel_grad = [
+        (window * grad).sum((0, 1, 2)) for _, _, window in _windows(x, kernel.shape[0], stride)
+    ]
+    return x_grad, jnp.stack(kernel_grad).reshape(kernel.shape)
+
+
+_shifted_sum.defvjp(_shifted_sum_forward, _shifted_sum_backward)
+
+
+def _windows(x: jax.Array, k: int, stride: int) -> Iterator[tuple[int, int, jax.Array]]:
+    """Yields what each tap (i, j) of the filter sees, [B, ceil(H / stride), ceil(W / stride), C]."""
+    height, width = x.shape[1:3]
+    rows, columns = -(-height // stride), -(-width // stride)
+    x = jnp.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))
+    for i in range(k):
+        for j in range(k):
+            window = x[:, i : i + (rows - 1) * stride + 1 : stride]
+            yield i, j, window[:, :, j : j + (columns - 1) * stride + 1 : stride]
+
+
+def _grouped_conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     pad = kernel.shape[0] // 2
     return jax.lax.conv_general_dilated(
         x,
