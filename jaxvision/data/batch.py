@@ -8,7 +8,8 @@ import numpy as np
 class DetectionBatch(TypedDict):
     """A batch of images with their objects, on the host.
 
-    Objects are padded to N with zeros and `valid` False; the order of an image's objects has no meaning.
+    Objects are padded to N with zeros and `valid` False; the order of an image's objects has no
+    meaning.
 
     Attributes:
         image: Letterboxed RGB images [B, H, W, 3] uint8.
@@ -16,7 +17,8 @@ class DetectionBatch(TypedDict):
         classes: Class of each object [B, N] int32, in [0, K).
         valid: False for padding objects [B, N] bool.
         index: Which image of its source each one is [B] int32; `source.name(index)` names it.
-        scale: Pixels of `image` per pixel of the original [B] float32. Evaluation only, as the rest.
+        scale: Pixels of `image` per pixel of the original [B] float32. Evaluation only, as
+            the rest.
         crowd: Objects that the metric ignores and no detection has to find [B, N] bool.
         area: Object areas in original pixels [B, N] float32; of the mask where the data has one, as
             COCO's small, medium and large are by mask.

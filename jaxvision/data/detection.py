@@ -1,5 +1,6 @@
 """Opens detection datasets by the name of their format."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,8 @@ def detection_source(
         raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
     if not split:
         raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
+    # No shell expands the ~ in --config.data.path=~/data.
+    path = os.path.expanduser(path)
     if kind == "tfds":
         return tfds(path, split, name=name, classes=classes, strict=strict, **options)
     return READERS[source](path, split, classes=classes, strict=strict, **options)

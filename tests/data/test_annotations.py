@@ -21,6 +21,9 @@ def test_rows_are_sorted_by_image_and_keep_their_order():
     assert found.classes[found.rows(1)].tolist() == [0, 1]
     assert found.path(1) == "root/b.jpg"
 
+    many = _annotations([[0, 0, 1, k] for k in range(1000)], image=[1, 0] * 500)
+    assert (np.diff(many.boxes[many.rows(0), 3]) == 2).all()
+
 
 def test_an_outside_box_is_clipped_and_reported():
     cleaned, report = clean(_annotations([[-10, 5, 120, 45], [1, 1, 2, 2]]), CLASSES)

@@ -33,6 +33,12 @@ def test_a_folder_that_is_not_there(name, tmp_path):
         detection_source(name, str(tmp_path / "nowhere"), "train")
 
 
+def test_home_folder_is_expanded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(DataError, match=str(tmp_path / "nowhere")):
+        detection_source("voc", "~/nowhere", "train")
+
+
 def test_formats_give_the_same_contract(write_image, write_text, tmp_path):
     write_image("images/train/a.png")
     write_text("labels/train/a.txt", "0 .5 .5 .1 .1")

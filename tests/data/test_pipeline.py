@@ -1,4 +1,6 @@
 import itertools
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -112,15 +114,28 @@ def test_a_fault_in_a_sample_reaches_the_caller(num_workers):
 
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_closing_stops_the_threads(num_workers):
-    before = threading.active_count()
+    before = set(threading.enumerate())
     batches = _stream(num_workers=num_workers).batches()
     next(batches)
+    workers = set(threading.enumerate()) - before
+    assert bool(workers) == bool(num_workers)
     batches.close()
-    for _ in range(100):
-        if threading.active_count() == before:
-            break
-        threading.Event().wait(0.02)
-    assert threading.active_count() == before
+    for worker in workers:
+        worker.join(timeout=5)
+    assert not any(worker.is_alive() for worker in workers)
+
+
+def test_an_open_stream_does_not_keep_the_process():
+    code = """
+import numpy as np
+from jaxvision.data.pipeline import TrainStream
+batches = TrainStream(
+    lambda index, rng: {"a": np.zeros(3)}, 8, batch_size=2, seed=0, num_workers=4
+).batches()
+next(batches)
+"""
+    result = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True)
+    assert result.returncode == 0 and not result.stderr
 
 
 def test_a_dataset_smaller_than_a_batch():
