@@ -66,14 +66,15 @@ def simota(
     else:
         in_box = in_boxes(points, gt_boxes) & gt_valid[:, None]
         eligible, preferred = in_box | in_center, in_box & in_center
-    candidate = eligible.any(axis=0)
+    # Every object may match every candidate, also those outside of its own region.
+    eligible_pair = gt_valid[:, None] & eligible.any(axis=0)[None]
 
-    iou = jnp.where(gt_valid[:, None] & candidate, pairwise_iou(gt_boxes, boxes), 0.0)
+    iou = jnp.where(eligible_pair, pairwise_iou(gt_boxes, boxes), 0.0)
     cost = class_cost(class_logits, objectness_logits, gt_classes) - 3.0 * jnp.log(iou + 1e-8)
     # Added last and in float32, as the reference does: next to a million, costs that differ by
     # less than its spacing of 1/16 are equal.
     cost = cost + jnp.where(preferred, 0.0, PENALTY[candidates])
-    cost = jnp.where(gt_valid[:, None] & candidate, cost, jnp.inf)
+    cost = jnp.where(eligible_pair, cost, jnp.inf)
     matched = dynamic_k_match(cost, iou)
     own_iou = jnp.take_along_axis(iou, jnp.maximum(matched, 0)[None], axis=0)[0]
     return Assignment(matched, jnp.where(matched >= 0, own_iou, 0.0))

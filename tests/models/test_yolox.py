@@ -1,0 +1,126 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import traverse_util
+
+from jaxvision import models
+from jaxvision.models.detection.yolox import VARIANTS
+
+# Trainable parameters with 80 and with 20 classes, counted in the authors' models.
+PARAMETERS = {
+    "yolox_nano": (912_159, 900_459),
+    "yolox_tiny": (5_055_855, 5_038_395),
+    "yolox_s": (8_968_255, 8_945_035),
+    "yolox_m": (25_326_495, 25_291_755),
+    "yolox_l": (54_208_895, 54_162_635),
+    "yolox_x": (99_071_455, 99_013_675),
+    "yolox_darknet53": (63_724_767, 63_678_507),
+}
+BACKBONE = {
+    "yolox_nano": 459_968,
+    "yolox_tiny": 2_372_304,
+    "yolox_s": 4_212_672,
+    "yolox_m": 12_352_992,
+    "yolox_l": 27_075_968,
+    "yolox_x": 50_301_600,
+    "yolox_darknet53": 52_651_744,
+}
+
+
+def shapes(variant, num_classes, side=64, height=None):
+    model = models.yolox(variant, num_classes=num_classes)
+    images = jnp.zeros((1, height or side, side, 3))
+    return jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+
+
+def count(tree):
+    return sum(x.size for x in jax.tree.leaves(tree))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_parameter_count_matches_reference(variant):
+    assert (
+        count(shapes(variant, 80)["params"]),
+        count(shapes(variant, 20)["params"]),
+    ) == PARAMETERS[variant]
+    assert count(shapes(variant, 80)["params"]["backbone"]) == BACKBONE[variant]
+
+
+def test_variant_is_known_with_and_without_its_family():
+    assert models.yolox("s", num_classes=3) == models.yolox("yolox_s", num_classes=3)
+    with pytest.raises(ValueError, match="variant must be one of yolox_nano.*got yolox_q"):
+        models.yolox("yolox_q", num_classes=3)
+
+
+def test_keywords_replace_fields():
+    assert models.yolox("yolox_s", num_classes=3, width=0.25).width == 0.25
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_predicts_one_anchor_a_cell_in_float32_whatever_it_computes_in(variant):
+    model = models.yolox(variant, num_classes=5, dtype=jnp.bfloat16)
+    images = jnp.zeros((2, 64, 96, 3), jnp.uint8)
+    output, variables = jax.eval_shape(
+        lambda: model.init_with_output(jax.random.key(0), images, train=False)
+    )
+    anchors = 8 * 12 + 4 * 6 + 2 * 3
+    assert output.box_regression.shape == (2, anchors, 4)
+    assert output.objectness.shape == (2, anchors)
+    assert output.class_logits.shape == (2, anchors, 5)
+    assert {x.dtype for x in jax.tree.leaves((output, variables))} == {jnp.dtype("float32")}
+
+
+def test_number_of_anchors_at_640():
+    model = models.yolox("yolox_nano", num_classes=1)
+    output, _ = jax.eval_shape(
+        lambda: model.init_with_output(
+            jax.random.key(0), jnp.zeros((1, 640, 640, 3)), train=False
+        )
+    )
+    assert output.objectness.shape == (1, 8400)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (64, 100)])
+def test_image_size_must_be_a_multiple_of_32(size):
+    model = models.yolox("yolox_nano", num_classes=1)
+    wrong = next(s for s in size if s % 32)
+    with pytest.raises(ValueError, match=f"multiple of 32, got {wrong}"):
+        model.init(jax.random.key(0), jnp.zeros((1, *size, 3)), train=False)
+
+
+@pytest.fixture(scope="module")
+def initial():
+    model = models.yolox("yolox_s", num_classes=80)
+    init = jax.jit(lambda key: model.init(key, jnp.zeros((1, 64, 64, 3)), train=False))
+    params = init(jax.random.key(3))["params"]
+    return {"/".join(k): np.asarray(v) for k, v in traverse_util.flatten_dict(params).items()}
+
+
+def test_scores_start_at_one_percent(initial):
+    for level in ("stride8", "stride16", "stride32"):
+        for branch in ("objectness", "class"):
+            bias = initial[f"head/{level}_{branch}/bias"]
+            np.testing.assert_allclose(bias, -4.59512, rtol=1e-5)
+
+
+def test_kernels_start_uniform_within_one_over_root_of_fan_in(initial):
+    # PyTorch's default, which the authors do not change: kaiming_uniform with a = sqrt(5).
+    for name, kernel in initial.items():
+        if not name.endswith("kernel"):
+            continue
+        bound = 1 / np.sqrt(np.prod(kernel.shape[:3]))
+        assert np.abs(kernel).max() <= bound, name
+        assert np.abs(kernel).max() > 0.9 * bound, name
+        if kernel.size > 1000:
+            np.testing.assert_allclose(kernel.std(), bound / np.sqrt(3), rtol=0.1, err_msg=name)
+
+
+def test_box_biases_start_uniform_within_one_over_root_of_fan_in(initial):
+    biases = np.concatenate([initial[f"head/stride{s}_box/bias"] for s in (8, 16, 32)])
+    assert np.abs(biases).max() <= 1 / np.sqrt(128)
+    assert len(np.unique(biases)) == 12
+
+
+def test_every_variant_is_in_the_catalogue():
+    assert set(VARIANTS) <= set(models.variants())

@@ -1,0 +1,38 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvision.ops import boxes as ops
+
+A = jnp.float32([[0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 2, 2], [1, 1, 1, 1]])
+B = jnp.float32([[2, 0, 6, 4], [0, 0, 4, 4], [3, 3, 5, 5], [1, 1, 1, 1]])
+
+
+def test_iou_by_hand():
+    # Half of each shared: 8 of 24; equal; apart; two empty boxes.
+    np.testing.assert_allclose(ops.iou(A, B, epsilon=1e-16), [1 / 3, 1, 0, 0], rtol=1e-6)
+
+
+def test_generalized_iou_by_hand():
+    # The hull of the third pair has 25 pixels, the two boxes 8 of them.
+    giou = ops.generalized_iou(A[:3], B[:3])
+    np.testing.assert_allclose(giou, [1 / 3, 1, -17 / 25], rtol=1e-6)
+
+
+def test_pairwise_iou_equals_aligned_iou_of_every_pair():
+    low = jax.random.uniform(jax.random.key(0), (9, 2)) * 10
+    boxes = jnp.concatenate([low, low + jax.random.uniform(jax.random.key(1), (9, 2)) * 8], -1)
+    pairwise = ops.pairwise_iou(boxes[:4], boxes)
+    for i in range(4):
+        expected = ops.iou(jnp.broadcast_to(boxes[i], (9, 4)), boxes)
+        np.testing.assert_allclose(pairwise[i], expected, atol=1e-6)
+
+
+def test_pairwise_iou_of_empty_boxes_is_zero():
+    empty = jnp.zeros((2, 4))
+    np.testing.assert_array_equal(ops.pairwise_iou(empty, empty), np.zeros((2, 2)))
+
+
+def test_corners_and_centres_convert_both_ways():
+    np.testing.assert_array_equal(ops.xyxy_to_cxcywh(B[:1]), [[4, 2, 4, 4]])
+    np.testing.assert_array_equal(ops.cxcywh_to_xyxy(ops.xyxy_to_cxcywh(B)), B)
