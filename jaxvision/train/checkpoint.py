@@ -1,5 +1,6 @@
 """Checkpoints that survive: asynchronous saves, the newest and the best kept, exact resume."""
 
+import math
 import pathlib
 import shutil
 from typing import Any
@@ -57,16 +58,17 @@ class Checkpoints:
             state: Its `step` names the checkpoint.
             metrics: Of this state, if it was evaluated.
         """
-        if self._best is not None and metrics is not None and self._best in metrics:
-            metrics = {self._best: metrics[self._best]}
-        else:
-            metrics = None
+        score = None
+        if self._best is not None:
+            # Not evaluated, or without ground truth: worse than any that was.
+            score = (metrics or {}).get(self._best, -math.inf)
+            score = {self._best: score if math.isfinite(score) else -math.inf}
         self._manager.save(
             int(state.step),
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(self._meta)
             ),
-            metrics=metrics,
+            metrics=score,
         )
 
     def latest_step(self) -> int | None:

@@ -1,0 +1,197 @@
+import dataclasses
+import json
+import logging
+import shutil
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from toy import LinearTask, experiment
+
+from jaxvision.tasks.task import Loss
+from jaxvision.train import loop, sharding
+from jaxvision.train.errors import TrainingError
+from jaxvision.train.state import create_state
+from jaxvision.train.step import make_step
+
+
+def logged(workdir, name):
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return {line["step"]: line[name] for line in lines if name in line}
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed_at(experiment, step):
+    """An experiment whose process dies when it asks for the batch after `step`."""
+
+    class Data:
+        steps_per_epoch = experiment.train_data.steps_per_epoch
+
+        def batches(self, start_step):
+            for i, batch in enumerate(experiment.train_data.batches(start_step), start_step):
+                if i == step:
+                    raise KilledError
+                yield batch
+
+    return dataclasses.replace(experiment, train_data=Data())
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("straight")
+    assert loop.run(experiment(), workdir) is loop.Outcome.FINISHED
+    return workdir
+
+
+def test_learns(straight):
+    losses = logged(straight, "train/loss")
+    assert losses[20] < 0.1 * losses[1]
+    assert logged(straight, "val/score")[20] > -0.5
+
+
+def test_records_losses_speed_rate_and_evaluations(straight):
+    assert set(logged(straight, "train/loss")) == set(range(1, 21))
+    assert set(logged(straight, "train/late")) == set(range(1, 21))
+    assert set(logged(straight, "val/score")) == {10, 20}
+    assert all(v > 0 for v in logged(straight, "train/images_per_second").values())
+    np.testing.assert_allclose(logged(straight, "train/learning_rate")[1], 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("stop", "workers"), [(1, 0), (7, 0), (11, 2), (13, 1), (19, 0)])
+def test_stop_and_resume_equals_a_straight_run_to_the_last_bit(straight, tmp_path, stop, workers):
+    with pytest.raises(KilledError):
+        loop.run(killed_at(experiment(), stop), tmp_path)
+    assert loop.run(experiment(num_workers=workers), tmp_path) is loop.Outcome.FINISHED
+    assert logged(tmp_path, "train/loss") == logged(straight, "train/loss")
+    assert logged(tmp_path, "val/score") == logged(straight, "val/score")
+
+
+def test_finished_run_started_again_says_so(straight, capsys):
+    before = (straight / "metrics.jsonl").read_text()
+    assert loop.run(experiment(), straight) is loop.Outcome.FINISHED
+    assert "already finished" in capsys.readouterr().out
+    assert (straight / "metrics.jsonl").read_text() == before
+
+
+def test_more_epochs_and_another_batch_size_continue(straight, tmp_path):
+    workdir = tmp_path / "run"
+    shutil.copytree(straight, workdir)
+    assert loop.run(experiment(total_steps=24, batch_size=16), workdir) is loop.Outcome.FINISHED
+    assert max(logged(workdir, "train/loss")) == 24
+
+
+def test_unreadable_checkpoint_falls_back_to_the_one_before(straight, tmp_path, caplog):
+    with pytest.raises(KilledError):
+        loop.run(killed_at(experiment(), 9), tmp_path)
+    newest = tmp_path / "checkpoints" / "8"
+    for file in (newest / "state").rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        assert loop.run(experiment(), tmp_path) is loop.Outcome.FINISHED
+    assert "checkpoint 8 cannot be read" in caplog.text
+    assert (tmp_path / "checkpoints" / "8.unreadable").is_dir()
+    assert logged(tmp_path, "train/loss") == logged(straight, "train/loss")
+
+
+def test_signal_stops_after_the_step_with_a_checkpoint(straight, tmp_path, capsys):
+    plain = experiment()
+
+    class Data:
+        steps_per_epoch = plain.train_data.steps_per_epoch
+
+        def batches(self, start_step):
+            for i, batch in enumerate(plain.train_data.batches(start_step), start_step):
+                if i == 5:
+                    signal.raise_signal(signal.SIGTERM)
+                yield batch
+
+    outcome = loop.run(dataclasses.replace(plain, train_data=Data()), tmp_path)
+    assert outcome is loop.Outcome.INTERRUPTED
+    assert "stopped after step 6, which is saved" in capsys.readouterr().out
+    assert (tmp_path / "checkpoints" / "6").is_dir()
+    loop.run(experiment(), tmp_path)
+    assert logged(tmp_path, "train/loss") == logged(straight, "train/loss")
+
+
+def test_keeps_the_newest_and_the_best(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class WorseLater(LinearTask):
+        def loss(self, params, state, batch, *, step, key):
+            loss = super().loss(params, state, batch, step=step, key=key)
+            return loss._replace(value=jnp.where(step >= 10, -30.0, 1.0) * loss.value)
+
+    loop.run(experiment(task=WorseLater()), tmp_path)
+    kept = {p.name for p in (tmp_path / "checkpoints").iterdir()}
+    assert {"10", "16", "20"} <= kept
+    assert not {"4", "8"} & kept
+
+
+def test_loss_that_is_no_number_stops_the_run_and_names_the_images(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Breaks(LinearTask):
+        def loss(self, params, state, batch, *, step, key):
+            loss = super().loss(params, state, batch, step=step, key=key)
+            return Loss(jnp.where(step == 6, jnp.nan, loss.value), loss.state, loss.logs)
+
+    with pytest.raises(TrainingError) as error:
+        loop.run(experiment(task=Breaks()), tmp_path)
+    batch = next(experiment().train_data.batches(6))
+    assert "step 7: expected a finite loss and gradient, got loss = nan" in str(error.value)
+    for index in batch["index"]:
+        assert f"number {index}\n" in str(error.value)
+    # What is saved came before.
+    assert {int(p.name) for p in (tmp_path / "checkpoints").iterdir()} == {4}
+
+
+def test_compiles_once(tmp_path):
+    made = []
+
+    def counting(task, optimizer, ema):
+        inner = make_step(task, optimizer, ema)
+
+        def step(state, batch, key):
+            made.append(jax.tree.map(jnp.shape, batch))
+            return inner(state, batch, key)
+
+        return step
+
+    loop.run(experiment(make_step=counting), tmp_path)
+    assert len(made) == 1
+
+
+def test_eight_devices_equal_one():
+    plain = experiment()
+    batches = plain.train_data.batches(0)
+    first = next(batches)
+    losses = {}
+    for devices in (1, 8):
+        mesh = sharding.data_mesh(devices)
+        state = create_state(
+            plain.task,
+            plain.optimizer,
+            first,
+            seed=0,
+            ema=True,
+            sharding=sharding.replicated(mesh),
+        )
+        assert jax.tree.leaves(state)[0].sharding.num_devices == devices
+        step = jax.jit(make_step(plain.task, plain.optimizer, plain.ema), donate_argnums=0)
+        key = jax.device_put(jax.random.key(0), sharding.replicated(mesh))
+        values = []
+        for batch in (first, next(plain.train_data.batches(1))):
+            state, logs = step(state, sharding.put_batch(batch, mesh), key)
+            values.append(float(logs["loss"]))
+        losses[devices] = values
+    np.testing.assert_allclose(losses[8], losses[1], rtol=1e-5)
+
+
+def test_batch_that_the_devices_cannot_share_is_an_error():
+    batch = next(experiment(batch_size=6).train_data.batches(0))
+    with pytest.raises(ValueError, match="multiple of the number of devices, 8, got 6"):
+        sharding.put_batch(batch, sharding.data_mesh())

@@ -1,0 +1,53 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxvision.train.ema import constant_decay, warm_up_decay
+from jaxvision.train.optim import kernels, quadratic_warm_up_cosine, sgd
+
+
+def test_schedule_of_yolox_by_hand():
+    # 300 epochs of 10 steps: 50 of warm-up, 150 at the floor, lr 0.01.
+    schedule = quadratic_warm_up_cosine(
+        0.01, total_steps=3000, warm_up_steps=50, final_steps=150
+    )
+    expected = {
+        0: 0.0,
+        25: 0.01 * 0.25,
+        50: 0.01,
+        51: 0.0005 + 0.00475 * (1 + np.cos(np.pi / 2800)),
+        1450: 0.0005 + 0.00475,  # half of the cosine
+        2850: 0.0005,
+        2999: 0.0005,
+    }
+    for step, rate in expected.items():
+        np.testing.assert_allclose(schedule(jnp.int32(step)), rate, rtol=1e-5, err_msg=str(step))
+
+
+def test_schedule_without_warm_up_starts_at_the_peak():
+    schedule = quadratic_warm_up_cosine(0.1, total_steps=10, warm_up_steps=0, final_steps=0)
+    np.testing.assert_allclose(schedule(jnp.int32(0)), 0.1, rtol=1e-6)
+
+
+def test_sgd_by_hand_decays_kernels_alone():
+    params = {"conv": {"kernel": jnp.float32([2.0])}, "norm": {"scale": jnp.float32([2.0])}}
+    grads = {"conv": {"kernel": jnp.float32([1.0])}, "norm": {"scale": jnp.float32([1.0])}}
+    optimizer = sgd(0.1, momentum=0.9, nesterov=True, weight_decay=0.5)
+    state = optimizer.init(params)
+    first, state = optimizer.update(grads, state, params)
+    second, state = optimizer.update(grads, state, params)
+    # Kernel: g = 1 + 0.5 * 2 = 2; v = 2, then 3.8; the step is g + 0.9 v.
+    np.testing.assert_allclose(first["conv"]["kernel"], -0.1 * (2 + 0.9 * 2), rtol=1e-6)
+    np.testing.assert_allclose(second["conv"]["kernel"], -0.1 * (2 + 0.9 * 3.8), rtol=1e-6)
+    np.testing.assert_allclose(first["norm"]["scale"], -0.1 * 1.9, rtol=1e-6)
+
+
+def test_mask_takes_kernels_only():
+    params = {"a": {"kernel": 1, "bias": 2}, "b": {"scale": 3}}
+    assert kernels(params) == {"a": {"kernel": True, "bias": False}, "b": {"scale": False}}
+
+
+@pytest.mark.parametrize(("updates", "decay"), [(1, 0.9998 * (1 - np.exp(-1 / 2000))), (10**6, 0.9998)])
+def test_average_forgets_its_start(updates, decay):
+    np.testing.assert_allclose(warm_up_decay()(jnp.int32(updates)), decay, rtol=1e-4)
+    assert constant_decay(0.5)(jnp.int32(updates)) == 0.5

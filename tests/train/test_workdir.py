@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from jaxvision.train import workdir
+from jaxvision.train.errors import TrainingError
+
+CONFIG = {"epochs": 3, "variant": "nano", "data": {"path": "a", "train": "train"}}
+
+
+@pytest.fixture
+def start(tmp_path):
+    file = tmp_path / "some.py"
+    file.write_text("# config")
+
+    def start(config=CONFIG, folder="run"):
+        path = tmp_path / folder
+        workdir.prepare(path, config, config_file=file, command=["train.py", "--config=some.py"])
+        return path
+
+    return start
+
+
+def test_new_folder_gets_config_file_and_command(start):
+    path = start()
+    assert json.loads((path / "config.json").read_text()) == CONFIG
+    assert (path / "some.py").read_text() == "# config"
+    assert (path / "command.txt").read_text().count("train.py --config=some.py") == 1
+
+
+def test_the_same_config_continues(start):
+    path = start()
+    start()
+    assert sorted(p.name for p in path.iterdir()) == ["command.txt", "config.json", "some.py"]
+    assert len((path / "command.txt").read_text().splitlines()) == 2
+
+
+def test_changes_that_are_free_stand_beside_the_old_config(start):
+    path = start()
+    start({**CONFIG, "epochs": 5})
+    start({**CONFIG, "epochs": 5, "data": {"path": "b", "train": "train"}})
+    assert json.loads((path / "config.json").read_text()) == CONFIG
+    assert json.loads((path / "config.2.json").read_text())["epochs"] == 5
+    assert json.loads((path / "config.3.json").read_text())["data"]["path"] == "b"
+
+
+def test_another_config_is_an_error_that_names_the_differences(start):
+    path = start()
+    other = {"epochs": 3, "variant": "tiny", "data": {"path": "a", "train": "trainval"}}
+    with pytest.raises(TrainingError) as error:
+        start(other)
+    message = str(error.value)
+    assert str(path) in message
+    assert "variant: 'nano' there, 'tiny' now" in message
+    assert "data.train: 'train' there, 'trainval' now" in message
+    assert json.loads((path / "config.json").read_text()) == CONFIG
+
+
+def test_a_folder_of_something_else_is_left_alone(start, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("precious")
+    with pytest.raises(TrainingError, match="not empty and holds no config.json"):
+        start()
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+
+
+def test_a_damaged_config_is_an_error(start):
+    path = start()
+    (path / "config.json").write_text("{")
+    with pytest.raises(TrainingError, match="config.json is not valid JSON"):
+        start()
