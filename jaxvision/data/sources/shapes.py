@@ -14,13 +14,13 @@ from jaxvision.data.errors import DataError
 from jaxvision.data.example import DetectionExample
 
 CLASSES = ("circle", "square", "star", "triangle")
-MAX_OBJECTS = 8
+MAX_OBJECTS = 6
 
 # Diameter of an object as a part of the image's side.
-_SMALLEST, _LARGEST = 0.13, 0.45
+_SMALLEST, _LARGEST = 0.16, 0.45
 # An object that another one would cover further than this is left alone: the other is placed
 # elsewhere.
-_MIN_VISIBLE = 0.5
+_MIN_VISIBLE = 0.75
 # Distance in RGB between an object and the ground's mean colour.
 _MIN_CONTRAST = 110.0
 # And between two objects.
@@ -30,14 +30,14 @@ _SHIFT = 4
 
 
 class Shapes:
-    """Pictures with 1 to 8 circles, squares, stars and triangles each.
+    """Pictures with 1 to 6 circles, squares, stars and triangles each.
 
-    Objects may overlap; each box is tight around the pixels of its object that can be seen, at
-    least half of it, and `area` counts them.
+    Objects may overlap; each box is tight around the pixels of its object that can be seen, three
+    quarters of it or more, and `area` counts them.
 
     Attributes:
         classes: Class names, in the order of their indices.
-        max_objects: 8.
+        max_objects: 6.
     """
 
     classes = CLASSES
@@ -195,7 +195,7 @@ def _outline(rng: np.random.Generator, name: str) -> np.ndarray:
     if name == "circle":
         corners, radii = 40, np.ones(40)
     elif name == "star":
-        corners, radii = 10, np.tile([1.0, 0.45], 5)
+        corners, radii = 10, np.tile([1.0, 0.4], 5)
     else:
         corners = {"square": 4, "triangle": 3}[name]
         radii = np.ones(corners)

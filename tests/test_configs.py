@@ -1,0 +1,116 @@
+"""Every config builds and takes a step."""
+
+import importlib.util
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from jaxvision.models.detection.yolox import VARIANTS
+from jaxvision.train import sharding
+from jaxvision.train.state import create_state
+from jaxvision.train.step import make_step
+
+ROOT = pathlib.Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+# Names that every config has, so that a flag learned with one works with all.
+COMMON = (
+    "variant",
+    "image_size",
+    "batch_size",
+    "epochs",
+    "seed",
+    "dtype",
+    "log_every",
+    "eval_every",
+    "save_every",
+    "num_workers",
+)
+COMMON_DATA = ("source", "path", "train", "val")
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_has_the_common_names_and_plain_values(path):
+    config = load(path).get_config()
+    assert set(COMMON) <= set(config)
+    assert set(COMMON_DATA) <= set(config.data)
+    for value in (*config.values(), *config.data.values()):
+        assert isinstance(value, (int, float, str, bool)) or hasattr(value, "items")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_docstring_names_paper_and_command(path):
+    text = load(path).__doc__
+    assert "https://arxiv.org/abs/" in text
+    assert f"python train.py --config configs/{path.name}" in text
+
+
+def step_once(experiment):
+    batch = next(experiment.train_data.batches(0))
+    mesh = sharding.data_mesh()
+    state = create_state(
+        experiment.task,
+        experiment.optimizer,
+        batch,
+        seed=0,
+        ema=experiment.ema is not None,
+        sharding=sharding.replicated(mesh),
+    )
+    step = jax.jit(make_step(experiment.task, experiment.optimizer, experiment.ema))
+    state, logs = step(state, sharding.put_batch(batch, mesh), jax.random.key(0))
+    return state, logs
+
+
+def yolox_config(argument=""):
+    module = load(ROOT / "configs/yolox.py")
+    config = module.get_config(argument)
+    config.image_size = 32
+    config.batch_size = 8
+    config.data.train_images, config.data.val_images = 16, 8
+    return module, config
+
+
+def test_yolox_takes_a_step(capsys):
+    module, config = yolox_config("nano")
+    state, logs = step_once(module.build(config))
+    assert int(state.step) == 1
+    assert np.isfinite(float(logs["loss"]))
+
+
+def test_yolox_recipe_for_coco():
+    config = load(ROOT / "configs/yolox.py").get_config("s,coco")
+    assert (config.variant, config.data.source, config.image_size) == ("s", "coco", 640)
+    assert (config.epochs, config.batch_size, config.data.max_objects) == (300, 64, 120)
+    assert config.learning_rate * config.batch_size == 0.01
+    assert config.warm_up * config.epochs == 5
+    assert config.plain * config.epochs == 15
+    assert (config.momentum, config.weight_decay, config.ema_decay) == (0.9, 5e-4, 0.9998)
+
+
+@pytest.mark.parametrize("argument", ["voc,nano", "nano,voc"])
+def test_yolox_argument_goes_in_any_order(argument):
+    config = load(ROOT / "configs/yolox.py").get_config(argument)
+    assert (config.variant, config.data.source, config.image_size) == ("nano", "voc", 416)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_yolox_takes_every_variant(variant):
+    config = load(ROOT / "configs/yolox.py").get_config(variant.removeprefix("yolox_"))
+    assert config.variant == variant.removeprefix("yolox_")
+
+
+def test_l1_enters_with_the_plain_phase(capsys):
+    module, config = yolox_config("nano")
+    config.epochs = 40
+    config.plain = 0.25
+    experiment = module.build(config)
+    assert experiment.total_steps == 80
+    assert experiment.task.l1_from_step == 60

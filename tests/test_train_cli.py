@@ -1,0 +1,257 @@
+"""`train.py` as its user meets it: from the command line, with everything that can be wrong."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import train
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = (
+    "--config.variant=nano",
+    "--config.image_size=32",
+    "--config.batch_size=8",
+    "--config.num_workers=1",
+    "--config.log_every=1",
+)
+SHAPES = (*SMALL, "--config.data.train_images=16", "--config.data.val_images=8")
+
+
+def run(*arguments, config="configs/yolox.py"):
+    return train.main(["train.py", f"--config={ROOT / config}", *map(str, arguments)])
+
+
+@pytest.fixture
+def failing(capsys, tmp_path):
+    """Runs a command that must end before training with one message, which it returns."""
+
+    def failing(*arguments, config="configs/yolox.py"):
+        workdir = tmp_path / "run"
+        assert run(f"--workdir={workdir}", *arguments, config=config) == 1
+        assert not (workdir / "metrics.jsonl").exists()
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert "Traceback" not in error
+        return error
+
+    return failing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config.epoch=3"], 'the config has no field epoch. Did you mean "epochs"'),
+        (["--config.data.pth=x"], 'Did you mean "path"'),
+        (["--config.epochs=many"], "epochs=many: invalid literal"),
+        (["--confg=x"], "Unknown command line flag 'confg'"),
+        (["stray"], "flags start with --, got stray"),
+        (["--config.image_size=100"], "image_size must be a multiple of 32, got 100"),
+        (["--config.variant=huge"], "variant must be one of yolox_nano"),
+        (["--config.num_classes=7"], "num_classes must be 0 or 4"),
+        (["--config.batch_size=17"], "the training split has 16 images, fewer than one batch of 17"),
+        (["--config.dtype=float8"], "dtype must be auto, float32"),
+        (["--config.data.source=pascal"], "data.source must be one of shapes, coco, voc"),
+        (["--config.data.source=voc"], "data.path must name the folder"),
+        (["--config.epochs=0"], "total_steps must be at least 1, got 0"),
+        (["--config.box_loss=diou"], "box_loss must be iou or giou, got diou"),
+        (["--config.candidates=box"], "candidates must be one of center, box_or_center, got box"),
+    ],
+)
+def test_wrong_flags_end_in_one_message(failing, arguments, message):
+    # Fields that only exist with shapes would be unknown with another source.
+    assert message in failing(*SHAPES, *arguments)
+
+
+def test_wrong_config_file_ends_in_one_message(failing):
+    assert "--config must be a file" in failing(config="configs/none.py")
+    assert "argument must be of nano, tiny" in failing(config="configs/yolox.py:small")
+
+
+def test_help_shows_the_values_of_a_config(capsys):
+    assert run("--help") == 0
+    assert "image_size: 128" in capsys.readouterr().out
+    assert train.main(["train.py", "--help"]) == 0
+    assert train.main(["train.py"]) == 1
+
+
+def test_traceback_is_shown_on_demand(capsys, tmp_path):
+    assert run(f"--workdir={tmp_path / 'run'}", "--config.image_size=33", "--traceback") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def voc(folder, images=10):
+    """Writes a small VOC data set: two classes, one object an image."""
+    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (folder / name).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(images):
+        picture = rng.integers(0, 255, (48, 64, 3), np.uint8)
+        cv2.imwrite(str(folder / f"JPEGImages/{i}.jpg"), picture)
+        (folder / f"Annotations/{i}.xml").write_text(annotation("cat" if i % 2 else "dog"))
+    names = [str(i) for i in range(images)]
+    (folder / "ImageSets/Main/train.txt").write_text("\n".join(names[:8]) + "\n")
+    (folder / "ImageSets/Main/val.txt").write_text("\n".join(names[8:]) + "\n")
+    return folder
+
+
+def annotation(name, box=(11, 6, 40, 35)):
+    corners = zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+    return (
+        "<annotation><size><width>64</width><height>48</height><depth>3</depth></size>"
+        f"<object><name>{name}</name><bndbox>"
+        + "".join(f"<{k}>{v}</{k}>" for k, v in corners)
+        + "</bndbox></object></annotation>"
+    )
+
+
+@pytest.fixture
+def data(tmp_path):
+    return voc(tmp_path / "voc")
+
+
+def voc_flags(data):
+    return ("--config.epochs=1", f"--config.data.path={data}", *SMALL)
+
+
+def test_missing_image(failing, data):
+    (data / "JPEGImages/3.jpg").unlink()
+    message = failing(*voc_flags(data), config="configs/yolox.py:voc")
+    assert "3.jpg" in message
+
+
+def test_truncated_image_ends_the_run_with_its_path(capsys, tmp_path, data):
+    file = data / "JPEGImages/3.jpg"
+    file.write_bytes(file.read_bytes()[:1500])
+    workdir = tmp_path / "run"
+    assert run(f"--workdir={workdir}", *voc_flags(data), config="configs/yolox.py:voc") == 1
+    error = capsys.readouterr().err
+    assert "error: " in error
+    assert "3.jpg" in error
+    assert "Traceback" not in error
+
+
+def test_class_that_only_the_validation_split_has(failing, data):
+    (data / "Annotations/9.xml").write_text(annotation("bird"))
+    message = failing(*voc_flags(data), config="configs/yolox.py:voc")
+    assert "9.xml" in message
+    assert "bird" in message
+    assert "cat, dog" in message
+
+
+def test_broken_xml(failing, data):
+    (data / "Annotations/2.xml").write_text("<annotation><size>")
+    assert "2.xml" in failing(*voc_flags(data), config="configs/yolox.py:voc")
+
+
+def test_empty_split(failing, data):
+    (data / "ImageSets/Main/val.txt").write_text("")
+    assert "val.txt" in failing(*voc_flags(data), config="configs/yolox.py:voc")
+
+
+def test_number_of_classes_that_disagrees_with_the_data(failing, data):
+    message = failing(
+        *voc_flags(data), "--config.num_classes=20", config="configs/yolox.py:voc"
+    )
+    assert "num_classes must be 0 or 2" in message
+    assert "cat, dog" in message
+
+
+def test_strict_data(failing, data):
+    (data / "Annotations/2.xml").write_text(annotation("cat", (50, 20, 90, 40)))
+    message = failing(
+        *voc_flags(data), "--config.data.strict=True", config="configs/yolox.py:voc"
+    )
+    assert "2.xml" in message or "2.jpg" in message
+
+
+@pytest.mark.parametrize("content", ['{"images": [], "annotations": []}', "{"])
+def test_broken_coco_file(failing, tmp_path, content):
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/instances_train2017.json").write_text(content)
+    flags = ("--config.epochs=1", f"--config.data.path={tmp_path}", *SMALL)
+    message = failing(*flags, config="configs/yolox.py:coco")
+    assert "instances_train2017.json" in message
+    assert ("categories" in message) == ("images" in content)
+
+
+def test_mended_boxes_are_shown_and_the_run_goes_on(capsys, tmp_path, data):
+    (data / "Annotations/2.xml").write_text(annotation("cat", (50, 20, 90, 40)))
+    (data / "Annotations/3.xml").write_text(annotation("cat", (30, 20, 20, 40)))
+    workdir = tmp_path / "run"
+    assert run(f"--workdir={workdir}", *voc_flags(data), config="configs/yolox.py:voc") == 0
+    shown = capsys.readouterr().out
+    assert "clipped" in shown
+    assert "dropped" in shown
+    names = {k for line in logged_lines(workdir) for k in line}
+    assert {"train/loss", "train/images_per_second", "val/AP", "val/AP50", "val/AP/cat"} <= names
+    assert list((workdir / "plots").glob("*.png"))
+
+
+def test_work_directory_of_another_config(capsys, tmp_path, data):
+    flags = (f"--workdir={tmp_path / 'run'}", *voc_flags(data))
+    assert run(*flags, config="configs/yolox.py:voc") == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    assert run(*flags, "--config.seed=1", config="configs/yolox.py:voc") == 1
+    assert "seed: 0 there, 1 now" in capsys.readouterr().err
+    assert before == {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+
+
+def logged_lines(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(workdir):
+    return {x["step"]: x["train/loss"] for x in logged_lines(workdir) if "train/loss" in x}
+
+
+def test_killed_process_continues_to_the_last_bit(tmp_path):
+    flags = (*SHAPES, "--config.epochs=4", "--config.save_every=2", "--config.eval_every=4")
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=1",
+        # One compilation serves all four processes.
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+    }
+
+    def command(name, workers):
+        return [
+            sys.executable,
+            str(ROOT / "train.py"),
+            f"--config={ROOT / 'configs/yolox.py'}",
+            f"--workdir={tmp_path / name}",
+            *(f for f in flags if "num_workers" not in f),
+            f"--config.num_workers={workers}",
+        ]
+
+    def finish(name, workers=1):
+        return subprocess.run(
+            command(name, workers), env=environment, capture_output=True, text=True, check=True
+        )
+
+    finish("straight")
+    # The killed one starts as the whole one did, and never learns that it is dead.
+    process = subprocess.Popen(
+        command("killed", 1), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "killed/checkpoints/4").is_dir():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finish("killed", workers=3)
+    assert losses(tmp_path / "killed") == losses(tmp_path / "straight")
+    assert set(losses(tmp_path / "killed")) == set(range(1, 9))
+    again = finish("killed", workers=3)
+    assert "already finished" in again.stdout
+    shutil.rmtree(tmp_path / "killed")
