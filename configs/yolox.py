@@ -1,11 +1,11 @@
 """YOLOX: Exceeding YOLO Series in 2021, Ge et al. 2021, https://arxiv.org/abs/2107.08430.
 
-    python train.py --config configs/yolox.py                  YOLOX-Tiny on drawn shapes, no download
+    python train.py --config configs/yolox.py
     python train.py --config configs/yolox.py:tiny,voc --config.data.path=DIR
     python train.py --config configs/yolox.py:s,coco --config.data.path=DIR
 
-The argument names a variant (nano, tiny, s, m, l, x, darknet53) and a source (shapes, coco, voc, yolo,
-tfds), in any order. `coco` is the recipe of the authors' code: 300 epochs, batch 64.
+The argument names a variant (nano, tiny, s, m, l, x, darknet53) and a source (shapes, coco, voc,
+yolo, tfds), in any order. `coco` is the recipe of the authors' code: 300 epochs, batch 64.
 """
 
 import functools
@@ -104,7 +104,9 @@ def build(config: ConfigDict) -> Experiment:
 
     data = config.data
     shown = data.classes.split(",") if data.classes else None
-    options = {"image_size": config.image_size} if data.source == "shapes" else {"strict": data.strict}
+    options = (
+        {"image_size": config.image_size} if data.source == "shapes" else {"strict": data.strict}
+    )
     counts = [{"length": data[k]} if k in data else {} for k in ("train_images", "val_images")]
     train = detection_source(
         data.source, data.path, data.train, classes=shown and tuple(shown), **options, **counts[0]
@@ -158,9 +160,7 @@ def build(config: ConfigDict) -> Experiment:
         task=task,
         train_data=train_data,
         eval_data=eval_data,
-        optimizer=sgd(
-            learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
-        ),
+        optimizer=sgd(learning_rate, momentum=config.momentum, weight_decay=config.weight_decay),
         learning_rate=learning_rate,
         total_steps=total_steps,
         seed=config.seed,

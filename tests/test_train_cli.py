@@ -12,6 +12,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+
 import train
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -56,12 +57,15 @@ def failing(capsys, tmp_path):
         (["--config.image_size=100"], "image_size must be a multiple of 32, got 100"),
         (["--config.variant=huge"], "variant must be one of yolox_nano"),
         (["--config.num_classes=7"], "num_classes must be 0 or 4"),
-        (["--config.batch_size=17"], "the training split has 16 images, fewer than one batch of 17"),
+        (
+            ["--config.batch_size=17"],
+            "the training split has 16 images, fewer than one batch of 17",
+        ),
         (["--config.dtype=float8"], "dtype must be auto, float32"),
         (["--config.data.source=pascal"], "data.source must be one of shapes, coco, voc"),
         (["--config.data.source=voc"], "data.path must name the folder"),
         (["--config.epochs=0"], "total_steps must be at least 1, got 0"),
-        (["--config.box_loss=diou"], "box_loss must be iou or giou, got diou"),
+        (["--config.box_loss=diou"], "box_loss must be one of iou, giou, got diou"),
         (["--config.candidates=box"], "candidates must be one of center, box_or_center, got box"),
     ],
 )
@@ -157,18 +161,14 @@ def test_empty_split(failing, data):
 
 
 def test_number_of_classes_that_disagrees_with_the_data(failing, data):
-    message = failing(
-        *voc_flags(data), "--config.num_classes=20", config="configs/yolox.py:voc"
-    )
+    message = failing(*voc_flags(data), "--config.num_classes=20", config="configs/yolox.py:voc")
     assert "num_classes must be 0 or 2" in message
     assert "cat, dog" in message
 
 
 def test_strict_data(failing, data):
     (data / "Annotations/2.xml").write_text(annotation("cat", (50, 20, 90, 40)))
-    message = failing(
-        *voc_flags(data), "--config.data.strict=True", config="configs/yolox.py:voc"
-    )
+    message = failing(*voc_flags(data), "--config.data.strict=True", config="configs/yolox.py:voc")
     assert "2.xml" in message or "2.jpg" in message
 
 

@@ -59,9 +59,7 @@ def experiment(*, total_steps=20, batch_size=8, num_workers=0, task=None, **chan
     schedule = optax.cosine_decay_schedule(0.1, 20)
     fields = dict(
         task=task or LinearTask(),
-        train_data=TrainStream(
-            sample, 40, batch_size=batch_size, seed=1, num_workers=num_workers
-        ),
+        train_data=TrainStream(sample, 40, batch_size=batch_size, seed=1, num_workers=num_workers),
         eval_data=EvalStream(sample, 11, batch_size=batch_size, num_workers=0),
         optimizer=optax.sgd(schedule, momentum=0.5),
         learning_rate=schedule,

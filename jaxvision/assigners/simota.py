@@ -1,13 +1,14 @@
 """SimOTA: each object takes its k cheapest anchors, with k read off the predictions themselves.
 
-YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, section 2.1, a simplification of OTA (Ge et al. 2021,
-https://arxiv.org/abs/2103.14259). Equal to the authors' implementation at its current state by default
+YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, section 2.1, after OTA (Ge et al. 2021,
+https://arxiv.org/abs/2103.14259). Equal to the authors' implementation as it is now by default
 (centre regions of radius 1.5) and, by option, at the paper's (radius 2.5, or inside the box).
 Departs from it: among equal costs the lowest anchor wins, where the authors' order is undefined.
 """
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxvision.assigners.assignment import Assignment
 from jaxvision.ops.boxes import pairwise_iou
@@ -20,8 +21,8 @@ def simota(
     boxes: jax.Array,
     class_logits: jax.Array,
     objectness_logits: jax.Array,
-    points: jax.Array,
-    strides: jax.Array,
+    points: jax.Array | np.ndarray,
+    strides: jax.Array | np.ndarray,
     gt_boxes: jax.Array,
     gt_classes: jax.Array,
     gt_valid: jax.Array,
@@ -81,9 +82,12 @@ def simota(
 
 
 def in_center_region(
-    points: jax.Array, strides: jax.Array, gt_boxes: jax.Array, radius: float
+    points: jax.Array | np.ndarray,
+    strides: jax.Array | np.ndarray,
+    gt_boxes: jax.Array,
+    radius: float,
 ) -> jax.Array:
-    """Whether each point lies within `radius` strides of each object's centre, [N, A]; borders are out."""
+    """Whether each point is in each object's centre region, [N, A]; its border is out."""
     center = (gt_boxes[:, None, :2] + gt_boxes[:, None, 2:]) / 2
     reach = strides * radius
     return (
@@ -94,7 +98,7 @@ def in_center_region(
     )
 
 
-def in_boxes(points: jax.Array, gt_boxes: jax.Array) -> jax.Array:
+def in_boxes(points: jax.Array | np.ndarray, gt_boxes: jax.Array) -> jax.Array:
     """Whether each point lies inside each object's box, [N, A]; borders are out."""
     x, y = points[None, :, 0], points[None, :, 1]
     x1, y1, x2, y2 = (gt_boxes[:, None, i] for i in range(4))
@@ -132,12 +136,13 @@ def dynamic_k_match(cost: jax.Array, iou: jax.Array, *, top: int = 10) -> jax.Ar
 
     Args:
         cost: Assignment cost [N, A], lower is better, inf where a pair may not match.
-        iou: IoU of objects and predicted boxes [N, A], in [0, 1], 0 where an anchor is no candidate.
+        iou: IoU of objects and predicted boxes [N, A], in [0, 1], 0 where an anchor is no
+            candidate.
         top: Number of best IoUs summed to estimate k.
 
     Returns:
-        The object of each anchor [A] int32, -1 for none. An anchor that several objects take goes to the
-        object for which it is cheapest, whether that object took it or not.
+        The object of each anchor [A] int32, -1 for none. An anchor that several objects take goes
+        to the object for which it is cheapest, whether that object took it or not.
     """
     num_objects, num_anchors = cost.shape
     top = min(top, num_anchors)

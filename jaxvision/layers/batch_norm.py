@@ -27,7 +27,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps [B, ..., C] to [B, ..., C]; training uses and records the statistics of the batch."""
+        """Maps [B, ..., C] to [B, ..., C]; training uses and records the batch's statistics."""
         channels = (x.shape[-1],)
         scale = self.param("scale", self.scale_init, channels, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
@@ -37,8 +37,9 @@ class BatchNorm(nn.Module):
         x = x.astype(jnp.float32)
         if train:
             axes = tuple(range(x.ndim - 1))
-            # E[x^2] - E[x]^2 reads x once. It loses digits where |mean| >> std, which a convolution's
-            # output does not show: gradients of YOLOX differ from the reference's as with two passes.
+            # E[x^2] - E[x]^2 reads x once. It loses digits where |mean| >> std, which the output
+            # of a convolution is not: gradients of YOLOX come as close to the reference's as
+            # with two passes.
             mean = x.mean(axes)
             var = jnp.maximum(jnp.square(x).mean(axes) - jnp.square(mean), 0.0)
             if not self.is_initializing():

@@ -6,6 +6,7 @@ kernel-many shifted multiply-adds it vectorises over channels. GPUs and TPUs hav
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -70,9 +71,10 @@ def _shifted_sum_forward(
 
 def _shifted_sum_backward(
     stride: int, saved: tuple[jax.Array, jax.Array], grad: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[Any, jax.Array]:
     # Differentiated by jax, the shifts would become one padded array each. The gradient of the
-    # input is a shifted sum itself: of the output's, spread out by the stride, and the turned kernel.
+    # input is a shifted sum itself: of the output's, spread out by the stride, and the turned
+    # kernel.
     x, kernel = saved
     missing = [side - 1 - (out - 1) * stride for side, out in zip(x.shape, grad.shape, strict=True)]
     spread = jax.lax.pad(
@@ -91,7 +93,7 @@ _shifted_sum.defvjp(_shifted_sum_forward, _shifted_sum_backward)
 
 
 def _windows(x: jax.Array, k: int, stride: int) -> Iterator[tuple[int, int, jax.Array]]:
-    """Yields what each tap (i, j) of the filter sees, [B, ceil(H / stride), ceil(W / stride), C]."""
+    """Yields what each tap (i, j) of the filter sees, one value for every output pixel."""
     height, width = x.shape[1:3]
     rows, columns = -(-height // stride), -(-width // stride)
     x = jnp.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))

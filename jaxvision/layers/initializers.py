@@ -1,6 +1,7 @@
 """Initialisers that reference implementations use and `jax.nn.initializers` has no name for."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -8,15 +9,15 @@ from jax.nn.initializers import Initializer
 
 
 def torch_uniform() -> Initializer:
-    """Kernel initialiser U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for Conv2d and Linear.
+    """Kernels from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for Conv2d and Linear.
 
     PyTorch writes it as kaiming_uniform with a = sqrt(5), which is the same distribution.
     """
     return jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
-def uniform_bias(fan_in: int) -> Initializer:
-    """Bias initialiser U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for Conv2d and Linear.
+def uniform_bias(fan_in: int) -> Callable[..., jax.Array]:
+    """Biases from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for Conv2d and Linear.
 
     Args:
         fan_in: Inputs that each output sums over: kernel height * width * channels a group.

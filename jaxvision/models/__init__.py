@@ -1,5 +1,6 @@
 """Networks only, arrays in, arrays out: the catalogue.
 
+For example:
     model = models.yolox("yolox_s", num_classes=80)
     variables = model.init(jax.random.key(0), images, train=False)
     predictions = model.apply(variables, images, train=False)

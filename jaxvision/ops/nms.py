@@ -61,9 +61,9 @@ def non_maximum_suppression(
         suppresses &= classes[:, None] == classes[None]
     suppresses = suppresses.astype(jnp.float32)
 
-    # Instead of one box after the other, all at once until nothing changes: a box is kept if no kept
-    # better box suppresses it. After round i the first i boxes are final, so the fixed point is
-    # the greedy result; it takes as many rounds as the longest chain of suppressions, a few.
+    # Instead of one box after the other, all at once until nothing changes: a box is kept if no
+    # better box that is kept suppresses it. After round i the first i boxes are final, so the
+    # fixed point is the greedy result; it takes as many rounds as the longest chain, a few.
     def round_(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         kept, _ = state
         suppressed = kept.astype(jnp.float32) @ suppresses > 0

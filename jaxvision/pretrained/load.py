@@ -25,8 +25,8 @@ def load(
 
     Args:
         name: A variant, as `models.variants()` lists them.
-        path_or_state: A `.safetensors` or `.npz` file, a PyTorch `.pth` or `.pt` file, which is read
-            without PyTorch and without running anything in it, or {reference name: array}.
+        path_or_state: A `.safetensors` or `.npz` file, a PyTorch `.pth` or `.pt` file, which is
+            read without PyTorch and without running anything in it, or {reference name: array}.
 
     Returns:
         The module and its variables {"params", "batch_stats"}.
@@ -73,7 +73,8 @@ def fill(
         ValueError: If tensors are left over or missing, or a shape differs; all are listed.
     """
     filled, missing, mismatched, used = {}, [], [], set()
-    for key, leaf in traverse_util.flatten_dict(template).items():
+    leaves: Mapping[tuple[str, ...], Any] = traverse_util.flatten_dict(template)
+    for key, leaf in leaves.items():
         path = "/".join(key[1:])
         source = reference_name(path)
         if source not in state:

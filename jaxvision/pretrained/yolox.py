@@ -95,7 +95,8 @@ def adapt(name: str, path: str, value: np.ndarray) -> np.ndarray:
     Args:
         name: Variant.
         path: Path of the variable.
-        value: The variable in our layout; the stem's kernel is [3, 3, 3 * P, C] for P pixels a patch.
+        value: The variable in our layout; the stem's kernel is [3, 3, 3 * P, C] for P pixels a
+            patch.
     """
     if path != "backbone/stem/conv/kernel":
         return value

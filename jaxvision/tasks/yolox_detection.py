@@ -1,14 +1,15 @@
 """Object detection with YOLOX: SimOTA, the paper's loss, NMS and COCO's metric."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from clu import metrics
 
-from jaxvision.assigners.simota import simota
-from jaxvision.losses.detection.yolox import decode_boxes, yolox_loss
+from jaxvision.assigners.simota import PENALTY, simota
+from jaxvision.data.batch import DetectionBatch
+from jaxvision.losses.detection.yolox import BOX_LOSSES, decode_boxes, yolox_loss
 from jaxvision.metrics.coco import COCODetection
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.yolox import STRIDES, YOLOX
@@ -31,6 +32,9 @@ class YOLOXDetection:
         score_threshold: Detections below are left out.
         nms_threshold: IoU above which the worse of two boxes of a class goes.
         max_detections: Detections an image, best first.
+
+    Raises:
+        ValueError: If `candidates` or `box_loss` is unknown.
     """
 
     model: YOLOX
@@ -42,6 +46,13 @@ class YOLOXDetection:
     score_threshold: float = 0.001
     nms_threshold: float = 0.65
     max_detections: int = 300
+
+    def __post_init__(self) -> None:
+        for field, known in (("candidates", tuple(PENALTY)), ("box_loss", BOX_LOSSES)):
+            if getattr(self, field) not in known:
+                raise ValueError(
+                    f"{field} must be one of {', '.join(known)}, got {getattr(self, field)}"
+                )
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises the network for images of the batch's size."""
@@ -103,7 +114,7 @@ class YOLOXDetection:
     def predict(self, params: Params, state: ModelState, batch: Batch) -> Detections:
         """Decodes the predictions [B, K] of a batch and suppresses the overlapping ones."""
         output = self.model.apply({"params": params, **state}, batch["image"], train=False)
-        return self.decode(output, _points(batch))
+        return self.decode(cast(DetectorOutput, output), _points(batch))
 
     def decode(self, output: DetectorOutput, points: AnchorPoints) -> Detections:
         """Turns raw predictions for A anchors into detections [B, K], best first."""
@@ -127,7 +138,7 @@ class YOLOXDetection:
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
         """Compares detections with the objects of an evaluation batch, in original pixels."""
         return COCODetection.from_model_output(
-            **predictions._asdict(), batch=batch, class_names=self.class_names
+            **predictions._asdict(), batch=cast(DetectionBatch, batch), class_names=self.class_names
         )
 
 

@@ -109,7 +109,10 @@ class Checkpoints:
                 self._manager.reload()
         return None
 
-    def close(self) -> None:
-        """Waits until everything is on the disk."""
+    def wait(self) -> None:
+        """Returns when everything is on the disk."""
         self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits and ends the manager's threads."""
         self._manager.close()

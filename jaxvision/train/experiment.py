@@ -44,8 +44,8 @@ class Experiment:
         learning_rate: What `optimizer` uses at each step, for the log.
         total_steps: Length of the run.
         seed: Of initialisation and of each step's randomness.
-        ema: Decay of the average of parameters and model state as a function of the updates made, or
-            None for no average. Where there is one, it is what is evaluated.
+        ema: Decay of the average of parameters and model state as a function of the updates made,
+            or None for no average. Where there is one, it is what is evaluated.
         log_every: Steps between lines of the log.
         eval_every: Steps between evaluations; the last step has one too.
         save_every: Steps between checkpoints; evaluations and the last step have one too.

@@ -47,17 +47,15 @@ class FiniteGuard:
         while self._pending:
             self._check(*self._pending.popleft())
 
-    def _check(
-        self, step: int, index: np.ndarray | None, watched: Mapping[str, jax.Array]
-    ) -> None:
+    def _check(self, step: int, index: np.ndarray | None, watched: Mapping[str, jax.Array]) -> None:
         values = {name: float(value) for name, value in watched.items()}
         if all(np.isfinite(v) for v in values.values()):
             return
         found = ", ".join(f"{name} = {value}" for name, value in values.items())
         names = [] if index is None else [self._image_name(int(i)) for i in index]
         raise TrainingError(
-            f"step {step}: expected a finite loss and gradient, got {found}; nothing of it is saved. "
-            "The images of the batch:\n"
+            f"step {step}: expected a finite loss and gradient, got {found}; "
+            "nothing of it is saved. The images of the batch:\n"
             + "\n".join(f"  {name}" for name in names)
             + "\nlook at their annotations, or lower the learning rate; "
             "the same command continues from the last checkpoint"

@@ -1,6 +1,6 @@
 """The one loop that runs every task."""
 
-import dataclasses
+import contextlib
 import enum
 import itertools
 import pathlib
@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from PIL import Image
 
 from jaxvision.tasks.task import Batch
 from jaxvision.train import overview, sharding
@@ -38,25 +37,39 @@ def run(
 
     Args:
         experiment: What to train.
-        workdir: Gets checkpoints, metrics and pictures; a second call with the same folder continues.
+        workdir: Gets checkpoints, metrics and pictures; a second call with the same folder
+            continues.
         meta: JSON stored with every checkpoint.
 
     Raises:
         TrainingError: If a loss is not finite.
     """
+    with contextlib.ExitStack() as stack:
+        return _run(experiment, workdir, meta or {}, stack)
+
+
+def _run(
+    experiment: Experiment,
+    workdir: pathlib.Path,
+    meta: dict[str, Any],
+    stack: contextlib.ExitStack,
+) -> Outcome:
     started = time.perf_counter()
     mesh = sharding.data_mesh()
     total = experiment.total_steps
-    meta = {**(meta or {}), "class_names": list(experiment.class_names)}
-    checkpoints = Checkpoints(workdir / "checkpoints", meta=meta, best=experiment.best)
+    checkpoints = Checkpoints(
+        workdir / "checkpoints",
+        meta={**meta, "class_names": list(experiment.class_names)},
+        best=experiment.best,
+    )
+    stack.callback(checkpoints.close)
     latest = checkpoints.latest_step()
     if latest is not None and latest >= total:
         print(f"already finished: {workdir} has all {total} steps; more epochs continue it")
-        checkpoints.close()
         return Outcome.FINISHED
 
-    first_eval_batches = list(itertools.islice(iter(experiment.eval_data), 2))
-    batches = experiment.train_data.batches(latest or 0)
+    first_eval_batches = list(itertools.islice(experiment.eval_data, 2))
+    batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(latest or 0)))
     first_batch = next(batches)
     state = create_state(
         experiment.task,
@@ -69,8 +82,7 @@ def run(
     state = checkpoints.restore(state) or state
     start = int(state.step)
     if start != (latest or 0):  # the newest checkpoint could not be read
-        batches.close()
-        batches = experiment.train_data.batches(start)
+        batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(start)))
         first_batch = next(batches)
 
     make = experiment.make_step or make_step
@@ -82,67 +94,60 @@ def run(
     predict = jax.jit(experiment.task.predict)
     key = jax.device_put(jax.random.key(experiment.seed), sharding.replicated(mesh))
 
-    writer = MetricWriter(workdir)
-    _introduce(experiment, state, step_function, sharding.put_batch(first_batch, mesh), key, workdir)
+    writer = stack.enter_context(contextlib.closing(MetricWriter(workdir)))
+    _introduce(
+        experiment, state, step_function, sharding.put_batch(first_batch, mesh), key, workdir
+    )
     # A wrong data set fails here, in the first minute, and not after the first epoch.
     sanity = evaluate(experiment.task, predict, state.evaluated, first_eval_batches, mesh)
     print(f"evaluation works: {_short(sanity.metrics)} on {len(first_eval_batches)} batches")
     print(f"compiling the step; training from step {start} to {total}", flush=True)
 
     guard = FiniteGuard(experiment.image_name)
-    progress = Progress(start, total)
-    outcome = Outcome.FINISHED
+    progress = stack.enter_context(contextlib.closing(Progress(start, total)))
+    interrupted = stack.enter_context(interruptible())
     final: dict[str, float] = {}
     window_start, window_step = time.perf_counter(), start
-    with interruptible() as interrupted:
-        try:
-            for step in range(start + 1, total + 1):
-                batch = next(batches) if step > start + 1 else first_batch
-                state, logs = step_function(state, sharding.put_batch(batch, mesh), key)
-                guard.watch(step, batch, logs)
-                progress.step(step)
+    for step in range(start + 1, total + 1):
+        batch = next(batches) if step > start + 1 else first_batch
+        state, logs = step_function(state, sharding.put_batch(batch, mesh), key)
+        guard.watch(step, batch, logs)
+        progress.step(step)
 
-                if step % experiment.log_every == 0 or step in (start + 1, total):
-                    metrics = {f"train/{k}": float(v) for k, v in jax.device_get(logs).items()}
-                    now = time.perf_counter()
-                    images = (step - window_step) * len(next(iter(batch.values())))
-                    metrics["train/learning_rate"] = float(experiment.learning_rate(step - 1))
-                    metrics["train/images_per_second"] = images / (now - window_start)
-                    window_start, window_step = now, step
-                    progress.log(step, metrics)
-                    writer.write(step, metrics)
+        if step % experiment.log_every == 0 or step in (start + 1, total):
+            metrics = {f"train/{k}": float(v) for k, v in jax.device_get(logs).items()}
+            now = time.perf_counter()
+            images = (step - window_step) * len(next(iter(batch.values())))
+            metrics["train/learning_rate"] = float(np.asarray(experiment.learning_rate(step - 1)))
+            metrics["train/images_per_second"] = images / (now - window_start)
+            window_start, window_step = now, step
+            progress.log(step, metrics)
+            writer.write(step, metrics)
 
-                evaluated = None
-                if step % experiment.eval_every == 0 or step == total:
-                    guard.flush()
-                    before = time.perf_counter()
-                    found = evaluate(
-                        experiment.task, predict, state.evaluated, experiment.eval_data, mesh
-                    )
-                    final = evaluated = found.metrics
-                    _record(experiment, workdir, writer, step, found)
-                    spent = time.perf_counter() - before
-                    progress.pause(spent)
-                    window_start += spent
-                    progress.message(f"step {step}  {_short(evaluated)}  ({duration(spent)})")
+        evaluated = None
+        if step % experiment.eval_every == 0 or step == total:
+            guard.flush()
+            before = time.perf_counter()
+            found = evaluate(experiment.task, predict, state.evaluated, experiment.eval_data, mesh)
+            final = evaluated = found.metrics
+            _record(experiment, writer, step, found)
+            spent = time.perf_counter() - before
+            progress.pause(spent)
+            window_start += spent
+            progress.message(f"step {step}  {_short(evaluated)}  ({duration(spent)})")
 
-                stop = interrupted() and step < total
-                if evaluated is not None or step % experiment.save_every == 0 or stop:
-                    guard.flush()  # nothing is saved that came from a loss that is no number
-                    checkpoints.save(state, evaluated)
-                if stop:
-                    outcome = Outcome.INTERRUPTED
-                    break
-        finally:
-            progress.close()
-            batches.close()
-            checkpoints.close()
-            writer.close()
-    if outcome is Outcome.INTERRUPTED:
-        print(f"stopped after step {step}, which is saved; the same command continues")
-    else:
-        print(f"\n{table(final)}\n\ndone in {duration(time.perf_counter() - started)}: {workdir}")
-    return outcome
+        stop = interrupted() and step < total
+        if evaluated is not None or step % experiment.save_every == 0 or stop:
+            guard.flush()  # nothing is saved that came from a loss that is no number
+            checkpoints.save(state, evaluated)
+        if stop:
+            checkpoints.wait()
+            print(f"stopped after step {step}, which is saved; the same command continues")
+            return Outcome.INTERRUPTED
+    progress.close()
+    checkpoints.wait()
+    print(f"\n{table(final)}\n\ndone in {duration(time.perf_counter() - started)}: {workdir}")
+    return Outcome.FINISHED
 
 
 def _introduce(
@@ -167,21 +172,10 @@ def _introduce(
     )
 
 
-def _record(
-    experiment: Experiment,
-    workdir: pathlib.Path,
-    writer: MetricWriter,
-    step: int,
-    found: Evaluation,
-) -> None:
+def _record(experiment: Experiment, writer: MetricWriter, step: int, found: Evaluation) -> None:
     writer.write(step, {f"val/{k}": v for k, v in found.metrics.items()})
-    if experiment.draw is None:
-        return
-    picture = experiment.draw(found.predictions, found.batch)
-    path = workdir / "plots" / f"predictions_{step:08}.png"
-    path.parent.mkdir(exist_ok=True)
-    Image.fromarray(np.asarray(picture)).save(path)
-    writer.picture(step, "val/predictions", np.asarray(picture))
+    if experiment.draw is not None:
+        writer.picture(step, "predictions", experiment.draw(found.predictions, found.batch))
 
 
 def _short(metrics: dict[str, float]) -> str:

@@ -56,7 +56,7 @@ def quadratic_warm_up_cosine(
     floor = peak * final_ratio
     cosine_steps = max(total_steps - warm_up_steps - final_steps, 1)
 
-    def schedule(step: jax.Array) -> jax.Array:
+    def schedule(step: jax.typing.ArrayLike) -> jax.Array:
         step = jnp.asarray(step, jnp.float32)
         progress = (step - warm_up_steps) / cosine_steps
         rate = floor + 0.5 * (peak - floor) * (1.0 + jnp.cos(jnp.pi * progress))

@@ -23,7 +23,7 @@ def full_parameter_table(params: Mapping[str, Any]) -> str:
 
 
 def operations(lowered: jax.stages.Lowered) -> float | None:
-    """Floating-point operations of a lowered function as XLA counts them, or None if it does not."""
+    """Floating-point operations of a function as XLA counts them, or None if it does not."""
     analysis = lowered.cost_analysis()
     flops = (analysis or {}).get("flops", 0.0)
     return flops if flops > 0 else None

@@ -17,9 +17,7 @@ class Progress:
         stream: Where to; a bar where it is a terminal.
     """
 
-    def __init__(
-        self, start_step: int, total_steps: int, stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, start_step: int, total_steps: int, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._total = total_steps
         self._bar = None
@@ -30,7 +28,7 @@ class Progress:
                 file=self._stream,
                 dynamic_ncols=True,
                 smoothing=0.05,
-                bar_format="{n_fmt}/{total_fmt} {percentage:.0f}%|{bar:12}| {remaining} left{postfix}",
+                bar_format="{n_fmt}/{total_fmt} {percentage:.0f}%|{bar:12}| {remaining}{postfix}",
             )
         self._started = time.perf_counter()
         self._paused = 0.0
@@ -65,7 +63,7 @@ class Progress:
     def close(self) -> None:
         """Ends the bar."""
         if self._bar is not None:
-            self._bar.close()
+            self._bar.close()  # a second time does nothing
 
 
 def duration(seconds: float) -> str:

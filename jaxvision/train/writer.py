@@ -8,19 +8,22 @@ from collections.abc import Mapping
 import numpy as np
 import tensorboardX
 
+from jaxvision.data.png import write_png
+
 
 class MetricWriter:
     """Appends to the metrics of a work directory.
 
     Args:
         workdir: Gets `metrics.jsonl`, one object a line with `step` and metric names, and
-            TensorBoard events in `tensorboard/`.
+            TensorBoard events in `tensorboard/`; pictures go to `plots/` too.
     """
 
     def __init__(self, workdir: pathlib.Path) -> None:
         self._path = workdir / "metrics.jsonl"
         _drop_torn_line(self._path)
         self._file = self._path.open("a")
+        self._plots = workdir / "plots"
         self._events = tensorboardX.SummaryWriter(str(workdir / "tensorboard"))
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -32,7 +35,8 @@ class MetricWriter:
             self._events.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
-        """Records a picture [H, W, 3] uint8 in TensorBoard."""
+        """Records an RGB picture [H, W, 3] uint8, as `plots/<name>_<step>.png` too."""
+        write_png(self._plots / f"{name}_{step:08}.png", image)
         self._events.add_image(name, image, step, dataformats="HWC")
 
     def close(self) -> None:
@@ -54,8 +58,8 @@ def table(metrics: Mapping[str, float]) -> str:
     """Lays out metrics for a terminal.
 
     Args:
-        metrics: Names as `AP` go to a line `name value`; names as `AP/cat` to a row `cat` and a column
-            `AP`. What is not a number shows as a dash.
+        metrics: Names as `AP` go to a line `name value`; names as `AP/cat` to a row `cat` and a
+            column `AP`. What is not a number shows as a dash.
     """
     plain = {k: v for k, v in metrics.items() if "/" not in k}
     rows: dict[str, dict[str, float]] = {}

@@ -130,9 +130,7 @@ def test_gradients_at_extremes_are_finite(size, box_loss):
     batch["gt_boxes"] = batch["gt_boxes"].at[0, 0].set(jnp.float32([5, 5, 5, 5]))  # no area
 
     def total(predictions):
-        return yolox_loss(
-            **dict(batch, output=predictions), l1_weight=1.0, box_loss=box_loss
-        ).total
+        return yolox_loss(**dict(batch, output=predictions), l1_weight=1.0, box_loss=box_loss).total
 
     value, grads = jax.value_and_grad(total)(extreme)
     assert np.isfinite(value)
@@ -141,5 +139,5 @@ def test_gradients_at_extremes_are_finite(size, box_loss):
 
 
 def test_unknown_box_loss_is_an_error():
-    with pytest.raises(ValueError, match="box_loss must be iou or giou, got diou"):
+    with pytest.raises(ValueError, match="box_loss must be one of iou, giou, got diou"):
         yolox_loss(**random_batch(0), box_loss="diou")

@@ -74,9 +74,7 @@ def test_predicts_one_anchor_a_cell_in_float32_whatever_it_computes_in(variant):
 def test_number_of_anchors_at_640():
     model = models.yolox("yolox_nano", num_classes=1)
     output, _ = jax.eval_shape(
-        lambda: model.init_with_output(
-            jax.random.key(0), jnp.zeros((1, 640, 640, 3)), train=False
-        )
+        lambda: model.init_with_output(jax.random.key(0), jnp.zeros((1, 640, 640, 3)), train=False)
     )
     assert output.objectness.shape == (1, 8400)
 

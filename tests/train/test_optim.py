@@ -8,9 +8,7 @@ from jaxvision.train.optim import kernels, quadratic_warm_up_cosine, sgd
 
 def test_schedule_of_yolox_by_hand():
     # 300 epochs of 10 steps: 50 of warm-up, 150 at the floor, lr 0.01.
-    schedule = quadratic_warm_up_cosine(
-        0.01, total_steps=3000, warm_up_steps=50, final_steps=150
-    )
+    schedule = quadratic_warm_up_cosine(0.01, total_steps=3000, warm_up_steps=50, final_steps=150)
     expected = {
         0: 0.0,
         25: 0.01 * 0.25,
@@ -47,7 +45,9 @@ def test_mask_takes_kernels_only():
     assert kernels(params) == {"a": {"kernel": True, "bias": False}, "b": {"scale": False}}
 
 
-@pytest.mark.parametrize(("updates", "decay"), [(1, 0.9998 * (1 - np.exp(-1 / 2000))), (10**6, 0.9998)])
+@pytest.mark.parametrize(
+    ("updates", "decay"), [(1, 0.9998 * (1 - np.exp(-1 / 2000))), (10**6, 0.9998)]
+)
 def test_average_forgets_its_start(updates, decay):
     np.testing.assert_allclose(warm_up_decay()(jnp.int32(updates)), decay, rtol=1e-4)
     assert constant_decay(0.5)(jnp.int32(updates)) == 0.5

@@ -1,6 +1,7 @@
 """The loss of YOLOX, and the box coding that it and decoding share.
 
-YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, section 2.1, as the authors' implementation has it.
+YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, section 2.1, as the authors'
+implementation has it.
 """
 
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from jaxvision.ops.boxes import cxcywh_to_xyxy, generalized_iou, iou, xyxy_to_cx
 from jaxvision.ops.points import AnchorPoints
 
 BOX_WEIGHT = 5.0
+BOX_LOSSES = ("iou", "giou")
 
 
 class YOLOXLoss(NamedTuple):
@@ -59,7 +61,7 @@ def decode_boxes(regression: jax.Array, points: AnchorPoints) -> jax.Array:
 
 
 def encode_boxes(boxes: jax.Array, points: AnchorPoints) -> jax.Array:
-    """The inverse of `decode_boxes`: boxes [..., A, 4], xyxy in pixels, to regressions [..., A, 4]."""
+    """Inverts `decode_boxes`: boxes [..., A, 4], xyxy in pixels, to regressions [..., A, 4]."""
     shape = (1,) * (boxes.ndim - 2) + (-1,)
     strides = jnp.asarray(points.strides).reshape(*shape, 1)
     corners = jnp.asarray(points.centers).reshape(*shape, 2) - strides / 2
@@ -94,8 +96,8 @@ def yolox_loss(
     Raises:
         ValueError: If `box_loss` is none of the two.
     """
-    if box_loss not in ("iou", "giou"):
-        raise ValueError(f"box_loss must be iou or giou, got {box_loss}")
+    if box_loss not in BOX_LOSSES:
+        raise ValueError(f"box_loss must be one of {', '.join(BOX_LOSSES)}, got {box_loss}")
     foreground = assignment.matched >= 0
     count = jnp.maximum(foreground.sum(), 1).astype(jnp.float32)
     matched = jnp.maximum(assignment.matched, 0)

@@ -1,7 +1,7 @@
 """CSPDarknet, the backbone of YOLOv5 and YOLOX.
 
-YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, after YOLOv5's: a Focus stem, four stages of a
-stride-2 convolution and a CSP layer, spatial pyramid pooling in the last.
+YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, after YOLOv5's: a Focus stem, four stages
+of a stride-2 convolution and a CSP layer, spatial pyramid pooling in the last.
 """
 
 import jax

@@ -35,7 +35,8 @@ class Darknet(nn.Module):
     Attributes:
         depths: Residual blocks of the stages at strides 2, 4, 8, 16 and 32.
         conv: Factory of convolution blocks.
-        pyramid_pooling: Whether the last stage ends with YOLOv3-SPP's block, which halves its channels.
+        pyramid_pooling: Whether the last stage ends with YOLOv3-SPP's block, which halves its
+            channels.
         dtype: Of the computation.
     """
 

@@ -1,7 +1,7 @@
 """YOLOX's decoupled head.
 
-YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, figure 2: classification and regression part
-ways after a 1 x 1 convolution; objectness is read off the regression branch.
+YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, figure 2: classification and regression
+part ways after a 1 x 1 convolution; objectness is read off the regression branch.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,46 @@
+"""PNG files that are whole or not there and replace nothing."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+
+def write_png(path: str | os.PathLike[str], image: np.ndarray) -> Path:
+    """Writes a picture; a file of that name is either whole or not there, and is never replaced.
+
+    Args:
+        path: A name that ends in `.png`; missing folders are made.
+        image: RGB [H, W, 3] uint8.
+
+    Returns:
+        Where the picture is: `path`, or `<name>-2.png` and so on where `path` holds another one,
+        as when a run is continued from an earlier step.
+
+    Raises:
+        ValueError: If the name does not end in `.png` or the image is not RGB uint8.
+    """
+    path = Path(path)
+    if path.suffix != ".png":
+        raise ValueError(f"expected a name that ends in .png, got {path}")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image must be [H, W, 3] uint8, got {image.shape} {image.dtype}")
+    data = cv2.imencode(".png", image[:, :, ::-1])[1].tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target, number = path, 1
+    while target.exists():
+        if target.read_bytes() == data:
+            return target
+        number += 1
+        target = path.with_name(f"{path.stem}-{number}.png")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
