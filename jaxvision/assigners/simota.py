@@ -89,7 +89,7 @@ def in_center_region(
 ) -> jax.Array:
     """Whether each point is in each object's centre region, [N, A]; its border is out."""
     center = (gt_boxes[:, None, :2] + gt_boxes[:, None, 2:]) / 2
-    reach = strides * radius
+    points, reach = jnp.asarray(points), jnp.asarray(strides) * radius
     return (
         (points[None, :, 0] - center[..., 0] > -reach[None])
         & (points[None, :, 0] - center[..., 0] < reach[None])
@@ -100,7 +100,7 @@ def in_center_region(
 
 def in_boxes(points: jax.Array | np.ndarray, gt_boxes: jax.Array) -> jax.Array:
     """Whether each point lies inside each object's box, [N, A]; borders are out."""
-    x, y = points[None, :, 0], points[None, :, 1]
+    x, y = jnp.asarray(points).T[:, None]
     x1, y1, x2, y2 = (gt_boxes[:, None, i] for i in range(4))
     return (x > x1) & (x < x2) & (y > y1) & (y < y2)
 

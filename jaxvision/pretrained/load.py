@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -73,7 +73,7 @@ def fill(
         ValueError: If tensors are left over or missing, or a shape differs; all are listed.
     """
     filled, missing, mismatched, used = {}, [], [], set()
-    leaves: Mapping[tuple[str, ...], Any] = traverse_util.flatten_dict(template)
+    leaves = cast(Mapping[tuple[str, ...], Any], traverse_util.flatten_dict(template))
     for key, leaf in leaves.items():
         path = "/".join(key[1:])
         source = reference_name(path)
