@@ -12,7 +12,7 @@ import functools
 
 from ml_collections import ConfigDict
 
-from jaxvision import models
+from jaxvision import models, pretrained
 from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_samples import DetectionEvalSample, DetectionTrainSample
 from jaxvision.data.pipeline import EvalStream, TrainStream
@@ -49,6 +49,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.seed = 0
     config.dtype = "auto"  # bfloat16 on GPU and TPU, float32 on CPU
     config.num_classes = 0  # 0: as many as the data names
+    config.weights = ""  # the authors' weights (.pth, .safetensors) to start from
 
     config.log_every = 20  # steps, as the next two
     config.eval_every = 0  # 0: the recipe's interval, `eval_epochs`
@@ -149,6 +150,11 @@ def build(config: ConfigDict) -> Experiment:
         l1_from_step=total_steps - plain_steps,
     )
 
+    start_from = None
+    if config.weights:
+        _, weights = pretrained.load(f"yolox_{config.variant}", config.weights)
+        start_from = functools.partial(pretrained.transfer, weights)
+
     learning_rate = quadratic_warm_up_cosine(
         config.learning_rate * config.batch_size,
         total_steps=total_steps,
@@ -163,6 +169,7 @@ def build(config: ConfigDict) -> Experiment:
         optimizer=sgd(learning_rate, momentum=config.momentum, weight_decay=config.weight_decay),
         learning_rate=learning_rate,
         total_steps=total_steps,
+        start_from=start_from,
         seed=config.seed,
         ema=warm_up_decay(config.ema_decay),
         log_every=config.log_every,

@@ -114,3 +114,34 @@ def test_l1_enters_with_the_plain_phase(capsys):
     experiment = module.build(config)
     assert experiment.total_steps == 80
     assert experiment.task.l1_from_step == 60
+
+
+def test_yolox_starts_from_weights_of_other_classes(capsys, tmp_path):
+    spec = importlib.util.spec_from_file_location("fill", ROOT / "tests/parity/fill.py")
+    fill = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fill)
+    weights = fill.fill_state(fill.load_case("yolox_nano")["spec"])
+    np.savez(tmp_path / "nano.npz", **weights)
+    module, config = yolox_config("nano")
+    config.weights = str(tmp_path / "nano.npz")
+    experiment = module.build(config)
+    batch = next(experiment.train_data.batches(0))
+    fresh = create_state(
+        experiment.task,
+        experiment.optimizer,
+        batch,
+        seed=0,
+        ema=True,
+        sharding=sharding.replicated(sharding.data_mesh()),
+    )
+    state = fresh.start_from(experiment.start_from)
+    name = "head.stems.0.conv.weight"
+    for params in (state.params, state.ema.params):
+        np.testing.assert_array_equal(
+            params["head"]["stride8_stem"]["conv"]["kernel"], weights[name].transpose(2, 3, 1, 0)
+        )
+        np.testing.assert_array_equal(
+            params["head"]["stride8_class"]["kernel"],
+            fresh.params["head"]["stride8_class"]["kernel"],
+        )
+    assert "fresh: head/stride16_class/bias" in capsys.readouterr().out

@@ -43,6 +43,8 @@ class Experiment:
         optimizer: Changes the parameters.
         learning_rate: What `optimizer` uses at each step, for the log.
         total_steps: Length of the run.
+        start_from: Maps the fresh variables {"params", **model state} to those that a new run
+            starts from, as pretrained ones; None leaves them as they are.
         seed: Of initialisation and of each step's randomness.
         ema: Decay of the average of parameters and model state as a function of the updates made,
             or None for no average. Where there is one, it is what is evaluated.
@@ -62,6 +64,7 @@ class Experiment:
     optimizer: optax.GradientTransformation
     learning_rate: optax.Schedule
     total_steps: int
+    start_from: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     seed: int = 0
     ema: Callable[[jax.Array], jax.Array] | None = None
     log_every: int = 20

@@ -79,7 +79,10 @@ def _run(
         ema=experiment.ema is not None,
         sharding=sharding.replicated(mesh),
     )
-    state = checkpoints.restore(state) or state
+    restored = checkpoints.restore(state)
+    if restored is None and experiment.start_from is not None:
+        state = state.start_from(experiment.start_from)
+    state = restored or state
     start = int(state.step)
     if start != (latest or 0):  # the newest checkpoint could not be read
         batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(start)))

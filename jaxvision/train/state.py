@@ -1,10 +1,12 @@
 """What a training run carries from step to step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxvision.tasks.task import Batch, ModelState, Params, Task
@@ -33,6 +35,19 @@ class TrainState(flax.struct.PyTreeNode):
     model_state: ModelState
     opt_state: Any
     ema: Average | None
+
+    def start_from(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> "TrainState":
+        """Replaces parameters, model state and their average, each where it was placed."""
+        old = {"params": self.params, **self.model_state}
+        new = jax.tree.map(
+            # A copy each for state and average: a step gives away the buffers of both.
+            lambda x, y: jax.device_put(np.array(x), y.sharding),
+            change(old),
+            old,
+        )
+        params = new.pop("params")
+        average = self.ema and Average(*jax.tree.map(jnp.copy, (params, new)))
+        return self.replace(params=params, model_state=new, ema=average)
 
     @property
     def evaluated(self) -> tuple[Params, ModelState]:
