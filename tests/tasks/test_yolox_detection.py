@@ -11,6 +11,7 @@ from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_samples import DetectionEvalSample
 from jaxvision.data.pipeline import EvalStream
 from jaxvision.tasks.yolox_detection import YOLOXDetection
+from jaxvision.train import sharding
 
 
 def shapes_batch(images=8, size=64):
@@ -82,6 +83,33 @@ def test_detections_are_padded_to_a_static_number_and_sorted(small):
     assert (np.diff(scores, axis=1) <= 0).all()
     few = dataclasses.replace(task, max_detections=7)
     assert jax.jit(few.predict)(params, state, batch).boxes.shape == (2, 7, 4)
+
+
+def loss_of(task, params, state, batch):
+    loss = jax.jit(task.loss)(params, state, batch, step=jnp.int32(0), key=jax.random.key(0))
+    return jax.device_get((loss.value, loss.logs, loss.state))
+
+
+def test_eight_devices_equal_one_with_statistics_of_the_whole_batch(small):
+    task, _, params, state = small
+    _, batch = shapes_batch(images=8)
+    one = loss_of(task, params, state, sharding.put_batch(batch, sharding.data_mesh(1)))
+    mesh = sharding.data_mesh(8)
+    everywhere = jax.device_put((params, state), sharding.replicated(mesh))
+    eight = loss_of(task, *everywhere, sharding.put_batch(batch, mesh))
+    for a, b in zip(jax.tree.leaves(one[:2]), jax.tree.leaves(eight[:2]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+    for a, b in zip(jax.tree.leaves(one[2]), jax.tree.leaves(eight[2]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_bfloat16_comes_close_and_keeps_its_state_in_float32(small):
+    task, batch, params, state = small
+    half = models.yolox("nano", num_classes=len(task.class_names), dtype=jnp.bfloat16)
+    exact = loss_of(task, params, state, batch)
+    loss = loss_of(dataclasses.replace(task, model=half), params, state, batch)
+    np.testing.assert_allclose(loss[0], exact[0], rtol=0.05)
+    assert {x.dtype for x in jax.tree.leaves(loss)} == {np.dtype("float32")}
 
 
 def test_memory_of_the_gradient_stays_below_two_gibibytes():

@@ -74,15 +74,15 @@ def test_the_picture_shows_the_object_where_the_box_is():
 def test_a_partly_covered_object_has_the_box_of_its_visible_part():
     drawing = _grounded()
     assert drawing.place(0, _square(10, 10, 49, 49), RED, FLAT)
-    assert drawing.place(1, _square(35, 5, 84, 54), RED, FLAT)
-    np.testing.assert_array_equal(drawing.example.boxes, [[10, 10, 35, 50], [35, 5, 85, 55]])
+    assert drawing.place(1, _square(41, 5, 90, 54), RED, FLAT)
+    np.testing.assert_array_equal(drawing.example.boxes, [[10, 10, 41, 50], [41, 5, 91, 55]])
 
 
 def test_an_object_that_would_hide_another_is_not_drawn():
     drawing = _grounded()
     assert drawing.place(0, _square(10, 10, 49, 49), RED, FLAT)
     before = drawing.image.copy()
-    assert not drawing.place(1, _square(20, 5, 84, 54), RED, FLAT)
+    assert not drawing.place(1, _square(35, 5, 84, 54), RED, FLAT)
     np.testing.assert_array_equal(drawing.image, before)
     assert len(drawing.example.boxes) == 1
 
