@@ -1,8 +1,11 @@
 """`train.py` as its user meets it: from the command line, with everything that can be wrong."""
 
+import contextlib
+import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -182,12 +185,21 @@ def test_broken_coco_file(failing, tmp_path, content):
     assert ("categories" in message) == ("images" in content)
 
 
-def test_mended_boxes_are_shown_and_the_run_goes_on(capsys, tmp_path, data):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run on data with boxes to mend: its flags, folder and output."""
+    folder = tmp_path_factory.mktemp("finished")
+    data = voc(folder / "voc")
     (data / "Annotations/2.xml").write_text(annotation("cat", (50, 20, 90, 40)))
     (data / "Annotations/3.xml").write_text(annotation("cat", (30, 20, 20, 40)))
-    workdir = tmp_path / "run"
-    assert run(f"--workdir={workdir}", *voc_flags(data), config="configs/yolox.py:voc") == 0
-    shown = capsys.readouterr().out
+    flags = (f"--workdir={folder / 'run'}", *voc_flags(data))
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        assert run(*flags, config="configs/yolox.py:voc") == 0
+    return flags, folder / "run", shown.getvalue()
+
+
+def test_mended_boxes_are_shown_and_the_run_goes_on(finished):
+    _, workdir, shown = finished
     assert "clipped" in shown
     assert "dropped" in shown
     names = {k for line in logged_lines(workdir) for k in line}
@@ -195,13 +207,20 @@ def test_mended_boxes_are_shown_and_the_run_goes_on(capsys, tmp_path, data):
     assert list((workdir / "plots").glob("*.png"))
 
 
-def test_work_directory_of_another_config(capsys, tmp_path, data):
-    flags = (f"--workdir={tmp_path / 'run'}", *voc_flags(data))
-    assert run(*flags, config="configs/yolox.py:voc") == 0
-    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+def test_run_shows_parameters_operations_and_a_table_of_classes(finished):
+    shown = finished[2]
+    assert re.search(r"total +[0-9,]{7}", shown)
+    assert "GFLOPs an image and step" in shown
+    assert "evaluation works" in shown
+    assert re.search(r"\ncat +[0-9.-]+ +[0-9.-]+\n", shown)
+
+
+def test_work_directory_of_another_config(finished, capsys):
+    flags, workdir, _ = finished
+    before = {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
     assert run(*flags, "--config.seed=1", config="configs/yolox.py:voc") == 1
     assert "seed: 0 there, 1 now" in capsys.readouterr().err
-    assert before == {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    assert before == {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
 
 
 def logged_lines(workdir):

@@ -151,7 +151,7 @@ def test_streams_carry_the_batch_contract():
             "index": "int32", "scale": "float32", "crowd": "bool", "area": "float32",
             "mask": "bool",
         }  # fmt: skip
-        assert batch["valid"].shape == (4, 8) and not batch["valid"][~batch["mask"]].any()
+        assert batch["valid"].shape == (4, 6) and not batch["valid"][~batch["mask"]].any()
 
 
 def test_shapes_stream_is_equal_across_workers_and_resume():
