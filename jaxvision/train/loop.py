@@ -144,6 +144,7 @@ def _run(
             guard.flush()  # nothing is saved that came from a loss that is no number
             checkpoints.save(state, evaluated)
         if stop:
+            progress.close()
             checkpoints.wait()
             print(f"stopped after step {step}, which is saved; the same command continues")
             return Outcome.INTERRUPTED

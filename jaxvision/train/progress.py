@@ -45,7 +45,7 @@ class Progress:
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Shows the metrics of a step."""
-        parts = "  ".join(f"{k.removeprefix('train/')} {v:.4g}" for k, v in metrics.items())
+        parts = summary(metrics)
         if self._bar is not None:
             self._bar.set_postfix_str("  " + parts)
             return
@@ -64,6 +64,14 @@ class Progress:
         """Ends the bar."""
         if self._bar is not None:
             self._bar.close()  # a second time does nothing
+
+
+def summary(metrics: Mapping[str, float]) -> str:
+    """Lays out training metrics in a line, most wanted first: a narrow terminal cuts the end."""
+    values = {name.removeprefix("train/"): value for name, value in metrics.items()}
+    first = {"loss": "loss", "images_per_second": "images/s", "learning_rate": "lr"}
+    parts = [f"{short} {values.pop(name):.4g}" for name, short in first.items() if name in values]
+    return "  ".join([*parts, *(f"{name} {value:.4g}" for name, value in values.items())])
 
 
 def duration(seconds: float) -> str:
