@@ -3,6 +3,7 @@
 import importlib.util
 import pathlib
 
+import fill
 import jax
 import numpy as np
 import pytest
@@ -117,9 +118,6 @@ def test_l1_enters_with_the_plain_phase(capsys):
 
 
 def test_yolox_starts_from_weights_of_other_classes(capsys, tmp_path):
-    spec = importlib.util.spec_from_file_location("fill", ROOT / "tests/parity/fill.py")
-    fill = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill)
     weights = fill.fill_state(fill.load_case("yolox_nano")["spec"])
     np.savez(tmp_path / "nano.npz", **weights)
     module, config = yolox_config("nano")

@@ -1,8 +1,6 @@
 """The authors' outputs, losses, gradients and statistics, through the importer of their weights."""
 
-import importlib.util
-import pathlib
-
+import fill
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,18 +16,7 @@ from jaxvision.pretrained import yolox as names
 from jaxvision.pretrained.load import to_flax_layout
 from jaxvision.tasks.yolox_detection import YOLOXDetection
 
-PARITY = pathlib.Path(__file__).parents[1] / "parity"
 FORWARD, TRAINING = 1e-4, 1e-3
-
-
-def load_fill():
-    spec = importlib.util.spec_from_file_location("fill", PARITY / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fill = load_fill()
 
 
 def assert_agrees(ours, theirs, bound):
