@@ -30,7 +30,9 @@ def test_quickstart_runs_from_top_to_bottom(tmp_path):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     (parameters,) = (c for c in code_cells(notebook) if "parameters" in c.metadata.get("tags", ()))
     before = settings(parameters.source)
-    small = dict(variant="nano", image_size=32, epochs=1, train_images=16, val_images=8)
+    small = dict(
+        variant="nano", image_size=32, batch_size=8, epochs=1, train_images=16, val_images=8
+    )
     assert set(small) < set(before)
     small |= {"workdir": str(tmp_path / "run"), "log_every": 1}
     parameters.source += "".join(f"\n{name} = {value!r}" for name, value in small.items())
