@@ -14,6 +14,7 @@ import cv2
 import grain
 import numpy as np
 
+from jaxvision.data.allocator import keep_freed_memory
 from jaxvision.data.errors import DataError
 
 Sample = dict[str, np.ndarray]
@@ -31,6 +32,7 @@ def _read(batches: grain.MapDataset, num_workers: int, prefetch: int) -> Iterato
     # each worker they would only wait for each other. The setting is the process's, hence here and
     # not at import.
     cv2.setNumThreads(0)
+    keep_freed_memory()
     options = grain.ReadOptions(
         num_threads=num_workers,
         prefetch_buffer_size=max(prefetch, num_workers) if num_workers else 0,

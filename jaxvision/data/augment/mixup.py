@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from jaxvision.data.augment.letterbox import FILL
-from jaxvision.data.augment.warp import apply, compose, paint, rectangle, resizing
+from jaxvision.data.augment.warp import crop, reduction
 from jaxvision.data.example import LazyDetectionSource
 
 
@@ -19,7 +19,7 @@ class Mixup:
 
     Departs from the reference:
         The mean of two pixels is rounded, there it is cut to an integer. One bilinear look at the
-        image instead of two.
+        image instead of two, cropped to its own whole pixels before it is scaled.
 
     Attributes:
         scale: Least and largest scale on top of the letterbox's.
@@ -40,7 +40,7 @@ class Mixup:
         """Mixes one image of a source in.
 
         Args:
-            image: Image [H, W, 3] uint8.
+            image: Image [H, W, 3] uint8; overwritten.
             boxes: Its boxes [n, 4].
             classes: Their classes [n].
             source: Where the other image comes from; at least one has objects.
@@ -58,25 +58,42 @@ class Mixup:
             if not found.crowd.all():
                 break
 
-        # 1. The letterbox, 2. scaled to `scaled`, 3. mirrored, 4. moved by the crop.
+        # The whole letterbox has the size `scaled`, the image in it the size `inside`.
         fit = min(height / found.height, width / found.width)
-        inside = max(1, int(found.height * fit)), max(1, int(found.width * fit))
         scaled = int(height * jitter), int(width * jitter)
+        inside = (
+            scaled[0] * max(1, int(found.height * fit)) / height,
+            scaled[1] * max(1, int(found.width * fit)) / width,
+        )
         # As `random.randint(0, excess - 1)`; the last of the possible places is never taken.
         top, left = (
             int(rng.integers(excess)) if (excess := now - room) > 0 else 0
             for now, room in zip(scaled, size, strict=True)
         )
-        move = np.array([[1, 0, -left], [0, 1, -top]], float)
-        if mirrored:
-            move[0] = -1, 0, scaled[1] - 1 - left
-        place = compose(move, resizing(size, scaled))
+        # Where the letterbox and the image in it end, in pixels of the result; x is mirrored, so
+        # that the image begins at `start`.
+        bottom, right = min(scaled[0] - top, height), min(scaled[1] - left, width)
+        start = scaled[1] - inside[1] if mirrored else 0.0
+        x1, x2 = (min(max(round(x - left), 0), right) for x in (start, start + inside[1]))
+        y2 = min(max(round(inside[0] - top), 0), bottom)
 
-        other = np.zeros_like(image)
-        other[: scaled[0], : scaled[1]] = FILL
-        matrix = compose(place, resizing((found.height, found.width), inside))
-        outline = apply(place, rectangle(0, 0, inside[1], inside[0]))
-        paint(other, outline, matrix, source, index, max_reduction=self.max_reduction)
+        # Blended piece by piece: the image, what fills its letterbox, and nothing around that.
+        if x1 < x2 and y2:
+            factor = max(inside[0] / found.height, inside[1] / found.width)
+            by = min(reduction(np.eye(2, 3), factor), self.max_reduction)
+            other, _ = source.image(index, by)
+            a, b = (x1 + left - start) / inside[1], (x2 + left - start) / inside[1]
+            a, b = (1 - b, 1 - a) if mirrored else (a, b)
+            other = crop(other, (a, top / inside[0], b, min((y2 + top) / inside[0], 1.0)))
+            other = cv2.resize(other, (x2 - x1, y2))
+            _blend(image[:y2, x1:x2], cv2.flip(other, 1) if mirrored else other)
+        else:
+            y2 = 0
+        _blend(image[:y2, :x1], FILL)
+        _blend(image[:y2, x2:right], FILL)
+        _blend(image[y2:bottom, :right], FILL)
+        _blend(image[:bottom, right:], 0)
+        _blend(image[bottom:], 0)
 
         objects = found.boxes[~found.crowd] * (fit * jitter)
         objects = np.clip(objects, 0, (scaled[1], scaled[0]) * 2)
@@ -84,7 +101,17 @@ class Mixup:
             objects[:, [0, 2]] = scaled[1] - objects[:, [2, 0]]
         objects = np.clip(objects - (left, top) * 2, 0, (width, height) * 2).astype(np.float32)
         return (
-            cv2.addWeighted(image, 0.5, other, 0.5, 0, dst=other),
+            image,
             np.concatenate([boxes, objects]),
             np.concatenate([classes, found.classes[~found.crowd]]),
         )
+
+
+def _blend(pixels: np.ndarray, other: np.ndarray | int) -> None:
+    """Overwrites pixels [h, w, 3] uint8 by their mean with others, or with one level of grey."""
+    if not pixels.size:
+        return
+    if isinstance(other, int):
+        cv2.addWeighted(pixels, 0.5, pixels, 0.0, other / 2, dst=pixels)
+    else:
+        cv2.addWeighted(pixels, 0.5, other, 0.5, 0.0, dst=pixels)

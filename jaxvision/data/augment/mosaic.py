@@ -7,11 +7,12 @@ that end up outside are not decoded.
 
 import dataclasses
 
+import cv2
 import numpy as np
 
 from jaxvision.data.augment.affine import RandomAffine, transform_boxes
 from jaxvision.data.augment.letterbox import FILL
-from jaxvision.data.augment.warp import apply, compose, paint, rectangle, resizing
+from jaxvision.data.augment.warp import crop, extent, paint, reduction
 from jaxvision.data.example import LazyDetectionSource
 
 
@@ -24,8 +25,8 @@ class Mosaic:
 
     Departs from the reference:
         One bilinear look at each image instead of two, and an image that shrinks to half or less
-        is read as means of 2 x 2, 4 x 4 or 8 x 8 pixels; there, shrinking skips pixels. Where two
-        images meet, the reference mixes their last pixels.
+        is read as means of 2 x 2, 4 x 4 or 8 x 8 pixels; there, shrinking skips pixels. Each image
+        reaches half a pixel further on all sides, where the reference mixes what meets.
 
     Attributes:
         size: Height and width of the result in pixels.
@@ -67,21 +68,20 @@ class Mosaic:
             h, w = max(1, int(found.height * fit)), max(1, int(found.width * fit))
             left = center_x if corner % 2 else center_x - w
             top = center_y if corner >= 2 else center_y - h
-            place = resizing((found.height, found.width), (h, w))
-            place[:, 2] += (left, top)
-            seen = rectangle(
-                max(left, 0), max(top, 0), min(left + w, 2 * width), min(top + h, 2 * height)
-            )
-            paint(
-                image,
-                apply(matrix, seen),
-                compose(matrix, place),
-                source,
-                number,
-                max_reduction=self.max_reduction,
-            )
             boxes.append(found.boxes[~found.crowd] * fit + (left, top) * 2)
             classes.append(found.classes[~found.crowd])
+
+            x1, y1 = max(left, 0), max(top, 0)
+            x2, y2 = min(left + w, 2 * width), min(top + h, 2 * height)
+            where = extent((x1, y1, x2, y2), matrix, self.size)
+            if where is None:
+                continue
+            tile, _ = source.image(number, min(reduction(matrix, fit), self.max_reduction))
+            if fit > 1:
+                # Or the rim would be off by half of a large pixel.
+                tile = cv2.resize(tile, (w, h))
+            part = (x1 - left) / w, (y1 - top) / h, (x2 - left) / w, (y2 - top) / h
+            paint(image, crop(tile, part), (x1, y1, x2, y2), matrix, where)
 
         before = np.clip(np.concatenate(boxes), 0, (2 * width, 2 * height) * 2)
         after = transform_boxes(before, matrix, self.size)
