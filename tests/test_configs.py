@@ -43,7 +43,7 @@ def test_has_the_common_names_and_plain_values(path):
     assert set(COMMON) <= set(config)
     assert set(COMMON_DATA) <= set(config.data)
     for value in (*config.values(), *config.data.values()):
-        assert isinstance(value, (int, float, str, bool)) or hasattr(value, "items")
+        assert isinstance(value, (int, float, str, bool, tuple)) or hasattr(value, "items")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
@@ -105,6 +105,36 @@ def test_yolox_argument_goes_in_any_order(argument):
 def test_yolox_takes_every_variant(variant):
     config = load(ROOT / "configs/yolox.py").get_config(variant.removeprefix("yolox_"))
     assert config.variant == variant.removeprefix("yolox_")
+
+
+@pytest.mark.parametrize("source", ["coco", "voc", "yolo", "tfds"])
+def test_yolox_augmentation_of_every_variant(source):
+    get_config = load(ROOT / "configs/yolox.py").get_config
+    for variant, expected in {
+        "s": (1.0, 1.0, (0.1, 2.0)),
+        "x": (1.0, 1.0, (0.1, 2.0)),
+        "tiny": (1.0, 0.0, (0.5, 1.5)),
+        "nano": (0.5, 0.0, (0.5, 1.5)),
+    }.items():
+        config = get_config(f"{variant},{source}")
+        assert (config.mosaic, config.mixup, config.mosaic_scale) == expected
+        assert (config.degrees, config.translate, config.shear) == (10.0, 0.1, 2.0)
+
+
+def test_shapes_are_neither_mosaicked_nor_mixed():
+    config = load(ROOT / "configs/yolox.py").get_config("s,shapes")
+    assert (config.mosaic, config.mixup) == (0.0, 0.0)
+
+
+def test_mosaic_ends_with_the_plain_phase(capsys):
+    module, config = yolox_config("nano")
+    config.epochs, config.plain, config.flip = 5, 0.2, 0.0
+    plain = module.build(config).train_data
+    config.mosaic = config.mixup = 1.0
+    mixed = module.build(config).train_data
+    for step, same in [(7, False), (8, True)]:
+        one, two = (next(stream.batches(step))["image"] for stream in (plain, mixed))
+        assert (one == two).all() == same
 
 
 def test_l1_enters_with_the_plain_phase(capsys):
