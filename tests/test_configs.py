@@ -44,7 +44,7 @@ def test_has_the_common_names_and_plain_values(path):
     assert set(COMMON) <= set(config)
     assert set(COMMON_DATA) <= set(config.data)
     for value in (*config.values(), *config.data.values()):
-        assert isinstance(value, (int, float, str, bool)) or hasattr(value, "items")
+        assert isinstance(value, (int, float, str, bool, tuple)) or hasattr(value, "items")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
@@ -106,6 +106,36 @@ def test_yolox_argument_goes_in_any_order(argument):
 def test_yolox_takes_every_variant(variant):
     config = load(ROOT / "configs/yolox.py").get_config(variant.removeprefix("yolox_"))
     assert config.variant == variant.removeprefix("yolox_")
+
+
+def test_yolox_augmentation_of_every_variant():
+    get_config = load(ROOT / "configs/yolox.py").get_config
+    for variant, expected in {
+        "s": (1.0, 1.0, (0.1, 2.0)),
+        "x": (1.0, 1.0, (0.1, 2.0)),
+        "tiny": (1.0, 0.0, (0.5, 1.5)),
+        "nano": (0.5, 0.0, (0.5, 1.5)),
+    }.items():
+        config = get_config(f"{variant},coco")
+        assert (config.mosaic, config.mixup, config.mosaic_scale) == expected
+        assert (config.degrees, config.translate, config.shear) == (10.0, 0.1, 2.0)
+
+
+@pytest.mark.parametrize("source", ["shapes", "voc", "yolo", "tfds"])
+def test_small_sets_are_neither_mosaicked_nor_mixed(source):
+    config = load(ROOT / "configs/yolox.py").get_config(f"s,{source}")
+    assert (config.mosaic, config.mixup) == (0.0, 0.0)
+
+
+def test_mosaic_ends_with_the_plain_phase(capsys):
+    module, config = yolox_config("nano")
+    config.epochs, config.plain, config.flip = 5, 0.2, 0.0
+    plain = module.build(config).train_data
+    config.mosaic = config.mixup = 1.0
+    mixed = module.build(config).train_data
+    for step, same in [(7, False), (8, True)]:
+        one, two = (next(stream.batches(step))["image"] for stream in (plain, mixed))
+        assert (one == two).all() == same
 
 
 def test_l1_enters_with_the_plain_phase(capsys):

@@ -5,10 +5,13 @@ import functools
 
 import numpy as np
 
+from jaxvision.data.augment.affine import RandomAffine
 from jaxvision.data.augment.color import HSVShift
 from jaxvision.data.augment.flip import HorizontalFlip
 from jaxvision.data.augment.letterbox import Letterbox, fit, pad
-from jaxvision.data.example import DetectionSource
+from jaxvision.data.augment.mixup import Mixup
+from jaxvision.data.augment.mosaic import Mosaic
+from jaxvision.data.example import DetectionSource, LazyDetectionSource, lazy
 
 # Objects with a side of at most this many pixels of the input are not trained on.
 _MIN_SIDE = 1.0
@@ -37,10 +40,14 @@ def pad_objects(max_objects: int, **arrays: np.ndarray) -> dict[str, np.ndarray]
 class DetectionTrainSample:
     """Draws one training image of a source (YOLOX, Ge et al. 2021, as in its released code).
 
+    The stages in their order: mosaic with rotation, scale and shear, then mixup, or, in place of
+    both, a letterbox; colour, mirror image, and the filter of small objects. If the filter leaves
+    none of the objects, the image is taken as it was before colour and mirroring, and with all of
+    them, also those of which nothing is seen.
+
     Departs from the reference:
-        An image whose objects are all filtered away is trained on as an image without objects;
-        there, it is taken again without colour and flip, with boxes of less than a pixel.
-        Images without objects get colour and flip as the others; there, they get neither.
+        Images without objects get colour and flip as the others; there, they get neither. `Mosaic`
+        and `Mixup` say where they depart.
 
     Attributes:
         source: Where the examples come from.
@@ -48,6 +55,9 @@ class DetectionTrainSample:
         max_objects: Objects an image, N; of an image with more, the first N are kept.
         flip: Probability of a mirror image.
         hsv: Probability of a colour shift.
+        mosaic: Probability of a mosaic.
+        mixup: Probability of mixup where a mosaic with objects was made.
+        affine: Turns and scales the mosaic.
     """
 
     source: DetectionSource
@@ -55,21 +65,39 @@ class DetectionTrainSample:
     max_objects: int = 120
     flip: float = 0.5
     hsv: float = 1.0
+    mosaic: float = 0.0
+    mixup: float = 0.0
+    affine: RandomAffine = RandomAffine()
+
+    @functools.cached_property
+    def _lazy(self) -> LazyDetectionSource:
+        return lazy(self.source)
 
     def __call__(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Returns image [H, W, 3], boxes [N, 4], classes [N], valid [N] and index []."""
-        image, boxes, classes, crowd, _ = self.source[index]
-        boxes, classes = boxes[~crowd], classes[~crowd]
-        # The reference, too, shrinks first: colour sees the pixels that the network will see.
-        image, boxes, _ = fit(image, boxes, self.image_size)
+        # 1. Mosaic and affine, 2. mixup.
+        if self.mosaic and rng.random() < self.mosaic:
+            drawn = Mosaic(self.image_size, self.affine)(self._lazy, index, rng)
+            if self.mixup and len(drawn[1]) and rng.random() < self.mixup:
+                drawn = Mixup()(*drawn, self._lazy, rng)
+            image, boxes, classes = drawn
+        else:
+            image, boxes, classes, crowd, _ = self.source[index]
+            # The reference, too, shrinks first: colour sees the pixels that the network will see.
+            image, boxes, _ = fit(image, boxes[~crowd], self.image_size)
+            classes = classes[~crowd]
 
-        # 1. Mosaic, 2. affine, 3. mixup belong here: they draw further examples from the source.
+        # 3. Colour, 4. flip.
+        before = image, boxes
         image = HSVShift(self.hsv)(image, rng)
         image, boxes = HorizontalFlip(self.flip)(image, boxes, rng)
-        image = pad(image, self.image_size)
 
+        # 5. Objects that are too small; colour and flip are undone if that is all of them.
         kept = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) > _MIN_SIDE
+        if len(kept) and not kept.any():
+            (image, boxes), kept = before, ~kept
         objects = pad_objects(self.max_objects, boxes=boxes[kept], classes=classes[kept])
+        image = pad(image, self.image_size)
         return {"image": image, "index": np.asarray(index, np.int32), **objects}
 
 

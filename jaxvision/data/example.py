@@ -1,6 +1,6 @@
 """What a detection dataset yields before any transform, and what it has to offer besides."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,24 @@ class DetectionExample(NamedTuple):
     classes: np.ndarray
     crowd: np.ndarray
     area: np.ndarray
+
+
+class Annotation(NamedTuple):
+    """What is known of an image without its pixels.
+
+    Attributes:
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+        boxes: As a `DetectionExample`'s.
+        classes: As a `DetectionExample`'s.
+        crowd: As a `DetectionExample`'s.
+    """
+
+    height: int
+    width: int
+    boxes: np.ndarray
+    classes: np.ndarray
+    crowd: np.ndarray
 
 
 class DetectionSource(Protocol):
@@ -52,3 +70,56 @@ class DetectionSource(Protocol):
             max_objects: With a number, images that hold more objects to train on are counted too.
         """
         ...
+
+
+@runtime_checkable
+class LazyDetectionSource(DetectionSource, Protocol):
+    """A source that tells of an image before it decodes it, and decodes no more than is needed."""
+
+    def annotation(self, index: int) -> Annotation:
+        """Returns what is known of an image without its pixels."""
+        ...
+
+    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
+        """Reads an image, at a fraction of its size if that is faster.
+
+        Args:
+            index: Which image.
+            max_reduction: 1, 2, 4 or 8.
+
+        Returns:
+            RGB image [ceil(H / r), ceil(W / r), 3] uint8, and r, at most `max_reduction`. Pixel
+            (y, x) shows what the r x r pixels from (r y, r x) on show at full size.
+        """
+        ...
+
+
+class _Eager:
+    """Gives any source the interface of a lazy one; it reads twice where others read once."""
+
+    def __init__(self, source: DetectionSource) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> DetectionExample:
+        return self._source[index]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._source, name)
+
+    def annotation(self, index: int) -> Annotation:
+        """Returns what is known of an image without its pixels."""
+        image, boxes, classes, crowd, _ = self._source[index]
+        return Annotation(image.shape[0], image.shape[1], boxes, classes, crowd)
+
+    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
+        """Reads an image at full size."""
+        del max_reduction
+        return self._source[index].image, 1
+
+
+def lazy(source: DetectionSource) -> LazyDetectionSource:
+    """Returns the source itself if it is lazy, else the source with what it lacks."""
+    return source if isinstance(source, LazyDetectionSource) else _Eager(source)  # pyright: ignore

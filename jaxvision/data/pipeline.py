@@ -5,17 +5,21 @@ annotations and the caches. A worker makes whole batches, so it is never the ord
 orders them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import bisect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
 import grain
 import numpy as np
 
+from jaxvision.data.allocator import keep_freed_memory
 from jaxvision.data.errors import DataError
 
 Sample = dict[str, np.ndarray]
 Batch = dict[str, np.ndarray]
+TrainSampler = Callable[[int, np.random.Generator], Sample]
 
 
 def _stack(samples: Sequence[Sample]) -> Batch:
@@ -28,6 +32,7 @@ def _read(batches: grain.MapDataset, num_workers: int, prefetch: int) -> Iterato
     # each worker they would only wait for each other. The setting is the process's, hence here and
     # not at import.
     cv2.setNumThreads(0)
+    keep_freed_memory()
     options = grain.ReadOptions(
         num_threads=num_workers,
         prefetch_buffer_size=max(prefetch, num_workers) if num_workers else 0,
@@ -61,13 +66,14 @@ class TrainStream:
 
     def __init__(
         self,
-        sample: Callable[[int, np.random.Generator], Sample],
+        sample: TrainSampler,
         length: int,
         *,
         batch_size: int,
         seed: int,
         num_workers: int,
         prefetch: int = 4,
+        phases: Mapping[int, TrainSampler] | None = None,
     ) -> None:
         """Describes a stream; nothing is read yet.
 
@@ -79,6 +85,8 @@ class TrainStream:
             seed: Orders the epochs and seeds the samples' generators; in [0, 2^32).
             num_workers: Threads; 0 reads in the calling thread.
             prefetch: Batches held ready or in the making, at least one for every worker.
+            phases: What takes the place of `sample` from a step on, by that step. The order of the
+                examples does not change with it.
 
         Raises:
             DataError: If the dataset does not fill one batch.
@@ -95,15 +103,20 @@ class TrainStream:
         self.steps_per_epoch = length // batch_size
         self._num_workers = num_workers
         self._prefetch = prefetch
-        self._batches = (
+        phases = {0: sample, **(phases or {})}
+        if min(phases) < 0:
+            raise ValueError(f"the steps of phases must be at least 0, got {min(phases)}")
+        self._starts = sorted(phases)
+        self._phases = [
             grain.MapDataset.range(length)
             .seed(seed)
             .shuffle()
-            .random_map(lambda index, rng: sample(int(index), rng))
+            .random_map(lambda index, rng, draw=phases[start]: draw(int(index), rng))
             # Before `repeat`, or a batch would mix two epochs and the steps would shift.
             .batch(batch_size, drop_remainder=True, batch_fn=_stack)
             .repeat()
-        )
+            for start in self._starts
+        ]
 
     def batches(self, start_step: int = 0) -> Iterator[Batch]:
         """Yields the batches from a step on, without end.
@@ -119,9 +132,12 @@ class TrainStream:
         """
         if start_step < 0:
             raise ValueError(f"start_step must be at least 0, got {start_step}")
-        return _read(
-            self._batches.slice(slice(start_step, None)), self._num_workers, self._prefetch
-        )
+        steps = grain.MapDataset.range(start_step, sys.maxsize).map(self._batch)
+        return _read(steps, self._num_workers, self._prefetch)
+
+    def _batch(self, step: Any) -> Batch:
+        phase = bisect.bisect_right(self._starts, int(step)) - 1
+        return self._phases[phase][int(step)]  # pyright: ignore[reportReturnType]
 
 
 class EvalStream:

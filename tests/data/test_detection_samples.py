@@ -1,13 +1,17 @@
+import dataclasses
+
+import literal
 import numpy as np
 import pytest
 
+from jaxvision.data.augment.affine import RandomAffine
 from jaxvision.data.batch import DetectionBatch
 from jaxvision.data.detection_samples import (
     DetectionEvalSample,
     DetectionTrainSample,
     pad_objects,
 )
-from jaxvision.data.example import DetectionExample
+from jaxvision.data.example import Annotation, DetectionExample
 from jaxvision.data.pipeline import EvalStream, TrainStream
 from jaxvision.data.sources.shapes import Shapes
 
@@ -84,11 +88,62 @@ def test_objects_of_at_most_a_pixel_are_left_out():
     assert sample["valid"].sum() == 1 and sample["classes"][0] == 1
 
 
-@pytest.mark.parametrize("boxes", [[], [[0, 0, 1, 1]]])
-def test_images_left_without_objects_are_legal(boxes):
-    sample = DetectionTrainSample(_OneImage(boxes), (20, 40), max_objects=3)(0, RNG(0))
+def test_images_without_objects_are_legal():
+    sample = DetectionTrainSample(_OneImage([]), (20, 40), max_objects=3)(0, RNG(0))
     assert not sample["valid"].any() and sample["boxes"].shape == (3, 4)
     assert sample["boxes"].dtype == np.float32 and sample["classes"].dtype == np.int32
+
+
+def test_if_no_object_is_large_enough_all_stay_and_colour_and_flip_are_undone():
+    source = _OneImage([[0, 0, 1, 1], [0, 0, 0.5, 9]])
+    plain = DetectionTrainSample(source, (20, 40), flip=0.0, hsv=0.0)(0, RNG(0))
+    for seed in range(5):
+        sample = DetectionTrainSample(source, (20, 40), flip=1.0)(0, RNG(seed))
+        assert sample["valid"].sum() == 2
+        np.testing.assert_allclose(sample["boxes"][:2], [[0, 0, 0.5, 0.5], [0, 0, 0.25, 4.5]])
+        np.testing.assert_array_equal(sample["image"], plain["image"])
+
+
+def test_probabilities_of_mosaic_and_mixup():
+    # With one object in each image, a mosaic has four and mixup one more.
+    source = Shapes(8, image_size=32)
+    source = literal.Pictures([source[i].image for i in range(8)], [[[4, 4, 28, 28]]] * 8)
+    still = RandomAffine(0, 0, (0.5, 0.5), 0)
+
+    def objects(**options):
+        sample = DetectionTrainSample(source, (64, 64), affine=still, **options)
+        return np.array([sample(i % 8, RNG(i))["valid"].sum() for i in range(400)])
+
+    assert set(objects()) == {1}
+    assert set(objects(mixup=1.0)) == {1}, "mixup goes with mosaics only"
+    # Scaled by half, the whole canvas is seen; what lies beyond it is lost.
+    counts = objects(mosaic=0.5)
+    assert 0.4 < (counts > 1).mean() < 0.6 and counts.max() == 4
+    both = objects(mosaic=1.0, mixup=1.0)
+    assert both.max() == 5 and both.mean() > objects(mosaic=1.0).mean() + 0.9
+
+
+def test_mosaic_of_images_without_objects_is_not_mixed():
+    source = literal.Pictures([np.full((8, 8, 3), 9, np.uint8)] * 2, [[], []])
+    sample = DetectionTrainSample(source, (16, 16), mosaic=1.0, mixup=1.0)(0, RNG(0))
+    assert not sample["valid"].any() and sample["image"].shape == (16, 16, 3)
+
+
+def test_sources_without_lazy_reading_give_the_same_mosaic():
+    drawn = Shapes(8, image_size=48)
+    images = [drawn[i] for i in range(8)]
+
+    class Held(literal.Pictures):
+        def annotation(self, index):
+            return Annotation(48, 48, *images[index][1:4])
+
+    held = Held([e.image for e in images], [e.boxes for e in images])
+    for seed in range(5):
+        one, two = (
+            DetectionTrainSample(source, (64, 64), mosaic=1.0, mixup=1.0)(3, RNG(seed))
+            for source in (drawn, held)
+        )
+        assert all(one[name].tobytes() == two[name].tobytes() for name in one)
 
 
 def test_more_objects_than_room_keeps_the_first():
@@ -154,16 +209,22 @@ def test_streams_carry_the_batch_contract():
         assert batch["valid"].shape == (4, 6) and not batch["valid"][~batch["mask"]].any()
 
 
-def test_shapes_stream_is_equal_across_workers_and_resume():
-    sample = DetectionTrainSample(Shapes(20, image_size=48), (64, 64))
+@pytest.mark.parametrize("mosaic", [0.0, 1.0])
+def test_shapes_stream_is_equal_across_workers_and_resume(mosaic):
+    plain = DetectionTrainSample(Shapes(20, image_size=48), (64, 64))
+    sample = dataclasses.replace(plain, mosaic=mosaic, mixup=mosaic)
 
     def take(num_workers, start, count):
-        stream = TrainStream(sample, 20, batch_size=4, seed=3, num_workers=num_workers)
+        stream = TrainStream(
+            sample, 20, batch_size=4, seed=3, num_workers=num_workers, phases={6: plain}
+        )
         batches = stream.batches(start)
         result = [{k: v.tobytes() for k, v in next(batches).items()} for _ in range(count)]
         batches.close()
         return result
 
-    straight = take(0, 0, 8)
-    assert take(4, 0, 8) == straight
-    assert take(1, 3, 5) == straight[3:]
+    straight = take(0, 0, 9)
+    assert take(1, 0, 9) == straight
+    assert take(4, 0, 9) == straight
+    for start in (3, 6, 7):
+        assert take(1, start, 9 - start) == straight[start:]

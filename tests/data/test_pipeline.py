@@ -65,6 +65,31 @@ def test_an_index_draws_new_randomness_every_epoch():
     assert all(len(set(values)) == 3 for values in noise.values())
 
 
+def _late(index, rng):
+    return {"index": np.asarray(index, np.int32), "noise": np.full(3, 2.0)}
+
+
+@pytest.mark.parametrize("num_workers", [0, 1, 4])
+@pytest.mark.parametrize("start", [0, 6, 7, 8])
+def test_a_phase_begins_at_its_step(num_workers, start):
+    plain, changed = _take(_stream(), 12), _stream(num_workers=num_workers, phases={7: _late})
+    batches = _take(changed, 12 - start, start)
+    for step, batch in enumerate(batches, start):
+        # The same examples in the same order, before and after.
+        assert (batch["index"] == plain[step]["index"]).all()
+        assert (batch["noise"] == (plain[step]["noise"] if step < 7 else 2.0)).all()
+
+
+def test_a_phase_from_the_start_and_one_that_is_never_reached():
+    assert (_take(_stream(phases={0: _late}), 1)[0]["noise"] == 2.0).all()
+    _assert_same(_take(_stream(phases={10**9: _late}), 6), _take(_stream(), 6))
+
+
+def test_negative_phase():
+    with pytest.raises(ValueError, match="phases must be at least 0, got -1"):
+        _stream(phases={-1: _late})
+
+
 def test_seeds_give_other_streams():
     one, two = _take(_stream(), 5), _take(_stream(seed=1), 5)
     assert any((a["index"] != b["index"]).any() for a, b in zip(one, two, strict=True))

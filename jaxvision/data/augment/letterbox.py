@@ -43,9 +43,11 @@ def pad(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         size: Height and width of the result.
 
     Returns:
-        Image [*size, 3] uint8.
+        Image [*size, 3] uint8; the image itself if nothing is missing.
     """
     height, width, _ = image.shape
+    if (height, width) == tuple(size):
+        return image
     canvas = np.full((*size, 3), FILL, np.uint8)
     canvas[:height, :width] = image
     return canvas

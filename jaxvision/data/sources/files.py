@@ -4,8 +4,8 @@ import numpy as np
 
 from jaxvision.data.annotations import Annotations, clean
 from jaxvision.data.errors import DataError
-from jaxvision.data.example import DetectionExample
-from jaxvision.data.image import decode_image, read_bytes
+from jaxvision.data.example import Annotation, DetectionExample
+from jaxvision.data.image import can_reduce, decode_image, image_size, read_bytes
 
 
 class DetectionFiles:
@@ -33,6 +33,9 @@ class DetectionFiles:
             raise DataError(f"{annotations.root}: the split has no images; expected at least one")
         self.classes = classes
         self._annotations, self._report = clean(annotations, classes, strict=strict)
+        # Zeros where neither the annotation nor, so far, the image's header was asked.
+        known = self._annotations.sizes
+        self._sizes = np.zeros((len(annotations), 2), np.int32) if known is None else known
         self.max_objects = int(np.diff(self._annotations.offsets).max())
 
     def __len__(self) -> int:
@@ -47,17 +50,51 @@ class DetectionFiles:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in [0, {len(self)}), got {index}")
-        found = self._annotations
-        image = decode_image(self.encoded(index), self.name(index))
+        image, _ = self.image(index)
         height, width, _ = image.shape
+        boxes, classes, crowd, area = self._objects(index, height, width)
+        return DetectionExample(image, boxes, classes, crowd, area)
+
+    def annotation(self, index: int) -> Annotation:
+        """Returns what is known of an image without its pixels.
+
+        Raises:
+            DataError: If the annotation has no size and the image cannot be asked for it.
+        """
+        # Read from the header once; two threads that do it at once write the same.
+        if not self._sizes[index].any():
+            height, width = image_size(self.encoded(index), self.name(index))
+            self._sizes[index] = width, height
+        width, height = self._sizes[index].tolist()
+        return Annotation(height, width, *self._objects(index, height, width)[:3])
+
+    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
+        """Reads an image; JPEG files at a fraction of their size, if that is asked for.
+
+        Raises:
+            DataError: As reading an example does.
+        """
+        data = self.encoded(index)
+        reduction = max_reduction if can_reduce(data) else 1
+        image = decode_image(data, self.name(index), reduction)
+        width, height = self._sizes[index].tolist()
+        expected = (-(-height // reduction), -(-width // reduction))
+        if height and image.shape[:2] != expected:
+            full = image if reduction == 1 else decode_image(data, self.name(index))
+            raise DataError(self._size_message(index, (width, height), full.shape[1::-1]))
+        return image, reduction
+
+    def _objects(
+        self, index: int, height: int, width: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Returns boxes in pixels, classes, crowd and area of an image of the given size."""
+        found = self._annotations
         rows = found.rows(index)
         boxes, area = found.boxes[rows], found.area[rows]
         if found.sizes is None:
             boxes = boxes * np.array([width, height, width, height], np.float32)
             area = area * np.float32(width * height)
-        elif (width, height) != (expected := tuple(found.sizes[index].tolist())):
-            raise DataError(self._size_message(index, expected, (width, height)))
-        return DetectionExample(image, boxes, found.classes[rows], found.crowd[rows], area)
+        return boxes, found.classes[rows], found.crowd[rows], area
 
     def encoded(self, index: int) -> bytes:
         """Returns an image as it is stored."""

@@ -1,0 +1,36 @@
+"""Keeps the C library from giving the memory of every image back to the system."""
+
+import ctypes
+import functools
+import os
+import sys
+
+# Parameters of mallopt, from glibc's malloc.h.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_MIB = 1 << 20
+
+
+@functools.cache
+def keep_freed_memory() -> bool:
+    """Lets freed blocks of up to 16 MiB be used again instead of being mapped anew.
+
+    By default glibc maps an array of the size of an image afresh each time, and the kernel clears
+    it page by page when it is written to: a third of the time of the whole pipeline. Up to 64 MiB
+    an arena stay with the process. The setting is the process's.
+
+    Returns:
+        Whether anything was set: not on other systems and C libraries, and not where the
+        environment sets glibc's allocator itself.
+    """
+    if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
+        return False
+    if not sys.platform.startswith("linux"):
+        return False
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "gnu_get_libc_version"):
+        return False
+    return bool(
+        library.mallopt(_M_MMAP_THRESHOLD, 16 * _MIB)
+        and library.mallopt(_M_TRIM_THRESHOLD, 64 * _MIB)
+    )

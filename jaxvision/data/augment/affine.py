@@ -1,0 +1,108 @@
+"""Random rotation, scale, shear and translation, with boxes.
+
+YOLOX (Ge et al. 2021, https://arxiv.org/abs/2107.08430) turns and scales its mosaic this way.
+"""
+
+import dataclasses
+import math
+
+import cv2
+import numpy as np
+
+from jaxvision.data.augment.warp import apply
+
+# An object is worth training on if it is this large, at most this slim, and this much of it is
+# left (the filter of YOLOv5 and of YOLOX's first releases).
+_MIN_SIDE = 2.0
+_MAX_ASPECT = 20.0
+_MIN_VISIBLE = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomAffine:
+    """Draws matrices from a canvas of twice the result's height and width to the result.
+
+    YOLOX since October 2021 turns and scales about the canvas's top left corner: what is scaled
+    down shows all of the canvas at the top left and fill beside it, what is scaled up only its top
+    left. Its published weights were trained with the code before that: `centered` and
+    `filter_boxes`.
+
+    Attributes:
+        degrees: Range of the rotation, in both directions.
+        translate: Range of the translation, as a part of the result's height and width.
+        scale: Least and largest scale.
+        shear: Range of the shear along x and along y, in degrees.
+        centered: Turns and scales about the canvas's centre, which comes to lie in the result's.
+        filter_boxes: Leaves out boxes with a side of at most 2 pixels, an aspect ratio of 20 or
+            more, or at most a fifth of their area left.
+    """
+
+    degrees: float = 10.0
+    translate: float = 0.1
+    scale: tuple[float, float] = (0.1, 2.0)
+    shear: float = 2.0
+    centered: bool = False
+    filter_boxes: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale must be two numbers, 0 < low <= high, got {self.scale}")
+
+    def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, float]:
+        """Draws a matrix.
+
+        Args:
+            size: Height and width of the result in pixels.
+            rng: Decides.
+
+        Returns:
+            The matrix [2, 3] from points of the canvas to points of the result, and the scale in
+            it.
+        """
+        height, width = size
+        scale = rng.uniform(*self.scale)
+        rotation = cv2.getRotationMatrix2D((0, 0), rng.uniform(-self.degrees, self.degrees), scale)
+        x, y = (math.tan(math.radians(rng.uniform(-self.shear, self.shear))) for _ in range(2))
+        matrix = np.array([[1, y], [x, 1]]) @ rotation
+        matrix[:, 2] = rng.uniform(-self.translate, self.translate, 2) * (width, height)
+        if self.centered:
+            # The centre of the canvas is (width, height).
+            matrix[:, 2] += (width / 2, height / 2) - matrix[:, :2] @ (width, height)
+        return matrix, scale
+
+    def kept(self, before: np.ndarray, after: np.ndarray, scale: float) -> np.ndarray:
+        """Says which boxes stay.
+
+        Args:
+            before: Boxes on the canvas [n, 4].
+            after: The same in the result [n, 4].
+            scale: As drawn.
+
+        Returns:
+            True for those that stay [n] bool; for all without `filter_boxes`.
+        """
+        if not self.filter_boxes:
+            return np.ones(len(after), bool)
+        width, height = (after[:, 2:] - after[:, :2]).T
+        whole = np.prod(before[:, 2:] - before[:, :2], axis=1) * scale**2
+        return (
+            (np.minimum(width, height) > _MIN_SIDE)
+            & (np.maximum(width, height) < _MAX_ASPECT * np.minimum(width, height))
+            & (width * height > _MIN_VISIBLE * whole)
+        )
+
+
+def transform_boxes(boxes: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Maps boxes to the boxes around their four corners, clipped to the result.
+
+    Args:
+        boxes: xyxy [n, 4].
+        matrix: From points of the old image to points of the new one [2, 3].
+        size: Height and width of the new image in pixels.
+
+    Returns:
+        xyxy [n, 4] float32; without extent where nothing is left.
+    """
+    corners = apply(matrix, boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)).reshape(-1, 4, 2)
+    hull = np.concatenate([corners.min(1), corners.max(1)], axis=1)
+    return np.clip(hull, 0, (size[1], size[0]) * 2).astype(np.float32)

@@ -1,0 +1,117 @@
+"""One affine look at an image, straight into the place where it is seen.
+
+Chains of resizing, pasting and warping are composed to one matrix and read each image once.
+Coordinates are those of pixel centres, as OpenCV's: pixel (0, 0) covers [-0.5, 0.5].
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+_REDUCTIONS = (8, 4, 2)
+# Tiles overlap by this part of a pixel, so that rounding leaves no pixel between two of them.
+_OVERLAP = 1 / 16
+
+
+def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Maps points [n, 2] by a matrix [2, 3]."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def reduction(matrix: np.ndarray, scale: float) -> int:
+    """Returns by how much an image may be reduced before it is enlarged again: 8, 4, 2 or 1.
+
+    Args:
+        matrix: What is done to the image [2, 3].
+        scale: Factor before it.
+    """
+    # The largest factor in any direction: the matrix's largest singular value.
+    (a, b), (c, d) = matrix[:, :2].tolist()
+    largest = (math.hypot(a + d, b - c) + math.hypot(a - d, b + c)) / 2 * scale
+    return next((by for by in _REDUCTIONS if largest * by <= 1), 1)
+
+
+def extent(
+    seen: tuple[float, float, float, float], matrix: np.ndarray, size: tuple[int, int]
+) -> tuple[int, int, int, int] | None:
+    """Returns which part of the result a rectangle of pixels reaches.
+
+    Args:
+        seen: x1, y1, x2, y2 of the rectangle: pixels x1 to x2 - 1.
+        matrix: From its pixels to those of the result [2, 3].
+        size: Height and width of the result.
+
+    Returns:
+        x1, y1, x2, y2 in whole pixels; None where nothing of it is seen.
+    """
+    x1, y1, x2, y2 = seen
+    corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) - 0.5
+    corners = apply(matrix, corners)
+    # A turned rectangle may pass by, while the box around it does not. Seen from the rectangle, the
+    # result has to reach it as well.
+    back = cv2.invertAffineTransform(matrix)
+    height, width = size
+    window = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
+    low, high = (window := apply(back, window)).min(0), window.max(0)
+    if (low >= (x2, y2)).any() or (high <= (x1 - 1, y1 - 1)).any():
+        return None
+    left, top = np.maximum(np.ceil(corners.min(0)), 0).astype(int).tolist()
+    right, bottom = np.minimum(np.floor(corners.max(0)) + 1, (width, height)).astype(int).tolist()
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def paint(
+    canvas: np.ndarray,
+    image: np.ndarray,
+    seen: tuple[float, float, float, float],
+    matrix: np.ndarray,
+    where: tuple[int, int, int, int],
+) -> None:
+    """Draws an image stretched over a rectangle and then mapped by a matrix.
+
+    The centres of the image's outermost pixels come to lie on the rectangle's border: it is too
+    large by half a pixel on each side, and rectangles that touch leave no gap between them.
+
+    Args:
+        canvas: Written to where the rectangle is seen, nowhere else [H, W, 3] uint8.
+        image: Pixels [h, w, 3] uint8.
+        seen: The rectangle, x1, y1, x2, y2: pixels x1 to x2 - 1.
+        matrix: From pixels of the rectangle's plane to those of the canvas [2, 3].
+        where: The rectangle's `extent` on the canvas.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) < 2:
+        image = cv2.resize(image, (max(2, width), max(2, height)))
+        height, width = image.shape[:2]
+    x1, y1, x2, y2 = seen
+    x, y = (x2 - x1 + 2 * _OVERLAP) / (width - 1), (y2 - y1 + 2 * _OVERLAP) / (height - 1)
+    left, top, right, bottom = where
+    matrix = np.column_stack(
+        [
+            matrix[:, 0] * x,
+            matrix[:, 1] * y,
+            apply(matrix, np.array([x1, y1]) - 0.5 - _OVERLAP) - (left, top),
+        ]
+    )
+    cv2.warpAffine(
+        image,
+        matrix,
+        (right - left, bottom - top),
+        dst=canvas[top:bottom, left:right],
+        borderMode=cv2.BORDER_TRANSPARENT,
+    )
+
+
+def crop(image: np.ndarray, part: tuple[float, float, float, float]) -> np.ndarray:
+    """Returns a part of an image without copying it, to the nearest whole pixels, at least one.
+
+    Args:
+        image: Pixels [H, W, 3].
+        part: x1, y1, x2, y2 as fractions of its width and height.
+    """
+    height, width = image.shape[:2]
+    x1, x2 = round(part[0] * width), round(part[2] * width)
+    y1, y2 = round(part[1] * height), round(part[3] * height)
+    x1, y1 = min(x1, width - 1), min(y1, height - 1)
+    return image[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)]
