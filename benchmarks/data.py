@@ -3,8 +3,8 @@
     python benchmarks/data.py --path=DIR                     # Pascal VOC layout
     python benchmarks/data.py --path=DIR --memory --batch-size=8
 
-The first line is for one core and no threads, the next ones for 1, 2, ... threads on all cores. With
-`--memory`, resident memory after 200 and after 2,000 batches.
+The first line is for one core and no threads, the next ones for 1, 2, ... threads on all cores.
+With `--memory`, resident memory after 200 and after 2,000 batches.
 """
 
 import argparse
