@@ -46,14 +46,13 @@ def extent(
         x1, y1, x2, y2 in whole pixels; None where nothing of it is seen.
     """
     x1, y1, x2, y2 = seen
-    corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) - 0.5
-    corners = apply(matrix, corners)
+    corners = apply(matrix, np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) - 0.5)
     # A turned rectangle may pass by, while the box around it does not. Seen from the rectangle, the
     # result has to reach it as well.
     back = cv2.invertAffineTransform(matrix)
     height, width = size
-    window = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
-    low, high = (window := apply(back, window)).min(0), window.max(0)
+    window = apply(back, np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5)
+    low, high = window.min(0), window.max(0)
     if (low >= (x2, y2)).any() or (high <= (x1 - 1, y1 - 1)).any():
         return None
     left, top = np.maximum(np.ceil(corners.min(0)), 0).astype(int).tolist()
