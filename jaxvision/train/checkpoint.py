@@ -75,10 +75,6 @@ class Checkpoints:
         """The newest step there is, or None."""
         return self._manager.latest_step()
 
-    def best_step(self) -> int | None:
-        """The step with the best metric, or the newest, or None."""
-        return self._manager.best_step() if self._best else self._manager.latest_step()
-
     def restore(self, like: TrainState) -> TrainState | None:
         """Reads the newest checkpoint that can be read, or None where there is none.
 

@@ -67,7 +67,9 @@ def brute_force(boxes, classes, objectness, points, strides, gt_boxes, gt_classe
         shared = size.prod() if (size > 0).all() else 0.0
         return shared / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - shared)
 
-    sigmoid = lambda x: 1 / (1 + np.exp(-x.astype(np.float64)))  # noqa: E731
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x.astype(np.float64)))
+
     cost, overlap = {}, {}
     for a in candidates:
         p = np.sqrt(sigmoid(classes[a]) * sigmoid(objectness[a : a + 1]))
