@@ -55,7 +55,7 @@ def get_config(arg: str = "") -> ConfigDict:
 
     config.log_every = 20  # steps, as the next two
     config.eval_every = 0  # 0: the recipe's interval, `eval_epochs`
-    config.save_every = 0  # 0: as eval_every
+    config.save_every = 0  # 0: an epoch, or 100 steps where an epoch is shorter
     config.num_workers = 4
 
     config.data = ConfigDict()
@@ -189,7 +189,7 @@ def build(config: ConfigDict) -> Experiment:
         ema=warm_up_decay(config.ema_decay),
         log_every=config.log_every,
         eval_every=eval_every,
-        save_every=config.save_every or eval_every,
+        save_every=config.save_every or max(epoch, 100),
         best="AP",
         image_name=train.name,
         draw=functools.partial(detection_sheet, class_names=classes),
