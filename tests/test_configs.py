@@ -1,6 +1,5 @@
 """Every config builds and takes a step."""
 
-import importlib.util
 import pathlib
 
 import fill
@@ -12,6 +11,7 @@ from jaxvision.models.detection.yolox import VARIANTS
 from jaxvision.train import sharding
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
+from train import load
 
 ROOT = pathlib.Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
@@ -29,13 +29,6 @@ COMMON = (
     "num_workers",
 )
 COMMON_DATA = ("source", "path", "train", "val")
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
