@@ -1,4 +1,7 @@
-"""The one exception for faults that lie in the user's data."""
+"""The one exception for faults that lie in the user's data, and what to do with it."""
+
+from collections.abc import Callable
+from typing import NoReturn
 
 
 class DataError(ValueError):
@@ -7,3 +10,13 @@ class DataError(ValueError):
     The message names the file and the field, what was expected, what came and what to do about it,
     so that it can be shown as it stands, without a traceback.
     """
+
+
+# A reader hands every fault that it can read on past to such a function: one that raises ends it
+# at the first, one that returns makes it leave the faulty part out and go on.
+OnFault = Callable[[DataError], None]
+
+
+def stop(fault: DataError) -> NoReturn:
+    """Raises the fault: what a reader does by default."""
+    raise fault
