@@ -15,8 +15,12 @@ from ml_collections import ConfigDict
 
 from jaxvision import models, pretrained
 from jaxvision.data.augment.affine import RandomAffine
+from jaxvision.data.augment.multi_scale import MultiScale
+from jaxvision.data.augment.rectangles import rectangles
 from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_samples import DetectionEvalSample, DetectionTrainSample
+from jaxvision.data.errors import stop
+from jaxvision.data.faults import FaultLog
 from jaxvision.data.pipeline import EvalStream, TrainStream
 from jaxvision.inference.draw import detection_sheet
 from jaxvision.tasks.yolox_detection import YOLOXDetection
@@ -65,6 +69,8 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.val = "val"
     config.data.classes = ""  # comma-separated; empty: as the data names them
     config.data.strict = False  # boxes outside the image or without area are errors
+    config.data.on_error = "stop"  # skip: leave unreadable images out, and list them every epoch
+    config.data.prefetch = 4  # batches held ready
     config.data.max_objects = 120
 
     config.learning_rate = 0.01 / 64  # for each image of a batch
@@ -85,6 +91,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.shear = 2.0  # degrees
     config.flip = 0.5
     config.hsv = 1.0
+    # Sides of the training images, a new one every ten steps; each is a program to compile.
+    config.multi_scale = tuple(range(320, 641, 64)) if small else tuple(range(480, 801, 64))
+    config.rectangular = False  # evaluate images in the shape that suits them, not in squares
 
     if source == "coco":
         config.data.train = "train2017"
@@ -98,6 +107,7 @@ def get_config(arg: str = "") -> ConfigDict:
         # What the README reports was measured without them; --config.mosaic=1 turns them on.
         config.mosaic = 0.0
         config.mixup = 0.0
+        config.multi_scale = ()  # () is image_size alone
     if source == "shapes":
         config.image_size = 128
         config.epochs = 10
@@ -111,8 +121,14 @@ def get_config(arg: str = "") -> ConfigDict:
 def build(config: ConfigDict) -> Experiment:
     """Wires the experiment, in the order in which data flows."""
     size = (config.image_size, config.image_size)
-    if config.image_size % 32 or config.image_size < 32:
-        raise ValueError(f"image_size must be a multiple of 32, got {config.image_size}")
+    for name, side in (
+        ("image_size", config.image_size),
+        *(("multi_scale", side) for side in config.multi_scale),
+    ):
+        if side % 32 or side < 32:
+            raise ValueError(f"{name} must be a multiple of 32, got {side}")
+    if config.data.on_error not in ("stop", "skip"):
+        raise ValueError(f"data.on_error must be stop or skip, got {config.data.on_error}")
 
     data = config.data
     shown = data.classes.split(",") if data.classes else None
@@ -137,21 +153,38 @@ def build(config: ConfigDict) -> Experiment:
     total_steps = config.epochs * epoch
     plain_steps = round(config.plain * total_steps)
 
+    faults = FaultLog()
+    on_fault = faults if data.on_error == "skip" else stop
     plain = DetectionTrainSample(train, size, data.max_objects, flip=config.flip, hsv=config.hsv)
     affine = RandomAffine(config.degrees, config.translate, config.mosaic_scale, config.shear)
+    mixed = dataclasses.replace(plain, mosaic=config.mosaic, mixup=config.mixup, affine=affine)
+    side_at = MultiScale(tuple(config.multi_scale) or (config.image_size,), seed=config.seed)
+
+    def sample_at(step: int) -> DetectionTrainSample:
+        sample = mixed if step < total_steps - plain_steps else plain
+        return dataclasses.replace(sample, image_size=(side_at(step), side_at(step)))
+
     train_data = TrainStream(
-        dataclasses.replace(plain, mosaic=config.mosaic, mixup=config.mixup, affine=affine),
+        mixed,
         len(train),
         batch_size=config.batch_size,
         seed=config.seed,
         num_workers=config.num_workers,
-        phases={total_steps - plain_steps: plain},
+        prefetch=data.prefetch,
+        schedule=sample_at,
+        on_fault=on_fault,
+    )
+    eval_sample = DetectionEvalSample(
+        val, size, shapes=rectangles(config.image_size) if config.rectangular else ()
     )
     eval_data = EvalStream(
-        DetectionEvalSample(val, size),
+        eval_sample,
         len(val),
         batch_size=config.batch_size,
         num_workers=config.num_workers,
+        prefetch=data.prefetch,
+        groups=eval_sample.groups() if config.rectangular else None,
+        on_fault=on_fault,
     )
 
     task = YOLOXDetection(
@@ -193,5 +226,6 @@ def build(config: ConfigDict) -> Experiment:
         best="AP",
         image_name=train.name,
         draw=functools.partial(detection_sheet, class_names=classes),
+        epoch_report=faults.report,
         class_names=classes,
     )

@@ -1,5 +1,6 @@
 """Every config builds and takes a step."""
 
+import itertools
 import pathlib
 
 import fill
@@ -129,6 +130,48 @@ def test_mosaic_ends_with_the_plain_phase(capsys):
     for step, same in [(7, False), (8, True)]:
         one, two = (next(stream.batches(step))["image"] for stream in (plain, mixed))
         assert (one == two).all() == same
+
+
+def test_multi_scale_changes_the_size_of_batches_every_ten_steps(capsys):
+    module, config = yolox_config("nano")
+    config.epochs, config.multi_scale, config.seed = 20, (32, 64), 2
+    stream = module.build(config).train_data
+    shapes = [batch["image"].shape for batch in itertools.islice(stream.batches(0), 40)]
+    assert set(shapes) == {(8, 32, 32, 3), (8, 64, 64, 3)}
+    for start in range(0, 40, 10):
+        assert len(set(shapes[start : start + 10])) == 1
+    # A resumed run continues with the sizes of its steps.
+    assert next(stream.batches(23))["image"].shape == shapes[23]
+
+
+def test_sizes_of_the_recipe():
+    get_config = load(ROOT / "configs/yolox.py").get_config
+    # The authors': 480 to 800, and 320 to 640 for nano and tiny, around 640 and 480.
+    assert get_config("s,coco").multi_scale == (480, 544, 608, 672, 736, 800)
+    assert get_config("tiny,coco").multi_scale == (320, 384, 448, 512, 576, 640)
+    assert get_config("tiny,voc").multi_scale == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("image_size", 630, "image_size must be a multiple of 32, got 630"),
+        ("multi_scale", (320, 330), "multi_scale must be a multiple of 32, got 330"),
+    ],
+)
+def test_yolox_refuses_sizes_that_its_strides_do_not_divide(name, value, words):
+    module, config = yolox_config()
+    config[name] = value
+    with pytest.raises(ValueError, match=words):
+        module.build(config)
+
+
+@pytest.mark.parametrize("rectangular", [False, True])
+def test_rectangular_evaluation(rectangular, capsys):
+    module, config = yolox_config("nano")
+    config.rectangular = rectangular
+    (batch,) = module.build(config).eval_data
+    assert batch["image"].shape == (8, 32, 32, 3) and batch["mask"].all()
 
 
 def test_l1_enters_with_the_plain_phase(capsys):

@@ -145,6 +145,26 @@ def test_truncated_image_ends_the_run_with_its_path(capsys, tmp_path, data):
     assert "Traceback" not in error
 
 
+def test_truncated_images_can_be_left_out_and_are_listed(capsys, data):
+    for name in ("3.jpg", "8.jpg"):
+        file = data / "JPEGImages" / name
+        file.write_bytes(file.read_bytes()[:1500])
+    flags = (*voc_flags(data), "--config.batch_size=4", "--config.data.on_error=skip")
+    config = ROOT / "configs/yolox.py"
+    command = train.parse(["train.py", f"--config={config}:voc", *flags])
+    experiment = command.module.build(command.config)
+    batches = experiment.train_data.batches(0)
+    seen = np.concatenate([next(batches)["index"] for _ in range(4)])
+    batches.close()
+    assert len(seen) == 16 and 3 not in seen
+    (batch,) = experiment.eval_data
+    # Of images 8 and 9 the first cannot be read.
+    assert batch["mask"].tolist() == [True, False, False, False] and batch["index"][0] == 1
+    report = experiment.epoch_report()
+    assert "for one of 2 faults" in report and "3.jpg: " in report and "8.jpg: " in report
+    assert experiment.epoch_report() == ""
+
+
 def test_class_that_only_the_validation_split_has(failing, data):
     (data / "Annotations/9.xml").write_text(annotation("bird"))
     message = failing(*voc_flags(data), config="configs/yolox.py:voc")

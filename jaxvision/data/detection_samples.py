@@ -8,7 +8,7 @@ import numpy as np
 from jaxvision.data.augment.affine import RandomAffine
 from jaxvision.data.augment.color import HSVShift
 from jaxvision.data.augment.flip import HorizontalFlip
-from jaxvision.data.augment.letterbox import Letterbox, fit, pad
+from jaxvision.data.augment.letterbox import fit, fitted, pad
 from jaxvision.data.augment.mixup import Mixup
 from jaxvision.data.augment.mosaic import Mosaic
 from jaxvision.data.example import DetectionSource, LazyDetectionSource, lazy
@@ -109,11 +109,14 @@ class DetectionEvalSample:
         source: Where the examples come from.
         image_size: Height and width of the network's input in pixels.
         max_objects: Objects an image, N; what the fullest image needs by default.
+        shapes: Heights and widths that an image is padded to instead, the first that holds it once
+            it was resized to fit `image_size`; the last must be `image_size` itself.
     """
 
     source: DetectionSource
     image_size: tuple[int, int]
     max_objects: int | None = None
+    shapes: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_objects is not None and self.max_objects < self.source.max_objects:
@@ -121,15 +124,30 @@ class DetectionEvalSample:
                 f"max_objects must be at least {self.source.max_objects}, the objects of the "
                 f"fullest image, or the metric would miss some; got {self.max_objects}"
             )
+        if self.shapes and self.shapes[-1] != self.image_size:
+            raise ValueError(
+                f"the last of shapes must be image_size, {self.image_size}, got {self.shapes[-1]}"
+            )
 
     @functools.cached_property
     def _rows(self) -> int:
         return max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
 
+    def groups(self) -> list[list[int]]:
+        """Returns the indices of the images of each shape, for an `EvalStream`."""
+        source = lazy(self.source)
+        groups = {shape: [] for shape in self.shapes or (self.image_size,)}
+        for index in range(len(source)):
+            found = source.annotation(index)
+            _, inner = fitted((found.height, found.width), self.image_size)
+            groups[self._shape(inner)].append(index)
+        return [group for group in groups.values() if group]
+
     def __call__(self, index: int) -> dict[str, np.ndarray]:
         """Returns the keys of a `DetectionBatch` for one image, all but `mask`."""
         image, boxes, classes, crowd, area = self.source[index]
-        image, boxes, scale = Letterbox(self.image_size)(image, boxes)
+        image, boxes, scale = fit(image, boxes, self.image_size)
+        image = pad(image, self._shape(image.shape[:2]))
         objects = pad_objects(self._rows, boxes=boxes, classes=classes, crowd=crowd, area=area)
         return {
             "image": image,
@@ -137,3 +155,8 @@ class DetectionEvalSample:
             "scale": np.asarray(scale, np.float32),
             **objects,
         }
+
+    def _shape(self, inner: tuple[int, ...]) -> tuple[int, int]:
+        """Returns the shape that an image of height and width `inner` is padded to."""
+        holds = (shape for shape in self.shapes if inner[0] <= shape[0] and inner[1] <= shape[1])
+        return next(holds, self.image_size)

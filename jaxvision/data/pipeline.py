@@ -5,9 +5,8 @@ annotations and the caches. A worker makes whole batches, so it is never the ord
 orders them.
 """
 
-import bisect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -15,7 +14,10 @@ import grain
 import numpy as np
 
 from jaxvision.data.allocator import keep_freed_memory
-from jaxvision.data.errors import DataError
+from jaxvision.data.errors import DataError, OnFault, stop
+
+# So many examples without one that can be read are no accident.
+_ATTEMPTS = 20
 
 Sample = dict[str, np.ndarray]
 Batch = dict[str, np.ndarray]
@@ -73,7 +75,9 @@ class TrainStream:
         seed: int,
         num_workers: int,
         prefetch: int = 4,
-        phases: Mapping[int, TrainSampler] | None = None,
+        schedule: Callable[[int], TrainSampler] | None = None,
+        weights: np.ndarray | None = None,
+        on_fault: OnFault = stop,
     ) -> None:
         """Describes a stream; nothing is read yet.
 
@@ -85,8 +89,12 @@ class TrainStream:
             seed: Orders the epochs and seeds the samples' generators; in [0, 2^32).
             num_workers: Threads; 0 reads in the calling thread.
             prefetch: Batches held ready or in the making, at least one for every worker.
-            phases: What takes the place of `sample` from a step on, by that step. The order of the
-                examples does not change with it.
+            schedule: Maps a step to what takes the place of `sample` there: other augmentation,
+                another image size. The order of the examples does not change with it.
+            weights: How often each example is drawn, in proportion [length]; all are equally often
+                by default. An epoch is as long as without, the heavy ones are in it more than once.
+            on_fault: Is told of every `DataError` that arises in a sample. If it returns, another
+                example, drawn at random, takes the place of the faulty one.
 
         Raises:
             DataError: If the dataset does not fill one batch.
@@ -101,22 +109,15 @@ class TrainStream:
                 f"set batch_size to at most {length} or add images"
             )
         self.steps_per_epoch = length // batch_size
+        self._length = length
+        self._batch_size = batch_size
+        self._seed = seed
         self._num_workers = num_workers
         self._prefetch = prefetch
-        phases = {0: sample, **(phases or {})}
-        if min(phases) < 0:
-            raise ValueError(f"the steps of phases must be at least 0, got {min(phases)}")
-        self._starts = sorted(phases)
-        self._phases = [
-            grain.MapDataset.range(length)
-            .seed(seed)
-            .shuffle()
-            .random_map(lambda index, rng, draw=phases[start]: draw(int(index), rng))
-            # Before `repeat`, or a batch would mix two epochs and the steps would shift.
-            .batch(batch_size, drop_remainder=True, batch_fn=_stack)
-            .repeat()
-            for start in self._starts
-        ]
+        self._schedule = schedule or (lambda step: sample)
+        self._shares = None if weights is None else _shares(weights, length)
+        self._on_fault = on_fault
+        self._order = grain.MapDataset.range(length).seed(seed).shuffle().repeat()
 
     def batches(self, start_step: int = 0) -> Iterator[Batch]:
         """Yields the batches from a step on, without end.
@@ -128,7 +129,7 @@ class TrainStream:
             Dicts of arrays [B, ...]. `close()` on the iterator stops the workers.
 
         Raises:
-            DataError: As it arose in a sample, at the batch that holds it.
+            DataError: As it arose in a sample, at the batch that holds it, if `on_fault` raises.
         """
         if start_step < 0:
             raise ValueError(f"start_step must be at least 0, got {start_step}")
@@ -136,12 +137,48 @@ class TrainStream:
         return _read(steps, self._num_workers, self._prefetch)
 
     def _batch(self, step: Any) -> Batch:
-        phase = bisect.bisect_right(self._starts, int(step)) - 1
-        return self._phases[phase][int(step)]  # pyright: ignore[reportReturnType]
+        sample = self._schedule(int(step))
+        epoch, place = divmod(int(step), self.steps_per_epoch)
+        first = epoch * self._length + place * self._batch_size
+        return _stack([self._example(sample, first + i) for i in range(self._batch_size)])
+
+    def _example(self, sample: TrainSampler, number: int) -> Sample:
+        """Makes example `number` of the stream."""
+        # Seeded by its number, whoever makes it and whatever was made before.
+        rng = np.random.default_rng((self._seed, number))
+        index = int(self._order[number])  # pyright: ignore[reportArgumentType]
+        if self._shares is not None:
+            # The permutation deals out equal parts of [0, 1), so that an epoch holds each example
+            # as often as its share says, but for less than one.
+            place = (index + rng.random()) / self._length
+            index = int(np.searchsorted(self._shares, place, side="right"))
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return sample(index, rng)
+            except DataError as fault:
+                self._on_fault(fault)
+                last = fault
+            rng = np.random.default_rng((self._seed, number, attempt))
+            index = int(rng.integers(self._length))
+        raise DataError(f"{_ATTEMPTS} examples in a row cannot be read. The last: {last}")
+
+
+def _shares(weights: np.ndarray, length: int) -> np.ndarray:
+    """Returns where each example's part of [0, 1) ends [length]."""
+    weights = np.asarray(weights, np.float64)
+    if weights.shape != (length,):
+        raise ValueError(f"weights must be [{length}], one an example, got {weights.shape}")
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError("weights must be finite, not negative and not all zero")
+    ends = np.cumsum(weights) / weights.sum()
+    # Rounding must not leave a gap below 1 that would belong to nobody, nor give it to an example
+    # of weight 0 at the end.
+    ends[np.flatnonzero(weights)[-1] :] = 1.0
+    return ends
 
 
 class EvalStream:
-    """One pass over a dataset in order, in batches of one shape."""
+    """One pass over a dataset, in batches of one shape or of a few."""
 
     def __init__(
         self,
@@ -151,6 +188,8 @@ class EvalStream:
         batch_size: int,
         num_workers: int,
         prefetch: int = 4,
+        groups: Sequence[Sequence[int] | np.ndarray] | None = None,
+        on_fault: OnFault = stop,
     ) -> None:
         """Describes a pass; nothing is read yet.
 
@@ -161,35 +200,53 @@ class EvalStream:
             batch_size: Examples a batch, B.
             num_workers: Threads; 0 reads in the calling thread.
             prefetch: Batches held ready or in the making, at least one for every worker.
+            groups: Indices of examples of one shape each, together all of them; a batch never mixes
+                two groups. One group in order by default.
+            on_fault: Is told of every `DataError` that arises in a sample. If it returns, zeros
+                take the place of the faulty example and its `mask` is False.
 
         Raises:
             DataError: If the dataset is empty.
-            ValueError: If a number is out of its range.
+            ValueError: If a number is out of its range, or `groups` does not hold each index once.
         """
         _check(batch_size, num_workers, prefetch)
         if length < 1:
             raise DataError("the evaluation split has no images; expected at least one")
+        groups = [np.arange(length)] if groups is None else [np.asarray(g, int) for g in groups]
+        if not np.array_equal(np.sort(np.concatenate(groups)), np.arange(length)):
+            raise ValueError(f"groups must hold each of the {length} indices once")
         self._sample = sample
-        self._length = length
         self._batch_size = batch_size
         self._num_workers = num_workers
         self._prefetch = prefetch
+        self._on_fault = on_fault
+        self._members = [
+            group[start : start + batch_size]
+            for group in groups
+            for start in range(0, len(group), batch_size)
+        ]
 
     def __len__(self) -> int:
         """Returns the number of batches."""
-        return -(-self._length // self._batch_size)
+        return len(self._members)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yields dicts of arrays [B, ...] with `mask` [B], False where zeros fill up the last."""
+        """Yields dicts of arrays [B, ...] with `mask` [B], False where zeros fill up a batch.
+
+        A batch of which nothing can be read is left out.
+        """
         batches = grain.MapDataset.range(len(self)).map(self._batch)
-        return _read(batches, self._num_workers, self._prefetch)
+        return filter(None, _read(batches, self._num_workers, self._prefetch))
 
     def _batch(self, number: Any) -> Batch:
-        start = int(number) * self._batch_size
-        samples = [
-            self._sample(index)
-            for index in range(start, min(start + self._batch_size, self._length))
-        ]
+        samples = []
+        for index in self._members[int(number)].tolist():
+            try:
+                samples.append(self._sample(index))
+            except DataError as fault:
+                self._on_fault(fault)
+        if not samples:
+            return {}
         missing = self._batch_size - len(samples)
         nothing = {name: np.zeros_like(array) for name, array in samples[0].items()}
         mask = np.arange(self._batch_size) < len(samples)

@@ -54,6 +54,8 @@ class Experiment:
         best: Name of the metric whose best checkpoint is kept, higher is better.
         image_name: Names an example by its `index`, for messages.
         draw: Maps (predictions, evaluation batch) to an RGB picture [H, W, 3] uint8 for `plots/`.
+        epoch_report: Called at the end of each epoch and of the run; what it returns is shown, if
+            it is not empty.
         class_names: Stored with checkpoints.
         make_step: Replaces the step of `jaxvision.train.step`.
     """
@@ -73,6 +75,7 @@ class Experiment:
     best: str | None = None
     image_name: Callable[[int], str] = str
     draw: Callable[[Any, Batch], np.ndarray] | None = None
+    epoch_report: Callable[[], str] = str
     class_names: tuple[str, ...] = ()
     make_step: Callable[..., Callable[..., Any]] | None = None
 

@@ -1,18 +1,22 @@
 """The one loop that runs every task."""
 
 import contextlib
+import dataclasses
 import enum
 import itertools
 import pathlib
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxvision.tasks.task import Batch
 from jaxvision.train import overview, sharding
 from jaxvision.train.checkpoint import Checkpoints
+from jaxvision.train.compiled import CompiledStep
 from jaxvision.train.evaluate import Evaluation, evaluate
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.guard import FiniteGuard
@@ -30,6 +34,18 @@ class Outcome(enum.Enum):
     INTERRUPTED = "interrupted"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Setting:
+    """What stays the same from step to step."""
+
+    mesh: Mesh
+    checkpoints: Checkpoints
+    writer: MetricWriter
+    progress: Progress
+    predict: Callable[..., Any]
+    key: jax.Array
+
+
 def run(
     experiment: Experiment, workdir: pathlib.Path, *, meta: dict[str, Any] | None = None
 ) -> Outcome:
@@ -44,95 +60,124 @@ def run(
     Raises:
         TrainingError: If a loss is not finite.
     """
-    with contextlib.ExitStack() as stack:
-        return _run(experiment, workdir, meta or {}, stack)
-
-
-def _run(
-    experiment: Experiment,
-    workdir: pathlib.Path,
-    meta: dict[str, Any],
-    stack: contextlib.ExitStack,
-) -> Outcome:
     started = time.perf_counter()
-    mesh = sharding.data_mesh()
     total = experiment.total_steps
-    checkpoints = Checkpoints(
-        workdir / "checkpoints",
-        meta={**meta, "class_names": list(experiment.class_names)},
-        best=experiment.best,
-    )
-    stack.callback(checkpoints.close)
-    latest = checkpoints.latest_step()
-    if latest is not None and latest >= total:
-        print(f"already finished: {workdir} has all {total} steps; more epochs continue it")
+    with contextlib.ExitStack() as stack:
+        checkpoints = Checkpoints(
+            workdir / "checkpoints",
+            meta={**(meta or {}), "class_names": list(experiment.class_names)},
+            best=experiment.best,
+        )
+        stack.callback(checkpoints.close)
+        latest = checkpoints.latest_step() or 0
+        if latest >= total:
+            print(f"already finished: {workdir} has all {total} steps; more epochs continue it")
+            return Outcome.FINISHED
+
+        mesh = sharding.data_mesh()
+        first_eval_batches = list(itertools.islice(experiment.eval_data, 2))
+        batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(latest)))
+        first_batch = next(batches)
+        state = _state(experiment, first_batch, checkpoints, mesh)
+        start = int(state.step)
+        if start != latest:  # the newest checkpoint could not be read
+            batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(start)))
+            first_batch = next(batches)
+        _introduce(experiment, state, first_batch, workdir)
+
+        setting = _Setting(
+            mesh=mesh,
+            checkpoints=checkpoints,
+            writer=stack.enter_context(contextlib.closing(MetricWriter(workdir))),
+            progress=Progress(start, total),
+            predict=jax.jit(experiment.task.predict),
+            key=jax.device_put(jax.random.key(experiment.seed), sharding.replicated(mesh)),
+        )
+        # A wrong data set fails here, in the first minute, and not after the first epoch.
+        sanity = evaluate(
+            experiment.task, setting.predict, state.evaluated, first_eval_batches, mesh
+        )
+        print(f"evaluation works: {_short(sanity.metrics)} on {len(first_eval_batches)} batches")
+        print(f"training from step {start} to {total}", flush=True)
+
+        stack.enter_context(contextlib.closing(setting.progress))
+        interrupted = stack.enter_context(interruptible())
+        batches = itertools.chain([first_batch], batches)
+        final = _train(experiment, setting, state, start, batches, interrupted)
+        setting.progress.close()
+        checkpoints.wait()
+        if final is None:
+            return Outcome.INTERRUPTED
+        print(f"\n{table(final)}\n\ndone in {duration(time.perf_counter() - started)}: {workdir}")
         return Outcome.FINISHED
 
-    first_eval_batches = list(itertools.islice(experiment.eval_data, 2))
-    batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(latest or 0)))
-    first_batch = next(batches)
+
+def _state(
+    experiment: Experiment, batch: Batch, checkpoints: Checkpoints, mesh: Mesh
+) -> TrainState:
+    """Returns the newest saved state, or a fresh one."""
     state = create_state(
         experiment.task,
         experiment.optimizer,
-        first_batch,
+        batch,
         seed=experiment.seed,
         ema=experiment.ema is not None,
         sharding=sharding.replicated(mesh),
     )
     restored = checkpoints.restore(state)
     if restored is None and experiment.start_from is not None:
-        state = state.start_from(experiment.start_from)
-    state = restored or state
-    start = int(state.step)
-    if start != (latest or 0):  # the newest checkpoint could not be read
-        batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(start)))
-        first_batch = next(batches)
+        return state.start_from(experiment.start_from)
+    return restored or state
 
+
+def _train(
+    experiment: Experiment,
+    setting: _Setting,
+    state: TrainState,
+    start: int,
+    batches: Iterator[Batch],
+    interrupted: Callable[[], bool],
+) -> dict[str, float] | None:
+    """Makes the steps; returns the metrics after the last, or None if it was interrupted."""
+    progress, writer, total = setting.progress, setting.writer, experiment.total_steps
     make = experiment.make_step or make_step
-    step_function = jax.jit(
-        make(experiment.task, experiment.optimizer, experiment.ema),
-        out_shardings=sharding.replicated(mesh),
-        donate_argnums=0,
+    step_function = CompiledStep(
+        make(experiment.task, experiment.optimizer, experiment.ema), setting.mesh, progress.message
     )
-    predict = jax.jit(experiment.task.predict)
-    key = jax.device_put(jax.random.key(experiment.seed), sharding.replicated(mesh))
-
-    writer = stack.enter_context(contextlib.closing(MetricWriter(workdir)))
-    _introduce(
-        experiment, state, step_function, sharding.put_batch(first_batch, mesh), key, workdir
-    )
-    # A wrong data set fails here, in the first minute, and not after the first epoch.
-    sanity = evaluate(experiment.task, predict, state.evaluated, first_eval_batches, mesh)
-    print(f"evaluation works: {_short(sanity.metrics)} on {len(first_eval_batches)} batches")
-    print(f"compiling the step; training from step {start} to {total}", flush=True)
-
     guard = FiniteGuard(experiment.image_name)
-    progress = stack.enter_context(contextlib.closing(Progress(start, total)))
-    interrupted = stack.enter_context(interruptible())
-    final: dict[str, float] = {}
     window_start, window_step = time.perf_counter(), start
-    for step in range(start + 1, total + 1):
-        batch = next(batches) if step > start + 1 else first_batch
-        state, logs = step_function(state, sharding.put_batch(batch, mesh), key)
-        guard.watch(step, batch, logs)
+
+    for step, host_batch in enumerate(itertools.islice(batches, total - start), start + 1):
+        batch = sharding.put_batch(host_batch, setting.mesh)
+        compiling = step_function.prepare(state, batch, setting.key)
+        progress.pause(compiling)
+        window_start += compiling
+        state, logs = step_function(state, batch, setting.key)
+        guard.watch(step, host_batch, logs)
         progress.step(step)
 
+        evaluated = None
         if step % experiment.log_every == 0 or step in (start + 1, total):
             metrics = {f"train/{k}": float(v) for k, v in jax.device_get(logs).items()}
-            now = time.perf_counter()
-            images = (step - window_step) * len(next(iter(batch.values())))
+            seconds = time.perf_counter() - window_start
+            images = (step - window_step) * len(next(iter(host_batch.values())))
             metrics["train/learning_rate"] = float(np.asarray(experiment.learning_rate(step - 1)))
-            metrics["train/images_per_second"] = images / (now - window_start)
-            window_start, window_step = now, step
+            metrics["train/images_per_second"] = images / seconds
+            window_start, window_step = time.perf_counter(), step
             progress.log(step, metrics)
             writer.write(step, metrics)
 
-        evaluated = None
         if step % experiment.eval_every == 0 or step == total:
             guard.flush()
             before = time.perf_counter()
-            found = evaluate(experiment.task, predict, state.evaluated, experiment.eval_data, mesh)
-            final = evaluated = found.metrics
+            found = evaluate(
+                experiment.task,
+                setting.predict,
+                state.evaluated,
+                experiment.eval_data,
+                setting.mesh,
+            )
+            evaluated = found.metrics
             _record(experiment, writer, step, found)
             spent = time.perf_counter() - before
             progress.pause(spent)
@@ -140,37 +185,31 @@ def _run(
             progress.message(f"step {step}  {_short(evaluated)}  ({duration(spent)})")
 
         stop = interrupted() and step < total
+        epoch_ends = step % experiment.train_data.steps_per_epoch == 0 or step == total or stop
+        if epoch_ends and (note := experiment.epoch_report()):
+            progress.message(f"step {step}  {note}")
+
         if evaluated is not None or step % experiment.save_every == 0 or stop:
             guard.flush()  # nothing is saved that came from a loss that is no number
-            checkpoints.save(state, evaluated)
+            setting.checkpoints.save(state, evaluated)
+        if step == total:
+            return evaluated
         if stop:
             progress.close()
-            checkpoints.wait()
+            setting.checkpoints.wait()
             print(f"stopped after step {step}, which is saved; the same command continues")
-            return Outcome.INTERRUPTED
-    progress.close()
-    checkpoints.wait()
-    print(f"\n{table(final)}\n\ndone in {duration(time.perf_counter() - started)}: {workdir}")
-    return Outcome.FINISHED
+            return None
+    return None
 
 
 def _introduce(
-    experiment: Experiment,
-    state: TrainState,
-    step_function: Any,
-    batch: Batch,
-    key: jax.Array,
-    workdir: pathlib.Path,
+    experiment: Experiment, state: TrainState, batch: Batch, workdir: pathlib.Path
 ) -> None:
     (workdir / "parameters.txt").write_text(overview.full_parameter_table(state.params) + "\n")
     print(overview.parameter_table(state.params))
-    size = len(next(iter(batch.values())))
-    flops = overview.operations(step_function.lower(state, batch, key))
-    if flops is not None:
-        print(f"{flops / size / 1e9:.2f} GFLOPs an image and step, forward and backward")
     devices = jax.local_devices()
     print(
-        f"{len(devices)} x {devices[0].device_kind}, batch {size}, "
+        f"{len(devices)} x {devices[0].device_kind}, batch {len(next(iter(batch.values())))}, "
         f"{experiment.train_data.steps_per_epoch} steps an epoch, "
         f"{experiment.total_steps / experiment.train_data.steps_per_epoch:g} epochs"
     )

@@ -180,6 +180,52 @@ def test_evaluation_without_any_object_has_one_row():
     assert DetectionEvalSample(_OneImage([]), (32, 32))(0)["valid"].tolist() == [False]
 
 
+class _ManySizes:
+    """Images of given heights and widths, each with one box over its lower right quarter."""
+
+    classes = ("thing",)
+    max_objects = 1
+
+    def __init__(self, sizes):
+        self.sizes = sizes
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def __getitem__(self, index):
+        height, width = self.sizes[index]
+        box = np.float32([[width / 2, height / 2, width, height]])
+        image = np.full((height, width, 3), index + 1, np.uint8)
+        area = box[:, 2] * box[:, 3] / 4
+        return DetectionExample(image, box, np.zeros(1, np.int32), np.zeros(1, bool), area)
+
+
+def test_rectangular_evaluation_pads_to_the_first_shape_that_holds_an_image():
+    sizes = [(48, 64), (64, 48), (30, 100), (64, 64), (1, 64), (96, 128), (63, 64), (49, 64)]
+    source = _ManySizes(sizes)
+    shapes = ((32, 64), (48, 64), (64, 48), (64, 64))
+    sample = DetectionEvalSample(source, (64, 64), shapes=shapes)
+    groups = sample.groups()
+    # 30 x 100 becomes 19 x 64; 49 x 64 fits in the square alone.
+    assert groups == [[2, 4], [0, 5], [1], [3, 6, 7]]
+    square = DetectionEvalSample(source, (64, 64))
+    for shape, group in zip(shapes, groups, strict=True):
+        for index in group:
+            one, two = sample(index), square(index)
+            assert one["image"].shape == (*shape, 3)
+            # The same pixels and boxes as in the square, with less around them.
+            np.testing.assert_array_equal(one["image"], two["image"][: shape[0], : shape[1]])
+            assert (two["image"][shape[0] :] == 114).all()
+            assert (two["image"][:, shape[1] :] == 114).all()
+            for name in ("boxes", "scale", "valid", "area"):
+                np.testing.assert_array_equal(one[name], two[name])
+
+
+def test_shapes_end_with_the_image_size():
+    with pytest.raises(ValueError, match=r"must be image_size, \(64, 64\), got \(32, 64\)"):
+        DetectionEvalSample(_OneImage([]), (64, 64), shapes=((32, 64),))
+
+
 def test_pad_objects():
     padded = pad_objects(3, boxes=np.ones((2, 4), np.float32), crowd=np.array([True, True]))
     assert padded["boxes"].sum() == 8 and padded["crowd"].tolist() == [True, True, False]
@@ -216,7 +262,12 @@ def test_shapes_stream_is_equal_across_workers_and_resume(mosaic):
 
     def take(num_workers, start, count):
         stream = TrainStream(
-            sample, 20, batch_size=4, seed=3, num_workers=num_workers, phases={6: plain}
+            sample,
+            20,
+            batch_size=4,
+            seed=3,
+            num_workers=num_workers,
+            schedule=lambda step: sample if step < 6 else plain,
         )
         batches = stream.batches(start)
         result = [{k: v.tobytes() for k, v in next(batches).items()} for _ in range(count)]

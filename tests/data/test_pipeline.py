@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxvision.data.errors import DataError
+from jaxvision.data.faults import FaultLog
 from jaxvision.data.pipeline import EvalStream, TrainStream
 
 LENGTH = 23
@@ -71,23 +72,83 @@ def _late(index, rng):
 
 @pytest.mark.parametrize("num_workers", [0, 1, 4])
 @pytest.mark.parametrize("start", [0, 6, 7, 8])
-def test_a_phase_begins_at_its_step(num_workers, start):
-    plain, changed = _take(_stream(), 12), _stream(num_workers=num_workers, phases={7: _late})
+def test_a_schedule_changes_samples_at_its_step_and_not_their_order(num_workers, start):
+    plain = _take(_stream(), 12)
+    changed = _stream(num_workers=num_workers, schedule=lambda step: _sample if step < 7 else _late)
     batches = _take(changed, 12 - start, start)
     for step, batch in enumerate(batches, start):
-        # The same examples in the same order, before and after.
         assert (batch["index"] == plain[step]["index"]).all()
         assert (batch["noise"] == (plain[step]["noise"] if step < 7 else 2.0)).all()
 
 
-def test_a_phase_from_the_start_and_one_that_is_never_reached():
-    assert (_take(_stream(phases={0: _late}), 1)[0]["noise"] == 2.0).all()
-    _assert_same(_take(_stream(phases={10**9: _late}), 6), _take(_stream(), 6))
+@pytest.mark.parametrize("num_workers", [0, 4])
+def test_weights_draw_each_example_as_often_as_its_share(num_workers):
+    weights = np.zeros(LENGTH)
+    weights[[2, 5, 22]] = 1, 2, 7
+    stream = _stream(weights=weights, num_workers=num_workers, batch_size=23)
+    for batch in _take(stream, 6):
+        counts = np.bincount(batch["index"], minlength=LENGTH)
+        # 23 examples an epoch: 2.3, 4.6 and 16.1 of them.
+        assert (np.abs(counts - 23 * weights / 10) < 1 + 1e-9).all()
+    counts = sum(np.bincount(b["index"], minlength=LENGTH) for b in _take(stream, 300))
+    np.testing.assert_allclose(counts / 300, 23 * weights / 10, atol=0.15)
 
 
-def test_negative_phase():
-    with pytest.raises(ValueError, match="phases must be at least 0, got -1"):
-        _stream(phases={-1: _late})
+def test_equal_weights_hold_every_example_once_an_epoch():
+    (batch,) = _take(_stream(weights=np.full(LENGTH, 0.1), batch_size=LENGTH), 1)
+    assert sorted(batch["index"].tolist()) == list(range(LENGTH))
+
+
+def test_a_resumed_stream_with_weights_continues():
+    weights = np.arange(1, LENGTH + 1)
+    straight = _take(_stream(weights=weights), 9)
+    _assert_same(straight[4:], _take(_stream(weights=weights, num_workers=3), 5, start_step=4))
+
+
+@pytest.mark.parametrize(
+    "weights", [np.ones(3), np.zeros(LENGTH), np.full(LENGTH, np.nan), np.full(LENGTH, -1.0)]
+)
+def test_bad_weights(weights):
+    with pytest.raises(ValueError, match="weights must be"):
+        _stream(weights=weights)
+
+
+def _unreadable(*faulty):
+    def sample(index, rng):
+        rng.random()
+        if index in faulty:
+            raise DataError(f"{index}.jpg: truncated")
+        return _sample(index, rng)
+
+    return sample
+
+
+@pytest.mark.parametrize("num_workers", [1, 4])
+def test_another_example_takes_the_place_of_a_faulty_one(num_workers):
+    def read(workers, start=0):
+        faults = FaultLog()
+        stream = _stream(_unreadable(7, 8), num_workers=workers, on_fault=faults)
+        return _take(stream, 11 - start, start), faults
+
+    batches, faults = read(0)
+    _assert_same(batches, read(num_workers)[0])
+    _assert_same(batches[4:], read(num_workers, 4)[0])
+    plain = _take(_stream(_unreadable()), 11)
+    replaced = 0
+    for one, two in zip(batches, plain, strict=True):
+        assert not {7, 8} & set(one["index"].tolist())
+        same = ~np.isin(two["index"], (7, 8))
+        replaced += int((~same).sum())
+        assert (one["index"][same] == two["index"][same]).all()
+        assert (one["noise"][same] == two["noise"][same]).all()
+    assert replaced >= 3
+    assert "for one of 2 faults" in faults.report()
+
+
+def test_a_dataset_without_a_readable_example_stops():
+    stream = _stream(_unreadable(*range(LENGTH)), on_fault=FaultLog())
+    with pytest.raises(DataError, match=r"20 examples in a row .* The last: \d+\.jpg: truncated"):
+        _take(stream, 1)
 
 
 def test_seeds_give_other_streams():
@@ -227,3 +288,42 @@ def test_a_fault_in_an_evaluation_sample_reaches_the_caller():
 
     with pytest.raises(DataError, match=r"broken\.jpg"):
         list(EvalStream(sample, 4, batch_size=2, num_workers=2))
+
+
+def test_faulty_evaluation_samples_are_masked():
+    def sample(index):
+        if index in (1, 4, 5, 6, 7):
+            raise DataError(f"{index}.jpg")
+        return _eval_sample(index)
+
+    faults = FaultLog()
+    batches = list(EvalStream(sample, 10, batch_size=4, num_workers=2, on_fault=faults))
+    # Of the second batch nothing is left.
+    assert [batch["mask"].tolist() for batch in batches] == [
+        [True, True, True, False],
+        [True, True, False, False],
+    ]
+    assert batches[0]["index"].tolist() == [0, 2, 3, 0]
+    assert batches[1]["index"].tolist() == [8, 9, 0, 0]
+    assert faults.report().startswith("5 times an example was left out for one of 5 faults")
+
+
+def test_a_batch_never_mixes_groups():
+    def sample(index):
+        return {"image": np.full((index % 3 + 1, 2), index)}
+
+    groups = [range(i, 11, 3) for i in range(3)]
+    stream = EvalStream(sample, 11, batch_size=3, num_workers=2, groups=groups)
+    batches = list(stream)
+    assert len(batches) == len(stream) == 5
+    seen = []
+    for batch in batches:
+        assert batch["image"].shape == (3, int(batch["image"][0, 0, 0]) % 3 + 1, 2)
+        seen += batch["image"][batch["mask"], 0, 0].tolist()
+    assert sorted(seen) == list(range(11))
+
+
+@pytest.mark.parametrize("groups", [[[0, 1]], [[0, 1, 2], [2]], [[0, 1, 3]]])
+def test_groups_hold_every_index_once(groups):
+    with pytest.raises(ValueError, match="each of the 3 indices once"):
+        EvalStream(_eval_sample, 3, batch_size=2, num_workers=0, groups=groups)

@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import toy
 from toy import LinearTask, experiment
 
+from jaxvision.data.pipeline import TrainStream
 from jaxvision.tasks.task import Loss
 from jaxvision.train import loop, sharding
 from jaxvision.train.errors import TrainingError
@@ -163,6 +165,28 @@ def test_compiles_once(tmp_path):
 
     loop.run(experiment(make_step=counting), tmp_path)
     assert len(made) == 1
+
+
+def test_each_shape_of_batch_is_compiled_once_and_announced(tmp_path, capsys):
+    def sample_at(step):
+        def sample(index, rng):
+            return {**toy.sample(index, rng), "extra": np.zeros(step // 4 % 3 + 4, np.float32)}
+
+        return sample
+
+    stream = TrainStream(toy.sample, 40, batch_size=8, seed=1, num_workers=2, schedule=sample_at)
+    loop.run(experiment(train_data=stream), tmp_path)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "compiling" in line]
+    assert [line.split("extra ")[1] for line in lines] == ["[8, 4]", "[8, 5]", "[8, 6]"]
+    assert len(logged(tmp_path, "train/loss")) == 20
+
+
+def test_shows_what_an_epoch_has_to_report(tmp_path, capsys):
+    reports = iter(["two images left out", "", "one image left out", ""])
+    loop.run(experiment(epoch_report=lambda: next(reports)), tmp_path)
+    shown = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    # 40 examples in batches of 8 are 5 steps an epoch.
+    assert shown == ["step 5  two images left out", "step 15  one image left out"]
 
 
 def test_eight_devices_equal_one():

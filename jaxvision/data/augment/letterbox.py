@@ -12,6 +12,21 @@ import numpy as np
 FILL = 114
 
 
+def fitted(shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, tuple[int, int]]:
+    """Says how large an image gets that is resized to the largest size that fits.
+
+    Args:
+        shape: Its height and width.
+        size: Height and width to fit into.
+
+    Returns:
+        Pixels of the result per pixel of the image; height and width, rounded down.
+    """
+    scale = min(size[0] / shape[0], size[1] / shape[1])
+    # A strip of 2,000 x 1 pixels keeps one row.
+    return scale, (max(1, int(shape[0] * scale)), max(1, int(shape[1] * scale)))
+
+
 def fit(
     image: np.ndarray, boxes: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, float]:
@@ -26,12 +41,9 @@ def fit(
         Image [h, w, 3] with h and w at most `size`, its boxes, and the pixels of the result per
         pixel of `image`. Sides are rounded down, boxes are not, as in the reference.
     """
-    height, width, _ = image.shape
-    scale = min(size[0] / height, size[1] / width)
-    # A strip of 2,000 x 1 pixels keeps one row.
-    shape = (max(1, int(width * scale)), max(1, int(height * scale)))
-    if shape != (width, height):
-        image = cv2.resize(image, shape, interpolation=cv2.INTER_LINEAR)
+    scale, shape = fitted((image.shape[0], image.shape[1]), size)
+    if shape != image.shape[:2]:
+        image = cv2.resize(image, shape[::-1], interpolation=cv2.INTER_LINEAR)
     return image, boxes * np.float32(scale), scale
 
 

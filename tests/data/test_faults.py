@@ -1,0 +1,45 @@
+import threading
+
+from jaxvision.data.errors import DataError
+from jaxvision.data.faults import FaultLog
+
+
+def test_counts_and_lists_the_most_frequent_first():
+    faults = FaultLog()
+    for name in ("a.jpg", "b.jpg", "b.jpg"):
+        faults(DataError(f"{name}: truncated"))
+    assert faults.report().splitlines() == [
+        "3 times an example was left out for one of 2 faults:",
+        "  2 x b.jpg: truncated",
+        "  1 x a.jpg: truncated",
+    ]
+
+
+def test_a_report_starts_anew():
+    faults = FaultLog()
+    assert faults.report() == ""
+    faults(DataError("a.jpg"))
+    assert faults.report() and faults.report() == ""
+
+
+def test_long_lists_are_cut():
+    faults = FaultLog()
+    for i in range(13):
+        faults(DataError(f"{i}.jpg"))
+    lines = faults.report().splitlines()
+    assert len(lines) == 12 and lines[-1] == "  and 3 more"
+
+
+def test_no_fault_of_any_thread_is_lost():
+    faults = FaultLog()
+
+    def work():
+        for _ in range(2_000):
+            faults(DataError("a.jpg"))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "  8000 x a.jpg" in faults.report()
