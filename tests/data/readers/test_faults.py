@@ -10,7 +10,7 @@ from jaxvision.data.errors import DataError
 
 @pytest.fixture
 def collect(tmp_path):
-    """Opens a split of the dataset in `tmp_path`; returns the source and the codes of its faults."""
+    """Opens a split of the dataset in `tmp_path`; returns it and the codes of its faults."""
 
     def collect(kind: str, classes: tuple[str, ...] | None = None):
         faults: list[DataError] = []
