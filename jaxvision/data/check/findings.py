@@ -93,7 +93,7 @@ KINDS: dict[str, Kind] = {
     "unknown-class": Kind(
         _E,
         "Objects of a class that is not known",
-        "Add the class to --classes or to the training split, or mend the annotation.",
+        "Add the class to the classes or to the training split, or mend the annotation.",
     ),
     "unknown-image-id": Kind(
         _E,
@@ -129,7 +129,7 @@ KINDS: dict[str, Kind] = {
     ),
     "duplicate-box": Kind(
         _W,
-        "Objects annotated twice with one box",
+        "Objects annotated twice, with boxes of an IoU above 0.9",
         "Keep one of them: the other can only be missed, and is learnt as a second object.",
     ),
     "two-class-box": Kind(
@@ -140,8 +140,8 @@ KINDS: dict[str, Kind] = {
     "tiny-box": Kind(
         _W,
         "Objects smaller than 2 pixels at the network's input",
-        "Raise --image-size, cut the images into tiles, or remove the objects; those with a side "
-        "of at most one pixel are not trained on.",
+        "Train at a larger image_size, cut the images into tiles, or remove the objects; those "
+        "with a side of at most one pixel are not trained on.",
     ),
     "too-many-objects": Kind(
         _W,
@@ -161,7 +161,7 @@ KINDS: dict[str, Kind] = {
     ),
     "duplicate-image": Kind(
         _W,
-        "Images that a split holds before",
+        "Images that equal an earlier one of their split",
         "Remove the copies; where their annotations differ, find out which one is right.",
     ),
     "misnamed-annotation": Kind(
@@ -202,7 +202,7 @@ KINDS: dict[str, Kind] = {
     "small-box": Kind(
         _N,
         "Objects smaller than one cell of stride 8 at the network's input",
-        "Raise --image-size, or cut the images into tiles, if these objects matter.",
+        "Train at a larger image_size, or cut the images into tiles, if these objects matter.",
     ),
     "image-without-objects": Kind(
         _N, "Images without objects", "Nothing to do if there is nothing to see in them."

@@ -1,6 +1,7 @@
 """Checks of what the formats hold and training does not look at."""
 
 import json
+import ntpath
 import os
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -42,7 +43,9 @@ def _voc_file_names(split: str, source: DetectionFiles) -> list[Finding]:
         stem = os.path.splitext(name)[0]
         file = os.path.join(os.path.dirname(folder), "Annotations", f"{stem}.xml")
         named = (ElementTree.parse(file).findtext("filename") or "").strip()
-        if named and os.path.splitext(os.path.basename(named))[0] != stem:
+        # Some tools write a path, also of Windows, and some leave the suffix out.
+        base = ntpath.basename(named)
+        if named and stem not in (base, os.path.splitext(base)[0]):
             examples.append((file, f"filename is {named}, the image is {name}"))
     return first("misnamed-annotation", split, len(examples), examples)
 

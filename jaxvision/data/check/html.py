@@ -34,9 +34,11 @@ p { margin: .25rem 0 .5rem; }
   letter-spacing: .04em; margin-right: .5rem; }
 .error .severity { color: var(--error); } .warning .severity { color: var(--warning); }
 code { font: .85em ui-monospace, monospace; }
+.advice code { white-space: nowrap; }
 details ul { margin: .25rem 0; padding-left: 1.2rem; font-size: .875rem; }
 summary { cursor: pointer; color: var(--soft); font-size: .875rem; }
 .scroll { overflow-x: auto; }
+.scroll + .scroll { margin-top: 1rem; }
 table { border-collapse: collapse; font-size: .9rem; min-width: 100%; }
 th, td { text-align: right; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line);
   font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -113,7 +115,7 @@ def _finding(finding: Finding) -> str:
         for example in finding.examples
     )
     shown = len(finding.examples)
-    label = plural(shown, "example") if shown < finding.count else f"all {shown}"
+    label = plural(shown, "example") if shown == finding.count else f"the first {shown} of them"
     return (
         f'<section class="finding {kind.severity}">'
         f'<h3><span class="severity">{kind.severity}</span>{escape(kind.title)}: '
@@ -176,24 +178,18 @@ def _boxes(statistics: Statistics) -> str:
 
 def _objects(statistics: Statistics) -> str:
     each = statistics.objects_per_image
-    bins = [
-        bar._replace(high=None if bar.high is None else bar.high - 1)
-        for bar in statistics.objects_per_image_bins
-    ]
-    rows = [
-        (
-            f"{bar.low:g}"
-            if bar.low == bar.high
-            else f"{bar.low:g} or more"
-            if bar.high is None
-            else f"{bar.low:g} to {bar.high:g}",
-            f"{bar.count:,}",
-        )
-        for bar in bins
-    ]
+    bins = _trimmed(statistics.objects_per_image_bins)
+    rows = [(_whole_numbers(bar), f"{bar.count:,}") for bar in bins]
     return _table(("objects", "images", ""), rows, _shares(bins)) + (
         f'<p class="soft">From {each.least:g} to {each.largest:g}, mean {each.mean:.1f}</p>'
     )
+
+
+def _whole_numbers(bar: Bin) -> str:
+    if bar.high is None:
+        return f"{bar.low:g} or more"
+    last = bar.high - 1
+    return f"{bar.low:g}" if last == bar.low else f"{bar.low:g} to {last:g}"
 
 
 def _images(statistics: Statistics) -> str:
@@ -209,8 +205,15 @@ def _images(statistics: Statistics) -> str:
 
 
 def _histogram(values: str, counted: str, bins: Sequence[Bin]) -> str:
+    bins = _trimmed(bins)
     rows = [(bin_label(bar), f"{bar.count:,}") for bar in bins]
     return _table((values, counted, ""), rows, _shares(bins))
+
+
+def _trimmed(bins: Sequence[Bin]) -> Sequence[Bin]:
+    """Leaves out the empty bars before the first and after the last that is not."""
+    filled = [i for i, bar in enumerate(bins) if bar.count]
+    return bins[filled[0] : filled[-1] + 1] if filled else ()
 
 
 def _shares(bins: Iterable[Bin]) -> list[float]:

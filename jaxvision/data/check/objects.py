@@ -6,8 +6,12 @@ from jaxvision.data.annotations import Annotations
 from jaxvision.data.check.findings import Example, Finding, first, found
 from jaxvision.data.sources.files import DetectionFiles
 
-# From this IoU on, two boxes are one, and a box is the image.
-_SAME_IOU = 0.99
+# Above this IoU two boxes are of one object. Copies made in an annotation tool are commonly some
+# pixels apart: of 4,888 blood cells 7 pairs are, with IoUs from 0.91 to 0.94, and no other pair of
+# boxes is above 0.85.
+_SAME_IOU = 0.9
+# A box that covers this much of its image is around all of it.
+_WHOLE = 0.99
 TINY, SMALL = 2.0, 8.0
 # Training leaves out objects with a side of at most this, `DetectionTrainSample`.
 _UNTRAINED_SIDE = 1.0
@@ -47,7 +51,7 @@ def check_objects(
     tiny = known & ((side < TINY) | (shortest <= _UNTRAINED_SIDE))
     small = known & (side < SMALL) & ~tiny
     image_area = np.prod(sizes[image].astype(np.float64), axis=1)
-    whole = known & (np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) > _SAME_IOU * image_area)
+    whole = known & (np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) > _WHOLE * image_area)
     empty = report.counts == 0
     findings = [
         *first("outside-box", split, *report.outside),
@@ -110,7 +114,7 @@ def input_sides(
 def repeated_boxes(
     boxes: np.ndarray, image: np.ndarray, classes: np.ndarray, considered: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Finds boxes that an image has twice, with an IoU above 0.99.
+    """Finds boxes that an image has twice, with an IoU above 0.9.
 
     Args:
         boxes: xyxy in any unit [M, 4].

@@ -1,5 +1,6 @@
 """The report of a check as plain text, for a terminal, and as JSON, for programs."""
 
+import itertools
 import json
 import textwrap
 from typing import Any
@@ -12,6 +13,7 @@ from jaxvision.data.check.statistics import Bin, Statistics
 SCHEMA = 1
 _WIDTH = 100
 _SHOWN = 3
+_CLASSES = 40
 
 
 def verdict(report: Report) -> str:
@@ -57,7 +59,7 @@ def _split_lines(split: str, name: str, statistics: Statistics, max_objects: int
     sizes = ", ".join(f"{w} x {h} ({count:,})" for w, h, count in statistics.sizes[:4])
     if statistics.different_sizes > 4:
         sizes += f" and {statistics.different_sizes - 4:,} more"
-    levels = ", ".join(f"stride {stride} {n:,}" for stride, n in statistics.levels.items())
+    levels = ", ".join(f"{n:,} for stride {stride}" for stride, n in statistics.levels.items())
     return [
         f"{split} ({name}): {plural(statistics.images, 'image')}, "
         f"{statistics.without_objects:,} without objects; "
@@ -67,7 +69,7 @@ def _split_lines(split: str, name: str, statistics: Statistics, max_objects: int
         f"{statistics.over_max_objects:,} images with more than {max_objects}",
         f"  sqrt(area) at the input: {side.least:.3g} to {side.largest:.4g}, median "
         f"{side.median:.4g}; {statistics.below_cell:,} below 8, {statistics.below_2px:,} below 2",
-        f"  by size for {levels}",
+        f"  by their size {levels}",
         f"  image sizes: {sizes or 'none read'}",
     ]
 
@@ -77,9 +79,11 @@ def _class_lines(splits: dict[str, Statistics]) -> list[str]:
     width = min(max([5, *(len(row.name) for row in names)]), 30)
     lines = [f"{'class':{width}}" + "".join(f"{split + ' objects':>16}  share" for split in splits)]
     columns = [statistics.classes for statistics in splits.values()]
-    for row in zip(*columns, strict=False):
+    for row in itertools.islice(zip(*columns, strict=False), _CLASSES):
         line = f"{row[0].name[:width]:{width}}"
         lines.append(line + "".join(f"{cell.objects:>16,} {cell.share:>6.1%}" for cell in row))
+    if len(names) > _CLASSES:
+        lines.append(f"and {len(names) - _CLASSES:,} more classes, in the report")
     return lines
 
 
