@@ -36,17 +36,27 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--train", required=True, help="split that is trained on")
     parser.add_argument("--val", help="split that is evaluated on")
     parser.add_argument("--classes", help="names a,b,...; by default the training split's own")
-    parser.add_argument("--image-size", type=int, default=640, help="side of the network's input")
-    parser.add_argument("--samples", type=int, default=16, help="images in the contact sheet")
+    parser.add_argument(
+        "--image-size", type=int, default=640, help="side of the network's input; %(default)s"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=16, help="images in the contact sheet; %(default)s"
+    )
     parser.add_argument(
         "--out",
         type=Path,
         help="folder to write to, over an earlier report; by default check-data/<name of the "
         "dataset's folder>",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the contact sheet")
-    parser.add_argument("--workers", type=int, default=2, help="threads that read images")
-    parser.add_argument("--max-objects", type=int, default=120, help="objects trained on an image")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the contact sheet; %(default)s"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="threads that read images; %(default)s"
+    )
+    parser.add_argument(
+        "--max-objects", type=int, default=120, help="objects trained on an image; %(default)s"
+    )
     parser.set_defaults(run=run)
 
 

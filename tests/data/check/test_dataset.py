@@ -54,7 +54,7 @@ def _pictures(tmp_path) -> list[Picture]:
 def _validation() -> list[Picture]:
     """A split that has the class that training lacks, and a training image."""
     bird = Picture("val_bird.jpg", jpeg(500), objects=(*GOOD, ("bird", (1, 30, 20, 46))))
-    return [bird, *planted.clean(2, 600, "val"), Picture("shared.jpg", jpeg(1))]
+    return [bird, *planted.clean(2, 600, "val"), Picture("train1.jpg", jpeg(1))]
 
 
 COMMON = {
@@ -74,7 +74,7 @@ COMMON = {
     "alpha-channel": "alpha.png",
     "sixteen-bit": "deep.png",
     "duplicate-image": "copy.jpg",
-    "image-in-both-splits": "shared.jpg",
+    "image-in-both-splits": "train1.jpg",
     "class-without-objects": "bird",
 }
 SIZED = {
