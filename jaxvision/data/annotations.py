@@ -7,6 +7,7 @@ its reference counts make every forked or cached copy of it grow.
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from jaxvision.data.errors import DataError
 # line in a report.
 _PIXEL_TOLERANCE = 0.02
 _FRACTION_TOLERANCE = 1e-4
+# A report names so many of the boxes that were mended.
+_EXAMPLES = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +57,26 @@ class Annotations:
     def rows(self, index: int) -> slice:
         """Returns which rows belong to an image."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+
+    def images(self) -> np.ndarray:
+        """Returns which image each row belongs to [M] int64."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    def select(self, chosen: Sequence[bool] | np.ndarray) -> "Annotations":
+        """Returns the images for which `chosen` [I] is true, with their objects."""
+        chosen = np.asarray(chosen, bool)
+        rows = chosen[self.images()]
+        counts = np.diff(self.offsets)[chosen]
+        return Annotations(
+            root=self.root,
+            paths=self.paths[chosen],
+            sizes=None if self.sizes is None else self.sizes[chosen],
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            boxes=self.boxes[rows],
+            classes=self.classes[rows],
+            crowd=self.crowd[rows],
+            area=self.area[rows],
+        )
 
 
 def from_rows(
@@ -100,6 +123,18 @@ def from_rows(
     )
 
 
+class Mended(NamedTuple):
+    """Boxes of one kind that `clean` changed or dropped.
+
+    Attributes:
+        count: How many.
+        examples: Image path, and class and corners as annotated, of the first of them.
+    """
+
+    count: int
+    examples: tuple[tuple[str, str], ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class Report:
     """What a dataset holds and what had to be mended in it.
@@ -109,16 +144,16 @@ class Report:
         classes: Class names.
         per_class: Objects of each class, crowds left out [K] int64.
         crowds: Crowd objects.
-        outside: Boxes that reached outside their image and were clipped, and the first of them.
-        degenerate: Boxes without width or height, or not finite, that were dropped, and the first.
+        outside: Boxes that reached outside their image and were clipped.
+        degenerate: Boxes without width or height, or not finite, that were dropped.
     """
 
     counts: np.ndarray
     classes: tuple[str, ...]
     per_class: np.ndarray
     crowds: int
-    outside: tuple[int, str]
-    degenerate: tuple[int, str]
+    outside: Mended
+    degenerate: Mended
 
     def text(self, max_objects: int | None = None) -> str:
         """Returns the report in a few lines, for the start of a run."""
@@ -131,11 +166,13 @@ class Report:
             + (f"; {self.crowds:,} crowds or ignored objects" if self.crowds else ""),
             f"objects of each class: {objects}",
         ]
-        count, example = self.outside
+        count, examples = self.outside
         if count:
+            example = ": ".join(examples[0])
             lines.append(f"clipped {count:,} boxes that reach outside their image, as {example}")
-        count, example = self.degenerate
+        count, examples = self.degenerate
         if count:
+            example = ": ".join(examples[0])
             lines.append(f"dropped {count:,} boxes without width or height, as {example}")
         excess = 0 if max_objects is None else int((self.counts > max_objects).sum())
         if excess:
@@ -163,7 +200,7 @@ def clean(
         DataError: With `strict`, for the first box that would be clipped or dropped.
     """
     boxes, sizes, total = annotations.boxes, annotations.sizes, len(annotations)
-    image = np.repeat(np.arange(total), np.diff(annotations.offsets))
+    image = annotations.images()
     if sizes is None:
         limit, tolerance = np.ones((len(image), 2)), _FRACTION_TOLERANCE
     else:
@@ -178,17 +215,17 @@ def clean(
     keep = finite & extent
     outside = finite & extent & ((boxes < -tolerance) | (boxes > limit + tolerance)).any(axis=1)
 
-    def example(faulty: np.ndarray) -> tuple[int, str]:
-        if not faulty.any():
-            return 0, ""
-        row = int(np.argmax(faulty))
-        index = int(image[row])
-        unit = "as fractions of the image"
-        if sizes is not None:
-            unit = f"in {sizes[index, 0]} x {sizes[index, 1]} pixels"
-        corners = ", ".join(f"{value:.6g}" for value in boxes[row])
-        name = classes[annotations.classes[row]]
-        return int(faulty.sum()), f"{annotations.path(index)}: {name} ({corners}) {unit}"
+    def mended(faulty: np.ndarray) -> Mended:
+        examples = []
+        for row in np.flatnonzero(faulty)[:_EXAMPLES]:
+            index = int(image[row])
+            unit = "as fractions of the image"
+            if sizes is not None:
+                unit = f"in {sizes[index, 0]} x {sizes[index, 1]} pixels"
+            corners = ", ".join(f"{value:.6g}" for value in boxes[row])
+            name = classes[annotations.classes[row]]
+            examples.append((annotations.path(index), f"{name} ({corners}) {unit}"))
+        return Mended(int(faulty.sum()), tuple(examples))
 
     report = Report(
         counts=np.bincount(image[keep & ~annotations.crowd], minlength=total),
@@ -197,19 +234,20 @@ def clean(
             annotations.classes[keep & ~annotations.crowd], minlength=len(classes)
         ),
         crowds=int(annotations.crowd[keep].sum()),
-        outside=example(outside),
-        degenerate=example(~keep),
+        outside=mended(outside),
+        degenerate=mended(~keep),
     )
-    if strict and report.degenerate[0]:
+    if strict and report.degenerate.count:
         raise DataError(
-            f"{report.degenerate[1]}: expected x1 < x2 and y1 < y2 inside the image "
-            f"({report.degenerate[0]:,} such boxes). Mend them, or leave data.strict off to drop "
-            "them."
+            f"{': '.join(report.degenerate.examples[0])}: expected x1 < x2 and y1 < y2 inside the "
+            f"image ({report.degenerate.count:,} such boxes). Mend them, or leave data.strict off "
+            "to drop them."
         )
-    if strict and report.outside[0]:
+    if strict and report.outside.count:
         raise DataError(
-            f"{report.outside[1]}: the box reaches outside its image "
-            f"({report.outside[0]:,} such boxes). Mend them, or leave data.strict off to clip them."
+            f"{': '.join(report.outside.examples[0])}: the box reaches outside its image "
+            f"({report.outside.count:,} such boxes). Mend them, or leave data.strict off to clip "
+            "them."
         )
 
     box_area = (stored[:, 2] - stored[:, 0]) * (stored[:, 3] - stored[:, 1])

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from jaxvision.data.errors import DataError
+from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.example import DetectionSource
 from jaxvision.data.readers.coco import coco
 from jaxvision.data.readers.tfds import tfds
@@ -22,6 +22,7 @@ def detection_source(
     *,
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
+    on_fault: OnFault = stop,
     **options: Any,
 ) -> DetectionSource:
     """Opens one split of a detection dataset.
@@ -34,6 +35,9 @@ def detection_source(
             An object of any other class is an error. By default the dataset's own.
         strict: Takes boxes outside their image and boxes without extent for errors, instead of
             clipping and dropping them.
+        on_fault: Gets every fault that can be read past, and what is faulty is left out if it
+            returns; by default the first one is raised. Others are raised in any case. `shapes` has
+            none.
         **options: What the one source takes besides: `length`, `image_size` and `seed` for shapes,
             `images` for coco, `ignore_difficult` for voc.
 
@@ -46,6 +50,7 @@ def detection_source(
     """
     if source == "shapes":
         return shapes(split, classes=classes, **options)
+    options |= {"classes": classes, "strict": strict, "on_fault": on_fault}
     kind, _, name = source.partition(":")
     if source not in READERS and not (kind == "tfds" and name):
         known = ", ".join(["shapes", *READERS, "tfds:<name>"])
@@ -57,5 +62,5 @@ def detection_source(
     # No shell expands the ~ in --config.data.path=~/data.
     path = os.path.expanduser(path)
     if kind == "tfds":
-        return tfds(path, split, name=name, classes=classes, strict=strict, **options)
-    return READERS[source](path, split, classes=classes, strict=strict, **options)
+        return tfds(path, split, name=name, **options)
+    return READERS[source](path, split, **options)

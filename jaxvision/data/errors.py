@@ -9,7 +9,15 @@ class DataError(ValueError):
 
     The message names the file and the field, what was expected, what came and what to do about it,
     so that it can be shown as it stands, without a traceback.
+
+    Attributes:
+        code: What kind of fault it is, for programs: `missing-image`, ...; empty where none has to
+            tell it from others.
     """
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 # A reader hands every fault that it can read on past to such a function: one that raises ends it

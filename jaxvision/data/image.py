@@ -72,25 +72,32 @@ def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:
         try:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[reduction])
         except cv2.error as error:
-            raise DataError(f"{name}: OpenCV cannot read this image: {error}") from error
+            raise DataError(
+                f"{name}: OpenCV cannot read this image: {error}", code="unreadable-image"
+            ) from error
     if image is None:
         raise DataError(
             f"{name}: not a readable image ({len(data):,} bytes): it is truncated, empty or of "
-            "another format. Replace the file, or take it out of the split."
+            "another format. Replace the file, or take it out of the split.",
+            code="truncated-image" if _lacks_end(data) else "unreadable-image",
         )
     # OpenCV 5 refuses truncated files, OpenCV 4 fills the missing part of a JPEG with grey. The
     # mark at the end costs nothing to look at; files that have more bytes behind it get the slow,
     # sure answer.
-    for start, end in _ENDS.items():
-        if data.startswith(start) and not data.endswith(end):
-            try:
-                Image.open(io.BytesIO(data)).load()
-            except (OSError, SyntaxError) as error:
-                raise DataError(
-                    f"{name}: the image is truncated ({len(data):,} bytes, {error}). Replace the "
-                    "file, or take it out of the split."
-                ) from error
+    if _lacks_end(data):
+        try:
+            Image.open(io.BytesIO(data)).load()
+        except (OSError, SyntaxError) as error:
+            raise DataError(
+                f"{name}: the image is truncated ({len(data):,} bytes, {error}). Replace the "
+                "file, or take it out of the split.",
+                code="truncated-image",
+            ) from error
     return image
+
+
+def _lacks_end(data: bytes) -> bool:
+    return any(data.startswith(start) and not data.endswith(end) for start, end in _ENDS.items())
 
 
 def read_image(path: str) -> np.ndarray:
@@ -108,12 +115,13 @@ def read_image(path: str) -> np.ndarray:
     return decode_image(read_bytes(path), path)
 
 
-def read_bytes(path: str, purpose: str = "image") -> bytes:
+def read_bytes(path: str, purpose: str = "image", missing: str = "missing-image") -> bytes:
     """Reads a file whole.
 
     Args:
         path: The file.
         purpose: What it is, for the message.
+        missing: Code of the fault if there is no such file.
 
     Raises:
         DataError: If the file is missing or unreadable.
@@ -122,4 +130,7 @@ def read_bytes(path: str, purpose: str = "image") -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise DataError(f"{path}: cannot read the {purpose}: {error.strerror}") from error
+        raise DataError(
+            f"{path}: cannot read the {purpose}: {error.strerror}",
+            code=missing if isinstance(error, FileNotFoundError) else "",
+        ) from error

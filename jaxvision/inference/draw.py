@@ -126,7 +126,7 @@ def detection_sheet(
         for box, kind in zip(objects[missed], object_kinds[missed], strict=True):
             _draw_label(canvas, f"missed {class_names[kind]}", box * factor, WHITE, labels)
         text = f"objects {len(objects)}, missed {missed.sum()}, predictions {len(found)}"
-        cells.append(_captioned(canvas, f"#{int(batch['index'][i])}", text))
+        cells.append(captioned(canvas, f"#{int(batch['index'][i])}", text))
     sheet = contact_sheet(cells, min(columns, len(cells)))
     return np.concatenate([_legend(sheet.shape[1], threshold), sheet])
 
@@ -286,7 +286,8 @@ def _pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return shared / np.maximum(areas[0][:, None] + areas[1][None, :] - shared, 1e-9)
 
 
-def _captioned(canvas: np.ndarray, name: str, text: str) -> np.ndarray:
+def captioned(canvas: np.ndarray, name: str, text: str) -> np.ndarray:
+    """Returns a picture [H, W, 3] with a line of text below it, as wide as it [H + 28, W, 3]."""
     strip = np.full((28, canvas.shape[1], 3), DARK, np.uint8)
     cv2.putText(strip, name, (2, 18), FONT, 0.45, WHITE, 1, cv2.LINE_AA)
     left = 2 + cv2.getTextSize(name + "  ", FONT, 0.45, 1)[0][0] + 6

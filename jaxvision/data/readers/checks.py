@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 
-from jaxvision.data.errors import DataError
+from jaxvision.data.errors import DataError, OnFault, stop
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -43,30 +43,38 @@ def list_folder(path: str, purpose: str) -> list[str]:
         raise DataError(f"{path}: cannot list the folder of {purpose}: {error.strerror}") from error
 
 
-def check_files_exist(root: str, paths: Sequence[str], source: str) -> None:
+def check_files_exist(
+    root: str, paths: Sequence[str], source: str, on_fault: OnFault = stop
+) -> list[bool]:
     """Checks that all files are there, with one listing a folder.
 
     Args:
         root: Folder that `paths` are relative to.
         paths: The files.
         source: What names them, for the message.
+        on_fault: Gets every missing file, with their number.
 
-    Raises:
-        DataError: For the first missing file, with their number.
+    Returns:
+        Whether each one is there.
     """
     listings: dict[str, set[str]] = {}
-    missing = []
+    there = []
     for path in paths:
         folder, name = os.path.split(os.path.join(root, path))
         if folder not in listings:
             listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in listings[folder]:
-            missing.append(os.path.join(folder, name))
-    if missing:
-        raise DataError(
-            f"{missing[0]}: the image is missing, but {source} names it ({len(missing):,} of "
-            f"{len(paths):,} images are missing). Check data.path, or take them out of the split."
-        )
+        there.append(name in listings[folder])
+    for path, found in zip(paths, there, strict=True):
+        if not found:
+            on_fault(
+                DataError(
+                    f"{os.path.join(root, path)}: the image is missing, but {source} names it "
+                    f"({there.count(False):,} of {len(paths):,} images are missing). Check "
+                    "data.path, or take them out of the split.",
+                    code="missing-image",
+                )
+            )
+    return there
 
 
 def class_index(name: str, classes: Sequence[str], where: str) -> int:
@@ -86,27 +94,30 @@ def class_index(name: str, classes: Sequence[str], where: str) -> int:
         raise DataError(
             f"{where}: unknown class {name!r}; the known classes are {', '.join(classes)}. Add it "
             "to the classes, mend the annotation, or check that train and val are of the same "
-            "dataset."
+            "dataset.",
+            code="unknown-class",
         ) from None
 
 
-def check_classes(classes: Iterable[str], where: str) -> tuple[str, ...]:
+def check_classes(classes: Iterable[str], where: str, on_fault: OnFault = stop) -> tuple[str, ...]:
     """Checks a list of class names: not empty, no name twice.
 
     Args:
         classes: The names.
         where: File and field, for the message.
+        on_fault: Gets a name that comes twice.
 
     Returns:
-        The names.
+        The names, each once.
 
     Raises:
-        DataError: If it is empty or a name comes twice.
+        DataError: If it is empty.
     """
     names = tuple(classes)
     if not names:
-        raise DataError(f"{where}: no class names; expected at least one")
+        raise DataError(f"{where}: no class names; expected at least one", code="no-classes")
     twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{where}: class names must differ, got {twice[0]!r} twice")
-    return names
+    for name in twice:
+        message = f"{where}: class names must differ, got {name!r} twice"
+        on_fault(DataError(message, code="repeated-class"))
+    return tuple(dict.fromkeys(names))

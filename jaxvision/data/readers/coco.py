@@ -3,10 +3,10 @@
 import dataclasses
 import json
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxvision.data.annotations import Annotations, from_rows
-from jaxvision.data.errors import DataError
+from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.readers.checks import (
     check_classes,
     check_files_exist,
@@ -16,6 +16,9 @@ from jaxvision.data.readers.checks import (
 )
 from jaxvision.data.sources.files import DetectionFiles
 
+# Some images may be missing; a folder that has none of so many is not theirs.
+_LOOKED_FOR = 20
+
 
 def coco(
     path: str,
@@ -24,6 +27,7 @@ def coco(
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
     images: str | None = None,
+    on_fault: OnFault = stop,
 ) -> DetectionFiles:
     """Opens a split of a dataset in COCO's format.
 
@@ -40,19 +44,32 @@ def coco(
         classes: The classes to use, in order, instead of the file's own.
         strict: Takes boxes outside their image and boxes without extent for errors.
         images: Folder of the images, relative to `path`; looked for in the usual places by default.
+        on_fault: Gets the categories, images and annotations that cannot be used; they are left out
+            if it returns.
 
     Raises:
         DataError: If a file is missing or broken, a field is missing or of the wrong kind, ids
             disagree, or an annotation is of a class that is not in `classes`.
     """
-    file = split if split.endswith(".json") else f"annotations/instances_{split}.json"
-    file = os.path.join(path, file)
-    annotations, names = _read(file, classes)
+    file = annotation_file(path, split)
+    annotations, names = _read(file, classes, on_fault)
     root = _image_root(path, split, file, images, annotations)
     annotations = dataclasses.replace(annotations, root=root)
     paths = [os.fsdecode(name) for name in annotations.paths]
-    check_files_exist(root, paths, f"images[].file_name in {file}")
+    there = check_files_exist(root, paths, f"images[].file_name in {file}", on_fault)
+    if not all(there):
+        annotations = annotations.select(there)
     return DetectionFiles(annotations, names, strict=strict)
+
+
+def annotation_file(path: str, split: str) -> str:
+    """Returns the path of a split's JSON."""
+    file = split if split.endswith(".json") else f"annotations/instances_{split}.json"
+    return os.path.join(path, file)
+
+
+# In place of an annotation that is at fault.
+_LEFT_OUT = -1
 
 
 class _Rows:
@@ -62,8 +79,9 @@ class _Rows:
     part.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, on_fault: OnFault) -> None:
         self.file = file
+        self.on_fault = on_fault
         self.image: list[int | str] = []
         self.category: list[int] = []
         self.boxes: list[tuple[float, ...]] = []
@@ -74,10 +92,20 @@ class _Rows:
         """Replaces an annotation by its row number; other objects stay what they are."""
         if "bbox" not in parsed and "image_id" not in parsed:
             return parsed
+        try:
+            return self._add(parsed)
+        except DataError as fault:
+            self.on_fault(fault)
+            return _LEFT_OUT
+
+    def _add(self, parsed: dict[str, Any]) -> int:
         where = f"{self.file}: annotation {parsed.get('id', f'number {len(self.image)}')}"
         for field in ("image_id", "category_id", "bbox"):
             if field not in parsed:
                 raise DataError(f"{where}: no field {field!r}; expected an instances file of COCO")
+        for field in ("image_id", "category_id"):
+            if not isinstance(parsed[field], int | str):
+                raise DataError(f"{where}: {field} must be an id, got {parsed[field]!r}")
         box = parsed["bbox"]
         if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
             raise DataError(f"{where}: bbox must be 4 numbers [x, y, width, height], got {box}")
@@ -97,8 +125,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _read(file: str, classes: tuple[str, ...] | None) -> tuple[Annotations, tuple[str, ...]]:
-    rows = _Rows(file)
+def _read(
+    file: str, classes: tuple[str, ...] | None, on_fault: OnFault
+) -> tuple[Annotations, tuple[str, ...]]:
+    rows = _Rows(file, on_fault)
     text = read_text(file, "COCO annotations")
     try:
         document = json.loads(text, object_hook=rows.take)
@@ -115,38 +145,43 @@ def _read(file: str, classes: tuple[str, ...] | None) -> tuple[Annotations, tupl
                 f"{file}: no list {field!r}; expected images, annotations and categories, got "
                 f"{', '.join(sorted(document)) or 'nothing'}"
             )
-    strays = [entry for entry in document["annotations"] if not isinstance(entry, int)]
-    if strays:
-        raise DataError(f"{file}: an annotation must have image_id and bbox, got {strays[0]}")
+    for entry in document["annotations"]:
+        if not isinstance(entry, int):
+            on_fault(DataError(f"{file}: an annotation must have image_id and bbox, got {entry}"))
 
-    categories = _categories(file, document["categories"])
-    names = check_classes(classes or categories.values(), f"{file}: categories")
-    numbers, paths, sizes = _images(file, document["images"])
+    categories = _categories(file, document["categories"], on_fault)
+    names = check_classes(classes or categories.values(), f"{file}: categories", on_fault)
+    images, faulty = _images(file, document["images"], on_fault)
+    if not images:
+        raise DataError(f"{file}: images is empty; expected at least one image", code="no-images")
+    numbers = {number: position for position, number in enumerate(images)}
 
-    image, labels = [], []
+    order, image, labels = [], [], []
     known: dict[int, int] = {}
     for row in document["annotations"]:
-        if rows.image[row] not in numbers:
-            raise DataError(
-                f"{file}: an annotation has image_id {rows.image[row]!r}, but images has no such id"
-            )
-        category = rows.category[row]
-        if category not in known:
-            if category not in categories:
+        if not isinstance(row, int) or row == _LEFT_OUT or rows.image[row] in faulty:
+            continue
+        try:
+            category = rows.category[row]
+            if rows.image[row] not in numbers:
                 raise DataError(
-                    f"{file}: an annotation has category_id {category!r}; categories has the ids "
-                    f"{', '.join(map(str, categories))}"
+                    f"{file}: an annotation has image_id {rows.image[row]!r}, but images has no "
+                    "such id",
+                    code="unknown-image-id",
                 )
-            name = paths[numbers[rows.image[row]]]
-            where = f"{file}: annotation of {name}, category_id {category}"
-            known[category] = class_index(categories[category], names, where)
+            if category not in known:
+                name = images[rows.image[row]].path
+                known[category] = _label(file, category, categories, names, name)
+        except DataError as fault:
+            on_fault(fault)
+            continue
+        order.append(row)
         image.append(numbers[rows.image[row]])
         labels.append(known[category])
-    order = document["annotations"]
     return from_rows(
         os.path.dirname(file),
-        paths,
-        sizes,
+        [entry.path for entry in images.values()],
+        [entry.size for entry in images.values()],
         image=image,
         boxes=[rows.boxes[row] for row in order],
         classes=labels,
@@ -155,54 +190,88 @@ def _read(file: str, classes: tuple[str, ...] | None) -> tuple[Annotations, tupl
     ), names
 
 
-def _categories(file: str, entries: list[Any]) -> dict[int, str]:
+def _label(
+    file: str, category: int, categories: dict[int, str], names: tuple[str, ...], image: str
+) -> int:
+    """Returns the class index of an annotation's category."""
+    if category not in categories:
+        raise DataError(
+            f"{file}: an annotation has category_id {category!r}; categories has the ids "
+            f"{', '.join(map(str, categories))}",
+            code="unknown-category-id",
+        )
+    where = f"{file}: annotation of {image}, category_id {category}"
+    return class_index(categories[category], names, where)
+
+
+def _categories(file: str, entries: list[Any], on_fault: OnFault) -> dict[int, str]:
     """Returns the class names by id, in the order of the ids."""
     names = {}
     for entry in entries:
         number = entry.get("id") if isinstance(entry, dict) else None
         if not isinstance(number, int) or not isinstance(entry.get("name"), str):
-            raise DataError(f"{file}: categories[] must have an id and a name, got {entry}")
-        if number in names:
-            raise DataError(f"{file}: categories has the id {number} twice")
-        names[number] = entry["name"]
+            on_fault(DataError(f"{file}: categories[] must have an id and a name, got {entry}"))
+        elif number in names:
+            message = f"{file}: categories has the id {number} twice"
+            on_fault(DataError(message, code="repeated-category-id"))
+        else:
+            names[number] = entry["name"]
     return dict(sorted(names.items()))
 
 
+class _Image(NamedTuple):
+    """File name, and width and height in pixels."""
+
+    path: str
+    size: tuple[int, int]
+
+
 def _images(
-    file: str, entries: list[Any]
-) -> tuple[dict[int | str, int], list[str], list[tuple[int, int]]]:
-    """Returns the position of each image id, the file names, and the sizes (width, height)."""
-    numbers: dict[int | str, int] = {}
-    paths, sizes = [], []
+    file: str, entries: list[Any], on_fault: OnFault
+) -> tuple[dict[int | str, _Image], set[int | str]]:
+    """Returns the images by their ids, and the ids of those that are left out."""
+    images: dict[int | str, _Image] = {}
+    faulty: set[int | str] = set()
     for position, entry in enumerate(entries):
-        for field, kind in (("id", int | str), ("file_name", str), ("width", int), ("height", int)):
-            value = entry.get(field) if isinstance(entry, dict) else None
-            if not isinstance(value, kind):
-                raise DataError(f"{file}: images[{position}] has no valid {field!r}, got {value!r}")
-        if entry["width"] < 1 or entry["height"] < 1:
-            raise DataError(
-                f"{file}: {entry['file_name']} must have a positive width and height, got "
-                f"{entry['width']} x {entry['height']}"
-            )
-        if entry["id"] in numbers:
-            raise DataError(f"{file}: images has the id {entry['id']!r} twice")
-        numbers[entry["id"]] = position
-        paths.append(entry["file_name"])
-        sizes.append((entry["width"], entry["height"]))
-    if not paths:
-        raise DataError(f"{file}: images is empty; expected at least one image")
-    return numbers, paths, sizes
+        try:
+            image = _image(file, position, entry)
+            if entry["id"] in images:
+                message = f"{file}: images has the id {entry['id']!r} twice"
+                raise DataError(message, code="repeated-image-id")
+        except DataError as fault:
+            on_fault(fault)
+            number = entry.get("id") if isinstance(entry, dict) else None
+            if isinstance(number, int | str):
+                faulty.add(number)
+            continue
+        images[entry["id"]] = image
+    # Of an id that comes twice the first image stays.
+    return images, faulty - set(images)
+
+
+def _image(file: str, position: int, entry: Any) -> _Image:
+    for field, kind in (("id", int | str), ("file_name", str), ("width", int), ("height", int)):
+        value = entry.get(field) if isinstance(entry, dict) else None
+        if not isinstance(value, kind):
+            raise DataError(f"{file}: images[{position}] has no valid {field!r}, got {value!r}")
+    if entry["width"] < 1 or entry["height"] < 1:
+        raise DataError(
+            f"{file}: {entry['file_name']} must have a positive width and height, got "
+            f"{entry['width']} x {entry['height']}"
+        )
+    return _Image(entry["file_name"], (entry["width"], entry["height"]))
 
 
 def _image_root(
     path: str, split: str, file: str, images: str | None, annotations: Annotations
 ) -> str:
-    """Finds the folder that the file names are relative to, by the first image."""
+    """Finds the folder that the file names are relative to, by the first images."""
     if images is not None:
         root = os.path.join(path, images)
         list_folder(root, "images")
         return root
     stem = os.path.splitext(os.path.basename(file))[0].removeprefix("instances_")
+    names = [os.fsdecode(name) for name in annotations.paths[:_LOOKED_FOR]]
     # COCO itself; the same under images/; images beside the JSON; names with their folder in them.
     tried = [
         os.path.join(path, stem),
@@ -212,7 +281,7 @@ def _image_root(
         path,
     ]
     for root in tried:
-        if os.path.exists(os.path.join(root, os.fsdecode(annotations.paths[0]))):
+        if any(os.path.exists(os.path.join(root, name)) for name in names):
             return root
     for root in tried[:2]:
         if os.path.isdir(root):

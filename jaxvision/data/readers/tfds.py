@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxvision.data.annotations import Annotations, from_rows
-from jaxvision.data.errors import DataError
+from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.readers.checks import check_classes, class_index
 from jaxvision.data.sources.files import DetectionFiles
 
@@ -18,6 +18,7 @@ def tfds(
     name: str,
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
+    on_fault: OnFault = stop,
 ) -> DetectionFiles:
     """Opens a split of a prepared dataset.
 
@@ -30,6 +31,7 @@ def tfds(
         name: The dataset, as `voc/2007`.
         classes: The classes to use, in order, instead of those of the feature `objects/label`.
         strict: Takes boxes outside their image and boxes without extent for errors.
+        on_fault: Gets the objects of an unknown class; they are left out if it returns.
 
     Raises:
         DataError: If the dataset is not prepared as array_record under `path`, has no such split or
@@ -54,7 +56,8 @@ def tfds(
             f"{path}: cannot open {name!r}, split {split!r}: {reason}. It has to be prepared there "
             "with file_format='array_record', which needs TensorFlow (pip install 'jaxvision[tf]')."
         ) from error
-    return from_records(records, features, f"{path}/{name}/{split}", classes, strict=strict)
+    place = f"{path}/{name}/{split}"
+    return from_records(records, features, place, classes, strict=strict, on_fault=on_fault)
 
 
 def from_records(
@@ -64,6 +67,7 @@ def from_records(
     classes: tuple[str, ...] | None = None,
     *,
     strict: bool = False,
+    on_fault: OnFault = stop,
 ) -> DetectionFiles:
     """Wraps records of the form that TFDS's detection datasets have.
 
@@ -74,6 +78,7 @@ def from_records(
         name: What to call the records in messages.
         classes: The classes to use, in order, instead of the features'.
         strict: Takes boxes outside their image and boxes without extent for errors.
+        on_fault: Gets the objects of an unknown class; they are left out if it returns.
 
     Raises:
         DataError: If the features lack the boxes, or an object is of a class that is not in
@@ -95,10 +100,14 @@ def from_records(
         objects = records[index]["objects"]
         flags = objects.get("is_crowd", np.zeros(len(objects["label"]), bool))
         for box, label, flag in zip(objects["bbox"], objects["label"], flags, strict=True):
+            try:
+                labels.append(class_index(own[label], names, f"{name}[{index}]: objects/label"))
+            except DataError as fault:
+                on_fault(fault)
+                continue
             ymin, xmin, ymax, xmax = box
             image.append(index)
             boxes.append((xmin, ymin, xmax, ymax))
-            labels.append(class_index(own[label], names, f"{name}[{index}]: objects/label"))
             crowd.append(flag)
     annotations = from_rows(
         os.path.dirname(name),

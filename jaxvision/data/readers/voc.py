@@ -4,7 +4,7 @@ import os
 import xml.etree.ElementTree as ElementTree
 
 from jaxvision.data.annotations import from_rows
-from jaxvision.data.errors import DataError
+from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.image import read_bytes
 from jaxvision.data.readers.checks import (
     IMAGE_SUFFIXES,
@@ -23,6 +23,7 @@ def voc(
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
     ignore_difficult: bool = False,
+    on_fault: OnFault = stop,
 ) -> DetectionFiles:
     """Opens a split of a dataset in Pascal VOC's format.
 
@@ -41,6 +42,8 @@ def voc(
         classes: The classes to use, in order, instead of those that occur.
         strict: Takes boxes outside their image and boxes without extent for errors.
         ignore_difficult: Makes difficult objects crowds: not trained on, and ignored by the metric.
+        on_fault: Gets the images and annotations that cannot be used, and objects of an unknown
+            class; they are left out if it returns.
 
     Raises:
         DataError: If a file is missing or broken, a field is missing or of the wrong kind, or an
@@ -49,8 +52,12 @@ def voc(
     paths: list[str] = []
     sizes, image, boxes, names, difficult, files = [], [], [], [], [], []
     for part in split.split("+"):
-        for picture, file in _members(path, part.strip()):
-            size, objects = _read(file)
+        for picture, file in _members(path, part.strip(), on_fault):
+            try:
+                size, objects = _read(file)
+            except DataError as fault:
+                on_fault(fault)
+                continue
             for name, box, hard in objects:
                 image.append(len(paths))
                 names.append(name)
@@ -63,23 +70,26 @@ def voc(
     found = check_classes(
         sorted(set(names)) if classes is None else classes, f"{path}: objects of split {split!r}"
     )
-    labels = [
-        class_index(name, found, f"{file}: object/name")
-        for name, file in zip(names, files, strict=True)
-    ]
+    known, labels = [], []
+    for row, (name, file) in enumerate(zip(names, files, strict=True)):
+        try:
+            labels.append(class_index(name, found, f"{file}: object/name"))
+            known.append(row)
+        except DataError as fault:
+            on_fault(fault)
     annotations = from_rows(
         path,
         paths,
         sizes,
-        image=image,
-        boxes=boxes,
+        image=[image[row] for row in known],
+        boxes=[boxes[row] for row in known],
         classes=labels,
-        crowd=difficult if ignore_difficult else None,
+        crowd=[difficult[row] for row in known] if ignore_difficult else None,
     )
     return DetectionFiles(annotations, found, strict=strict)
 
 
-def _members(path: str, part: str) -> list[tuple[str, str]]:
+def _members(path: str, part: str, on_fault: OnFault) -> list[tuple[str, str]]:
     """Returns image and annotation file of each member of one split."""
     if part.endswith(".txt"):
         root, file = path, os.path.join(path, part)
@@ -106,15 +116,19 @@ def _members(path: str, part: str) -> list[tuple[str, str]]:
         if suffix.lower() in IMAGE_SUFFIXES:
             pictures.setdefault(stem, entry)
     missing = [member for member in members if member not in pictures]
-    if missing:
-        raise DataError(
-            f"{os.path.join(images, missing[0])}.jpg: the image is missing, but {file} names it "
-            f"({len(missing):,} of {len(members):,} images are missing)"
+    for member in missing:
+        on_fault(
+            DataError(
+                f"{os.path.join(images, member)}.jpg: the image is missing, but {file} names it "
+                f"({len(missing):,} of {len(members):,} images are missing)",
+                code="missing-image",
+            )
         )
     labels = os.path.join(root, "Annotations")
     return [
         (os.path.join(images, pictures[member]), os.path.join(labels, f"{member}.xml"))
         for member in members
+        if member in pictures
     ]
 
 
@@ -123,7 +137,7 @@ def _read(
 ) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...], bool]]]:
     """Returns the size (width, height) and name, box and difficulty of each object."""
     # As bytes: XML names its own encoding.
-    text = read_bytes(file, "VOC annotation")
+    text = read_bytes(file, "VOC annotation", "missing-annotation")
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:

@@ -1,12 +1,13 @@
 """YOLO's text files, one a picture; a line is an object: `class cx cy width height`."""
 
+import itertools
 import os
 from typing import Any
 
 import yaml
 
 from jaxvision.data.annotations import from_rows
-from jaxvision.data.errors import DataError
+from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.readers.checks import (
     IMAGE_SUFFIXES,
     check_classes,
@@ -27,6 +28,7 @@ def yolo(
     *,
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
+    on_fault: OnFault = stop,
 ) -> DetectionFiles:
     """Opens a split of a dataset in YOLO's format.
 
@@ -41,6 +43,7 @@ def yolo(
         classes: The classes to use, in order. Where the dataset names its own, objects are matched
             by name, otherwise their numbers index this list.
         strict: Takes boxes outside their image and boxes without extent for errors.
+        on_fault: Gets the images and lines that cannot be used; they are left out if it returns.
 
     Raises:
         DataError: If a file is missing or broken, a line is malformed, or an object is of a class
@@ -53,30 +56,38 @@ def yolo(
             f"{names_file}: no class names; expected `names` in data.yaml, or classes.txt, in "
             f"{root}"
         )
-    names = check_classes(classes or (own or {}).values(), names_file)
+    names = check_classes(classes or (own or {}).values(), names_file, on_fault)
 
-    pictures = _pictures(root, settings, split)
+    pictures = _pictures(root, settings, split, on_fault)
     image, boxes, labels = [], [], []
     listings: dict[str, set[str]] = {}
     for index, picture in enumerate(pictures):
-        label_file = os.path.join(root, _label_file(picture))
+        label_file = os.path.join(root, label_path(picture))
         folder, name = os.path.split(label_file)
         if folder not in listings:
             listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
         if name not in listings[folder]:
             continue
-        for number, box, where in _objects(label_file):
-            if own is None:
-                labels.append(_checked(number, len(names), where))
-            else:
-                own_name = own[_checked(number, len(own), where)]
-                labels.append(class_index(own_name, names, where))
+        for line, where in _lines(label_file, on_fault):
+            try:
+                number, box = _object(line, where)
+                if own is None:
+                    labels.append(_checked(number, len(names), where))
+                else:
+                    own_name = own[_checked(number, len(own), where)]
+                    labels.append(class_index(own_name, names, where))
+            except DataError as fault:
+                on_fault(fault)
+                continue
             image.append(index)
             boxes.append(box)
-    if not any(listings.values()):
-        raise DataError(
-            f"{', '.join(listings)}: no label files for split {split!r}; expected "
-            "labels/<split>/<name>.txt for images/<split>/<name>.jpg"
+    if listings and not any(listings.values()):
+        on_fault(
+            DataError(
+                f"{', '.join(listings)}: no label files for split {split!r}; expected "
+                "labels/<split>/<name>.txt for images/<split>/<name>.jpg",
+                code="no-labels",
+            )
         )
     annotations = from_rows(root, pictures, None, image=image, boxes=boxes, classes=labels)
     return DetectionFiles(annotations, names, strict=strict)
@@ -121,7 +132,7 @@ def _names(root: str, settings: dict[str, Any], file: str) -> tuple[dict[int, st
     return None, file
 
 
-def _pictures(root: str, settings: dict[str, Any], split: str) -> list[str]:
+def _pictures(root: str, settings: dict[str, Any], split: str, on_fault: OnFault) -> list[str]:
     """Returns the images of a split, relative to the root."""
     places = settings.get(split, split if "/" in split or split.endswith(".txt") else None)
     if places is None:
@@ -135,7 +146,6 @@ def _pictures(root: str, settings: dict[str, Any], split: str) -> list[str]:
         if place.endswith(".txt"):
             lines = [line.strip() for line in read_text(full, "list of images").splitlines()]
             listed = [os.path.normpath(line) for line in lines if line]
-            check_files_exist(root, listed, full)
         else:
             listed = [
                 os.path.join(place, name)
@@ -144,11 +154,14 @@ def _pictures(root: str, settings: dict[str, Any], split: str) -> list[str]:
             ]
         if not listed:
             raise DataError(f"{full}: the split {split!r} is empty; expected images")
+        if place.endswith(".txt"):
+            there = check_files_exist(root, listed, full, on_fault)
+            listed = list(itertools.compress(listed, there))
         pictures += listed
     return pictures
 
 
-def _label_file(picture: str) -> str:
+def label_path(picture: str) -> str:
     """Returns the label file of an image: the last folder `images` in its path becomes `labels`."""
     parts = os.path.splitext(picture)[0].split(os.sep)
     for position in reversed(range(len(parts) - 1)):
@@ -158,35 +171,41 @@ def _label_file(picture: str) -> str:
     return os.sep.join(parts) + ".txt"
 
 
-def _objects(file: str) -> list[tuple[int, tuple[float, ...], str]]:
-    """Returns class number, box xyxy as fractions, and place, of each line."""
-    objects = []
-    for number, line in enumerate(read_text(file, "labels").splitlines(), 1):
-        fields = line.split()
-        if not fields:
-            continue
-        where = f"{file}, line {number}"
-        try:
-            label, (cx, cy, width, height) = float(fields[0]), map(float, fields[1:])
-        except ValueError:
-            raise DataError(
-                f"{where}: expected `class cx cy width height`, 5 numbers, got {line.strip()!r}"
-            ) from None
-        if not label.is_integer():
-            raise DataError(f"{where}: the class must be a whole number, got {fields[0]}")
-        if not all(1 - _LARGEST <= value <= _LARGEST for value in (cx, cy, width, height)):
-            raise DataError(
-                f"{where}: centre and size must be fractions of the image, in [0, 1], got "
-                f"{' '.join(fields[1:])}; are these pixels?"
-            )
-        box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
-        objects.append((int(label), box, where))
-    return objects
+def _lines(file: str, on_fault: OnFault) -> list[tuple[str, str]]:
+    """Returns each line that is not blank, and its place."""
+    try:
+        lines = read_text(file, "labels").splitlines()
+    except DataError as fault:
+        on_fault(fault)
+        return []
+    return [
+        (line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()
+    ]
+
+
+def _object(line: str, where: str) -> tuple[int, tuple[float, ...]]:
+    """Returns the class number and box, xyxy as fractions, of a line."""
+    fields = line.split()
+    try:
+        label, (cx, cy, width, height) = float(fields[0]), map(float, fields[1:])
+    except ValueError:
+        raise DataError(
+            f"{where}: expected `class cx cy width height`, 5 numbers, got {line.strip()!r}"
+        ) from None
+    if not label.is_integer():
+        raise DataError(f"{where}: the class must be a whole number, got {fields[0]}")
+    if not all(1 - _LARGEST <= value <= _LARGEST for value in (cx, cy, width, height)):
+        raise DataError(
+            f"{where}: centre and size must be fractions of the image, in [0, 1], got "
+            f"{' '.join(fields[1:])}; are these pixels?"
+        )
+    return int(label), (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
 
 
 def _checked(number: int, count: int, where: str) -> int:
     if not 0 <= number < count:
         raise DataError(
-            f"{where}: unknown class {number}; the {count} classes are 0 to {count - 1}"
+            f"{where}: unknown class {number}; the {count} classes are 0 to {count - 1}",
+            code="unknown-class",
         )
     return number

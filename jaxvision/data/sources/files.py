@@ -14,6 +14,8 @@ class DetectionFiles:
     Attributes:
         classes: Class names, in the order of their indices.
         max_objects: The most objects that one image has, crowds included.
+        annotations: All objects, cleaned.
+        report: What they were cleaned of.
     """
 
     def __init__(
@@ -30,16 +32,19 @@ class DetectionFiles:
             DataError: If there is no image, or, with `strict`, for the first faulty box.
         """
         if len(annotations) == 0:
-            raise DataError(f"{annotations.root}: the split has no images; expected at least one")
+            raise DataError(
+                f"{annotations.root}: the split has no images; expected at least one",
+                code="no-images",
+            )
         self.classes = classes
-        self._annotations, self._report = clean(annotations, classes, strict=strict)
+        self.annotations, self.report = clean(annotations, classes, strict=strict)
         # Zeros where neither the annotation nor, so far, the image's header was asked.
-        known = self._annotations.sizes
+        known = self.annotations.sizes
         self._sizes = np.zeros((len(annotations), 2), np.int32) if known is None else known
-        self.max_objects = int(np.diff(self._annotations.offsets).max())
+        self.max_objects = int(np.diff(self.annotations.offsets).max())
 
     def __len__(self) -> int:
-        return len(self._annotations)
+        return len(self.annotations)
 
     def __getitem__(self, index: int) -> DetectionExample:
         """Reads an image with its objects.
@@ -74,21 +79,24 @@ class DetectionFiles:
         Raises:
             DataError: As reading an example does.
         """
-        data = self.encoded(index)
+        return self.decode(index, self.encoded(index), max_reduction)
+
+    def decode(self, index: int, data: bytes, max_reduction: int = 1) -> tuple[np.ndarray, int]:
+        """Decodes an image that was read already; otherwise as `image`."""
         reduction = max_reduction if can_reduce(data) else 1
         image = decode_image(data, self.name(index), reduction)
         width, height = self._sizes[index].tolist()
         expected = (-(-height // reduction), -(-width // reduction))
         if height and image.shape[:2] != expected:
             full = image if reduction == 1 else decode_image(data, self.name(index))
-            raise DataError(self._size_message(index, (width, height), full.shape[1::-1]))
+            raise self._size_fault(index, (width, height), full.shape[1::-1])
         return image, reduction
 
     def _objects(
         self, index: int, height: int, width: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Returns boxes in pixels, classes, crowd and area of an image of the given size."""
-        found = self._annotations
+        found = self.annotations
         rows = found.rows(index)
         boxes, area = found.boxes[rows], found.area[rows]
         if found.sizes is None:
@@ -102,20 +110,25 @@ class DetectionFiles:
 
     def name(self, index: int) -> str:
         """Returns the path of an image."""
-        return self._annotations.path(index)
+        return self.annotations.path(index)
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what was read and what was mended, a few lines."""
-        return self._report.text(max_objects)
+        return self.report.text(max_objects)
 
-    def _size_message(self, index: int, expected: tuple[int, int], actual: tuple[int, int]) -> str:
+    def _size_fault(
+        self, index: int, expected: tuple[int, int], actual: tuple[int, ...]
+    ) -> DataError:
         message = (
             f"{self.name(index)}: its annotation is for {expected[0]} x {expected[1]} pixels "
             f"(width x height), the image has {actual[0]} x {actual[1]}. "
         )
         if expected == actual[::-1]:
-            return message + (
+            message += (
                 "The sides are swapped: the file probably has an EXIF rotation that the annotation "
                 "tool ignored. Rotate the pixels for good or remove the EXIF tag."
             )
-        return message + "Mend the annotation's size, or replace the image."
+            return DataError(message, code="swapped-sides")
+        return DataError(
+            message + "Mend the annotation's size, or replace the image.", code="wrong-size"
+        )

@@ -1,0 +1,1 @@
+"""The `jaxvision` command, one file a subcommand."""

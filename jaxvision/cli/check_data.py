@@ -1,0 +1,181 @@
+"""`jaxvision check-data`: reads a detection dataset as training would, and tells what is wrong."""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from jaxvision.cli.training_sheet import training_sheet
+from jaxvision.data.check.dataset import CheckedSplit, Report, check_dataset
+from jaxvision.data.check.html import as_html
+from jaxvision.data.check.text import as_json, as_text
+from jaxvision.data.sources.subset import Subset
+from jaxvision.train.progress import Progress
+
+_DESCRIPTION = """
+Reads every annotation and every image of a detection dataset as training would, prints what is
+wrong with it and what to do about it, and writes report.html, report.json and contact_sheet.png,
+which shows training samples with their boxes. Exit code: 0 if training would run, 1 if it would
+stop or learn nothing, 2 for a wrong command line.
+"""
+_CONTACT_SHEET = "contact_sheet.png"
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the subcommand."""
+    parser = subparsers.add_parser(
+        "check-data", help="tell what is wrong with a detection dataset", description=_DESCRIPTION
+    )
+    parser.add_argument(
+        "--source", required=True, help="format: coco, voc, yolo or tfds:<name>, as in training"
+    )
+    parser.add_argument("--path", required=True, help="folder of the dataset")
+    parser.add_argument("--train", required=True, help="split that is trained on")
+    parser.add_argument("--val", help="split that is evaluated on")
+    parser.add_argument("--classes", help="names a,b,...; by default the training split's own")
+    parser.add_argument(
+        "--image-size", type=int, default=640, help="side of the network's input; %(default)s"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=16, help="images in the contact sheet; %(default)s"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder to write to, over an earlier report; by default check-data/<name of the "
+        "dataset's folder>",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the contact sheet; %(default)s"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="threads that read images; %(default)s"
+    )
+    parser.add_argument(
+        "--max-objects", type=int, default=120, help="objects trained on an image; %(default)s"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Checks a dataset and writes the report.
+
+    Raises:
+        ValueError: If an option is wrong.
+        OSError: If the report cannot be written.
+    """
+    path = os.path.expanduser(options.path)
+    classes = tuple(options.classes.split(",")) if options.classes else None
+    _check_options(options, path, classes)
+    name = Path(path).resolve()
+    out = options.out or Path("check-data", name.stem if name.is_file() else name.name)
+    _check_writable(out)
+
+    splits = {"train": options.train} | ({"val": options.val} if options.val else {})
+    progress = _Bars()
+    try:
+        report, opened = check_dataset(
+            options.source,
+            path,
+            splits,
+            classes=classes,
+            image_size=options.image_size,
+            max_objects=options.max_objects,
+            workers=options.workers,
+            progress=progress.start,
+        )
+    finally:
+        progress.close()
+    sheet = _sheet(options, opened.get("train"))
+    _write(out, report, sheet)
+    print(as_text(report))
+    print(f"wrote {', '.join(str(out / name) for name in _names(sheet is not None))}")
+    return 0 if report.trainable else 1
+
+
+def _check_options(options: argparse.Namespace, path: str, classes: tuple[str, ...] | None) -> None:
+    if not os.path.exists(path):
+        raise ValueError(f"--path must be the folder of a dataset, got {path}, which is not there")
+    if classes and (len(set(classes)) < len(classes) or "" in classes):
+        raise ValueError(f"--classes must be different names, got {options.classes}")
+    if options.image_size < 32 or options.image_size % 32:
+        raise ValueError(f"--image-size must be a multiple of 32, got {options.image_size}")
+    for name, least in (("samples", 0), ("workers", 1), ("seed", 0), ("max_objects", 1)):
+        value = getattr(options, name)
+        if value < least:
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} must be at least {least}, got {value}")
+
+
+def _check_writable(folder: Path) -> None:
+    """Finds out, before an hour of reading, whether a folder can be written to or made."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"--out must be a folder that can be written to, got {folder}")
+
+
+class _Bars:
+    """A bar for each split on a terminal, a line elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+
+    def start(self, split: str, total: int) -> Callable[[int], None]:
+        self.close()
+        self._bar = bar = Progress(0, total)
+        bar.message(f"reading the {total:,} images of {split}")
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            bar.step(done)
+
+        return advance
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _sheet(options: argparse.Namespace, train: CheckedSplit | None) -> np.ndarray | None:
+    """Draws samples from the readable images; None if there is none."""
+    if train is None or not options.samples:
+        return None
+    readable = np.flatnonzero(train.images.readable)
+    if not readable.size:
+        return None
+    return training_sheet(
+        Subset(train.source, readable),
+        samples=options.samples,
+        image_size=options.image_size,
+        max_objects=options.max_objects,
+        seed=options.seed,
+    )
+
+
+def _names(with_sheet: bool) -> list[str]:
+    return ["report.html", "report.json", *([_CONTACT_SHEET] if with_sheet else [])]
+
+
+def _write(out: Path, report: Report, sheet: np.ndarray | None) -> None:
+    """Writes the files, each whole, over those of an earlier check."""
+    page = as_html(report, None if sheet is None else _CONTACT_SHEET)
+    contents = [page.encode(), as_json(report).encode()]
+    if sheet is not None:
+        contents.append(cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
+    out.mkdir(parents=True, exist_ok=True)
+    # A sheet of an earlier check would stay beside a report that has none.
+    (out / _CONTACT_SHEET).unlink(missing_ok=True)
+    for name, content in zip(_names(sheet is not None), contents, strict=True):
+        temporary = out / f".{name}.{os.getpid()}.tmp"
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, out / name)
+        finally:
+            temporary.unlink(missing_ok=True)

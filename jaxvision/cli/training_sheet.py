@@ -1,0 +1,52 @@
+"""A picture of training samples with their boxes, as the network gets them."""
+
+import cv2
+import numpy as np
+
+from jaxvision.data.detection_samples import DetectionTrainSample
+from jaxvision.data.example import DetectionSource
+from jaxvision.inference.draw import captioned, contact_sheet, draw_detections
+
+_CELL = 480
+_COLUMNS = 4
+
+
+def training_sheet(
+    source: DetectionSource, *, samples: int, image_size: int, max_objects: int, seed: int
+) -> np.ndarray:
+    """Draws training samples of a source.
+
+    Args:
+        source: Images that can all be read.
+        samples: How many: the first half plain, which is letterboxed only; the rest with mosaic,
+            rotation, scale, mixup, colour and mirror image, at the settings of the larger YOLOX.
+        image_size: Side of the network's input in pixels.
+        max_objects: Objects an image.
+        seed: Chooses the images and augments them.
+
+    Returns:
+        RGB [H, W, 3] uint8.
+    """
+    rng = np.random.default_rng(seed)
+    size = (image_size, image_size)
+    plain = DetectionTrainSample(source, size, max_objects, flip=0.0, hsv=0.0)
+    augmented = DetectionTrainSample(source, size, max_objects, mosaic=1.0, mixup=1.0)
+    # Every image once before any comes again.
+    order = np.concatenate(
+        [rng.permutation(len(source)) for _ in range(-(-samples // len(source)))]
+    )
+    cells = []
+    for number, index in enumerate(order[:samples].tolist()):
+        is_plain = number < -(-samples // 2)
+        sample = (plain if is_plain else augmented)(index, rng)
+        valid = sample["valid"]
+        factor = _CELL / image_size
+        method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+        image = cv2.resize(sample["image"], (_CELL, _CELL), interpolation=method)
+        boxes, classes = sample["boxes"][valid] * factor, sample["classes"][valid]
+        canvas = draw_detections(image, boxes, classes, None, source.classes)
+        name = source.name(index).rpartition("/")[2]
+        count = f"{len(boxes)} object{'' if len(boxes) == 1 else 's'}"
+        kind = "plain" if is_plain else "augmented, begun with"
+        cells.append(captioned(canvas, f"#{number + 1}", f"{kind} {name}, {count}"))
+    return contact_sheet(cells, min(_COLUMNS, len(cells)))

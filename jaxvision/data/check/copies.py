@@ -1,0 +1,54 @@
+"""Images that come more than once: within a split, and in training and evaluation."""
+
+import os
+
+import numpy as np
+
+from jaxvision.data.check.findings import Example, Finding, found
+from jaxvision.data.check.images import ImageFacts
+from jaxvision.data.sources.files import DetectionFiles
+
+
+def _keys(facts: ImageFacts) -> np.ndarray:
+    """Returns the digests as one comparable value each [I]."""
+    return np.ascontiguousarray(facts.digests).view("V16")[:, 0]
+
+
+def _first_positions(keys: np.ndarray) -> dict[bytes, int]:
+    """Returns where each key comes first; zeros, of files that were not read, are left out."""
+    positions = {}
+    for position in reversed(range(len(keys))):
+        positions[keys[position].tobytes()] = position
+    positions.pop(bytes(16), None)
+    return positions
+
+
+def check_copies(split: str, source: DetectionFiles, facts: ImageFacts) -> list[Finding]:
+    """Tells of files in a split that equal an earlier one, byte by byte."""
+    keys = _keys(facts)
+    positions = _first_positions(keys)
+    original = np.array([positions.get(key.tobytes(), i) for i, key in enumerate(keys)])
+
+    def example(index: int) -> Example:
+        return Example(source.name(index), f"as {source.name(int(original[index]))}")
+
+    return found("duplicate-image", split, original < np.arange(len(keys)), example)
+
+
+def check_overlap(
+    train: DetectionFiles, train_facts: ImageFacts, val: DetectionFiles, val_facts: ImageFacts
+) -> list[Finding]:
+    """Tells of evaluation images whose content, or only whose name, a training image has."""
+    positions = _first_positions(_keys(train_facts))
+    names = {os.path.basename(train.name(i)): i for i in reversed(range(len(train)))}
+    content = np.array([positions.get(key.tobytes(), -1) for key in _keys(val_facts)])
+    name = np.array([names.get(os.path.basename(val.name(i)), -1) for i in range(len(val))])
+
+    def example(index: int) -> Example:
+        other = content[index] if content[index] >= 0 else name[index]
+        return Example(val.name(index), f"as {train.name(int(other))}")
+
+    return [
+        *found("image-in-both-splits", "val", content >= 0, example),
+        *found("same-name", "val", (name >= 0) & (content < 0), example),
+    ]

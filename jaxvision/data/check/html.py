@@ -1,0 +1,236 @@
+"""The report of a check as a page of HTML that needs nothing but itself and the contact sheet."""
+
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+
+from jaxvision.data.check.dataset import Report
+from jaxvision.data.check.findings import Finding
+from jaxvision.data.check.statistics import Bin, Statistics
+from jaxvision.data.check.text import bin_label, plural, verdict
+
+_STYLE = """
+:root { color-scheme: light dark; --bg: #fff; --fg: #1b1b1f; --soft: #5c5c66; --line: #d9d9df;
+  --card: #f6f6f8; --bar: #3572b0; --error: #b3261e; --warning: #8a5a00; --note: #3d5a80; }
+@media (prefers-color-scheme: dark) { :root { --bg: #17171a; --fg: #e8e8ec; --soft: #a3a3ad;
+  --line: #36363d; --card: #202025; --bar: #6aa5dd; --error: #ff8a80; --warning: #e7b04c;
+  --note: #9dbde3; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 68rem; padding: 1.5rem 1rem 4rem; background: var(--bg);
+  color: var(--fg); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; }
+h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; }
+h3 { font-size: 1rem; margin: 1.25rem 0 .5rem; }
+p { margin: .25rem 0 .5rem; }
+.soft, .advice { color: var(--soft); }
+.verdict { font-weight: 600; border-left: .3rem solid var(--note); padding: .4rem .8rem;
+  background: var(--card); margin: 1rem 0; }
+.verdict.bad { border-color: var(--error); }
+.finding { border: 1px solid var(--line); border-left: .3rem solid var(--note);
+  border-radius: .3rem; margin: .6rem 0; padding: .6rem .9rem; background: var(--card); }
+.finding.error { border-left-color: var(--error); }
+.finding.warning { border-left-color: var(--warning); }
+.finding h3 { margin: 0; }
+.severity { color: var(--note); text-transform: uppercase; font-size: .75rem;
+  letter-spacing: .04em; margin-right: .5rem; }
+.error .severity { color: var(--error); } .warning .severity { color: var(--warning); }
+code { font: .85em ui-monospace, monospace; }
+.advice code { white-space: nowrap; }
+details ul { margin: .25rem 0; padding-left: 1.2rem; font-size: .875rem; }
+summary { cursor: pointer; color: var(--soft); font-size: .875rem; }
+.scroll { overflow-x: auto; }
+.scroll + .scroll { margin-top: 1rem; }
+table { border-collapse: collapse; font-size: .9rem; min-width: 100%; }
+th, td { text-align: right; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line);
+  font-variant-numeric: tabular-nums; white-space: nowrap; }
+th { font-weight: 600; color: var(--soft); }
+th:first-child, td:first-child { text-align: left; }
+td.name { max-width: 16rem; overflow: hidden; text-overflow: ellipsis; }
+td.bar { min-width: 7rem; width: 35%; padding-right: 0; }
+td.bar span { display: block; height: .8rem; background: var(--bar); border-radius: .15rem; }
+.charts { display: grid; gap: 0 2.5rem; grid-template-columns: repeat(auto-fit,
+  minmax(min(100%, 19rem), 1fr)); }
+img { max-width: 100%; height: auto; display: block; border: 1px solid var(--line); }
+"""
+
+
+def as_html(report: Report, contact_sheet: str | None) -> str:
+    """Writes the report as a page.
+
+    Args:
+        report: What was found.
+        contact_sheet: File name of the contact sheet, beside the page; None if there is none.
+    """
+    title = f"Data check: {report.path.rstrip('/').rpartition('/')[2] or report.path}"
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="soft">{escape(_subtitle(report))}</p>',
+        f'<p class="verdict{"" if report.trainable else " bad"}">{escape(verdict(report))}</p>',
+        "<h2>Findings</h2>",
+        *(_finding(finding) for finding in report.findings),
+        "" if report.findings else "<p>None.</p>",
+    ]
+    if report.statistics:
+        parts += [
+            "<h2>Splits</h2>",
+            _splits(report),
+            "<h2>Classes</h2>",
+            *_charts(report, _classes),
+            "<h2>Boxes</h2>",
+            '<p class="soft">Square root of the area in pixels of the network\'s input, after the '
+            f"letterbox to {report.image_size} x {report.image_size}. An object below 64 pixels is "
+            "counted for stride 8, below 128 for stride 16, else for stride 32 (the octaves of "
+            "RetinaNet's anchors).</p>",
+            *_charts(report, _boxes),
+            "<h2>Objects an image</h2>",
+            *_charts(report, _objects),
+            "<h2>Images</h2>",
+            *_charts(report, _images),
+        ]
+    if contact_sheet is not None:
+        name = escape(contact_sheet, quote=True)
+        parts += [
+            "<h2>Training samples</h2>",
+            '<p class="soft">The upper half as annotated, letterboxed only; the lower half with '
+            "mosaic, rotation, scale, mixup, colour and mirror image. Select it for full size.</p>",
+            f'<a href="{name}"><img src="{name}" alt="Training samples with their boxes"></a>',
+        ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(filter(None, parts))
+        + "\n</body></html>\n"
+    )
+
+
+def _subtitle(report: Report) -> str:
+    splits = ", ".join(f"{split} {name}" for split, name in report.splits.items())
+    return f"{report.path} · {report.source} · {splits} · input {report.image_size} pixels"
+
+
+def _finding(finding: Finding) -> str:
+    kind = finding.kind
+    examples = "".join(
+        f"<li><code>{escape(example.file)}</code> {escape(example.detail)}</li>"
+        for example in finding.examples
+    )
+    shown = len(finding.examples)
+    label = plural(shown, "example") if shown == finding.count else f"the first {shown} of them"
+    return (
+        f'<section class="finding {kind.severity}">'
+        f'<h3><span class="severity">{kind.severity}</span>{escape(kind.title)}: '
+        f"{finding.count:,} in {escape(finding.split)}</h3>"
+        f'<p class="advice">{escape(kind.advice)} <code>{finding.code}</code></p>'
+        f"<details{' open' if shown <= 3 else ''}><summary>{label}</summary>"
+        f"<ul>{examples}</ul></details></section>"
+    )
+
+
+def _splits(report: Report) -> str:
+    rows = (
+        ("images", lambda s: s.images),
+        ("unreadable images", lambda s: s.unreadable),
+        ("images without objects", lambda s: s.without_objects),
+        ("objects", lambda s: s.objects),
+        ("crowds or ignored objects", lambda s: s.crowds),
+        (f"images with more than {report.max_objects} objects", lambda s: s.over_max_objects),
+        ("objects for stride 8", lambda s: s.levels["8"]),
+        ("objects for stride 16", lambda s: s.levels["16"]),
+        ("objects for stride 32", lambda s: s.levels["32"]),
+        ("objects below one cell of stride 8", lambda s: s.below_cell),
+        ("objects below 2 pixels", lambda s: s.below_2px),
+        ("images with an EXIF rotation", lambda s: s.rotated),
+        ("greyscale images", lambda s: s.greyscale),
+        ("images with an alpha channel", lambda s: s.alpha),
+        ("images of 16 bits", lambda s: s.sixteen_bit),
+    )
+    splits = report.statistics
+    body = [(name, *(f"{value(split):,}" for split in splits.values())) for name, value in rows]
+    return _table(("", *splits), body)
+
+
+def _charts(report: Report, chart: Callable[[Statistics], str]) -> list[str]:
+    cells = [
+        f"<div><h3>{escape(split)}</h3>{chart(statistics)}</div>"
+        for split, statistics in report.statistics.items()
+    ]
+    return ['<div class="charts">', *cells, "</div>"]
+
+
+def _classes(statistics: Statistics) -> str:
+    largest = max([row.objects for row in statistics.classes], default=0)
+    return _table(
+        ("class", "objects", "images", "share", ""),
+        [
+            (row.name, f"{row.objects:,}", f"{row.images:,}", f"{row.share:.1%}")
+            for row in statistics.classes
+        ],
+        [row.objects / max(largest, 1) for row in statistics.classes],
+    )
+
+
+def _boxes(statistics: Statistics) -> str:
+    side = statistics.side
+    return _histogram("pixels", "objects", statistics.side_bins) + (
+        f'<p class="soft">From {side.least:.3g} to {side.largest:.4g}, median {side.median:.4g}</p>'
+    )
+
+
+def _objects(statistics: Statistics) -> str:
+    each = statistics.objects_per_image
+    bins = _trimmed(statistics.objects_per_image_bins)
+    rows = [(_whole_numbers(bar), f"{bar.count:,}") for bar in bins]
+    return _table(("objects", "images", ""), rows, _shares(bins)) + (
+        f'<p class="soft">From {each.least:g} to {each.largest:g}, mean {each.mean:.1f}</p>'
+    )
+
+
+def _whole_numbers(bar: Bin) -> str:
+    if bar.high is None:
+        return f"{bar.low:g} or more"
+    last = bar.high - 1
+    return f"{bar.low:g}" if last == bar.low else f"{bar.low:g} to {last:g}"
+
+
+def _images(statistics: Statistics) -> str:
+    largest = max([count for _, _, count in statistics.sizes], default=1)
+    sizes = _table(
+        ("width x height", "images", ""),
+        [(f"{width} x {height}", f"{count:,}") for width, height, count in statistics.sizes],
+        [count / largest for _, _, count in statistics.sizes],
+    )
+    more = statistics.different_sizes - len(statistics.sizes)
+    note = f'<p class="soft">and {more:,} other sizes</p>' if more else ""
+    return sizes + note + _histogram("width / height", "images", statistics.aspect_bins)
+
+
+def _histogram(values: str, counted: str, bins: Sequence[Bin]) -> str:
+    bins = _trimmed(bins)
+    rows = [(bin_label(bar), f"{bar.count:,}") for bar in bins]
+    return _table((values, counted, ""), rows, _shares(bins))
+
+
+def _trimmed(bins: Sequence[Bin]) -> Sequence[Bin]:
+    """Leaves out the empty bars before the first and after the last that is not."""
+    filled = [i for i, bar in enumerate(bins) if bar.count]
+    return bins[filled[0] : filled[-1] + 1] if filled else ()
+
+
+def _shares(bins: Iterable[Bin]) -> list[float]:
+    counts = [bar.count for bar in bins]
+    return [count / max(1, *counts) for count in counts]
+
+
+def _table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], bars: Sequence[float] | None = None
+) -> str:
+    """Writes a table that scrolls on its own; `bars`, in [0, 1], become its last column."""
+    lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
+    for i, row in enumerate(rows):
+        cells = f'<td class="name">{escape(row[0])}</td>'
+        cells += "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        if bars is not None:
+            width = f"{100 * bars[i]:.1f}%"
+            cells += f'<td class="bar"><span style="width:{width}"></span></td>'
+        lines.append(f"<tr>{cells}</tr>")
+    return '<div class="scroll"><table>' + "\n".join(lines) + "</table></div>"
