@@ -60,7 +60,7 @@ class CutMix:
             image: Image [H, W, 3] uint8.
             boxes: Its boxes [n, 4].
             classes: Their classes [n].
-            source: Where the other image comes from, with or without objects.
+            source: Where the other image comes from, with or without objects; it may be the first.
             rng: Decides.
 
         Returns:
