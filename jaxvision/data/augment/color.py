@@ -126,10 +126,9 @@ def shift_hsv(image: np.ndarray, hue: int, saturation: int, value: int) -> np.nd
         planes[0] = cv2.LUT(planes[0], ((_LEVELS + hue) % 180).astype(np.uint8))
     # Sums of unsigned bytes that stop at 0 and 255 cost OpenCV a fraction of a table look-up.
     for plane, shift in zip(planes[1:], (saturation, value), strict=True):
-        if shift > 0:
-            cv2.add(plane, shift, dst=plane)
-        elif shift < 0:
-            cv2.subtract(plane, -shift, dst=plane)
+        if shift:
+            amount = np.array([abs(shift), 0, 0, 0], np.int32)
+            (cv2.add if shift > 0 else cv2.subtract)(plane, amount, dst=plane)
     cv2.merge(planes, dst=hsv)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=hsv)
 

@@ -69,7 +69,8 @@ class RandomCrop:
             inside = _centers_inside(boxes, patch)
             if least and len(boxes) and not (_overlap(boxes[inside], patch) >= least).any():
                 continue
-            boxes = np.clip(boxes[inside] - np.float32([x1, y1, x1, y1]), 0, [x2 - x1, y2 - y1] * 2)
+            origin = np.array([x1, y1, x1, y1], np.float32)
+            boxes = np.clip(boxes[inside] - origin, 0, [x2 - x1, y2 - y1] * 2)
             return image[y1:y2, x1:x2], boxes.astype(np.float32), classes[inside]
         return image, boxes, classes
 
@@ -87,7 +88,7 @@ class RandomCrop:
 def _centers_inside(boxes: np.ndarray, patch: tuple[int, int, int, int]) -> np.ndarray:
     """Says which boxes [n, 4] have their centres in a patch [n] bool."""
     center = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return ((center >= patch[:2]) & (center < patch[2:])).all(axis=1)
+    return np.all((center >= patch[:2]) & (center < patch[2:]), axis=1)
 
 
 def _overlap(boxes: np.ndarray, patch: tuple[int, int, int, int]) -> np.ndarray:
