@@ -132,5 +132,5 @@ def _hide(
         begins = touches & (place[low] <= boxes[:, low])
         ends = touches & (place[high] >= boxes[:, high])
         shortened[begins, low] = np.minimum(place[high], boxes[begins, high])
-        shortened[ends & ~begins, high] = place[low]
+        shortened[ends, high] = place[low]
     return (seen >= min_visible) & (seen > 0), shortened

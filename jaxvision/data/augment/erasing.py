@@ -8,6 +8,7 @@ https://arxiv.org/abs/1708.04552, section 3.2.
 import dataclasses
 import math
 
+import cv2
 import numpy as np
 
 FILLS = ("noise", "color", "mean")
@@ -137,7 +138,7 @@ def _fill(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Overwrites rectangles, x1, y1, x2, y2, of a copy of an image [H, W, 3]."""
-    mean = np.rint(image.mean((0, 1))) if fill == "mean" else None
+    mean = np.rint(cv2.mean(image)[:3]) if fill == "mean" else None
     image = image.copy()
     for x1, y1, x2, y2 in places:
         if fill == "noise":
