@@ -90,6 +90,80 @@ def test_yolox_recipe_for_coco():
     assert (config.momentum, config.weight_decay, config.ema_decay) == (0.9, 5e-4, 0.9998)
 
 
+# What the published weights were trained with, beside what the recipe has of the present code.
+PAPER = dict(
+    center_radius=(2.5, 1.5),
+    candidates=("box_or_center", "center"),
+    affine_centered=(True, False),
+    filter_boxes=(True, False),
+    hsv_gain=(True, False),
+    min_side=(8.0, 1.0),
+)
+
+
+@pytest.mark.parametrize("argument", ["s,coco,paper", "paper,s,coco"])
+def test_yolox_paper_changes_what_the_weights_were_trained_with(argument):
+    get_config = load(ROOT / "configs/yolox.py").get_config
+    paper, present = get_config(argument).to_dict(), get_config("s,coco").to_dict()
+    changed = {name: (paper[name], present[name]) for name in paper if paper[name] != present[name]}
+    assert changed == PAPER
+
+
+def samples(monkeypatch, module, config):
+    """Builds; returns what draws training images before and in the plain phase, and the task."""
+    streams = []
+
+    def keep(sample, length, *, phases, **options):
+        streams.append((sample, *phases.values()))
+
+    monkeypatch.setattr(module, "TrainStream", keep)
+    task = module.build(config).task
+    return *streams[0], task
+
+
+def test_yolox_paper_reaches_data_and_task(monkeypatch, capsys):
+    mixed, plain, task = samples(monkeypatch, *yolox_config("nano,paper"))
+    assert (task.center_radius, task.candidates) == (2.5, "box_or_center")
+    assert mixed.affine.centered and mixed.affine.filter_boxes
+    for sample in (mixed, plain):
+        assert (sample.hsv_gain, sample.min_side) == (True, 8.0)
+    mixed, plain, _ = samples(monkeypatch, *yolox_config("nano"))
+    assert not mixed.affine.centered and not mixed.affine.filter_boxes
+    for sample in (mixed, plain):
+        assert (sample.hsv_gain, sample.min_side) == (False, 1.0)
+
+
+def test_yolox_transforms_are_off_until_they_are_turned_on(monkeypatch, capsys):
+    module, config = yolox_config("nano")
+    for sample in samples(monkeypatch, module, config)[:2]:
+        assert sample.crop is None and sample.cutmix == 0 and sample.extra == ()
+        assert sample.max_reduction == 8
+    config.cutmix = config.vertical_flip = config.erasing = config.jitter = 0.5
+    config.crop, config.cutout, config.max_reduction = 0.8, 2, 1
+    mixed, plain, _ = samples(monkeypatch, module, config)
+    assert mixed.cutmix == 0.5 and plain.cutmix == 0, "it ends with mosaic and mixup"
+    assert mixed.max_reduction == 1
+    for sample in (mixed, plain):
+        assert sample.crop.probability == 0.8
+        flip, jitter, erasing, cutout = sample.extra
+        assert flip.probability == erasing.probability == 0.5
+        assert (jitter.brightness, jitter.contrast, jitter.saturation) == (0.5, 0.5, 0.5)
+        assert (cutout.squares, cutout.side) == (2, 4)
+    images = mixed(0, np.random.default_rng(0))["image"]
+    assert images.shape == (32, 32, 3)
+
+
+def test_yolox_class_weights(capsys):
+    module, config = yolox_config("nano")
+    assert module.build(config).task.class_weights is None
+    config.class_weights = "effective"
+    weights = module.build(config).task.class_weights
+    assert len(weights) == 4 and all(0.3 < weight < 3 for weight in weights)
+    config.class_weights = "rare"
+    with pytest.raises(ValueError, match="must be one of inverse, effective, got rare"):
+        module.build(config)
+
+
 @pytest.mark.parametrize("argument", ["voc,nano", "nano,voc"])
 def test_yolox_argument_goes_in_any_order(argument):
     config = load(ROOT / "configs/yolox.py").get_config(argument)
@@ -115,10 +189,11 @@ def test_yolox_augmentation_of_every_variant():
         assert (config.degrees, config.translate, config.shear) == (10.0, 0.1, 2.0)
 
 
-@pytest.mark.parametrize("source", ["shapes", "voc", "yolo", "tfds"])
-def test_small_sets_are_neither_mosaicked_nor_mixed(source):
-    config = load(ROOT / "configs/yolox.py").get_config(f"s,{source}")
-    assert (config.mosaic, config.mixup) == (0.0, 0.0)
+def test_only_drawn_shapes_are_neither_mosaicked_nor_mixed():
+    get_config = load(ROOT / "configs/yolox.py").get_config
+    shapes, own = get_config("s,shapes"), get_config("s,voc")
+    assert (shapes.mosaic, shapes.mixup, shapes.hsv) == (0.0, 0.0, 0.0)
+    assert (own.mosaic, own.mixup, own.hsv) == (1.0, 1.0, 1.0)
 
 
 def test_mosaic_ends_with_the_plain_phase(capsys):
@@ -130,6 +205,22 @@ def test_mosaic_ends_with_the_plain_phase(capsys):
     for step, same in [(7, False), (8, True)]:
         one, two = (next(stream.batches(step))["image"] for stream in (plain, mixed))
         assert (one == two).all() == same
+
+
+def test_rare_classes_can_be_drawn_more_often(capsys):
+    module, config = yolox_config("nano")
+    config.data.train_images, config.batch_size = 64, 64
+    rare = None
+    counts = {}
+    for rule in ("", "inverse"):
+        config.balance = rule
+        experiment = module.build(config)
+        drawn = [next(experiment.train_data.batches(step)) for step in range(4)]
+        classes = np.concatenate([b["classes"][b["valid"]] for b in drawn])
+        share = np.bincount(classes, minlength=4) / len(classes)
+        rare = int(share.argmin()) if rare is None else rare
+        counts[rule] = share[rare]
+    assert counts["inverse"] > counts[""]
 
 
 def test_multi_scale_changes_the_size_of_batches_every_ten_steps(capsys):

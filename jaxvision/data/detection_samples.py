@@ -6,15 +6,15 @@ import functools
 import numpy as np
 
 from jaxvision.data.augment.affine import RandomAffine
-from jaxvision.data.augment.color import HSVShift
+from jaxvision.data.augment.color import HSVGain, HSVShift
+from jaxvision.data.augment.crop import RandomCrop
+from jaxvision.data.augment.cutmix import CutMix
 from jaxvision.data.augment.flip import HorizontalFlip
 from jaxvision.data.augment.letterbox import fit, fitted, pad
 from jaxvision.data.augment.mixup import Mixup
 from jaxvision.data.augment.mosaic import Mosaic
+from jaxvision.data.augment.transform import Transform
 from jaxvision.data.example import DetectionSource, LazyDetectionSource, lazy
-
-# Objects with a side of at most this many pixels of the input are not trained on.
-_MIN_SIDE = 1.0
 
 
 def pad_objects(max_objects: int, **arrays: np.ndarray) -> dict[str, np.ndarray]:
@@ -41,9 +41,10 @@ class DetectionTrainSample:
     """Draws one training image of a source (YOLOX, Ge et al. 2021, as in its released code).
 
     The stages in their order: mosaic with rotation, scale and shear, then mixup, or, in place of
-    both, a letterbox; colour, mirror image, and the filter of small objects. If the filter leaves
-    none of the objects, the image is taken as it was before colour and mirroring, and with all of
-    them, also those of which nothing is seen.
+    both, the image alone; crop; letterbox; cutmix; `extra`; colour; mirror image; and the filter of
+    small objects. What is off draws no random numbers. If the filter leaves none of the objects,
+    the image is taken as it was before colour and mirroring, and with all of them, also those of
+    which nothing is seen.
 
     Departs from the reference:
         Images without objects get colour and flip as the others; there, they get neither. `Mosaic`
@@ -54,10 +55,17 @@ class DetectionTrainSample:
         image_size: Height and width of the network's input in pixels.
         max_objects: Objects an image, N; of an image with more, the first N are kept.
         flip: Probability of a mirror image.
-        hsv: Probability of a colour shift.
+        hsv: Probability of a colour change.
+        hsv_gain: Multiplies hue, saturation and value instead of adding to them.
         mosaic: Probability of a mosaic.
         mixup: Probability of mixup where a mosaic with objects was made.
-        affine: Turns and scales the mosaic.
+        affine: Turns and scales the mosaic; its `filter_boxes` holds for mixup as well.
+        max_reduction: Down to which fraction mosaic, mixup and cutmix may read images; 1 reads all
+            at full size.
+        crop: Cuts a patch out before the image is scaled to the input.
+        cutmix: Probability of cutmix.
+        extra: Further transforms, in order. They see the image in the input's scale, not padded.
+        min_side: Objects with a side of at most this many pixels of the input are not trained on.
     """
 
     source: DetectionSource
@@ -65,9 +73,15 @@ class DetectionTrainSample:
     max_objects: int = 120
     flip: float = 0.5
     hsv: float = 1.0
+    hsv_gain: bool = False
     mosaic: float = 0.0
     mixup: float = 0.0
     affine: RandomAffine = RandomAffine()
+    max_reduction: int = 8
+    crop: RandomCrop | None = None
+    cutmix: float = 0.0
+    extra: tuple[Transform, ...] = ()
+    min_side: float = 1.0
 
     @functools.cached_property
     def _lazy(self) -> LazyDetectionSource:
@@ -77,23 +91,37 @@ class DetectionTrainSample:
         """Returns image [H, W, 3], boxes [N, 4], classes [N], valid [N] and index []."""
         # 1. Mosaic and affine, 2. mixup.
         if self.mosaic and rng.random() < self.mosaic:
-            drawn = Mosaic(self.image_size, self.affine)(self._lazy, index, rng)
+            mosaic = Mosaic(self.image_size, self.affine, self.max_reduction)
+            drawn = mosaic(self._lazy, index, rng)
             if self.mixup and len(drawn[1]) and rng.random() < self.mixup:
-                drawn = Mixup()(*drawn, self._lazy, rng)
-            image, boxes, classes = drawn
+                mixup = Mixup(
+                    filter_boxes=self.affine.filter_boxes, max_reduction=self.max_reduction
+                )
+                drawn = mixup(*drawn, self._lazy, rng)
         else:
             image, boxes, classes, crowd, _ = self.source[index]
-            # The reference, too, shrinks first: colour sees the pixels that the network will see.
-            image, boxes, _ = fit(image, boxes[~crowd], self.image_size)
-            classes = classes[~crowd]
+            drawn = image, boxes[~crowd], classes[~crowd]
 
-        # 3. Colour, 4. flip.
+        # 3. Crop, 4. scale: as in the reference, what follows sees the pixels of the network.
+        if self.crop is not None:
+            drawn = self.crop(*drawn, rng)
+        image, boxes, classes = drawn
+        image, boxes, _ = fit(image, boxes, self.image_size)
+
+        # 5. CutMix, 6. others.
+        if self.cutmix and rng.random() < self.cutmix:
+            cutmix = CutMix(max_reduction=self.max_reduction)
+            image, boxes, classes = cutmix(image, boxes, classes, self._lazy, rng)
+        for transform in self.extra:
+            image, boxes, classes = transform(image, boxes, classes, rng)
+
+        # 7. Colour, 8. flip.
         before = image, boxes
-        image = HSVShift(self.hsv)(image, rng)
+        image = (HSVGain if self.hsv_gain else HSVShift)(self.hsv)(image, rng)
         image, boxes = HorizontalFlip(self.flip)(image, boxes, rng)
 
-        # 5. Objects that are too small; colour and flip are undone if that is all of them.
-        kept = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) > _MIN_SIDE
+        # 9. Objects that are too small; colour and flip are undone if that is all of them.
+        kept = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) > self.min_side
         if len(kept) and not kept.any():
             (image, boxes), kept = before, ~kept
         objects = pad_objects(self.max_objects, boxes=boxes[kept], classes=classes[kept])

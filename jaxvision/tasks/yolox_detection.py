@@ -28,13 +28,16 @@ class YOLOXDetection:
         center_radius: Of SimOTA, in strides.
         candidates: Of SimOTA, `center` or `box_or_center`.
         box_loss: `iou` or `giou`.
+        class_weights: Factor of the classification term for each of `class_names`, as those of
+            `jaxvision.data.balance`; None for 1.
         l1_from_step: First step with the L1 term; None for never.
         score_threshold: Detections below are left out.
         nms_threshold: IoU above which the worse of two boxes of a class goes.
         max_detections: Detections an image, best first.
 
     Raises:
-        ValueError: If `candidates` or `box_loss` is unknown.
+        ValueError: If `candidates` or `box_loss` is unknown, or there is not one weight for each
+            class.
     """
 
     model: YOLOX
@@ -42,6 +45,7 @@ class YOLOXDetection:
     center_radius: float = 1.5
     candidates: str = "center"
     box_loss: str = "iou"
+    class_weights: tuple[float, ...] | None = None
     l1_from_step: int | None = None
     score_threshold: float = 0.001
     nms_threshold: float = 0.65
@@ -53,6 +57,12 @@ class YOLOXDetection:
                 raise ValueError(
                     f"{field} must be one of {', '.join(known)}, got {getattr(self, field)}"
                 )
+
+        if self.class_weights is not None and len(self.class_weights) != len(self.class_names):
+            raise ValueError(
+                f"class_weights must be one for each of {len(self.class_names)} classes, got "
+                f"{len(self.class_weights)}"
+            )
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises the network for images of the batch's size."""
@@ -107,6 +117,7 @@ class YOLOXDetection:
             batch["valid"],
             l1_weight=jnp.where(with_l1, 1.0, 0.0),
             box_loss=self.box_loss,
+            class_weights=None if self.class_weights is None else jnp.asarray(self.class_weights),
         )
         logs = loss._asdict()
         return Loss(logs.pop("total"), state, logs)

@@ -5,6 +5,10 @@ import numpy as np
 import pytest
 
 from jaxvision.data.augment.affine import RandomAffine
+from jaxvision.data.augment.color import ColorJitter, HSVGain
+from jaxvision.data.augment.crop import RandomCrop
+from jaxvision.data.augment.erasing import Cutout, RandomErasing
+from jaxvision.data.augment.flip import VerticalFlip
 from jaxvision.data.batch import DetectionBatch
 from jaxvision.data.detection_samples import (
     DetectionEvalSample,
@@ -86,6 +90,72 @@ def test_objects_of_at_most_a_pixel_are_left_out():
     source = _OneImage([[0, 0, 2, 40], [0, 0, 2.2, 40]])
     sample = DetectionTrainSample(source, (20, 40), flip=0.0)(0, RNG(0))
     assert sample["valid"].sum() == 1 and sample["classes"][0] == 1
+
+
+def test_the_least_side_is_an_option():
+    source = _OneImage([[0, 0, 16, 40], [0, 0, 16.2, 40]])
+    sample = DetectionTrainSample(source, (20, 40), flip=0.0, min_side=8.0)(0, RNG(0))
+    assert sample["valid"].sum() == 1 and sample["classes"][0] == 1
+
+
+def test_crop_comes_before_the_letterbox_and_the_rest_after_it():
+    source = _OneImage([[0, 0, 20, 40], [40, 10, 80, 30]])
+    seen = []
+
+    def look(image, boxes, classes, rng):
+        seen.append((image.shape, boxes.tolist(), classes.tolist()))
+        return image, boxes[:1], classes[:1]
+
+    # The crop takes the right half, 40 x 20 pixels at random height: enlarged to fit.
+    crop = RandomCrop(1.0, (0.5, 0.5), (1, 1), (0.5,))
+    drawn = DetectionTrainSample(source, (60, 80), flip=0.0, crop=crop, extra=(look, look))
+    sample = drawn(0, RNG(0))
+    (shape, boxes, classes), second = seen
+    assert shape == (40, 80, 3) and classes[-1] == 1 and second[1:] == (boxes[:1], classes[:1])
+    assert boxes[-1][2] - boxes[-1][0] > 40, "twice as large as in the source"
+    assert sample["valid"].sum() == 1 and (sample["image"][40:] == 114).all()
+
+
+def test_what_is_off_draws_no_random_numbers():
+    source = Shapes(4, image_size=48)
+    plain = DetectionTrainSample(source, (64, 64), mosaic=1.0, mixup=1.0)
+    changed = dataclasses.replace(plain, crop=None, cutmix=0.0, extra=(), hsv_gain=True, hsv=0.0)
+    for seed in range(4):
+        one, two = RNG(seed), RNG(seed)
+        dataclasses.replace(plain, hsv=0.0)(0, one), changed(0, two)
+        assert one.bit_generator.state == two.bit_generator.state
+
+
+def test_cutmix_adds_objects_of_another_image():
+    pictures = [np.full((64, 64, 3), level, np.uint8) for level in (10, 200)]
+    source = literal.Pictures(pictures, [[[0, 0, 8, 8]], [[0, 0, 64, 64]]])
+    sample = DetectionTrainSample(source, (64, 64), flip=0.0, hsv=0.0, cutmix=1.0)
+    mixed = [sample(0, RNG(seed)) for seed in range(40)]
+    # The second image has class 1; the first may be mixed with itself.
+    both = [s for s in mixed if s["classes"][:2].tolist() == [0, 1]]
+    assert len(both) > 3
+    for s in both:
+        (x1, y1, x2, y2) = s["boxes"][1].astype(int)
+        assert s["valid"].sum() == 2 and (s["image"][y1:y2, x1:x2] == 200).all()
+
+
+def test_gain_takes_the_place_of_the_shift():
+    source = _OneImage([])
+    image = DetectionTrainSample(source, (40, 80), flip=0.0, hsv_gain=True)(0, RNG(0))["image"]
+    rng = RNG(0)
+    np.testing.assert_array_equal(image, HSVGain()(source[0].image, rng))
+
+
+def test_reduction_is_an_option():
+    source = literal.Pictures([np.zeros((256, 256, 3), np.uint8)] * 4, [[[0, 0, 200, 200]]] * 4)
+    for allowed, used in ((8, 4), (1, 1)):
+        source.read.clear()
+        sample = DetectionTrainSample(
+            source, (64, 64), mosaic=1.0, mixup=1.0, cutmix=1.0, max_reduction=allowed
+        )
+        for seed in range(4):
+            sample(0, RNG(seed))
+        assert max(by for _, by in source.read) == used
 
 
 def test_images_without_objects_are_legal():
@@ -255,10 +325,29 @@ def test_streams_carry_the_batch_contract():
         assert batch["valid"].shape == (4, 6) and not batch["valid"][~batch["mask"]].any()
 
 
-@pytest.mark.parametrize("mosaic", [0.0, 1.0])
-def test_shapes_stream_is_equal_across_workers_and_resume(mosaic):
+EVERYTHING = dict(
+    mosaic=0.7,
+    mixup=0.7,
+    affine=RandomAffine(centered=True, filter_boxes=True),
+    hsv_gain=True,
+    crop=RandomCrop(),
+    cutmix=0.7,
+    extra=(
+        VerticalFlip(),
+        ColorJitter(0.4, 0.4, 0.4),
+        RandomErasing(max_covered=0.7),
+        Cutout(2, 16, fill="color", max_covered=0.7),
+    ),
+    min_side=4.0,
+)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, dict(mosaic=1.0, mixup=1.0), EVERYTHING], ids=["plain", "mosaic", "everything"]
+)
+def test_shapes_stream_is_equal_across_workers_and_resume(options):
     plain = DetectionTrainSample(Shapes(20, image_size=48), (64, 64))
-    sample = dataclasses.replace(plain, mosaic=mosaic, mixup=mosaic)
+    sample = dataclasses.replace(plain, **options)
 
     def take(num_workers, start, count):
         stream = TrainStream(

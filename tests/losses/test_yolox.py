@@ -55,6 +55,44 @@ def test_terms_by_hand(one_cell):
     assert result.matches_per_object == 1
 
 
+def test_class_weights_by_hand(one_cell):
+    # As above, with a second anchor of the same place on an object of class 0: 2 ln 2 each before
+    # the weights, divided by two anchors.
+    points = AnchorPoints(np.repeat(one_cell.centers, 2, 0), np.repeat(one_cell.strides, 2))
+    arguments = (
+        output([[[0.5, 0.5, 0.0, 0.0]] * 2], [[0.0] * 2], [[[0.0, 0.0]] * 2]),
+        points,
+        Assignment(jnp.int32([[1, 0]]), jnp.float32([[0.5, 0.5]])),
+        jnp.float32([[[8, 0, 16, 16]] * 2]),
+        jnp.int32([[0, 1]]),
+        jnp.asarray([[True, True]]),
+    )
+    plain, weighted = jax.jit(
+        lambda weights: (
+            yolox_loss(*arguments),
+            yolox_loss(*arguments, class_weights=weights),
+        )
+    )(jnp.float32([0.25, 3.0]))
+    np.testing.assert_allclose(plain.classification, 2 * np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(weighted.classification, (0.25 + 3) * np.log(2), rtol=1e-6)
+    for name in ("box", "objectness", "l1"):
+        assert getattr(weighted, name) == getattr(plain, name)
+    np.testing.assert_allclose(
+        weighted.total - plain.total, weighted.classification - plain.classification, rtol=1e-6
+    )
+
+
+def test_class_weights_do_not_reach_background_anchors():
+    batch = random_batch(4)
+    matched = batch["assignment"].matched
+    nothing = Assignment(jnp.full(matched.shape, -1, jnp.int32), jnp.zeros(matched.shape))
+    infinite = jnp.full(5, jnp.inf)
+    result = jax.jit(
+        lambda: yolox_loss(**dict(batch, assignment=nothing), class_weights=infinite)
+    )()
+    assert result.classification == 0 and np.isfinite(result.total)
+
+
 def random_batch(seed, images=2, objects=3):
     rng = np.random.default_rng(seed)
     points = anchor_points(64, 64, (8, 16, 32))

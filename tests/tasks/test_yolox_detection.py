@@ -10,6 +10,7 @@ from jaxvision import models
 from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_samples import DetectionEvalSample
 from jaxvision.data.pipeline import EvalStream
+from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.tasks.yolox_detection import YOLOXDetection
 from jaxvision.train import sharding
 
@@ -44,6 +45,30 @@ def test_learns_eight_images_by_heart():
     metrics = task.measure(found, batch).compute()
     assert metrics["AP50"] > 0.9
     assert metrics["AP"] > 0.6
+
+
+class FixedOutput:
+    """A network that predicts the same whatever it sees."""
+
+    def __init__(self, num_classes, anchors=8 * 8 + 4 * 4 + 2 * 2):
+        shapes = ((2, anchors, 4), (2, anchors), (2, anchors, num_classes))
+        keys = jax.random.split(jax.random.key(0), 3)
+        self.output = DetectorOutput(*map(jax.random.normal, keys, shapes))
+
+    def apply(self, variables, images, *, train, mutable):
+        return self.output, {}
+
+
+def test_class_weights_enter_the_loss():
+    classes, batch = shapes_batch(images=2)
+    seen = np.unique(batch["classes"][batch["valid"]])
+    weights = tuple(0.0 if number in seen else 1.0 for number in range(len(classes)))
+    task = YOLOXDetection(FixedOutput(len(classes)), classes, class_weights=weights)
+    logs = jax.jit(task.loss)({}, {}, batch, step=jnp.int32(0), key=jax.random.key(0)).logs
+    assert logs["classification"] == 0
+    assert logs["box"] > 0
+    with pytest.raises(ValueError, match="one for each of 4 classes, got 3"):
+        dataclasses.replace(task, class_weights=(1.0,) * 3)
 
 
 @pytest.fixture(scope="module")

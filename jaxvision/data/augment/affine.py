@@ -11,9 +11,6 @@ import numpy as np
 
 from jaxvision.data.augment.warp import apply
 
-# An object is worth training on if it is this large, at most this slim, and this much of it is
-# left (the filter of YOLOv5 and of YOLOX's first releases).
-_MIN_SIDE = 2.0
 _MAX_ASPECT = 20.0
 _MIN_VISIBLE = 0.2
 
@@ -83,13 +80,28 @@ class RandomAffine:
         """
         if not self.filter_boxes:
             return np.ones(len(after), bool)
-        width, height = (after[:, 2:] - after[:, :2]).T
-        whole = np.prod(before[:, 2:] - before[:, :2], axis=1) * scale**2
-        return (
-            (np.minimum(width, height) > _MIN_SIDE)
-            & (np.maximum(width, height) < _MAX_ASPECT * np.minimum(width, height))
-            & (width * height > _MIN_VISIBLE * whole)
-        )
+        return worth_keeping(before * scale, after, min_side=2.0)
+
+
+def worth_keeping(before: np.ndarray, after: np.ndarray, *, min_side: float) -> np.ndarray:
+    """Says which boxes are large, not slim, and not cut away (YOLOv5, YOLOX's first releases).
+
+    Args:
+        before: Boxes before they were cut, at the scale of those after [n, 4].
+        after: What is left of them [n, 4].
+        min_side: Both sides have to be longer, in pixels.
+
+    Returns:
+        True where that holds, the aspect ratio is below 20, and more than a fifth of the area is
+        left [n] bool.
+    """
+    width, height = (after[:, 2:] - after[:, :2]).T
+    whole = np.prod(before[:, 2:] - before[:, :2], axis=1)
+    return (
+        (np.minimum(width, height) > min_side)
+        & (np.maximum(width, height) < _MAX_ASPECT * np.minimum(width, height))
+        & (width * height > _MIN_VISIBLE * whole)
+    )
 
 
 def transform_boxes(boxes: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:

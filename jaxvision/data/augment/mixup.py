@@ -5,6 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from jaxvision.data.augment.affine import worth_keeping
 from jaxvision.data.augment.letterbox import FILL
 from jaxvision.data.augment.warp import crop, reduction
 from jaxvision.data.example import LazyDetectionSource
@@ -23,10 +24,14 @@ class Mixup:
 
     Attributes:
         scale: Least and largest scale on top of the letterbox's.
+        filter_boxes: Leaves out the other's boxes with a side of at most 5 pixels, an aspect ratio
+            of 20 or more, or at most a fifth of their area left; where none of them stays, nothing
+            is blended. So were YOLOX's published weights trained.
         max_reduction: Down to which fraction images may be read; 1 reads all at full size.
     """
 
     scale: tuple[float, float] = (0.5, 1.5)
+    filter_boxes: bool = False
     max_reduction: int = 8
 
     def __call__(
@@ -70,6 +75,17 @@ class Mixup:
             int(rng.integers(excess)) if (excess := now - room) > 0 else 0
             for now, room in zip(scaled, size, strict=True)
         )
+        objects, labels = found.boxes[~found.crowd] * (fit * jitter), found.classes[~found.crowd]
+        before = np.clip(objects, 0, (scaled[1], scaled[0]) * 2)
+        if mirrored:
+            before[:, [0, 2]] = scaled[1] - before[:, [2, 0]]
+        objects = np.clip(before - (left, top) * 2, 0, (width, height) * 2).astype(np.float32)
+        if self.filter_boxes:
+            kept = worth_keeping(before, objects, min_side=5.0)
+            objects, labels = objects[kept], labels[kept]
+            if not kept.any():
+                return image, boxes, classes
+
         # Where the letterbox and the image in it end, in pixels of the result; x is mirrored, so
         # that the image begins at `start`.
         bottom, right = min(scaled[0] - top, height), min(scaled[1] - left, width)
@@ -95,16 +111,7 @@ class Mixup:
         _blend(image[:bottom, right:], 0)
         _blend(image[bottom:], 0)
 
-        objects = found.boxes[~found.crowd] * (fit * jitter)
-        objects = np.clip(objects, 0, (scaled[1], scaled[0]) * 2)
-        if mirrored:
-            objects[:, [0, 2]] = scaled[1] - objects[:, [2, 0]]
-        objects = np.clip(objects - (left, top) * 2, 0, (width, height) * 2).astype(np.float32)
-        return (
-            image,
-            np.concatenate([boxes, objects]),
-            np.concatenate([classes, found.classes[~found.crowd]]),
-        )
+        return image, np.concatenate([boxes, objects]), np.concatenate([classes, labels])
 
 
 def _blend(pixels: np.ndarray, other: np.ndarray | int) -> None:

@@ -73,6 +73,12 @@ class DetectionFiles:
         width, height = self._sizes[index].tolist()
         return Annotation(height, width, *self._objects(index, height, width)[:3])
 
+    def labels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns which image each object belongs to, and its class, crowds left out [M]."""
+        found = self._annotations
+        image = np.repeat(np.arange(len(self)), np.diff(found.offsets))
+        return image[~found.crowd], found.classes[~found.crowd]
+
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Reads an image; JPEG files at a fraction of their size, if that is asked for.
 

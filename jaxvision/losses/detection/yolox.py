@@ -26,7 +26,8 @@ class YOLOXLoss(NamedTuple):
         total: Sum of the terms.
         box: 1 - IoU^2 of matched anchors, times 5.
         objectness: Binary cross entropy over all anchors.
-        classification: Binary cross entropy over matched anchors, one-hot targets times IoU.
+        classification: Binary cross entropy over matched anchors, one-hot targets times IoU; times
+            the class's weight, if there are weights.
         l1: Absolute error of the raw box code, 0 while it is off.
         matches_per_object: Matched anchors per object.
     """
@@ -80,6 +81,7 @@ def yolox_loss(
     *,
     l1_weight: jax.Array | float = 0.0,
     box_loss: str = "iou",
+    class_weights: jax.Array | None = None,
 ) -> YOLOXLoss:
     """Computes the four terms for a batch.
 
@@ -92,6 +94,9 @@ def yolox_loss(
         gt_valid: False for padding objects [B, N].
         l1_weight: 1 in the last epochs, 0 before.
         box_loss: `iou` (1 - IoU^2) or `giou` (1 - GIoU).
+        class_weights: Factors [K] of the classification term of an anchor, by the class of its
+            object. The sum is still divided by the number of matched anchors, not by their weights:
+            weights whose mean over the objects is 1 leave the balance of the terms about as it is.
 
     Raises:
         ValueError: If `box_loss` is none of the two.
@@ -125,6 +130,8 @@ def yolox_loss(
     classification = optax.sigmoid_binary_cross_entropy(
         output.class_logits, one_hot * assignment.iou[..., None]
     )
+    if class_weights is not None:
+        classification *= class_weights[target_classes][..., None]
     l1 = jnp.abs(output.box_regression - encode_boxes(target_boxes, points))
 
     terms = dict(

@@ -24,11 +24,11 @@ class _Draws:
         return self.places.pop(0)
 
 
-def _mix(rng, boxes=((8, 4, 24, 16),), level=101):
+def _mix(rng, boxes=((8, 4, 24, 16),), level=101, **options):
     source = literal.Pictures([np.full((40, 80, 3), level, np.uint8)], [boxes])
     image = np.full((40, 40, 3), 201, np.uint8)
     own = np.array([[1, 2, 3, 4]], np.float32)
-    return Mixup()(image, own, np.array([2], np.int32), source, rng)
+    return Mixup(**options)(image, own, np.array([2], np.int32), source, rng)
 
 
 def test_smaller_partner_is_surrounded_by_fill_and_black():
@@ -70,6 +70,19 @@ def test_partners_have_objects():
         image = np.zeros((8, 8, 3), np.uint8)
         Mixup()(image, np.zeros((0, 4)), np.zeros(0, int), source, RNG(seed))
     assert {index for index, _ in source.read} == {2}
+
+
+def test_filter_leaves_out_what_is_small_slim_or_cut_away():
+    # At half of the letterbox's scale, a quarter of the picture's.
+    boxes = [(0, 0, 24, 24), (0, 0, 20, 24), (0, 0, 80, 8), (0, 0, 24, 40)]
+    _, found, classes = _mix(_Draws(0.5, False), boxes, filter_boxes=True)
+    # 5 pixels wide is too small, 20 x 2 as well.
+    np.testing.assert_allclose(found, [[1, 2, 3, 4], [0, 0, 6, 6], [0, 0, 6, 10]])
+    assert classes.tolist() == [2, 0, 0]
+    # Three quarters of the picture's scale, cropped at (15, 10): 48 x 21 of the box become 6 x 11.
+    image, found, _ = _mix(_Draws(1.5, False, 10, 15), [(0, 0, 28, 28)], filter_boxes=True)
+    np.testing.assert_array_equal(found, [[1, 2, 3, 4]])
+    assert (image == 201).all(), "nothing is blended where no object stays"
 
 
 @pytest.mark.parametrize("sizes", [((96, 128), (128, 60), (64, 64)), ((30, 40), (20, 9), (50, 50))])

@@ -1,0 +1,125 @@
+"""Weights against rare classes: of classes in a loss, and of images in a sampler.
+
+Class-Balanced Loss Based on Effective Number of Samples, Cui et al. 2019,
+https://arxiv.org/abs/1901.05555, equation 2. LVIS: A Dataset for Large Vocabulary Instance
+Segmentation, Gupta et al. 2019, https://arxiv.org/abs/1908.03195, appendix B.2 (repeat factors).
+"""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from jaxvision.data.example import DetectionSource, lazy
+
+CLASS_RULES = ("inverse", "effective")
+IMAGE_RULES = ("repeat", "inverse")
+
+
+class Labels(NamedTuple):
+    """The M objects of a dataset that are trained on.
+
+    Attributes:
+        image: Which image each belongs to [M].
+        classes: Its class [M].
+    """
+
+    image: np.ndarray
+    classes: np.ndarray
+
+
+@runtime_checkable
+class LabelledSource(Protocol):
+    """A source that knows its labels without going through its images."""
+
+    def labels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns image and class of each object, crowds left out, as `Labels`."""
+        ...
+
+
+def labels(source: DetectionSource) -> Labels:
+    """Gathers the classes of all objects; image by image where the source cannot do better."""
+    if isinstance(source, LabelledSource):
+        return Labels(*source.labels())
+    each = [
+        found.classes[~found.crowd] for found in map(lazy(source).annotation, range(len(source)))
+    ]
+    counts = [len(classes) for classes in each]
+    nothing = np.zeros(0, np.int32)
+    return Labels(np.repeat(np.arange(len(each)), counts), np.concatenate([nothing, *each]))
+
+
+def class_weights(source: DetectionSource, rule: str, *, beta: float = 0.9999) -> np.ndarray:
+    """Weighs classes by how rare they are.
+
+    Args:
+        source: Its objects are counted; crowds are not.
+        rule: With n objects of a class, `inverse` weighs it by 1 / n, `effective` by
+            (1 - beta) / (1 - beta^n): all alike for beta = 0, nearly 1 / n while n is far below
+            1 / (1 - beta), and constant far above.
+        beta: In [0, 1).
+
+    Returns:
+        Weights [K] float64, scaled so that their mean over the objects is 1: a loss averaged over
+        objects keeps its size. 1 for classes without objects, where it multiplies nothing.
+
+    Raises:
+        ValueError: If the rule is unknown or beta out of its range.
+    """
+    if rule not in CLASS_RULES:
+        raise ValueError(f"rule must be one of {', '.join(CLASS_RULES)}, got {rule}")
+    if not 0 <= beta < 1:
+        raise ValueError(f"beta must be in [0, 1), got {beta}")
+    return _class_weights(_count(labels(source), source), rule, beta)
+
+
+def image_weights(
+    source: DetectionSource, rule: str = "repeat", *, threshold: float = 0.001
+) -> np.ndarray:
+    """Weighs images by how rare their classes are, for a sampler.
+
+    Args:
+        source: Its objects are counted; crowds are not.
+        rule: `repeat` gives an image the largest repeat factor of its classes, max(1, sqrt(t / f))
+            for a class that a share f of all images shows: an image is repeated for its rarest
+            class, and common ones are left alone. `inverse` gives it the mean over its objects of
+            the class weights 1 / n, scaled as `class_weights`.
+        threshold: t, the share of images below which classes are repeated.
+
+    Returns:
+        Weights [I] float64, above 0, to be normalised by the sampler; 1 for images without objects.
+
+    Raises:
+        ValueError: If the rule is unknown or the threshold not in (0, 1].
+    """
+    if rule not in IMAGE_RULES:
+        raise ValueError(f"rule must be one of {', '.join(IMAGE_RULES)}, got {rule}")
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold must be in (0, 1], got {threshold}")
+    found, total = labels(source), len(source)
+    weights = np.ones(total)
+    if rule == "inverse":
+        each = _class_weights(_count(found, source), "inverse", 0.0)[found.classes]
+        counts = np.bincount(found.image, minlength=total)
+        sums = np.bincount(found.image, each, minlength=total)
+        return np.divide(sums, counts, out=weights, where=counts > 0)
+    # Each image counts once for a class, however many objects of it there are.
+    pairs = np.unique(found.image.astype(np.int64) * len(source.classes) + found.classes)
+    image, classes = np.divmod(pairs, len(source.classes))
+    share = np.bincount(classes, minlength=len(source.classes)) / total
+    repeat = np.sqrt(np.maximum(1, threshold / np.maximum(share, 1 / total)))
+    np.maximum.at(weights, image, repeat[classes])
+    return weights
+
+
+def _count(found: Labels, source: DetectionSource) -> np.ndarray:
+    """Returns the objects of each class [K]."""
+    return np.bincount(found.classes, minlength=len(source.classes))
+
+
+def _class_weights(counts: np.ndarray, rule: str, beta: float) -> np.ndarray:
+    """Weighs classes [K] by their numbers of objects [K]."""
+    if not counts.any():
+        return np.ones(len(counts))
+    number = np.maximum(counts, 1)
+    weights = (1 - beta) / (1 - beta**number) if rule == "effective" else 1 / number
+    return np.where(counts, weights * counts.sum() / (counts * weights).sum(), 1.0)
