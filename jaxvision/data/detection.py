@@ -7,12 +7,18 @@ from typing import Any
 from jaxvision.data.errors import DataError
 from jaxvision.data.example import DetectionSource
 from jaxvision.data.readers.coco import coco
+from jaxvision.data.readers.csv import csv
 from jaxvision.data.readers.tfds import tfds
 from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.yolo import yolo
 from jaxvision.data.sources.shapes import shapes
 
-READERS: dict[str, Callable[..., DetectionSource]] = {"coco": coco, "voc": voc, "yolo": yolo}
+READERS: dict[str, Callable[..., DetectionSource]] = {
+    "coco": coco,
+    "voc": voc,
+    "yolo": yolo,
+    "csv": csv,
+}
 
 
 def detection_source(
@@ -27,7 +33,7 @@ def detection_source(
     """Opens one split of a detection dataset.
 
     Args:
-        source: `shapes`, `coco`, `voc`, `yolo` or `tfds:<name>`, as `tfds:voc/2007`.
+        source: `shapes`, `coco`, `voc`, `yolo`, `csv` or `tfds:<name>`, as `tfds:voc/2007`.
         path: Folder of the dataset; None or empty for `shapes`.
         split: Name of the split, or a file, as the format has it; see the readers.
         classes: The classes to use, in order: those of the training split when reading another one.
@@ -35,7 +41,7 @@ def detection_source(
         strict: Takes boxes outside their image and boxes without extent for errors, instead of
             clipping and dropping them.
         **options: What the one source takes besides: `length`, `image_size` and `seed` for shapes,
-            `images` for coco, `ignore_difficult` for voc.
+            `images` for coco and csv, `ignore_difficult` for voc.
 
     Returns:
         The examples, checked as far as that goes without reading the images.
