@@ -130,13 +130,8 @@ class Report:
             f"{self.counts.sum():,} objects, at most {self.counts.max(initial=0)} in an image"
             + (f"; {self.crowds:,} crowds or ignored objects" if self.crowds else ""),
             f"objects of each class: {objects}",
+            *self.mended(),
         ]
-        count, example = self.outside
-        if count:
-            lines.append(f"clipped {count:,} boxes that reach outside their image, as {example}")
-        count, example = self.degenerate
-        if count:
-            lines.append(f"dropped {count:,} boxes without width or height, as {example}")
         excess = 0 if max_objects is None else int((self.counts > max_objects).sum())
         if excess:
             lines.append(
@@ -144,6 +139,17 @@ class Report:
                 f"{max_objects} of each are trained on"
             )
         return "\n".join(lines)
+
+    def mended(self) -> list[str]:
+        """Returns what had to be mended, a line each."""
+        lines = []
+        count, example = self.outside
+        if count:
+            lines.append(f"clipped {count:,} boxes that reach outside their image, as {example}")
+        count, example = self.degenerate
+        if count:
+            lines.append(f"dropped {count:,} boxes without width or height, as {example}")
+        return lines
 
 
 def clean(

@@ -68,6 +68,11 @@ class DetectionFiles:
         width, height = self._sizes[index].tolist()
         return Annotation(height, width, *self._objects(index, height, width)[:3])
 
+    def labels(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the classes and crowd flags of an image's objects; touches no file."""
+        rows = self._annotations.rows(index)
+        return self._annotations.classes[rows], self._annotations.crowd[rows]
+
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Reads an image; JPEG files at a fraction of their size, if that is asked for.
 
@@ -107,6 +112,10 @@ class DetectionFiles:
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what was read and what was mended, a few lines."""
         return self._report.text(max_objects)
+
+    def mended(self) -> list[str]:
+        """Reports what had to be mended, a line each."""
+        return self._report.mended()
 
     def _size_message(self, index: int, expected: tuple[int, int], actual: tuple[int, int]) -> str:
         message = (
