@@ -11,6 +11,7 @@ from jaxvision.data.readers.csv import csv
 from jaxvision.data.readers.tfds import tfds
 from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.yolo import yolo
+from jaxvision.data.sources.packed import packed
 from jaxvision.data.sources.shapes import shapes
 from jaxvision.data.sources.subset import (
     Subset,
@@ -25,6 +26,7 @@ READERS: dict[str, Callable[..., DetectionSource]] = {
     "voc": voc,
     "yolo": yolo,
     "csv": csv,
+    "packed": packed,
 }
 
 
@@ -40,7 +42,8 @@ def detection_source(
     """Opens one split of a detection dataset.
 
     Args:
-        source: `shapes`, `coco`, `voc`, `yolo`, `csv` or `tfds:<name>`, as `tfds:voc/2007`.
+        source: `shapes`, `coco`, `voc`, `yolo`, `csv`, `packed` or `tfds:<name>`, as
+            `tfds:voc/2007`.
         path: Folder of the dataset; None or empty for `shapes`.
         split: Name of the split, or a file, as the format has it; see the readers.
         classes: The classes to use, in order: those of the training split when reading another one.

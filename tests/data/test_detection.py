@@ -15,19 +15,21 @@ def test_shapes_need_no_path():
 
 @pytest.mark.parametrize("name", ["imagenet", "tfds", "tfds:", "COCO", ""])
 def test_unknown_source_lists_the_known(name):
-    with pytest.raises(ValueError, match="shapes, coco, voc, yolo, csv, tfds:<name>") as error:
+    with pytest.raises(
+        ValueError, match="shapes, coco, voc, yolo, csv, packed, tfds:<name>"
+    ) as error:
         detection_source(name, "path", "train")
     assert repr(name) in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["coco", "voc", "yolo", "csv", "tfds:voc/2007"])
+@pytest.mark.parametrize("name", ["coco", "voc", "yolo", "csv", "packed", "tfds:voc/2007"])
 @pytest.mark.parametrize(("path", "split", "words"), [("", "train", "path"), ("x", "", "split")])
 def test_path_and_split_are_required(name, path, split, words):
     with pytest.raises(DataError, match=words):
         detection_source(name, path, split)
 
 
-@pytest.mark.parametrize("name", ["coco", "voc", "yolo", "csv"])
+@pytest.mark.parametrize("name", ["coco", "voc", "yolo", "csv", "packed"])
 def test_a_folder_that_is_not_there(name, tmp_path):
     with pytest.raises(DataError, match="nowhere"):
         detection_source(name, str(tmp_path / "nowhere"), "train")
