@@ -1,7 +1,6 @@
 import concurrent.futures
 import json
 import os
-import pathlib
 
 import cv2
 import numpy as np
