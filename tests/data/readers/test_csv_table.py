@@ -122,6 +122,7 @@ def test_given_classes_keep_their_order(dataset):
         ("b.png,64,48,dog,1,5,30", ("expected 8 fields", "got 7")),
         ("b.png,64,48,dog,1,5,30,35,7", ("expected 8 fields", "got 9")),
         ("a.png,48,64,dog,1,5,30,35", ("line 3", "48 x 64", "64 x 48", "a.png")),
+        ("b.png,48,64,dog,1,5,30,35", ("line 2", "48 x 64", "64 x 48", "b.png")),
         ('b.png,64,48,"dog"s,1,5,30,35', ("quotes",)),
         ("b.png,64,48,horse,1,5,30,35", ("class", "'horse'", "cat, dog")),
         ("d.png,64,48,dog,1,5,30,35", ("d.png", "missing", "1 of 4", "line 6")),
