@@ -5,7 +5,8 @@
     python train.py --config configs/yolox.py:s,coco --config.data.path=DIR
 
 The argument names a variant (nano, tiny, s, m, l, x, darknet53) and a source (shapes, coco, voc,
-yolo, tfds), in any order. `coco` is the recipe of the authors' code: 300 epochs, batch 64.
+yolo, csv, tfds, packed), in any order. `coco` is the recipe of the authors' code: 300 epochs,
+batch 64.
 
     python train.py --config configs/yolox.py:s,coco,paper --config.data.path=DIR
 
@@ -31,7 +32,7 @@ from jaxvision.data.augment.multi_scale import MultiScale
 from jaxvision.data.augment.rectangles import rectangles
 from jaxvision.data.augment.transform import Transform
 from jaxvision.data.balance import class_weights, image_weights
-from jaxvision.data.detection import detection_source
+from jaxvision.data.detection import detection_split
 from jaxvision.data.detection_samples import DetectionEvalSample, DetectionTrainSample
 from jaxvision.data.errors import stop
 from jaxvision.data.example import DetectionSource
@@ -45,7 +46,7 @@ from jaxvision.train.optim import quadratic_warm_up_cosine, sgd
 from jaxvision.train.precision import compute_dtype
 
 VARIANTS = ("nano", "tiny", "s", "m", "l", "x", "darknet53")
-SOURCES = ("shapes", "coco", "voc", "yolo", "tfds")
+SOURCES = ("shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")
 RECIPES = ("paper",)
 
 
@@ -84,6 +85,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.path = ""
     config.data.train = "train"
     config.data.val = "val"
+    config.data.val_share = 0.0  # a part of train is val, for sets that come without one
+    config.data.fold = ""  # "2/5": the second of five parts of train is val
+    config.data.split_seed = 0
     config.data.classes = ""  # comma-separated; empty: as the data names them
     config.data.strict = False  # boxes outside the image or without area are errors
     config.data.on_error = "stop"  # skip: leave unreadable images out, and list them every epoch
@@ -172,12 +176,17 @@ def build(config: ConfigDict) -> Experiment:
     options = (
         {"image_size": config.image_size} if data.source == "shapes" else {"strict": data.strict}
     )
-    counts = [{"length": data[k]} if k in data else {} for k in ("train_images", "val_images")]
-    train = detection_source(
-        data.source, data.path, data.train, classes=shown and tuple(shown), **options, **counts[0]
-    )
-    val = detection_source(
-        data.source, data.path, data.val, classes=train.classes, **options, **counts[1]
+    train, val = detection_split(
+        data.source,
+        data.path,
+        train=data.train,
+        val=data.val,
+        fold=data.fold,
+        val_share=data.val_share,
+        split_seed=data.split_seed,
+        classes=shown and tuple(shown),
+        **{name: data[name] for name in ("train_images", "val_images") if name in data},
+        **options,
     )
     classes = train.classes
     if config.num_classes not in (0, len(classes)):

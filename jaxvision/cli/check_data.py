@@ -30,7 +30,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "check-data", help="tell what is wrong with a detection dataset", description=_DESCRIPTION
     )
     parser.add_argument(
-        "--source", required=True, help="format: coco, voc, yolo or tfds:<name>, as in training"
+        "--source",
+        required=True,
+        help="format: coco, voc, yolo, csv, packed or tfds:<name>, as in training",
     )
     parser.add_argument("--path", required=True, help="folder of the dataset")
     parser.add_argument("--train", required=True, help="split that is trained on")

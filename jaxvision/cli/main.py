@@ -1,17 +1,19 @@
-"""Reads the command line of `jaxvision` and runs the subcommand that it names.
+"""The `jaxvision` command: what there is to do besides training.
 
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
+jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
+
+`jaxvision --help` lists the commands, `jaxvision pack --help` what one takes.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from jaxvision.cli import check_data
-from jaxvision.data.errors import DataError
+from jaxvision.cli import check_data, pack
 
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
-SUBCOMMANDS = (check_data,)
+SUBCOMMANDS = (check_data, pack)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,22 +24,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: the subcommand's; 2 for what the user has to mend, told in a line on stderr;
-        130 for Ctrl-C.
+        130 for Ctrl-C, as a shell reports it.
 
     Raises:
         SystemExit: With 2 if the command line cannot be parsed, with 0 for --help.
     """
-    parser = argparse.ArgumentParser(prog="jaxvision", description="Tools around jaxvision.")
+    parser = argparse.ArgumentParser(
+        prog="jaxvision", description="What there is to do besides training."
+    )
     subparsers = parser.add_subparsers(metavar="command", required=True)
     for subcommand in SUBCOMMANDS:
         subcommand.add_parser(subparsers)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
-    except (DataError, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 130
 
 

@@ -165,7 +165,19 @@ class Report:
             f"{self.counts.sum():,} objects, at most {self.counts.max(initial=0)} in an image"
             + (f"; {self.crowds:,} crowds or ignored objects" if self.crowds else ""),
             f"objects of each class: {objects}",
+            *self.mended(),
         ]
+        excess = 0 if max_objects is None else int((self.counts > max_objects).sum())
+        if excess:
+            lines.append(
+                f"{excess:,} images hold more than {max_objects} objects: only the first "
+                f"{max_objects} of each are trained on"
+            )
+        return "\n".join(lines)
+
+    def mended(self) -> list[str]:
+        """Returns what had to be mended, a line each."""
+        lines = []
         count, examples = self.outside
         if count:
             example = ": ".join(examples[0])
@@ -174,13 +186,7 @@ class Report:
         if count:
             example = ": ".join(examples[0])
             lines.append(f"dropped {count:,} boxes without width or height, as {example}")
-        excess = 0 if max_objects is None else int((self.counts > max_objects).sum())
-        if excess:
-            lines.append(
-                f"{excess:,} images hold more than {max_objects} objects: only the first "
-                f"{max_objects} of each are trained on"
-            )
-        return "\n".join(lines)
+        return lines
 
 
 def clean(

@@ -5,11 +5,11 @@ https://arxiv.org/abs/1901.05555, equation 2. LVIS: A Dataset for Large Vocabula
 Segmentation, Gupta et al. 2019, https://arxiv.org/abs/1908.03195, appendix B.2 (repeat factors).
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxvision.data.example import DetectionSource, lazy
+from jaxvision.data.example import DetectionSource, LabelledDetectionSource, lazy
 
 CLASS_RULES = ("inverse", "effective")
 IMAGE_RULES = ("repeat", "inverse")
@@ -27,22 +27,14 @@ class Labels(NamedTuple):
     classes: np.ndarray
 
 
-@runtime_checkable
-class LabelledSource(Protocol):
-    """A source that knows its labels without going through its images."""
-
-    def labels(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns image and class of each object, crowds left out, as `Labels`."""
-        ...
-
-
 def labels(source: DetectionSource) -> Labels:
-    """Gathers the classes of all objects; image by image where the source cannot do better."""
-    if isinstance(source, LabelledSource):
-        return Labels(*source.labels())
-    each = [
-        found.classes[~found.crowd] for found in map(lazy(source).annotation, range(len(source)))
-    ]
+    """Gathers the classes of all objects; by reading the images where the source needs that."""
+    if isinstance(source, LabelledDetectionSource):
+        found = map(source.labels, range(len(source)))
+    else:
+        annotations = map(lazy(source).annotation, range(len(source)))
+        found = ((each.classes, each.crowd) for each in annotations)
+    each = [classes[~crowd] for classes, crowd in found]
     counts = [len(classes) for classes in each]
     nothing = np.zeros(0, np.int32)
     return Labels(np.repeat(np.arange(len(each)), counts), np.concatenate([nothing, *each]))

@@ -4,6 +4,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from jaxvision.data.image import encode_image
+
 
 class DetectionExample(NamedTuple):
     """One image with its n objects; n may be 0.
@@ -94,6 +96,28 @@ class LazyDetectionSource(DetectionSource, Protocol):
         ...
 
 
+@runtime_checkable
+class LabelledDetectionSource(DetectionSource, Protocol):
+    """A source that knows what objects an image has without touching the image."""
+
+    def labels(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the classes [n] int32 and crowd flags [n] bool of an image's objects."""
+        ...
+
+    def mended(self) -> list[str]:
+        """Reports what had to be mended in the whole dataset, a line each."""
+        ...
+
+
+@runtime_checkable
+class EncodedDetectionSource(DetectionSource, Protocol):
+    """A source whose images are stored in a format of pictures."""
+
+    def encoded(self, index: int) -> bytes:
+        """Returns an image as it is stored."""
+        ...
+
+
 class _Eager:
     """Gives any source the interface of a lazy one; it reads twice where others read once."""
 
@@ -123,3 +147,10 @@ class _Eager:
 def lazy(source: DetectionSource) -> LazyDetectionSource:
     """Returns the source itself if it is lazy, else the source with what it lacks."""
     return source if isinstance(source, LazyDetectionSource) else _Eager(source)  # pyright: ignore
+
+
+def stored(source: DetectionSource, index: int) -> bytes:
+    """Returns an image as its source stores it; one that is not stored as PNG, without loss."""
+    if isinstance(source, EncodedDetectionSource):
+        return source.encoded(index)
+    return encode_image(source[index].image, ".png")

@@ -5,6 +5,7 @@ annotations and the caches. A worker makes whole batches, so it is never the ord
 orders them.
 """
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -117,7 +118,8 @@ class TrainStream:
         self._schedule = schedule or (lambda step: sample)
         self._shares = None if weights is None else _shares(weights, length)
         self._on_fault = on_fault
-        self._order = grain.MapDataset.range(length).seed(seed).shuffle().repeat()
+        # A batch needs one epoch's order, prefetched ones perhaps the next one's too.
+        self._order = functools.lru_cache(maxsize=2)(self._permutation)
 
     def batches(self, start_step: int = 0) -> Iterator[Batch]:
         """Yields the batches from a step on, without end.
@@ -139,14 +141,23 @@ class TrainStream:
     def _batch(self, step: Any) -> Batch:
         sample = self._schedule(int(step))
         epoch, place = divmod(int(step), self.steps_per_epoch)
-        first = epoch * self._length + place * self._batch_size
-        return _stack([self._example(sample, first + i) for i in range(self._batch_size)])
+        first = place * self._batch_size
+        order = self._order(epoch)[first : first + self._batch_size].tolist()
+        return _stack(
+            [
+                self._example(sample, index, epoch * self._length + first + i)
+                for i, index in enumerate(order)
+            ]
+        )
 
-    def _example(self, sample: TrainSampler, number: int) -> Sample:
-        """Makes example `number` of the stream."""
+    def _permutation(self, epoch: int) -> np.ndarray:
+        """Returns the order of an epoch [length]."""
+        return np.random.default_rng((self._seed, epoch, 0)).permutation(self._length)
+
+    def _example(self, sample: TrainSampler, index: int, number: int) -> Sample:
+        """Makes example `number` of the stream, of image `index`."""
         # Seeded by its number, whoever makes it and whatever was made before.
         rng = np.random.default_rng((self._seed, number))
-        index = int(self._order[number])  # pyright: ignore[reportArgumentType]
         if self._shares is not None:
             # The permutation deals out equal parts of [0, 1), so that an epoch holds each example
             # as often as its share says, but for less than one.

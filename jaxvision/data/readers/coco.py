@@ -1,9 +1,11 @@
 """COCO's instances JSON (https://cocodataset.org/#format-data)."""
 
+import array
 import dataclasses
-import json
 import os
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from jaxvision.data.annotations import Annotations, from_rows
 from jaxvision.data.errors import DataError, OnFault, stop
@@ -12,8 +14,8 @@ from jaxvision.data.readers.checks import (
     check_files_exist,
     class_index,
     list_folder,
-    read_text,
 )
+from jaxvision.data.readers.json_stream import read_json
 from jaxvision.data.sources.files import DetectionFiles
 
 # Some images may be missing; a folder that has none of so many is not theirs.
@@ -70,6 +72,8 @@ def annotation_file(path: str, split: str) -> str:
 
 # In place of an annotation that is at fault.
 _LEFT_OUT = -1
+# Fields of images and categories that are read.
+_KEPT = ("id", "file_name", "width", "height", "name")
 
 
 class _Rows:
@@ -84,14 +88,14 @@ class _Rows:
         self.on_fault = on_fault
         self.image: list[int | str] = []
         self.category: list[int] = []
-        self.boxes: list[tuple[float, ...]] = []
+        self.boxes = array.array("d")  # four numbers each
         self.crowd: list[bool] = []
-        self.area: list[float] = []
+        self.area = array.array("d")
 
     def take(self, parsed: dict[str, Any]) -> dict[str, Any] | int:
-        """Replaces an annotation by its row number; other objects stay what they are."""
+        """Replaces an annotation by its row number, and leaves of other entries what is needed."""
         if "bbox" not in parsed and "image_id" not in parsed:
-            return parsed
+            return {name: parsed[name] for name in _KEPT if name in parsed}
         try:
             return self._add(parsed)
         except DataError as fault:
@@ -115,7 +119,7 @@ class _Rows:
         x, y, width, height = box
         self.image.append(parsed["image_id"])
         self.category.append(parsed["category_id"])
-        self.boxes.append((x, y, x + width, y + height))
+        self.boxes.extend((x, y, x + width, y + height))
         self.crowd.append(bool(parsed.get("iscrowd", 0)))
         self.area.append(float("nan") if area is None else area)
         return len(self.image) - 1
@@ -129,14 +133,7 @@ def _read(
     file: str, classes: tuple[str, ...] | None, on_fault: OnFault
 ) -> tuple[Annotations, tuple[str, ...]]:
     rows = _Rows(file, on_fault)
-    text = read_text(file, "COCO annotations")
-    try:
-        document = json.loads(text, object_hook=rows.take)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{file}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}. The "
-            "file is probably cut short: export or download it again."
-        ) from error
+    document = read_json(file, "COCO annotations", rows.take)
     if not isinstance(document, dict):
         raise DataError(f"{file}: expected a JSON object with images, annotations and categories")
     for field in ("images", "annotations", "categories"):
@@ -183,10 +180,10 @@ def _read(
         [entry.path for entry in images.values()],
         [entry.size for entry in images.values()],
         image=image,
-        boxes=[rows.boxes[row] for row in order],
+        boxes=np.array(rows.boxes).reshape(-1, 4)[order],
         classes=labels,
         crowd=[rows.crowd[row] for row in order],
-        area=[rows.area[row] for row in order],
+        area=np.array(rows.area)[order],
     ), names
 
 

@@ -73,11 +73,10 @@ class DetectionFiles:
         width, height = self._sizes[index].tolist()
         return Annotation(height, width, *self._objects(index, height, width)[:3])
 
-    def labels(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns which image each object belongs to, and its class, crowds left out [M]."""
-        found = self._annotations
-        image = np.repeat(np.arange(len(self)), np.diff(found.offsets))
-        return image[~found.crowd], found.classes[~found.crowd]
+    def labels(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the classes and crowd flags of an image's objects; touches no file."""
+        rows = self.annotations.rows(index)
+        return self.annotations.classes[rows], self.annotations.crowd[rows]
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Reads an image; JPEG files at a fraction of their size, if that is asked for.
@@ -121,6 +120,10 @@ class DetectionFiles:
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what was read and what was mended, a few lines."""
         return self.report.text(max_objects)
+
+    def mended(self) -> list[str]:
+        """Reports what had to be mended, a line each."""
+        return self.report.mended()
 
     def _size_fault(
         self, index: int, expected: tuple[int, int], actual: tuple[int, ...]

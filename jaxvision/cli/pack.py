@@ -1,0 +1,125 @@
+"""`jaxvision pack`: a detection dataset in a few large files, for disks that are slow at many.
+
+    jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
+    python train.py --config configs/yolox.py:s,coco --config.data.source=packed \
+        --config.data.path=DIR2
+
+Training reads the same examples from it, bit for bit.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+
+import tqdm
+
+from jaxvision.data.detection import detection_source
+from jaxvision.data.pack import pack
+
+# Seconds between two lines where there is no terminal for a bar.
+_LINE_EVERY = 30.0
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to a command line."""
+    parser = subparsers.add_parser(
+        "pack",
+        help="write a detection dataset into a few large files",
+        description="Writes one split of a detection dataset into OUT/SPLIT, images as they are "
+        "stored. Train on it with --config.data.source=packed --config.data.path=OUT "
+        "--config.data.train=SPLIT.",
+    )
+    parser.add_argument("--source", required=True, help="format: coco, voc, yolo, csv, tfds:NAME")
+    parser.add_argument("--path", required=True, help="folder of the dataset")
+    parser.add_argument("--split", required=True, help="name of the split, or its file")
+    parser.add_argument("--out", required=True, help="folder of the packed dataset")
+    parser.add_argument("--name", help="name of the packed split; by default as --split")
+    parser.add_argument("--classes", help="comma-separated; by default as the data names them")
+    parser.add_argument("--images", help="folder of the images in --path, for coco and csv")
+    parser.add_argument("--ignore-difficult", action="store_true", help="for voc: as crowds")
+    parser.add_argument("--strict", action="store_true", help="faulty boxes are errors")
+    parser.add_argument("--max-side", type=int, help="shrink larger images to so many pixels")
+    parser.add_argument("--overwrite", action="store_true", help="replace a packed split")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="threads")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Packs a split; returns the exit code.
+
+    Raises:
+        DataError: If the dataset has a fault.
+        ValueError: If an option is wrong, or the packed split exists.
+        OSError: If writing fails.
+    """
+    if options.workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {options.workers}")
+    if options.images and options.source not in ("coco", "csv"):
+        raise ValueError(f"--images is for coco and csv, got --source={options.source}")
+    if options.ignore_difficult and options.source != "voc":
+        raise ValueError(f"--ignore-difficult is for voc, got --source={options.source}")
+    extra = {"images": options.images} if options.images else {}
+    if options.ignore_difficult:
+        extra["ignore_difficult"] = True
+    source = detection_source(
+        options.source,
+        options.path,
+        options.split,
+        classes=tuple(options.classes.split(",")) if options.classes else None,
+        strict=options.strict,
+        **extra,
+    )
+    print(source.describe())
+    # Splits may be files, or several: `VOC2007/trainval+VOC2012/trainval`.
+    name = options.name or re.sub(r"[^\w.+-]+", "_", options.split)
+    folder = os.path.join(os.path.expanduser(options.out), name)
+    origin = {"source": options.source, "path": os.path.abspath(os.path.expanduser(options.path))}
+    with _Progress(len(source)) as progress:
+        packed = pack(
+            source,
+            folder,
+            max_side=options.max_side,
+            overwrite=options.overwrite,
+            options=origin | {"split": options.split, "strict": options.strict} | extra,
+            num_workers=options.workers,
+            progress=progress,
+        )
+    shrunk = f", {packed.shrunk:,} of them shrunk" if packed.shrunk else ""
+    print(
+        f"{folder}: {packed.images:,} images{shrunk}, {packed.objects:,} objects, "
+        f"{packed.bytes / 1e9:.2f} GB\n"
+        f"train with --config.data.source=packed --config.data.path={options.out} "
+        f"--config.data.train={name}"
+    )
+    return 0
+
+
+class _Progress:
+    """A bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._bar = None
+        if sys.stderr.isatty():
+            self._bar = tqdm.tqdm(total=total, unit=" images", dynamic_ncols=True)
+        self._told = self._started = time.perf_counter()
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, done: int) -> None:
+        """Counts images."""
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+            return
+        now = time.perf_counter()
+        if now - self._told > _LINE_EVERY:
+            self._told = now
+            left = (now - self._started) / done * (self._total - done)
+            print(f"{done:,}/{self._total:,} images, {left:.0f} s left", file=sys.stderr)

@@ -1,0 +1,258 @@
+"""Boxes in a table, one a row: `filename,width,height,class,xmin,ymin,xmax,ymax`."""
+
+import array
+import io
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from csv import Error as TableError
+from csv import reader as read_rows
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxvision.data.annotations import from_rows
+from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.readers.checks import check_classes, class_index, list_folder, read_text
+from jaxvision.data.sources.files import DetectionFiles
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_COLUMNS = ("filename", "width", "height", "class", *_CORNERS)
+_DELIMITERS = (",", ";", "\t")
+
+
+def csv(
+    path: str,
+    split: str,
+    *,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+    images: str | None = None,
+    on_fault: OnFault = stop,
+) -> DetectionFiles:
+    """Opens a split of a dataset whose boxes are in a table.
+
+    The first line names the columns, in any order and case; others than those above are ignored. A
+    comma, a semicolon or a tab separates them. Boxes are pixels from 0, xmax and ymax are the first
+    that no longer belong to the object: xmax - xmin is its width, as in COCO's format. An image
+    without objects has a row whose class and box are empty. The rows of an image need not follow
+    each other. Classes are all names that occur in the split, sorted.
+
+    Args:
+        path: The dataset's folder.
+        split: `train` for `train.csv`, or a file `*.csv`, relative to `path`.
+        classes: The classes to use, in order, instead of those that occur.
+        strict: Takes boxes outside their image and boxes without extent for errors.
+        images: Folder that the file names are relative to, relative to `path`. By default that of
+            `<split>/`, `images/<split>/`, the table's own folder and `images/`, all beside the
+            table, which holds the most of the images.
+        on_fault: Takes the faults of single rows and missing images; what is faulty is left out.
+
+    Raises:
+        DataError: If the table is missing, or lacks a column, or holds no image; and by default for
+            the first faulty row or missing image.
+    """
+    file = os.path.join(path, split if split.endswith(".csv") else f"{split}.csv")
+    if not os.path.exists(file):
+        folder = os.path.dirname(file)
+        known = [name for name in list_folder(folder, "tables") if name.endswith(".csv")]
+        raise DataError(f"{file}: no such table; {folder} has {', '.join(known) or 'no *.csv'}")
+    table = _Table(file, classes)
+    for line, fields in _rows(file, on_fault):
+        try:
+            table.take(line, fields)
+        except DataError as fault:
+            on_fault(fault)
+    if not table.images:
+        raise DataError(f"{file}: no image; expected a row `{','.join(_COLUMNS)}` for every object")
+
+    paths = list(table.images)
+    root, there = _image_root(path, file, images, paths)
+    for name, found in zip(paths, there, strict=True):
+        if not found:
+            on_fault(
+                DataError(
+                    f"{os.path.join(root, name)}: the image is missing, but {file}, line "
+                    f"{table.images[name].line}, names it ({there.count(False):,} of "
+                    f"{len(paths):,} images are missing). Put it there, or take its rows out.",
+                    code="missing-image",
+                )
+            )
+    names = check_classes(
+        sorted(set(table.labels)) if classes is None else classes, f"{file}: column class"
+    )
+    numbers = {name: index for index, name in enumerate(names)}
+    kept = np.array(there)
+    image = np.array(table.numbers, np.int64)
+    rows = kept[image]
+    annotations = from_rows(
+        root,
+        [name for name, found in zip(paths, there, strict=True) if found],
+        [entry[:2] for entry, found in zip(table.images.values(), there, strict=True) if found],
+        image=(np.cumsum(kept) - 1)[image[rows]],
+        boxes=np.array(table.boxes).reshape(-1, 4)[rows],
+        classes=np.array([numbers[label] for label in table.labels], np.int32)[rows],
+    )
+    return DetectionFiles(annotations, names, strict=strict)
+
+
+class _Image(NamedTuple):
+    width: int
+    height: int
+    line: int  # that named it first
+    number: int
+
+
+class _Table:
+    """What was read so far; 860,001 boxes are to fit in little memory.
+
+    Attributes:
+        images: By the file's name, in the order of their numbers.
+        numbers: Which image each object belongs to.
+        labels: The class of each object.
+        boxes: Four numbers an object, one after the other.
+    """
+
+    def __init__(self, file: str, classes: tuple[str, ...] | None) -> None:
+        self.images: dict[str, _Image] = {}
+        self.numbers = array.array("q")
+        self.labels: list[str] = []
+        self.boxes = array.array("d")
+        self._file = file
+        self._classes = classes
+
+    def take(self, line: int, fields: dict[str, str]) -> None:
+        """Adds a row.
+
+        Raises:
+            DataError: If it is faulty; then nothing of it was added.
+        """
+        where = f"{self._file}, line {line}"
+        if not fields["filename"]:
+            raise DataError(f"{where}: filename is empty; expected the name of an image")
+        name = os.path.normpath(fields["filename"])
+        width, height = _pixels(where, fields, "width"), _pixels(where, fields, "height")
+        image = self.images.get(name) or _Image(width, height, line, len(self.images))
+        if (width, height) != image[:2]:
+            raise DataError(
+                f"{where}: {name} has width x height {width} x {height} here and "
+                f"{image.width} x {image.height} in line {image.line}; make them the same"
+            )
+        empty = [column for column in ("class", *_CORNERS) if not fields[column]]
+        if empty and len(empty) < 5:
+            raise DataError(
+                f"{where}: {empty[0]} is empty; expected a class and four corners, or all five "
+                "empty for an image without objects"
+            )
+        if not empty:
+            if self._classes is not None:
+                class_index(fields["class"], self._classes, f"{where}: class")
+            self.boxes.extend([_number(where, fields, column) for column in _CORNERS])
+            self.labels.append(sys.intern(fields["class"]))
+            self.numbers.append(image.number)
+        self.images.setdefault(name, image)
+
+
+def _rows(file: str, on_fault: OnFault) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the line number and the fields of each row, by column."""
+    text = read_text(file, "table of boxes")
+    header = text.partition("\n")[0]
+    # The separator under which most of the columns are found; a comma where all find none.
+    delimiter = max(_DELIMITERS, key=lambda mark: len(set(_names(header, mark)) & set(_COLUMNS)))
+    names = _names(header, delimiter)
+    missing = [column for column in _COLUMNS if names.count(column) != 1]
+    if missing:
+        raise DataError(
+            f"{file}, line 1: expected one column {', '.join(missing)} each; the header must be "
+            f"`{','.join(_COLUMNS)}`, got {header.strip()!r}"
+        )
+    positions = {column: names.index(column) for column in _COLUMNS}
+    width = len(names)
+    rows = read_rows(io.StringIO(text), delimiter=delimiter, strict=True)
+    next(rows)
+    while True:
+        try:
+            fields = next(rows, None)
+        except TableError as error:
+            on_fault(
+                DataError(
+                    f"{file}, line {rows.line_num}: {error}; expected {width} fields, with quotes "
+                    'around a field that holds a separator, and "" for a quote in it'
+                )
+            )
+            continue
+        if fields is None:
+            return
+        if not any(map(str.strip, fields)):
+            continue
+        # Spreadsheets write empty columns behind the last.
+        if len(fields) < width or any(field.strip() for field in fields[width:]):
+            on_fault(
+                DataError(
+                    f"{file}, line {rows.line_num}: expected {width} fields as in the header, got "
+                    f"{len(fields)}: {delimiter.join(fields)!r}"
+                )
+            )
+            continue
+        yield rows.line_num, {name: fields[at].strip() for name, at in positions.items()}
+
+
+def _names(header: str, delimiter: str) -> list[str]:
+    """Returns the names of the columns."""
+    return [name.strip().lower() for name in next(read_rows([header], delimiter=delimiter), [])]
+
+
+def _number(where: str, fields: dict[str, str], column: str) -> float:
+    try:
+        value = float(fields[column])
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{where}: {column} must be a number of pixels, got {fields[column]!r}")
+    return value
+
+
+def _pixels(where: str, fields: dict[str, str], column: str) -> int:
+    value = _number(where, fields, column)
+    if value < 1 or not value.is_integer():
+        raise DataError(
+            f"{where}: {column} must be a whole, positive number of pixels, got {fields[column]!r}"
+        )
+    return int(value)
+
+
+def _image_root(
+    path: str, file: str, images: str | None, paths: Sequence[str]
+) -> tuple[str, list[bool]]:
+    """Returns the folder that holds the most of the images, and which of them are there."""
+    folder, stem = os.path.dirname(file), os.path.splitext(os.path.basename(file))[0]
+    tried = [
+        os.path.join(folder, stem),
+        os.path.join(folder, "images", stem),
+        folder,
+        os.path.join(folder, "images"),
+    ]
+    if images is not None:
+        tried = [os.path.join(path, images)]
+        list_folder(tried[0], "images")
+    there = {root: _there(root, paths) for root in tried}
+    root = max(tried, key=lambda root: sum(there[root]))
+    if images is None and not any(there[root]):
+        raise DataError(
+            f"{file}: the image {paths[0]} and all others are missing in {', '.join(tried)}; put "
+            "them into one of these"
+        )
+    return root, there[root]
+
+
+def _there(root: str, paths: Sequence[str]) -> list[bool]:
+    """Says which of the files exist, with one listing a folder."""
+    listings: dict[str, set[str]] = {}
+    there = []
+    for path in paths:
+        folder, name = os.path.split(os.path.join(root, path))
+        if folder not in listings:
+            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        there.append(name in listings[folder])
+    return there

@@ -1,0 +1,319 @@
+import concurrent.futures
+import json
+import os
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxvision.data import pack as writer
+from jaxvision.data.annotations import from_rows
+from jaxvision.data.detection import detection_source
+from jaxvision.data.errors import DataError
+from jaxvision.data.example import LazyDetectionSource
+from jaxvision.data.pack import pack
+from jaxvision.data.sources.files import DetectionFiles
+from jaxvision.data.sources.packed import packed
+from jaxvision.data.sources.shapes import Shapes
+
+IMAGES = 12
+
+
+def _source(root, *, fractions: bool) -> DetectionFiles:
+    """Noise of various sizes: JPEG, PNG, and one with an EXIF rotation; crowds and areas."""
+    rng = np.random.default_rng(0)
+    names, sizes, image, boxes = [], [], [], []
+    for number in range(IMAGES):
+        width, height = int(rng.integers(40, 90)), int(rng.integers(40, 90))
+        pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+        name = f"{number}.{'png' if number % 3 else 'jpg'}"
+        exif = Image.Exif()
+        if number == 3:
+            exif[0x0112] = 6
+            width, height = height, width
+        Image.fromarray(pixels).save(root / name, exif=exif)
+        for _ in range(number % 4):
+            x1, y1, x2, y2 = np.sort(rng.uniform(-0.1, 1.1, (2, 2)), axis=0).ravel().tolist()
+            image.append(number)
+            boxes.append([x1, y1, x2, y2] if fractions else [x1 * 40, y1 * 40, x2 * 40, y2 * 40])
+        names.append(name)
+        sizes.append((width, height))
+    total = len(image)
+    annotations = from_rows(
+        str(root),
+        names,
+        None if fractions else sizes,
+        image=image,
+        boxes=boxes,
+        classes=rng.integers(0, 3, total),
+        crowd=rng.random(total) < 0.3,
+        area=None if fractions else np.where(rng.random(total) < 0.5, np.nan, 123.25),
+    )
+    return DetectionFiles(annotations, ("a", "b", "c"))
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "images").mkdir()
+    return _source(tmp_path / "images", fractions=False)
+
+
+@pytest.fixture
+def root(source, tmp_path):
+    """A packed split, `train`."""
+    pack(source, str(tmp_path / "packed" / "train"), file_bytes=40_000)
+    return tmp_path / "packed"
+
+
+def _assert_same(one, two):
+    for a, b in zip(one, two, strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("fractions", [False, True])
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_examples_are_the_same_bit_for_bit(tmp_path, fractions, num_workers):
+    source, done = _source(tmp_path, fractions=fractions), []
+    written = pack(
+        source,
+        str(tmp_path / "out" / "train"),
+        num_workers=num_workers,
+        progress=done.append,
+        file_bytes=40_000,
+    )
+    assert done == list(range(1, IMAGES + 1)) and written.images == IMAGES
+    other = detection_source("packed", str(tmp_path / "out"), "train", strict=True)
+    assert isinstance(other, LazyDetectionSource) and len(other) == IMAGES
+    assert len(list((tmp_path / "out" / "train").glob("*.array_record"))) > 2
+    for index in np.random.default_rng(1).permutation(IMAGES).tolist():
+        _assert_same(other[index], source[index])
+        _assert_same(other.annotation(index), source.annotation(index))
+        _assert_same(other.image(index, 4), source.image(index, 4))
+        assert other.encoded(index) == source.encoded(index)
+        assert (
+            other.encoded(index) == (tmp_path / os.path.basename(source.name(index))).read_bytes()
+        )
+        assert source.name(index) in other.name(index) and f"train[{index}]" in other.name(index)
+    assert other.classes == source.classes and other.max_objects == source.max_objects
+    counts = source.describe().splitlines()[:2]
+    assert other.describe().splitlines() == counts
+    objects = sum(len(source[index].boxes) for index in range(IMAGES))
+    assert written.objects == objects
+
+
+def test_pictures_that_are_drawn_are_packed_without_loss(tmp_path):
+    shapes = Shapes(3, image_size=64)
+    pack(shapes, str(tmp_path / "train"))
+    other = packed(str(tmp_path), "train")
+    for index in range(3):
+        _assert_same(other[index], shapes[index])
+
+
+def test_threads_read_at_once(root, source):
+    other = packed(str(root), "train")
+    expected = [source.encoded(index) for index in range(IMAGES)]
+
+    def read(seed):
+        order = np.random.default_rng(seed).integers(0, IMAGES, 300).tolist()
+        return all(other.encoded(index) == expected[index] for index in order)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(read, range(4)))
+
+
+def test_opening_reads_no_image(root, source, monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", None)
+    other = packed(str(root), "train")
+    _assert_same(other.annotation(7), source.annotation(7))
+
+
+def test_given_classes_are_matched_by_name(root, source):
+    other = packed(str(root), "train", classes=("c", "x", "a", "b"))
+    renamed = np.array([2, 3, 0])
+    for index in range(IMAGES):
+        np.testing.assert_array_equal(other[index].classes, renamed[source[index].classes])
+
+
+def test_an_unknown_class_is_told_and_left_out(root, source):
+    with pytest.raises(DataError, match="unknown class 'b'; the known classes are a, c"):
+        packed(str(root), "train", classes=("a", "c"))
+    faults = []
+    other = packed(str(root), "train", classes=("a", "c"), on_fault=faults.append)
+    assert len(faults) == 1
+    for index in range(IMAGES):
+        kept = source[index].classes != 1
+        np.testing.assert_array_equal(other[index].boxes, source[index].boxes[kept])
+        np.testing.assert_array_equal(other[index].crowd, source[index].crowd[kept])
+
+
+def test_large_images_are_shrunk(tmp_path, write_image):
+    pictures = [write_image("wide.png", 100, 61), write_image("small.png", 50, 40)]
+    annotations = from_rows(
+        str(tmp_path),
+        ["wide.png", "small.png"],
+        [(100, 61), (50, 40)],
+        image=[0, 0, 1],
+        boxes=[[10, 20, 30, 50], [50, 0, 100, 61], [1, 2, 3, 4]],
+        classes=[0, 0, 0],
+        area=[400, float("nan"), float("nan")],
+    )
+    source = DetectionFiles(annotations, ("a",))
+    written = pack(source, str(tmp_path / "out" / "train"), max_side=50)
+    other = packed(str(tmp_path / "out"), "train", strict=True)
+    assert written.shrunk == 1
+    # 61 pixels at half the size are 30.5, rounded to 30.
+    assert other[0].image.shape == (30, 50, 3)
+    tall = 30 / 61
+    expected = [[5, 20 * tall, 15, 50 * tall], [25, 0, 50, 30]]
+    np.testing.assert_allclose(other[0].boxes, expected, rtol=1e-6)
+    np.testing.assert_allclose(other[0].area, [400 * 0.5 * tall, 50 * 61 * 0.5 * tall], rtol=1e-6)
+    reference = cv2.resize(pictures[0], (50, 30), interpolation=cv2.INTER_AREA)
+    assert np.abs(other[0].image.astype(int) - reference).max() <= 8
+    assert other.encoded(0).startswith(b"\xff\xd8")
+    np.testing.assert_array_equal(other[1].image, pictures[1])
+    _assert_same(other[1], source[1])
+
+
+def _entries(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_damaged_image_ends_packing_and_leaves_nothing(source, tmp_path):
+    (tmp_path / "images" / "7.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"7\.png"):
+        pack(source, str(tmp_path / "packed" / "train"), num_workers=2)
+    assert _entries(tmp_path / "packed") == []
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, OSError])
+def test_an_interrupted_pack_leaves_what_was_there(root, source, exception):
+    before = {path.name: path.read_bytes() for path in (root / "train").iterdir()}
+
+    def interrupt(done):
+        if done == 5:
+            raise exception
+
+    with pytest.raises(exception):
+        pack(source, str(root / "train"), overwrite=True, progress=interrupt)
+    assert _entries(root) == ["train"]
+    assert {path.name: path.read_bytes() for path in (root / "train").iterdir()} == before
+
+
+def test_an_existing_split_is_replaced_only_if_that_is_said(root, tmp_path):
+    shapes = Shapes(2, image_size=32)
+    with pytest.raises(ValueError, match="exists; pass --overwrite"):
+        pack(shapes, str(root / "train"))
+    pack(shapes, str(root / "train"), overwrite=True)
+    assert len(packed(str(root), "train")) == 2 and _entries(root) == ["train"]
+
+
+def test_another_folder_is_never_replaced(source, tmp_path):
+    # As when --out is the folder of the dataset itself.
+    with pytest.raises(ValueError, match="is no packed split"):
+        pack(source, str(tmp_path / "images"), overwrite=True)
+    assert len(source[0].image) and _entries(tmp_path) == ["images"]
+
+
+def test_a_full_disk_is_told(source, tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, *options):
+            pass
+
+        def write(self, data):
+            raise RuntimeError("No space left on device")
+
+    monkeypatch.setattr(writer, "ArrayRecordWriter", Full)
+    with pytest.raises(OSError, match=r"images-00000\.array_record: No space left"):
+        pack(source, str(tmp_path / "packed" / "train"))
+    assert _entries(tmp_path / "packed") == []
+
+
+def test_bad_max_side(source, tmp_path):
+    with pytest.raises(ValueError, match="max_side must be at least 1 pixel, got 0"):
+        pack(source, str(tmp_path / "train"), max_side=0)
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def _flip(path, at=0.5):
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * at)] ^= 255
+    path.write_bytes(data)
+
+
+def _zero(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def _edit(**changes):
+    def edit(path):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | changes))
+
+    return edit
+
+
+def _arrays(**changes):
+    def edit(path):
+        with np.load(path) as file:
+            arrays = dict(file)
+        np.savez(path, **(arrays | changes))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("images-00000.array_record", os.remove, "No such file"),
+        ("images-00000.array_record", _cut, "bytes, got"),
+        ("images-00000.array_record", _zero, "no array_record file"),
+        ("annotations.npz", os.remove, "missing"),
+        ("annotations.npz", _cut, "not a zip"),
+        ("annotations.npz", _flip, "CRC"),
+        ("annotations.npz", _arrays(area=np.zeros(3, np.float32)), "do not fit together"),
+        ("annotations.npz", _arrays(boxes=np.zeros((3, 4))), "boxes is float64"),
+        ("annotations.npz", _arrays(crowd=np.array([{}])), "allow_pickle"),
+        ("annotations.npz", _arrays(classes=np.full(18, 3, np.int32)), "do not fit together"),
+        ("dataset.json", _cut, "not the description"),
+        ("dataset.json", _edit(format="other"), "not the description"),
+        ("dataset.json", _edit(files=[{"name": "x"}]), "not the description"),
+        ("dataset.json", _edit(classes=[]), "no class names"),
+    ],
+)
+def test_damage_is_told_with_the_file(root, name, damage, words):
+    path = root / "train" / name
+    damage(path)
+    with pytest.raises(DataError, match=words) as error:
+        packed(str(root), "train")
+    assert str(path) in str(error.value)
+    if "no class" not in words:
+        assert "pack it again" in str(error.value)
+
+
+def test_a_damaged_image_is_told_when_it_is_read(root, source):
+    _flip(root / "train" / "images-00000.array_record", 0.2)
+    other = packed(str(root), "train")
+    damaged = 0
+    for index in range(IMAGES):
+        try:
+            _assert_same(other[index], source[index])
+        except DataError as error:
+            assert f"train[{index}]" in str(error) and "pack it again" in str(error)
+            damaged += 1
+    assert damaged == 1
+
+
+def test_another_version_says_what_to_do(root):
+    _edit(version=2)(root / "train" / "dataset.json")
+    with pytest.raises(DataError, match="version 2 .* expected 1; pack the dataset again"):
+        packed(str(root), "train")
+
+
+def test_unknown_split_lists_the_known(root):
+    with pytest.raises(DataError, match="val: no packed split; .*packed has train"):
+        packed(str(root), "val")
