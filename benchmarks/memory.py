@@ -31,7 +31,7 @@ SPLIT = "train2017"
 
 def parse() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--path", help="folder of a dataset in COCO's format")
     parser.add_argument("--make", metavar="DIR", help="only make the dataset, and keep it")
     parser.add_argument("--batch-size", type=int, default=2)
