@@ -15,7 +15,13 @@ from typing import Any, NamedTuple
 
 from flax import linen as nn
 
+from jaxvision.models.backbones import csp_darknet53 as _csp_darknet53
+from jaxvision.models.backbones import darknet as _darknet
+from jaxvision.models.backbones import darknet19 as _darknet19
+from jaxvision.models.backbones import densenet as _densenet
+from jaxvision.models.backbones import mobilenet_v3 as _mobilenet_v3
 from jaxvision.models.backbones import resnet as _resnet
+from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.yolox import yolox
 
@@ -29,7 +35,21 @@ class _Family(NamedTuple):
 
 
 # A new family is one import and one row.
-_FAMILIES = (_Family(_resnet.VARIANTS, _resnet.resnet, _resnet.resnet_classifier),)
+_FAMILIES = (
+    _Family(_resnet.VARIANTS, _resnet.resnet, _resnet.resnet_classifier),
+    _Family(_densenet.VARIANTS, _densenet.densenet, _densenet.densenet_classifier),
+    _Family(
+        _mobilenet_v3.VARIANTS, _mobilenet_v3.mobilenet_v3, _mobilenet_v3.mobilenet_v3_classifier
+    ),
+    _Family(_xception.VARIANTS, _xception.xception, _xception.xception_classifier),
+    _Family(_darknet19.VARIANTS, _darknet19.darknet19, _darknet19.darknet19_classifier),
+    _Family(_darknet.VARIANTS, _darknet.darknet, _darknet.darknet_classifier),
+    _Family(
+        _csp_darknet53.VARIANTS,
+        _csp_darknet53.csp_darknet53,
+        _csp_darknet53.csp_darknet53_classifier,
+    ),
+)
 
 
 def variants() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from jaxvision.pretrained import resnet, yolox
+from jaxvision.pretrained import darknet, densenet, mobilenet_v3, resnet, xception, yolox
 from jaxvision.pretrained.layout import to_flax_layout
 from jaxvision.pretrained.read import read_state
 
@@ -41,6 +41,10 @@ class Family(NamedTuple):
 FAMILIES = (
     Family(yolox.NAMES, yolox.build, yolox.reference_name, yolox.adapt),
     Family(resnet.NAMES, resnet.build, resnet.reference_name, canonical=resnet.canonical),
+    Family(densenet.NAMES, densenet.build, densenet.reference_name, canonical=densenet.canonical),
+    Family(mobilenet_v3.NAMES, mobilenet_v3.build, mobilenet_v3.reference_name),
+    Family(xception.NAMES, xception.build, xception.reference_name),
+    Family(darknet.NAMES, darknet.build, darknet.reference_name),
 )
 
 

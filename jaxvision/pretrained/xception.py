@@ -44,8 +44,3 @@ def reference_name(name: str, path: str) -> str:
     for pattern, replacement in _TABLE:
         path = re.sub(pattern, replacement, path)
     return path.replace("/", ".")
-
-
-def adapt(name: str, path: str, value: np.ndarray) -> np.ndarray:
-    """Leaves the value as it is: only the layout differs from timm's."""
-    return value

@@ -21,6 +21,7 @@ from flax import linen as nn
 
 from jaxvision.layers.conv import Activation, ConvNormAct
 from jaxvision.layers.csp import Bottleneck, ConvFactory
+from jaxvision.layers.initializers import he_normal_fan_out
 from jaxvision.models.backbones.darknet import DarknetBlock
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 
@@ -84,7 +85,7 @@ class CSPDarknet53(nn.Module):
         conv = functools.partial(
             ConvNormAct,
             act=self.act,
-            kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
+            kernel_init=he_normal_fan_out(),
             dtype=self.dtype,
         )
         features = 32

@@ -19,10 +19,9 @@ from flax import linen as nn
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct
 from jaxvision.layers.depthwise import DepthwiseConv
-from jaxvision.layers.initializers import torch_uniform, uniform_bias
+from jaxvision.layers.initializers import he_normal_fan_out, torch_uniform, uniform_bias
+from jaxvision.layers.pooling import max_pool
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
-
-he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class SeparableConvNorm(nn.Module):
@@ -39,12 +38,12 @@ class SeparableConvNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, H, W, features]."""
-        x = DepthwiseConv(3, kernel_init=he_fan_out, dtype=self.dtype, name="depthwise")(x)
+        x = DepthwiseConv(3, kernel_init=he_normal_fan_out(), dtype=self.dtype, name="depthwise")(x)
         x = nn.Conv(
             self.features,
             (1, 1),
             use_bias=False,
-            kernel_init=he_fan_out,
+            kernel_init=he_normal_fan_out(),
             dtype=self.dtype,
             name="pointwise",
         )(x)
@@ -75,15 +74,13 @@ class XceptionBlock(nn.Module):
             y = SeparableConvNorm(width, self.dtype, name=f"separable{i + 1}")(y, train=train)
         if self.stride == 1:
             return x + y
-        y = nn.max_pool(
-            y, window_shape=(3, 3), strides=(self.stride, self.stride), padding=((1, 1), (1, 1))
-        )
+        y = max_pool(y, window=3, stride=self.stride, padding=1)
         shortcut = ConvNormAct(
             self.widths[-1],
             1,
             self.stride,
             act=None,
-            kernel_init=he_fan_out,
+            kernel_init=he_normal_fan_out(),
             dtype=self.dtype,
             name="shortcut",
         )
@@ -115,7 +112,7 @@ class Xception(nn.Module):
         if min(images.shape[1:3]) < 7:
             raise ValueError(f"images must be at least 7 x 7, got {images.shape[1:3]}")
         conv = functools.partial(
-            ConvNormAct, kernel_init=he_fan_out, dtype=self.dtype, padding=0
+            ConvNormAct, kernel_init=he_normal_fan_out(), dtype=self.dtype, padding=0
         )
         block = functools.partial(XceptionBlock, dtype=self.dtype)
         separable = functools.partial(SeparableConvNorm, dtype=self.dtype)
