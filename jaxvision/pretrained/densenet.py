@@ -32,7 +32,7 @@ def build(name: str, state: Mapping[str, np.ndarray]) -> nn.Module:
 
 
 def canonical(name: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Turns `denselayer1.norm.1.weight`, as in the published files, to `denselayer1.norm1.weight`."""
+    """Turns the published files' `denselayer1.norm.1.weight` to `denselayer1.norm1.weight`."""
     old = re.compile(r"(denselayer\d+\.(?:conv|norm))\.(?=[12]\.)")
     return {old.sub(r"\1", key): value for key, value in state.items()}
 

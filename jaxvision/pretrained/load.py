@@ -9,7 +9,15 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from jaxvision.pretrained import darknet, densenet, mobilenet_v3, resnet, xception, yolox
+from jaxvision.pretrained import (
+    darknet,
+    densenet,
+    inception_v3,
+    mobilenet_v3,
+    resnet,
+    xception,
+    yolox,
+)
 from jaxvision.pretrained.layout import to_flax_layout
 from jaxvision.pretrained.read import read_state
 
@@ -40,6 +48,12 @@ class Family(NamedTuple):
 
 FAMILIES = (
     Family(yolox.NAMES, yolox.build, yolox.reference_name, yolox.adapt),
+    Family(
+        inception_v3.NAMES,
+        inception_v3.build,
+        inception_v3.reference_name,
+        template_size=inception_v3.template_size,
+    ),
     Family(resnet.NAMES, resnet.build, resnet.reference_name, canonical=resnet.canonical),
     Family(densenet.NAMES, densenet.build, densenet.reference_name, canonical=densenet.canonical),
     Family(mobilenet_v3.NAMES, mobilenet_v3.build, mobilenet_v3.reference_name),

@@ -1,8 +1,8 @@
 """Xception: residual blocks of depthwise separable convolutions.
 
-Xception, Chollet 2016, https://arxiv.org/abs/1610.02357, figure 5. Equal to timm's `legacy_xception`,
-whose weights come from the author's. Those expect images of 299 x 299 normalised by mean 0.5 and
-standard deviation 0.5.
+Xception, Chollet 2016, https://arxiv.org/abs/1610.02357, figure 5. Equal to timm's
+`legacy_xception`, whose weights come from the author's. Those expect images of 299 x 299 normalised
+by mean 0.5 and standard deviation 0.5.
 
 Departs from the paper:
     A stride of 2 pads by one pixel on both sides, in the author's code on the far side only.
