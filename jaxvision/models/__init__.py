@@ -19,6 +19,7 @@ from jaxvision.models.backbones import csp_darknet53 as _csp_darknet53
 from jaxvision.models.backbones import darknet as _darknet
 from jaxvision.models.backbones import darknet19 as _darknet19
 from jaxvision.models.backbones import densenet as _densenet
+from jaxvision.models.backbones import googlenet as _googlenet
 from jaxvision.models.backbones import inception_v3 as _inception_v3
 from jaxvision.models.backbones import mobilenet_v3 as _mobilenet_v3
 from jaxvision.models.backbones import resnet as _resnet
@@ -37,6 +38,7 @@ class _Family(NamedTuple):
 
 # A new family is one import and one row.
 _FAMILIES = (
+    _Family(_googlenet.VARIANTS, _googlenet.googlenet, _googlenet.googlenet_classifier),
     _Family(
         _inception_v3.VARIANTS, _inception_v3.inception_v3, _inception_v3.inception_v3_classifier
     ),

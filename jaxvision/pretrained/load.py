@@ -48,6 +48,7 @@ class Family(NamedTuple):
 
 FAMILIES = (
     Family(yolox.NAMES, yolox.build, yolox.reference_name, yolox.adapt),
+    Family(googlenet.NAMES, googlenet.build, googlenet.reference_name, googlenet.adapt),
     Family(
         inception_v3.NAMES,
         inception_v3.build,
