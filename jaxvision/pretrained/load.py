@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from jaxvision.pretrained import resnet, yolox
+from jaxvision.pretrained import alexnet, resnet, vgg, yolox
 from jaxvision.pretrained.layout import to_flax_layout
 from jaxvision.pretrained.read import read_state
 
@@ -40,6 +40,8 @@ class Family(NamedTuple):
 
 FAMILIES = (
     Family(yolox.NAMES, yolox.build, yolox.reference_name, yolox.adapt),
+    Family(alexnet.NAMES, alexnet.build, alexnet.reference_name, alexnet.adapt),
+    Family(vgg.NAMES, vgg.build, vgg.reference_name, vgg.adapt, vgg.canonical),
     Family(resnet.NAMES, resnet.build, resnet.reference_name, canonical=resnet.canonical),
 )
 
