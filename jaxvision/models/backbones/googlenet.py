@@ -181,8 +181,8 @@ class GoogLeNet(nn.Module):
 class GoogLeNetAuxiliaryHead(nn.Module):
     """Mean pooling, a 1 x 1 convolution and two dense layers (section 5).
 
-    The original averages over windows of 5 x 5 with a stride of 3, and its dense layer takes maps of
-    the size it was initialised with: 14 x 14 of images of 224 x 224. torchvision's averages
+    The original averages over windows of 5 x 5 with a stride of 3, and its dense layer takes maps
+    of the size it was initialised with: 14 x 14 of images of 224 x 224. torchvision's averages
     over 4 x 4 bins of maps of any size.
 
     Attributes:
