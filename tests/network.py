@@ -1,5 +1,6 @@
 """What tests of networks need: shapes without computing, and variables without compiling."""
 
+import functools
 import math
 
 import jax
@@ -43,7 +44,7 @@ def step(model, height):
     variables = filled(shapes(model, height)[1])
     images = np.random.default_rng(1).standard_normal((4, height, height, 3), np.float32)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def forward(variables, images):
         rngs = {"dropout": jax.random.key(2)}
         return model.apply(variables, images, train=True, rngs=rngs, mutable=["batch_stats"])

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from network import count, initial, shapes, sides, step
+from network import count, filled, initial, shapes, sides, step
 
 from jaxvision import models
 from jaxvision.models.backbones import (
@@ -174,7 +174,7 @@ SMALL_ROWS = mobilenet_v3.VARIANTS["mobilenet_v3_small"]["rows"]
     [
         ("googlenet", 32, {}),
         ("inception_v3", 75, dict(auxiliary=False)),
-        ("densenet_bc_100_12", 16, dict(depths=(1, 2, 1), dropout=0.2)),
+        ("densenet_bc_100_12", 16, dict(depths=(1, 2, 1))),
         ("mobilenet_v3_small", 32, dict(rows=SMALL_ROWS[:1] + SMALL_ROWS[3:5])),
         ("xception", 32, dict(middle=1)),
         ("darknet19", 32, dict(depths=(1, 3, 1, 1, 1))),
@@ -215,6 +215,40 @@ def test_kernels_start_with_the_references_spread(variant, size, path, std):
 def test_biases_of_the_original_googlenet_start_at_a_fifth():
     bias = initial(models.classifier("googlenet_original"), 79, "backbone/stem_conv1/conv/bias")
     np.testing.assert_array_equal(bias, np.full(64, 0.2, np.float32))
+
+
+def test_stem_of_the_original_googlenet_pools_before_and_normalises_after_its_convolutions():
+    model = models.backbone("googlenet_original")
+    variables = filled(shapes(model, 31)[1])
+    # Large enough for the normalisation to matter.
+    images = 300 * np.random.default_rng(3).standard_normal((1, 31, 31, 3), np.float32)
+
+    @jax.jit
+    def stem(variables, images):
+        features, state = model.apply(
+            variables, images, train=False, capture_intermediates=lambda m, _: "stem" in m.name
+        )
+        captured = {k: v["__call__"][0] for k, v in state["intermediates"].items()}
+        return features[4], captured
+
+    def normalised(x):
+        total = np.zeros_like(x)
+        for c in range(x.shape[-1]):
+            total[..., c] = np.square(x[..., max(0, c - 2) : c + 3]).sum(-1)
+        return x / (1 + 1e-4 / 5 * total) ** 0.75
+
+    features, captured = jax.tree.map(np.asarray, stem(variables, images))
+    np.testing.assert_allclose(features, normalised(captured["stem_conv3"]), rtol=1e-4, atol=1e-4)
+    assert features.max() < 0.5 * captured["stem_conv3"].max()
+    first = captured["stem_conv1"]
+    pooled = [
+        [first[:, i : i + 3, j : j + 3].max((1, 2)) for j in range(0, 16, 2)]
+        for i in range(0, 16, 2)
+    ]
+    pooled = np.asarray(pooled).transpose(2, 0, 1, 3)
+    kernel = variables["params"]["stem_conv2"]["conv"]["kernel"][0, 0]
+    expected = np.maximum(normalised(pooled) @ kernel, 0)
+    np.testing.assert_allclose(captured["stem_conv2"], expected, rtol=1e-3, atol=1e-2)
 
 
 def test_channels_of_mobilenets_squeezed_layers():

@@ -100,7 +100,7 @@ class CSPDarknet53(nn.Module):
         return outputs
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "cspdarknet53": dict(depths=(1, 2, 8, 8, 4)),
 }
 

@@ -76,7 +76,7 @@ class Darknet(nn.Module):
         return outputs
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "darknet53": dict(depths=(1, 2, 8, 8, 4)),
 }
 
@@ -107,7 +107,8 @@ def darknet(
         kernel_init=nn.initializers.variance_scaling(2.0, "fan_in", "normal"),
         dtype=dtype,
     )
-    return Darknet(**(dict(conv=conv, dtype=dtype) | VARIANTS[variant] | overrides))
+    fields: dict[str, Any] = dict(conv=conv, dtype=dtype)
+    return Darknet(**(fields | VARIANTS[variant] | overrides))
 
 
 def darknet_classifier(

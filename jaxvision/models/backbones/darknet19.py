@@ -58,7 +58,7 @@ class Darknet19(nn.Module):
         return outputs
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "darknet19": dict(depths=(1, 3, 3, 5, 5)),
 }
 

@@ -149,7 +149,7 @@ class DenseNet(nn.Module):
         return outputs
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "densenet121": dict(depths=(6, 12, 24, 16)),
     "densenet161": dict(depths=(6, 12, 36, 24), growth=48, stem_features=96),
     "densenet169": dict(depths=(6, 12, 32, 32)),

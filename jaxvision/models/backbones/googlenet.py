@@ -277,7 +277,7 @@ class GoogLeNetClassifier(nn.Module):
         return ClassifierOutput(logits, auxiliary) if train and auxiliary else logits
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "googlenet": dict(),
     "googlenet_original": dict(original=True),
 }

@@ -130,7 +130,7 @@ def _grid17(width: int) -> dict[str, Any]:
     return dict(branches=branches, pool_features=192)
 
 
-_GRID8 = dict(
+_GRID8: dict[str, Any] = dict(
     branches=(
         ("branch1x1", ((320, 1),)),
         ("branch3x3", ((384, 1),)),
@@ -289,7 +289,7 @@ class InceptionV3Classifier(nn.Module):
         return ClassifierOutput(logits, (auxiliary,)) if train and auxiliary is not None else logits
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "inception_v3": dict(),
 }
 

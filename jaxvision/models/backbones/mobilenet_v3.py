@@ -148,7 +148,7 @@ class MobileNetV3Classifier(nn.Module):
         return dense(self.num_classes, name="head")(x)
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "mobilenet_v3_small": dict(
         rows=(
             Row(3, 16, 16, True, False, 2),

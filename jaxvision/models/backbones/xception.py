@@ -132,7 +132,7 @@ class Xception(nn.Module):
         return outputs
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "xception": dict(middle=8),
 }
 
