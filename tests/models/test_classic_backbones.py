@@ -226,7 +226,10 @@ def test_stem_of_the_original_googlenet_pools_before_and_normalises_after_its_co
     @jax.jit
     def stem(variables, images):
         features, state = model.apply(
-            variables, images, train=False, capture_intermediates=lambda m, _: "stem" in m.name
+            variables,
+            images,
+            train=False,
+            capture_intermediates=lambda m, _: "stem" in (m.name or ""),
         )
         captured = {k: v["__call__"][0] for k, v in state["intermediates"].items()}
         return features[4], captured
