@@ -47,13 +47,14 @@ def avg_pool(
     Returns:
         Features [B, (H + 2 * padding - window) / stride + 1, ..., C], rounded down or up.
     """
-    return nn.avg_pool(
-        x,
+    mean = nn.avg_pool(
+        x.astype(jnp.float32),
         window_shape=(window, window),
         strides=(stride, stride),
         padding=_paddings(x, window, stride, padding, ceil_mode),
         count_include_pad=False,
     )
+    return mean.astype(x.dtype)
 
 
 def _paddings(
@@ -87,11 +88,11 @@ def adaptive_avg_pool(x: jax.Array, height: int, width: int) -> jax.Array:
     """
     if x.shape[1:3] == (height, width):
         return x
-    rows = jnp.asarray(_bins(x.shape[1], height), x.dtype)
-    columns = jnp.asarray(_bins(x.shape[2], width), x.dtype)
+    rows, columns = _bins(x.shape[1], height), _bins(x.shape[2], width)
     # TPUs multiply matrices in bfloat16 unless they are asked not to.
     highest = jax.lax.Precision.HIGHEST
-    return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision=highest)
+    mean = jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision=highest)
+    return mean.astype(x.dtype)
 
 
 def _bins(side: int, count: int) -> np.ndarray:

@@ -77,12 +77,14 @@ class AlexNetClassifier(nn.Module):
     Attributes:
         backbone: Network from images to {stride: features}.
         num_classes: K.
+        hidden: Units of each hidden layer.
         dropout: Probability of zeroing a value in training: after the hidden layers in the
             original, before them in the other.
     """
 
     backbone: AlexNet
     num_classes: int = 1000
+    hidden: int = 4096
     dropout: float = 0.5
 
     @nn.compact
@@ -105,7 +107,7 @@ class AlexNetClassifier(nn.Module):
         x = x.reshape(len(x), -1)
         for name in ("fc6", "fc7"):
             drop = nn.Dropout(self.dropout, deterministic=not train, name=f"{name}_dropout")
-            x = dense(x if original else drop(x), 4096, name)
+            x = dense(x if original else drop(x), self.hidden, name)
             x = drop(nn.relu(x)) if original else nn.relu(x)
         return dense(x, self.num_classes, "head")
 
@@ -139,7 +141,12 @@ def alexnet(variant: str, **overrides: Any) -> AlexNet:
 
 
 def alexnet_classifier(
-    variant: str, *, num_classes: int = 1000, dropout: float = 0.5, **overrides: Any
+    variant: str,
+    *,
+    num_classes: int = 1000,
+    hidden: int = 4096,
+    dropout: float = 0.5,
+    **overrides: Any,
 ) -> AlexNetClassifier:
     """Builds a classifier around `alexnet(variant, **overrides)`."""
-    return AlexNetClassifier(alexnet(variant, **overrides), num_classes, dropout)
+    return AlexNetClassifier(alexnet(variant, **overrides), num_classes, hidden, dropout)

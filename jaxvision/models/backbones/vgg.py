@@ -61,11 +61,13 @@ class VGGClassifier(nn.Module):
     Attributes:
         backbone: Network from images to {stride: features}.
         num_classes: K.
+        hidden: Units of each hidden layer.
         dropout: Probability of zeroing a hidden unit in training.
     """
 
     backbone: VGG
     num_classes: int = 1000
+    hidden: int = 4096
     dropout: float = 0.5
 
     @nn.compact
@@ -75,7 +77,7 @@ class VGGClassifier(nn.Module):
         x = x.reshape(len(x), -1)
         init = nn.initializers.normal(0.01)
         for name in ("fc6", "fc7"):
-            x = nn.Dense(4096, kernel_init=init, dtype=self.backbone.dtype, name=name)(x)
+            x = nn.Dense(self.hidden, kernel_init=init, dtype=self.backbone.dtype, name=name)(x)
             drop = nn.Dropout(self.dropout, deterministic=not train, name=f"{name}_dropout")
             x = drop(nn.relu(x))
         return nn.Dense(self.num_classes, kernel_init=init, dtype=jnp.float32, name="head")(x)
@@ -105,7 +107,12 @@ def vgg(variant: str, **overrides: Any) -> VGG:
 
 
 def vgg_classifier(
-    variant: str, *, num_classes: int = 1000, dropout: float = 0.5, **overrides: Any
+    variant: str,
+    *,
+    num_classes: int = 1000,
+    hidden: int = 4096,
+    dropout: float = 0.5,
+    **overrides: Any,
 ) -> VGGClassifier:
     """Builds a classifier around `vgg(variant, **overrides)`."""
-    return VGGClassifier(vgg(variant, **overrides), num_classes, dropout)
+    return VGGClassifier(vgg(variant, **overrides), num_classes, hidden, dropout)

@@ -65,11 +65,13 @@ class ZFNetClassifier(nn.Module):
     Attributes:
         backbone: Network from images to {stride: features}.
         num_classes: K.
+        hidden: Units of each hidden layer.
         dropout: Probability of zeroing a hidden unit in training.
     """
 
     backbone: ZFNet
     num_classes: int = 1000
+    hidden: int = 4096
     dropout: float = 0.5
 
     @nn.compact
@@ -79,7 +81,7 @@ class ZFNetClassifier(nn.Module):
         x = x.reshape(len(x), -1)
         init = nn.initializers.normal(0.01)
         for name in ("fc6", "fc7"):
-            x = nn.Dense(4096, kernel_init=init, dtype=self.backbone.dtype, name=name)(x)
+            x = nn.Dense(self.hidden, kernel_init=init, dtype=self.backbone.dtype, name=name)(x)
             drop = nn.Dropout(self.dropout, deterministic=not train, name=f"{name}_dropout")
             x = drop(nn.relu(x))
         return nn.Dense(self.num_classes, kernel_init=init, dtype=jnp.float32, name="head")(x)
@@ -103,7 +105,12 @@ def zfnet(variant: str, **overrides: Any) -> ZFNet:
 
 
 def zfnet_classifier(
-    variant: str, *, num_classes: int = 1000, dropout: float = 0.5, **overrides: Any
+    variant: str,
+    *,
+    num_classes: int = 1000,
+    hidden: int = 4096,
+    dropout: float = 0.5,
+    **overrides: Any,
 ) -> ZFNetClassifier:
     """Builds a classifier around `zfnet(variant, **overrides)`."""
-    return ZFNetClassifier(zfnet(variant, **overrides), num_classes, dropout)
+    return ZFNetClassifier(zfnet(variant, **overrides), num_classes, hidden, dropout)
