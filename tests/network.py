@@ -6,6 +6,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import traverse_util
 
 
 def shapes(model, height, width=None, train=False):
@@ -53,13 +54,12 @@ def step(model, height):
     return output, state.get("batch_stats", {}), variables.get("batch_stats", {})
 
 
-def initial(model, height, path):
-    """Returns one initial parameter; what it does not depend on is not computed."""
+def initial(model, height, paths):
+    """Returns {path: initial parameter}; what these do not depend on is not computed."""
 
     def pick(key):
-        value = model.init(key, jnp.zeros((1, height, height, 3)), train=False)["params"]
-        for name in path.split("/"):
-            value = value[name]
-        return value
+        variables = model.init(key, jnp.zeros((1, height, height, 3)), train=False)
+        flat = traverse_util.flatten_dict(variables["params"], sep="/")
+        return {path: flat[path] for path in paths}
 
-    return np.asarray(jax.jit(pick)(jax.random.key(0)))
+    return jax.tree.map(np.asarray, jax.jit(pick)(jax.random.key(0)))

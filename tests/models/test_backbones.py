@@ -13,8 +13,9 @@ from jaxvision.models.backbones.resnet_cifar import CIFARBlock
 FAMILIES = models._FAMILIES
 VARIANTS = [name for family in FAMILIES for name in family.variants]
 
-# Trainable parameters with the reference's classes: torchvision's for AlexNet, VGG, ResNet and
-# ResNeXt, timm's for SE-ResNet, counted by hand from the papers for the others.
+# Trainable parameters with the reference's classes and auxiliary heads: torchvision's for AlexNet,
+# VGG, GoogLeNet, Inception-v3, ResNet, ResNeXt, DenseNet and MobileNetV3, timm's for SE-ResNet,
+# Xception, Darknet-53 and CSPDarknet53, counted by hand from the papers for the others.
 PARAMETERS = {
     "lenet5": 60_000,
     "lenet5_modern": 61_706,
@@ -48,14 +49,35 @@ PARAMETERS = {
     "resnet44_cifar": 658_586,
     "resnet56_cifar": 853_018,
     "resnet110_cifar": 1_727_962,
+    "googlenet": 13_004_888,
+    "googlenet_original": 13_378_280,
+    "inception_v3": 27_161_264,
+    "densenet121": 7_978_856,
+    "densenet161": 28_681_000,
+    "densenet169": 14_149_480,
+    "densenet201": 20_013_928,
+    "densenet_bc_100_12": 769_162,
+    "mobilenet_v3_small": 2_542_856,
+    "mobilenet_v3_large": 5_483_032,
+    "xception": 22_855_952,
+    "darknet19": 20_842_376,
+    "darknet53": 41_609_928,
+    "cspdarknet53": 27_642_184,
 }
 # Sizes of images other than 224 x 224 x 3 and classes other than 1000.
-IMAGES = {"lenet5": (32, 32, 1), "lenet5_modern": (32, 32, 1), "alexnet_original": (227, 227, 3)}
+IMAGES = {
+    "lenet5": (32, 32, 1),
+    "lenet5_modern": (32, 32, 1),
+    "alexnet_original": (227, 227, 3),
+    "inception_v3": (299, 299, 3),
+}
 CLASSES = {
     name: 10
     for name in PARAMETERS
-    if name.startswith("lenet") or name.endswith(("_cifar", "_cifar10"))
+    if name.startswith(("lenet", "densenet_bc")) or name.endswith(("_cifar", "_cifar10"))
 }
+
+ROUNDED_UP = {2: (23, 36), 4: (12, 18), 8: (6, 9), 16: (3, 5), 32: (2, 3)}
 
 # Sizes of the maps at each stride: those that the papers print, and those of odd sizes, by hand.
 SIZES = {
@@ -78,6 +100,17 @@ SIZES = {
     ("resnet50", 97, 131): {4: (25, 33), 8: (13, 17), 16: (7, 9), 32: (4, 5)},
     ("seresnet50", 97, 131): {4: (24, 33), 8: (12, 17), 16: (6, 9), 32: (3, 5)},
     ("resnet20_cifar", 33, 30): {1: (33, 30), 2: (17, 15), 4: (9, 8)},
+    ("googlenet", 45, 61): {2: (23, 31), 4: (11, 15), 8: (5, 7), 16: (2, 3), 32: (1, 2)},
+    ("googlenet_original", 45, 61): {2: (23, 31), 4: (11, 15), 8: (5, 7), 16: (2, 3), 32: (1, 1)},
+    ("inception_v3", 75, 299): {2: (35, 147), 4: (15, 71), 8: (7, 35), 16: (3, 17), 32: (1, 8)},
+    ("densenet121", 45, 71): {2: (23, 36), 4: (12, 18), 8: (6, 9), 16: (3, 4), 32: (1, 2)},
+    ("densenet_bc_100_12", 32, 45): {1: (32, 45), 2: (16, 22), 4: (8, 11)},
+    ("mobilenet_v3_small", 45, 71): ROUNDED_UP,
+    ("mobilenet_v3_large", 45, 71): ROUNDED_UP,
+    ("xception", 45, 71): {2: (20, 33), 4: (10, 17), 8: (5, 9), 16: (3, 5), 32: (2, 3)},
+    ("darknet19", 45, 71): ROUNDED_UP,
+    ("darknet53", 45, 71): ROUNDED_UP,
+    ("cspdarknet53", 45, 71): ROUNDED_UP,
 }
 
 

@@ -17,7 +17,7 @@ from flax import linen as nn
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct
 from jaxvision.layers.initializers import torch_uniform
-from jaxvision.layers.pooling import max_pool
+from jaxvision.layers.pooling import avg_pool, max_pool
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 
 # Normal as in PyTorch; jax.nn.initializers.he_normal is truncated.
@@ -137,7 +137,7 @@ class DenseNet(nn.Module):
             if block > 1:
                 halve = NormActConv(x.shape[-1] // 2, 1, self.dtype, name=f"transition{block - 1}")
                 x = halve(x, train=train)
-                x = nn.avg_pool(x, window_shape=(2, 2), strides=(2, 2))
+                x = avg_pool(x, window=2, stride=2)
                 stride *= 2
             for i in range(depth):
                 layer = DenseLayer(

@@ -25,7 +25,7 @@ from jaxvision.layers.conv import ConvNormAct
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.initializers import uniform_bias
 from jaxvision.layers.local_response_norm import local_response_norm
-from jaxvision.layers.pooling import adaptive_avg_pool, max_pool
+from jaxvision.layers.pooling import adaptive_avg_pool, avg_pool, max_pool
 from jaxvision.models.classifier_output import ClassifierOutput
 
 caffe_xavier = nn.initializers.variance_scaling(1.0, "fan_in", "uniform")
@@ -210,7 +210,7 @@ class GoogLeNetAuxiliaryHead(nn.Module):
                 f"got {x.shape[1:3]}: use larger images or auxiliary=False"
             )
         else:
-            x = nn.avg_pool(x, window_shape=(5, 5), strides=(3, 3))
+            x = avg_pool(x, window=5, stride=3)
         x = _conv(self.original, self.dtype)(128, 1, name="conv")(x, train=train)
         x = x.reshape(len(x), -1)
         hidden = _dense(1024, self.original, x.shape[-1], bias=0.2, dtype=self.dtype, name="hidden")

@@ -22,7 +22,7 @@ from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.initializers import uniform_bias
-from jaxvision.layers.pooling import max_pool
+from jaxvision.layers.pooling import avg_pool, max_pool
 from jaxvision.models.classifier_output import ClassifierOutput
 
 Kernel = int | tuple[int, int]
@@ -233,7 +233,7 @@ class InceptionAuxiliaryHead(nn.Module):
                 "the auxiliary head takes maps of at least 17 x 17, which images of 299 x 299 "
                 f"have, got {x.shape[1:3]}: use larger images or auxiliary=False"
             )
-        x = nn.avg_pool(x, window_shape=(5, 5), strides=(3, 3))
+        x = avg_pool(x, window=5, stride=3)
         x = _conv(0.1, self.dtype)(128, 1, name="conv1")(x, train=train)
         x = _conv(0.01, self.dtype)(768, 5, padding=0, name="conv2")(x, train=train)
         x = x.astype(jnp.float32).mean((1, 2))
