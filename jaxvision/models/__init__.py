@@ -5,7 +5,10 @@ For example:
     variables = model.init(jax.random.key(0), images, train=False)
     logits = model.apply(variables, images, train=False)
 
-    features = models.backbone("resnet50").apply(variables, images, train=False)[32]
+    backbone = models.backbone("resnet50")
+    part = {name: tree["backbone"] for name, tree in variables.items()}
+    features = backbone.apply(part, images, train=False)  # {4, 8, 16, 32: [B, H', W', C]}
+
     detector = models.yolox("yolox_s", num_classes=80)
 """
 
