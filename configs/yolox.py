@@ -19,7 +19,9 @@ saturation and value multiplied; and images of 448 to 832 pixels.
 
 import dataclasses
 import functools
+from typing import Any
 
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jaxvision import models, pretrained
@@ -73,7 +75,10 @@ def get_config(arg: str = "") -> ConfigDict:
     config.seed = 0
     config.dtype = "auto"  # bfloat16 on GPU and TPU, float32 on CPU
     config.num_classes = 0  # 0: as many as the data names
-    config.weights = ""  # the authors' weights (.pth, .safetensors) to start from
+    config.backbone = ""  # one of models.variants(), as resnet50, in place of YOLOX's own
+    # The authors' weights (.pth, .safetensors) to start from; with a backbone, torchvision's or
+    # timm's of that.
+    config.weights = ""
 
     config.log_every = 20  # steps, as the next two
     config.eval_every = 0  # 0: the recipe's interval, `eval_epochs`
@@ -232,12 +237,16 @@ def build(config: ConfigDict) -> Experiment:
         on_fault=on_fault,
     )
 
+    dtype = compute_dtype(config.dtype)
     weights = None
     if config.class_weights:
         weights = tuple(class_weights(train, config.class_weights).tolist())
     task = YOLOXDetection(
         model=models.yolox(
-            config.variant, num_classes=len(classes), dtype=compute_dtype(config.dtype)
+            config.variant,
+            num_classes=len(classes),
+            dtype=dtype,
+            **_backbone(config.backbone, dtype),
         ),
         class_names=classes,
         center_radius=config.center_radius,
@@ -249,8 +258,10 @@ def build(config: ConfigDict) -> Experiment:
 
     start_from = None
     if config.weights:
-        _, variables = pretrained.load(f"yolox_{config.variant}", config.weights)
-        start_from = functools.partial(pretrained.transfer, variables)
+        name = config.backbone or f"yolox_{config.variant}"
+        _, variables = pretrained.load(name, config.weights)
+        part = "backbone" if config.backbone else None
+        start_from = functools.partial(pretrained.transfer, variables, part=part)
 
     learning_rate = quadratic_warm_up_cosine(
         config.learning_rate * config.batch_size,
@@ -278,6 +289,17 @@ def build(config: ConfigDict) -> Experiment:
         epoch_report=faults.report,
         class_names=classes,
     )
+
+
+def _backbone(name: str, dtype: jnp.dtype) -> dict[str, Any]:
+    """Returns the fields of a model with another backbone, which wants normalised images."""
+    if not name:
+        return {}
+    return {
+        "backbone": models.backbone(name, dtype=dtype),
+        "image_mean": (123.675, 116.28, 103.53),  # ImageNet's
+        "image_std": (58.395, 57.12, 57.375),
+    }
 
 
 def _train_samples(

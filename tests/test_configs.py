@@ -80,6 +80,16 @@ def test_yolox_takes_a_step(capsys):
     assert np.isfinite(float(logs["loss"]))
 
 
+def test_yolox_takes_a_step_over_another_backbone(capsys):
+    module, config = yolox_config("nano")
+    config.backbone = "resnet50"
+    experiment = module.build(config)
+    state, logs = step_once(experiment)
+    assert int(state.step) == 1 and np.isfinite(float(logs["loss"]))
+    assert set(state.params) == {"backbone", "head", "neck"}
+    assert state.params["backbone"]["stem"]["conv"]["kernel"].shape == (7, 7, 3, 64)
+
+
 def test_yolox_recipe_for_coco():
     config = load(ROOT / "configs/yolox.py").get_config("s,coco")
     assert (config.variant, config.data.source, config.image_size) == ("s", "coco", 640)

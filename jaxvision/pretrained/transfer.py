@@ -7,7 +7,9 @@ import numpy as np
 from flax import traverse_util
 
 
-def transfer(pretrained: Mapping[str, Any], initial: Mapping[str, Any]) -> dict[str, Any]:
+def transfer(
+    pretrained: Mapping[str, Any], initial: Mapping[str, Any], *, part: str | None = None
+) -> dict[str, Any]:
     """Fills fresh variables with pretrained ones; layers of another size stay as they are.
 
     That is what fine-tuning needs: the last layer of a detector or classifier has one output a
@@ -16,6 +18,8 @@ def transfer(pretrained: Mapping[str, Any], initial: Mapping[str, Any]) -> dict[
     Args:
         pretrained: Variables as `pretrained.load` returns them.
         initial: Freshly initialised variables of the same architecture.
+        part: Name of the one part of both that is filled, as `backbone` of a classifier for a
+            detector; the rest stays fresh, and the architectures may differ there.
 
     Returns:
         Variables of `initial`'s structure, numpy arrays or those of `initial`.
@@ -23,8 +27,8 @@ def transfer(pretrained: Mapping[str, Any], initial: Mapping[str, Any]) -> dict[
     Raises:
         ValueError: If the names differ, or if not even half of the parameters fit.
     """
-    source = cast(Mapping[tuple[str, ...], Any], traverse_util.flatten_dict(pretrained))
-    target = cast(Mapping[tuple[str, ...], Any], traverse_util.flatten_dict(initial))
+    source = _flat(pretrained, part)
+    target = _flat(initial, part)
     if source.keys() != target.keys():
         names = ["/".join(key) for key in source.keys() ^ target.keys()]
         raise ValueError(f"the weights are of another model: only one has {', '.join(names[:5])}")
@@ -41,4 +45,10 @@ def transfer(pretrained: Mapping[str, Any], initial: Mapping[str, Any]) -> dict[
         f"started from weights: {fitting:,} of {total:,} values"
         + (f"; fresh: {', '.join(fresh)}" if fresh else "")
     )
-    return traverse_util.unflatten_dict(filled)
+    return traverse_util.unflatten_dict(_flat(initial) | filled)
+
+
+def _flat(variables: Mapping[str, Any], part: str | None = None) -> dict[tuple[str, ...], Any]:
+    """Returns variables by (collection, name, ...), of the part alone if there is one."""
+    flat = cast(Mapping[tuple[str, ...], Any], traverse_util.flatten_dict(variables))
+    return {key: value for key, value in flat.items() if part in (None, key[1])}

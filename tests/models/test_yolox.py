@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 from flax import traverse_util
 
 from jaxvision import models
@@ -122,3 +123,47 @@ def test_box_biases_start_uniform_within_one_over_root_of_fan_in(initial):
 
 def test_every_variant_is_in_the_catalogue():
     assert set(VARIANTS) <= set(models.variants())
+
+
+def test_any_backbone_goes_under_the_pyramid():
+    backbone = models.backbone("resnet18")
+    model = models.yolox("s", num_classes=3, backbone=backbone)
+    images = jnp.zeros((1, 64, 96, 3))
+    variables = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+    own = jax.eval_shape(lambda: backbone.init(jax.random.key(0), images, train=False))
+    assert variables["params"]["backbone"] == own["params"]
+    # Its channels go through the pyramid.
+    assert variables["params"]["neck"]["lateral5"]["conv"]["kernel"].shape == (1, 1, 512, 256)
+    output = jax.eval_shape(lambda v: model.apply(v, images, train=False), variables)
+    assert output.class_logits.shape == (1, 8 * 12 + 4 * 6 + 2 * 3, 3)
+
+
+def test_another_backbone_gets_the_images_that_it_wants():
+    class Seen(nn.Module):
+        @nn.compact
+        def __call__(self, images, *, train):
+            self.sow("intermediates", "images", images)
+            return {s: jnp.zeros((1, 32 // s, 32 // s, 8)) for s in (8, 16, 32)}
+
+    model = models.yolox(
+        "nano", num_classes=1, backbone=Seen(), image_mean=(1, 2, 3), image_std=(2, 4, 5)
+    )
+    images = jnp.full((1, 32, 32, 3), 8, jnp.uint8)
+    _, found = model.init_with_output(
+        jax.random.key(0), images, train=False, mutable=["params", "batch_stats", "intermediates"]
+    )
+    (seen,) = found["intermediates"]["backbone"]["images"]
+    np.testing.assert_allclose(seen[0, 5, 5], [3.5, 1.5, 1.0])
+
+
+def test_backbone_without_the_strides_of_the_pyramid():
+    class Coarse(nn.Module):
+        @nn.compact
+        def __call__(self, images, *, train):
+            return {4: images, 8: images}
+
+    model = models.yolox("nano", num_classes=1, backbone=Coarse())
+    with pytest.raises(ValueError, match=r"strides \(8, 16, 32\), got \(4, 8\)"):
+        jax.eval_shape(
+            lambda: model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=False)
+        )

@@ -38,3 +38,13 @@ def test_another_model_is_an_error():
 def test_another_size_is_an_error():
     with pytest.raises(ValueError, match="another size of model: 0 of 48 values fit"):
         transfer(variables(2, features=16), variables(2, features=8))
+
+
+def test_one_part_is_taken_where_the_rest_is_another_model(capsys):
+    detector = variables(2)
+    detector["params"]["neck"] = {"kernel": np.zeros((4, 4))}
+    result = transfer(variables(5, value=1.0), detector, part="body")
+    assert result["params"]["body"]["kernel"].min() == 1
+    assert result["batch_stats"]["body"]["mean"].min() == 1
+    assert result["params"]["neck"]["kernel"].max() == result["params"]["head"]["kernel"].max() == 0
+    assert "started from weights: 32 of 32 values" in capsys.readouterr().out

@@ -32,6 +32,10 @@ class YOLOX(nn.Module):
         width: Multiplies the channels.
         depthwise: Whether 3 x 3 convolutions are depthwise separable (nano).
         darknet53: Whether backbone and pyramid are YOLOv3's, with leaky ReLU throughout.
+        backbone: Takes the place of the paper's: any network to {8, 16, 32: features}, as
+            `models.backbone` builds them. The pyramid has its channels.
+        image_mean: Subtracted from the images' channels, as another backbone may want it.
+        image_std: Divides them after that.
         dtype: Of the computation; parameters, statistics and predictions are float32.
     """
 
@@ -40,6 +44,9 @@ class YOLOX(nn.Module):
     width: float = 1.0
     depthwise: bool = False
     darknet53: bool = False
+    backbone: nn.Module | None = None
+    image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    image_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -67,17 +74,22 @@ class YOLOX(nn.Module):
             functools.partial(DepthwiseSeparable, **block.keywords) if self.depthwise else block
         )
         if self.darknet53:
-            backbone = Darknet(block, pyramid_pooling=True, dtype=self.dtype, name="backbone")
+            own = functools.partial(Darknet, block, pyramid_pooling=True, dtype=self.dtype)
             neck = FPN(block, name="neck")
         else:
-            backbone = CSPDarknet(
-                self.depth, self.width, block, spatial, self.dtype, name="backbone"
-            )
+            own = functools.partial(CSPDarknet, self.depth, self.width, block, spatial, self.dtype)
             neck = PAFPN(self.depth, block, spatial, name="neck")
+        # A field that is a module brings its own name, which is the field's.
+        backbone = self.backbone or own(name="backbone")
         head = DecoupledHead(
             self.num_classes, int(256 * self.width), block, spatial, self.dtype, name="head"
         )
-        features = backbone(images, train=train)
+        mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
+        features = backbone((images.astype(jnp.float32) - mean) / std, train=train)
+        if not set(STRIDES) <= set(features):
+            raise ValueError(
+                f"the backbone must have features at strides {STRIDES}, got {tuple(features)}"
+            )
         return head(neck(features, train=train), train=train)
 
 
