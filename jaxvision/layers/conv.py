@@ -13,37 +13,42 @@ Activation = Callable[[jax.Array], jax.Array]
 
 
 class ConvNormAct(nn.Module):
-    """A k x k convolution without bias, padded by k // 2 on each side, then norm and activation.
+    """A k x k convolution without bias, then norm and activation.
 
     Attributes:
         features: Output channels.
-        kernel_size: Side of the filter, odd.
+        kernel_size: Side of the filter, odd, or its height and width.
         stride: Spatial stride.
         groups: Groups of the convolution.
         act: Activation, or None for none.
         norm: Factory of the normalisation.
         kernel_init: Initialiser of the kernel.
         dtype: Of the computation; parameters are float32.
+        padding: Pixels on each side, or None for half of the filter, k // 2.
     """
 
     features: int
-    kernel_size: int = 3
+    kernel_size: int | tuple[int, int] = 3
     stride: int = 1
     groups: int = 1
     act: Activation | None = nn.relu
     norm: Callable[..., nn.Module] = BatchNorm
     kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
     dtype: jnp.dtype = jnp.float32
+    padding: int | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps [B, H, W, C] to [B, ceil(H / stride), ceil(W / stride), features]."""
+        """Maps [B, H, W, C] to [B, ceil(H / stride), ceil(W / stride), features] if half padded."""
+        size = self.kernel_size
+        kernel = (size, size) if isinstance(size, int) else size
+        # SAME would pad a stride of 2 on the far side only.
+        pads = [k // 2 if self.padding is None else self.padding for k in kernel]
         x = nn.Conv(
             self.features,
-            (self.kernel_size, self.kernel_size),
+            kernel,
             strides=(self.stride, self.stride),
-            # SAME would pad a stride of 2 on the far side only.
-            padding=self.kernel_size // 2,
+            padding=[(pad, pad) for pad in pads],
             feature_group_count=self.groups,
             use_bias=False,
             kernel_init=self.kernel_init,

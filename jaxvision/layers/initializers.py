@@ -40,3 +40,13 @@ def prior_bias(probability: float) -> Initializer:
         probability: Initial output of the sigmoid, in (0, 1).
     """
     return jax.nn.initializers.constant(-math.log((1 - probability) / probability))
+
+
+def he_normal_fan_out() -> Initializer:
+    """Kernels from N(0, 2 / fan_out), torchvision's for convolutions before a ReLU.
+
+    He et al. 2015, https://arxiv.org/abs/1502.01852, equation 14: keeps the variance of gradients,
+    where `jax.nn.initializers.he_normal` keeps that of activations. PyTorch's normal is not
+    truncated, so this one is not either.
+    """
+    return jax.nn.initializers.variance_scaling(2.0, "fan_out", "normal")

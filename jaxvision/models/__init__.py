@@ -1,17 +1,102 @@
 """Networks only, arrays in, arrays out: the catalogue.
 
 For example:
-    model = models.yolox("yolox_s", num_classes=80)
+    model = models.classifier("resnet50", num_classes=10)
     variables = model.init(jax.random.key(0), images, train=False)
-    predictions = model.apply(variables, images, train=False)
+    logits = model.apply(variables, images, train=False)
+
+    features = models.backbone("resnet50").apply(variables, images, train=False)[32]
+    detector = models.yolox("yolox_s", num_classes=80)
 """
 
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from flax import linen as nn
+
+from jaxvision.models.backbones import csp_darknet53 as _csp_darknet53
+from jaxvision.models.backbones import darknet as _darknet
+from jaxvision.models.backbones import darknet19 as _darknet19
+from jaxvision.models.backbones import densenet as _densenet
+from jaxvision.models.backbones import googlenet as _googlenet
+from jaxvision.models.backbones import inception_v3 as _inception_v3
+from jaxvision.models.backbones import mobilenet_v3 as _mobilenet_v3
+from jaxvision.models.backbones import resnet as _resnet
+from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.yolox import yolox
 
-__all__ = ["variants", "yolox"]
+__all__ = ["backbone", "classifier", "variants", "yolox"]
+
+
+class _Family(NamedTuple):
+    variants: Mapping[str, Any]
+    backbone: Callable[..., nn.Module]
+    classifier: Callable[..., nn.Module]
+
+
+# A new family is one import and one row.
+_FAMILIES = (
+    _Family(_googlenet.VARIANTS, _googlenet.googlenet, _googlenet.googlenet_classifier),
+    _Family(
+        _inception_v3.VARIANTS, _inception_v3.inception_v3, _inception_v3.inception_v3_classifier
+    ),
+    _Family(_resnet.VARIANTS, _resnet.resnet, _resnet.resnet_classifier),
+    _Family(_densenet.VARIANTS, _densenet.densenet, _densenet.densenet_classifier),
+    _Family(
+        _mobilenet_v3.VARIANTS, _mobilenet_v3.mobilenet_v3, _mobilenet_v3.mobilenet_v3_classifier
+    ),
+    _Family(_xception.VARIANTS, _xception.xception, _xception.xception_classifier),
+    _Family(_darknet19.VARIANTS, _darknet19.darknet19, _darknet19.darknet19_classifier),
+    _Family(_darknet.VARIANTS, _darknet.darknet, _darknet.darknet_classifier),
+    _Family(
+        _csp_darknet53.VARIANTS,
+        _csp_darknet53.csp_darknet53,
+        _csp_darknet53.csp_darknet53_classifier,
+    ),
+)
 
 
 def variants() -> tuple[str, ...]:
     """Names of all models, in the order of the catalogue."""
-    return (*_yolox.VARIANTS,)
+    return (*(name for family in _FAMILIES for name in family.variants), *_yolox.VARIANTS)
+
+
+def backbone(name: str, **overrides: Any) -> nn.Module:
+    """Builds a network from images [B, H, W, 3] to {stride: features [B, H', W', C]}.
+
+    Args:
+        name: A variant, as `variants` lists them.
+        **overrides: Fields of the family's backbone.
+
+    Raises:
+        ValueError: If there is no such backbone; the message names those spelt alike.
+    """
+    return _family(name).backbone(name, **overrides)
+
+
+def classifier(name: str, *, num_classes: int | None = None, **overrides: Any) -> nn.Module:
+    """Builds a network from images [B, H, W, 3] to logits [B, K] in float32.
+
+    Args:
+        name: A variant, as `variants` lists them.
+        num_classes: K, by default that of the reference: 1000 for ImageNet's networks, 10 for
+            those of MNIST and CIFAR-10.
+        **overrides: Options of the family's factory, such as fields of its backbone.
+
+    Raises:
+        ValueError: If there is no such classifier; the message names those spelt alike.
+    """
+    if num_classes is not None:
+        overrides["num_classes"] = num_classes
+    return _family(name).classifier(name, **overrides)
+
+
+def _family(name: str) -> _Family:
+    for family in _FAMILIES:
+        if name in family.variants:
+            return family
+    known = [n for family in _FAMILIES for n in family.variants]
+    near = difflib.get_close_matches(name, known, n=5)
+    raise ValueError(f"name must be one of {', '.join(near or known)}, got {name}")

@@ -1,18 +1,66 @@
 """Reference checkpoints to our variables, strictly: every tensor used, every variable filled."""
 
 import os
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from jaxvision.pretrained import yolox
+from jaxvision.pretrained import (
+    darknet,
+    densenet,
+    inception_v3,
+    mobilenet_v3,
+    resnet,
+    xception,
+    yolox,
+)
+from jaxvision.pretrained.layout import to_flax_layout
 from jaxvision.pretrained.read import read_state
 
-FAMILIES = (yolox,)
+State = Mapping[str, np.ndarray]
+
+
+class Family(NamedTuple):
+    """How the weights of a family of models are read; its module's functions, one row each.
+
+    Attributes:
+        names: Variants, as `models.variants()` lists them.
+        build: Maps (name, state) to the model that these weights belong to, with as many classes.
+        reference_name: Maps (name, path of a variable without its collection) to the name of the
+            tensor that fills it.
+        adapt: Maps (name, path, value in Flax's layout) to the value to store.
+        canonical: Maps (name, state) to a state under the names of `reference_name`, where
+            weights go round under others, too.
+        template_size: Maps a name to the side in pixels of an image that the model takes.
+    """
+
+    names: Collection[str]
+    build: Callable[[str, State], nn.Module]
+    reference_name: Callable[[str, str], str]
+    adapt: Callable[[str, str, np.ndarray], np.ndarray] = lambda name, path, value: value
+    canonical: Callable[[str, State], State] = lambda name, state: state
+    template_size: Callable[[str], int] = lambda name: 64
+
+
+FAMILIES = (
+    Family(yolox.NAMES, yolox.build, yolox.reference_name, yolox.adapt),
+    Family(googlenet.NAMES, googlenet.build, googlenet.reference_name, googlenet.adapt),
+    Family(
+        inception_v3.NAMES,
+        inception_v3.build,
+        inception_v3.reference_name,
+        template_size=inception_v3.template_size,
+    ),
+    Family(resnet.NAMES, resnet.build, resnet.reference_name, canonical=resnet.canonical),
+    Family(densenet.NAMES, densenet.build, densenet.reference_name, canonical=densenet.canonical),
+    Family(mobilenet_v3.NAMES, mobilenet_v3.build, mobilenet_v3.reference_name),
+    Family(xception.NAMES, xception.build, xception.reference_name),
+    Family(darknet.NAMES, darknet.build, darknet.reference_name),
+)
 
 
 def load(
@@ -35,17 +83,18 @@ def load(
         ValueError: If there is no such variant, or names or shapes of the weights are not those
             of the reference; the message lists what is left over on both sides.
     """
-    family = next((f for f in FAMILIES if name in f.NAMES), None)
+    family = next((f for f in FAMILIES if name in f.names), None)
     if family is None:
-        known = ", ".join(n for f in FAMILIES for n in f.NAMES)
+        known = ", ".join(n for f in FAMILIES for n in f.names)
         raise ValueError(f"name must be one of {known}, got {name}")
     state = read_state(path_or_state)
     model = family.build(name, state)
-    images = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
+    side = family.template_size(name)
+    images = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
     template = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
     variables = fill(
         template,
-        state,
+        family.canonical(name, state),
         lambda path: family.reference_name(name, path),
         lambda path, value: family.adapt(name, path, value),
     )
@@ -100,10 +149,3 @@ def fill(
     if problems:
         raise ValueError("the weights do not fit the model\n" + "\n".join(problems))
     return traverse_util.unflatten_dict(filled)
-
-
-def to_flax_layout(value: np.ndarray) -> np.ndarray:
-    """Turns a PyTorch tensor's axes to Flax's: OIHW to HWIO, [out, in] to [in, out]."""
-    if value.ndim == 4:
-        return value.transpose(2, 3, 1, 0)
-    return value.T if value.ndim == 2 else value

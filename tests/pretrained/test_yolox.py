@@ -13,7 +13,7 @@ from jaxvision.models.detection.yolox import STRIDES, VARIANTS
 from jaxvision.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from jaxvision.ops.points import anchor_points
 from jaxvision.pretrained import yolox as names
-from jaxvision.pretrained.load import to_flax_layout
+from jaxvision.pretrained.layout import to_flax_layout
 from jaxvision.tasks.yolox_detection import YOLOXDetection
 
 FORWARD, TRAINING = 1e-4, 1e-3

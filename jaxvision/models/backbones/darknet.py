@@ -1,15 +1,21 @@
-"""Darknet-53, the backbone of YOLOv3.
+"""Darknet-53, the backbone of YOLOv3, and the ImageNet classifier on it.
 
 YOLOv3, Redmon and Farhadi 2018, https://arxiv.org/abs/1804.02767, table 1. YOLOX puts YOLOv3-SPP's
-block of five convolutions around spatial pyramid pooling on top of it.
+block of five convolutions around spatial pyramid pooling on top of it. As a classifier it is the
+authors' darknet53.cfg; kernels start from N(0, 2 / fan_in) as their code draws them.
 """
+
+import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.conv import ConvNormAct
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.spatial_pyramid_pooling import SpatialPyramidPooling
+from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 
 
 class DarknetBlock(nn.Module):
@@ -68,3 +74,54 @@ class Darknet(nn.Module):
             x = self.conv(half, 1, name="spp_conv4")(x, train=train)
             outputs[2**stage] = x
         return outputs
+
+
+VARIANTS = {
+    "darknet53": dict(depths=(1, 2, 8, 8, 4)),
+}
+
+
+def darknet(
+    variant: str,
+    *,
+    negative_slope: float = 0.1,
+    dtype: jnp.dtype = jnp.float32,
+    **overrides: Any,
+) -> Darknet:
+    """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
+
+    Args:
+        variant: A name of `VARIANTS`.
+        negative_slope: Of the leaky ReLU after every convolution.
+        dtype: Of the computation.
+        **overrides: Fields of `Darknet`.
+
+    Raises:
+        ValueError: If there is no such variant.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
+    conv = functools.partial(
+        ConvNormAct,
+        act=functools.partial(nn.leaky_relu, negative_slope=negative_slope),
+        kernel_init=nn.initializers.variance_scaling(2.0, "fan_in", "normal"),
+        dtype=dtype,
+    )
+    return Darknet(**(dict(conv=conv, dtype=dtype) | VARIANTS[variant] | overrides))
+
+
+def darknet_classifier(
+    variant: str, *, num_classes: int = 1000, **overrides: Any
+) -> PooledClassifier:
+    """Builds a classifier on `darknet(variant, **overrides)`.
+
+    Args:
+        variant: A name of `VARIANTS`.
+        num_classes: K.
+        **overrides: What `darknet` takes.
+
+    Raises:
+        ValueError: If there is no such variant.
+    """
+    kernel_init = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+    return PooledClassifier(darknet(variant, **overrides), num_classes, kernel_init=kernel_init)

@@ -1,0 +1,101 @@
+"""Pooling that flax lacks: windows that hang over the edge, and bins for any input size."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+
+def max_pool(
+    x: jax.Array, window: int, stride: int, padding: int = 0, ceil_mode: bool = False
+) -> jax.Array:
+    """Takes maxima over windows, as PyTorch does.
+
+    Args:
+        x: Features [B, H, W, C].
+        window: Side of the windows.
+        stride: Distance of the windows.
+        padding: Added on each side; it never wins.
+        ceil_mode: Whether a last window may hang over the edge, as in Caffe, instead of rows and
+            columns that fill no window being left out.
+
+    Returns:
+        Features [B, (H + 2 * padding - window) / stride + 1, ..., C], rounded down or up.
+    """
+    return nn.max_pool(
+        x,
+        window_shape=(window, window),
+        strides=(stride, stride),
+        padding=_paddings(x, window, stride, padding, ceil_mode),
+    )
+
+
+def avg_pool(
+    x: jax.Array, window: int, stride: int, padding: int = 0, ceil_mode: bool = False
+) -> jax.Array:
+    """Takes means over the pixels of windows that are not padding.
+
+    Args:
+        x: Features [B, H, W, C].
+        window: Side of the windows.
+        stride: Distance of the windows.
+        padding: Added on each side; it does not count.
+        ceil_mode: Whether a last window may hang over the edge, as in `max_pool`.
+
+    Returns:
+        Features [B, (H + 2 * padding - window) / stride + 1, ..., C], rounded down or up.
+    """
+    return nn.avg_pool(
+        x,
+        window_shape=(window, window),
+        strides=(stride, stride),
+        padding=_paddings(x, window, stride, padding, ceil_mode),
+        count_include_pad=False,
+    )
+
+
+def _paddings(
+    x: jax.Array, window: int, stride: int, padding: int, ceil_mode: bool
+) -> list[tuple[int, int]]:
+    """Padding before and behind, rows first, with which rounding down gives the right size."""
+    paddings = []
+    for side in x.shape[1:3]:
+        free = side + 2 * padding - window
+        steps = free // stride
+        # A window that would start in the padding behind the input sees nothing of it.
+        if ceil_mode and free % stride and (steps + 1) * stride < side + padding:
+            steps += 1
+        paddings.append((padding, max(padding, steps * stride + window - side - padding)))
+    return paddings
+
+
+def adaptive_avg_pool(x: jax.Array, height: int, width: int) -> jax.Array:
+    """Takes means over a fixed number of bins, whatever the size of the input.
+
+    Bin i of n spans rows floor(i * H / n) to ceil((i + 1) * H / n), as in PyTorch: bins overlap
+    where n does not divide H, and repeat rows where n exceeds H.
+
+    Args:
+        x: Features [B, H, W, C].
+        height: Number of bins along the rows.
+        width: Number of bins along the columns.
+
+    Returns:
+        Features [B, height, width, C].
+    """
+    if x.shape[1:3] == (height, width):
+        return x
+    rows = jnp.asarray(_bins(x.shape[1], height), x.dtype)
+    columns = jnp.asarray(_bins(x.shape[2], width), x.dtype)
+    # TPUs multiply matrices in bfloat16 unless they are asked not to.
+    highest = jax.lax.Precision.HIGHEST
+    return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision=highest)
+
+
+def _bins(side: int, count: int) -> np.ndarray:
+    """Weights [count, side] of the pixels in the mean of each bin."""
+    weights = np.zeros((count, side), np.float32)
+    for i in range(count):
+        start, stop = i * side // count, -(-(i + 1) * side // count)
+        weights[i, start:stop] = 1 / (stop - start)
+    return weights
