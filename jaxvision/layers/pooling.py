@@ -1,5 +1,7 @@
 """Pooling that flax lacks: windows that hang over the edge, and bins for any input size."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,7 +58,7 @@ def avg_pool(
 
 def _paddings(
     x: jax.Array, window: int, stride: int, padding: int, ceil_mode: bool
-) -> list[tuple[int, int]]:
+) -> Any:  # flax annotates what takes these pairs as str.
     """Padding before and behind, rows first, with which rounding down gives the right size."""
     paddings = []
     for side in x.shape[1:3]:

@@ -15,15 +15,21 @@ from typing import Any, NamedTuple
 
 from flax import linen as nn
 
+from jaxvision.models.backbones import alexnet as _alexnet
 from jaxvision.models.backbones import csp_darknet53 as _csp_darknet53
 from jaxvision.models.backbones import darknet as _darknet
 from jaxvision.models.backbones import darknet19 as _darknet19
 from jaxvision.models.backbones import densenet as _densenet
 from jaxvision.models.backbones import googlenet as _googlenet
 from jaxvision.models.backbones import inception_v3 as _inception_v3
+from jaxvision.models.backbones import lenet as _lenet
 from jaxvision.models.backbones import mobilenet_v3 as _mobilenet_v3
+from jaxvision.models.backbones import nin as _nin
 from jaxvision.models.backbones import resnet as _resnet
+from jaxvision.models.backbones import resnet_cifar as _resnet_cifar
+from jaxvision.models.backbones import vgg as _vgg
 from jaxvision.models.backbones import xception as _xception
+from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.yolox import yolox
 
@@ -38,11 +44,19 @@ class _Family(NamedTuple):
 
 # A new family is one import and one row.
 _FAMILIES = (
+    _Family(_lenet.VARIANTS, _lenet.lenet, _lenet.lenet_classifier),
+    _Family(_alexnet.VARIANTS, _alexnet.alexnet, _alexnet.alexnet_classifier),
+    _Family(_zfnet.VARIANTS, _zfnet.zfnet, _zfnet.zfnet_classifier),
+    _Family(_nin.VARIANTS, _nin.nin, _nin.nin_classifier),
+    _Family(_vgg.VARIANTS, _vgg.vgg, _vgg.vgg_classifier),
     _Family(_googlenet.VARIANTS, _googlenet.googlenet, _googlenet.googlenet_classifier),
     _Family(
         _inception_v3.VARIANTS, _inception_v3.inception_v3, _inception_v3.inception_v3_classifier
     ),
     _Family(_resnet.VARIANTS, _resnet.resnet, _resnet.resnet_classifier),
+    _Family(
+        _resnet_cifar.VARIANTS, _resnet_cifar.resnet_cifar, _resnet_cifar.resnet_cifar_classifier
+    ),
     _Family(_densenet.VARIANTS, _densenet.densenet, _densenet.densenet_classifier),
     _Family(
         _mobilenet_v3.VARIANTS, _mobilenet_v3.mobilenet_v3, _mobilenet_v3.mobilenet_v3_classifier

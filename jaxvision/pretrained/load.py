@@ -10,11 +10,14 @@ from flax import linen as nn
 from flax import traverse_util
 
 from jaxvision.pretrained import (
+    alexnet,
     darknet,
     densenet,
+    googlenet,
     inception_v3,
     mobilenet_v3,
     resnet,
+    vgg,
     xception,
     yolox,
 )
@@ -48,6 +51,8 @@ class Family(NamedTuple):
 
 FAMILIES = (
     Family(yolox.NAMES, yolox.build, yolox.reference_name, yolox.adapt),
+    Family(alexnet.NAMES, alexnet.build, alexnet.reference_name, alexnet.adapt),
+    Family(vgg.NAMES, vgg.build, vgg.reference_name, vgg.adapt, vgg.canonical),
     Family(googlenet.NAMES, googlenet.build, googlenet.reference_name, googlenet.adapt),
     Family(
         inception_v3.NAMES,

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jaxvision.models.backbones.resnet import VARIANTS, ResNetClassifier, resnet_classifier
+from jaxvision.models.backbones.pooled_classifier import PooledClassifier
+from jaxvision.models.backbones.resnet import VARIANTS, resnet_classifier
 
 NAMES = VARIANTS
 
@@ -31,7 +32,7 @@ _TABLE = (
 _LEGACY = ((r"^layer0\.", ""), (r"\.se_module\.", ".se."), (r"^last_linear\.", "fc."))
 
 
-def build(name: str, state: Mapping[str, np.ndarray]) -> ResNetClassifier:
+def build(name: str, state: Mapping[str, np.ndarray]) -> PooledClassifier:
     """Builds the variant with as many classes as the weights have, at the strides they need."""
     overrides = {}
     if name.startswith("seresnet") and "conv1.weight" in state:

@@ -24,6 +24,7 @@ from jaxvision.layers.initializers import he_normal_fan_out, torch_uniform, unif
 from jaxvision.layers.pooling import max_pool
 from jaxvision.layers.squeeze_excitation import SqueezeExcitation
 from jaxvision.layers.stochastic_depth import StochasticDepth, linear_rates
+from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 
 
 class ResidualBlock(nn.Module):
@@ -142,32 +143,9 @@ class ResNet(nn.Module):
         return outputs
 
 
-class ResNetClassifier(nn.Module):
-    """A ResNet, the mean over its last map, and a dense layer.
-
-    Attributes:
-        backbone: Network from images to {stride: features}.
-        num_classes: K.
-    """
-
-    backbone: ResNet
-    num_classes: int = 1000
-
-    @nn.compact
-    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """Maps images [B, H, W, 3] to logits [B, K] in float32."""
-        x = self.backbone(images, train=train)[32].astype(jnp.float32).mean((1, 2))
-        return nn.Dense(
-            self.num_classes,
-            kernel_init=torch_uniform(),
-            bias_init=uniform_bias(x.shape[-1]),
-            name="head",
-        )(x)
-
-
 _SE_RESNET = dict(squeeze_excitation=True, stride_in_1x1=True, ceil_pool=True)
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "resnet18": dict(depths=(2, 2, 2, 2), bottleneck=False),
     "resnet34": dict(depths=(3, 4, 6, 3), bottleneck=False),
     "resnet50": dict(depths=(3, 4, 6, 3)),
@@ -195,6 +173,12 @@ def resnet(variant: str, **overrides: Any) -> ResNet:
 
 def resnet_classifier(
     variant: str, *, num_classes: int = 1000, **overrides: Any
-) -> ResNetClassifier:
+) -> PooledClassifier:
     """Builds a classifier around `resnet(variant, **overrides)`."""
-    return ResNetClassifier(resnet(variant, **overrides), num_classes)
+    backbone = resnet(variant, **overrides)
+    return PooledClassifier(
+        backbone,
+        num_classes,
+        kernel_init=torch_uniform(),
+        bias_init=uniform_bias(2048 if backbone.bottleneck else 512),
+    )
