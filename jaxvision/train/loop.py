@@ -17,6 +17,7 @@ from jaxvision.train.evaluate import Evaluation, evaluate
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.guard import FiniteGuard
 from jaxvision.train.interrupt import interruptible
+from jaxvision.train.patience import Patience
 from jaxvision.train.progress import Progress, duration
 from jaxvision.train.state import TrainState, create_state
 from jaxvision.train.step import make_step
@@ -67,6 +68,10 @@ def _run(
     if latest is not None and latest >= total:
         print(f"already finished: {workdir} has all {total} steps; more epochs continue it")
         return Outcome.FINISHED
+    patience = Patience(experiment.patience, experiment.best, workdir, latest or 0)
+    if patience.over:
+        print(f"already finished: {workdir}: {patience}; a larger patience continues it")
+        return Outcome.FINISHED
 
     first_eval_batches = list(itertools.islice(experiment.eval_data, 2))
     batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(latest or 0)))
@@ -85,6 +90,7 @@ def _run(
     state = restored or state
     start = int(state.step)
     if start != (latest or 0):  # the newest checkpoint could not be read
+        patience = Patience(experiment.patience, experiment.best, workdir, start)
         batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(start)))
         first_batch = next(batches)
 
@@ -134,6 +140,7 @@ def _run(
             found = evaluate(experiment.task, predict, state.evaluated, experiment.eval_data, mesh)
             final = evaluated = found.metrics
             _record(experiment, writer, step, found)
+            patience.see(evaluated)
             spent = time.perf_counter() - before
             progress.pause(spent)
             window_start += spent
@@ -148,6 +155,9 @@ def _run(
             checkpoints.wait()
             print(f"stopped after step {step}, which is saved; the same command continues")
             return Outcome.INTERRUPTED
+        if patience.over and step < total:
+            progress.message(f"stopped early after step {step}: {patience}")
+            break
     progress.close()
     checkpoints.wait()
     print(f"\n{table(final)}\n\ndone in {duration(time.perf_counter() - started)}: {workdir}")
@@ -180,6 +190,9 @@ def _record(experiment: Experiment, writer: MetricWriter, step: int, found: Eval
     writer.write(step, {f"val/{k}": v for k, v in found.metrics.items()})
     if experiment.draw is not None:
         writer.picture(step, "predictions", experiment.draw(found.predictions, found.batch))
+    if experiment.figures is not None:
+        for name, image in experiment.figures(found.metric).items():
+            writer.picture(step, name, image)
 
 
 def _short(metrics: dict[str, float]) -> str:

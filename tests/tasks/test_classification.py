@@ -97,9 +97,15 @@ def small():
     return task, batch, *jax.jit(task.init)(jax.random.key(0), batch)
 
 
-def loss_of(task, params, state, batch, seed=0):
-    loss = jax.jit(task.loss)(params, state, batch, step=jnp.int32(0), key=jax.random.key(seed))
+def loss_of(task, params, state, batch):
+    loss = jax.jit(task.loss)(params, state, batch, step=jnp.int32(0), key=jax.random.key(0))
     return jax.device_get((loss.value, loss.logs, loss.state))
+
+
+def values_of(task, params, state, batch, seeds):
+    loss = jax.jit(task.loss)
+    keys = map(jax.random.key, seeds)
+    return [float(loss(params, state, batch, step=jnp.int32(0), key=k).value) for k in keys]
 
 
 def test_loss_is_the_mean_over_the_batch_of_the_normalised_images(small):
@@ -133,13 +139,13 @@ def test_initialisation_leaves_the_statistics_at_their_start(small):
 
 
 @pytest.mark.parametrize(
-    "options", [dict(mixup=0.2), dict(cutmix=1.0), dict(mixup=0.2, cutmix=1.0), dict(erase=1.0)]
+    "options", [dict(mixup=0.2, cutmix=1.0), dict(erase=1.0)], ids=["mixing", "erasing"]
 )
 def test_mixing_draws_from_the_key(small, options):
     task, batch, params, state = small
     mixed = dataclasses.replace(task, **options)
     plain = loss_of(task, params, state, batch)[0]
-    one, again, other = (loss_of(mixed, params, state, batch, seed)[0] for seed in (1, 1, 2))
+    one, again, other = values_of(mixed, params, state, batch, (1, 1, 2))
     assert one == again
     assert one != other
     assert one != plain
@@ -152,7 +158,7 @@ def test_mixing_draws_from_the_key(small, options):
 def test_dropout_draws_from_the_key(small):
     _, batch, params, state = small
     task = task_of(small[0].class_names, model=dict(dropout=0.5))
-    one, again, other = (loss_of(task, params, state, batch, seed)[0] for seed in (1, 1, 2))
+    one, again, other = values_of(task, params, state, batch, (1, 1, 2))
     assert one == again
     assert one != other
 
@@ -190,18 +196,13 @@ def test_probabilities_sum_to_one_and_of_several_labels_do_not(small):
 
 def test_eight_devices_equal_one(small):
     task, batch, params, state = small
+    task = dataclasses.replace(task, erase=0.5)
     one = loss_of(task, params, state, sharding.put_batch(batch, sharding.data_mesh(1)))
     mesh = sharding.data_mesh(8)
     everywhere = jax.device_put((params, state), sharding.replicated(mesh))
-    mixing = dataclasses.replace(task, mixup=0.5, erase=0.5)
     eight = loss_of(task, *everywhere, sharding.put_batch(batch, mesh))
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(eight), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(
-        loss_of(mixing, *everywhere, sharding.put_batch(batch, mesh))[0],
-        loss_of(mixing, params, state, batch)[0],
-        rtol=1e-4,
-    )
 
 
 @pytest.mark.parametrize(
