@@ -6,7 +6,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-SCHEDULES = ("constant", "step", "cosine", "polynomial", "inverse_sqrt", "one_cycle")
+SCHEDULES = (
+    "constant",
+    "step",
+    "exponential",
+    "cosine",
+    "polynomial",
+    "inverse_sqrt",
+    "one_cycle",
+)
 
 
 def schedule(
@@ -17,6 +25,7 @@ def schedule(
     warm_up_steps: int = 0,
     boundaries: Sequence[float] = (0.5, 0.75),
     factor: float = 0.1,
+    period: int = 1,
     power: float = 1.0,
     final_ratio: float = 0.0,
     rise: float = 0.3,
@@ -24,7 +33,8 @@ def schedule(
     """Builds a learning rate as a function of the steps made.
 
     Args:
-        name: `constant`; `step`, times `factor` at each boundary; `cosine` or `polynomial`, from
+        name: `constant`; `step`, times `factor` at each boundary; `exponential`, times
+            `factor` every `period` steps; `cosine` or `polynomial`, from
             the peak after the warm-up to the floor at the end; `inverse_sqrt`, the peak times the
             root of warm_up_steps by step; `one_cycle` (Smith and Topin 2017,
             https://arxiv.org/abs/1708.07120), a cosine from peak / 25 up and one down to the floor,
@@ -34,7 +44,8 @@ def schedule(
         warm_up_steps: The first steps, in which the rate rises linearly from peak / warm_up_steps;
             the rest of the run is as long as it leaves, but boundaries count from the start.
         boundaries: Of `step`, as shares of the run, ascending.
-        factor: Of `step`.
+        factor: Of `step` and `exponential`.
+        period: Of `exponential`, in steps.
         power: Of `polynomial`.
         final_ratio: The floor of `cosine`, `polynomial` and `one_cycle` as a share of the peak.
         rise: Share of the run in which `one_cycle` rises.
@@ -60,6 +71,8 @@ def schedule(
         main = optax.piecewise_constant_schedule(
             peak, {round(b * total_steps) - warm_up_steps: factor for b in boundaries}
         )
+    elif name == "exponential":
+        main = optax.exponential_decay(peak, period, factor, staircase=True)
     elif name == "cosine":
         main = optax.cosine_decay_schedule(peak, left, alpha=final_ratio)
     elif name == "polynomial":

@@ -127,6 +127,7 @@ def test_wrong_names_and_numbers(call, message):
         ("constant", {}, {0: 2.0, 99: 2.0}),
         ("step", {}, {0: 2.0, 49: 2.0, 50: 0.2, 74: 0.2, 75: 0.02, 99: 0.02}),
         ("step", dict(warm_up_steps=10), {0: 0.2, 9: 2.0, 10: 2.0, 49: 2.0, 50: 0.2, 75: 0.02}),
+        ("exponential", dict(factor=0.5, period=10), {0: 2.0, 9: 2.0, 10: 1.0, 29: 0.5, 30: 0.25}),
         ("cosine", {}, {0: 2.0, 50: 1.0, 100: 0.0}),
         ("cosine", dict(final_ratio=0.5), {0: 2.0, 50: 1.5, 100: 1.0}),
         ("cosine", dict(warm_up_steps=20), {0: 0.1, 19: 2.0, 20: 2.0, 60: 1.0, 100: 0.0}),
