@@ -8,7 +8,8 @@ http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf, section III.
 
 The argument names a variant (`original`, `modern`) and a source (`digits`, which are drawn and need
 no download, `mnist`, `fashion_mnist`), in any order. DIR holds the IDX files. Published error on
-MNIST: 0.95% without distortions.
+MNIST: 0.95% without distortions. Measured on the drawn digits after five epochs, a minute on two
+processor cores: 1.0% (original), 0.1% (modern).
 
 Departs from the paper: momentum and a falling learning rate in batches of 64, in place of its
 second-order method on single images; cross entropy without a rubbish class.

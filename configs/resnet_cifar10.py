@@ -13,7 +13,8 @@ Departs from the paper: the mean and standard deviation of each channel in place
 pixel; biases and normalisation are not decayed; the paper warms resnet110 up at a constant rate of
 0.01, here the rate rises through an epoch; 164 epochs are 63,960 steps.
 
-`short` is a run for a processor: a few epochs of one cycle. DIR holds `train.zip` and `test.zip`,
+`short` is a run for a processor: five epochs of one cycle, about twenty minutes on two cores. One
+epoch (`--config.epochs=1`) gave a test accuracy of 60.0%, measured on JPEG files of the set. DIR holds `train.zip` and `test.zip`,
 or folders, of `<class>/<image>`; `--config.data.source=cifar10` reads the authors' binary files.
 """
 

@@ -37,7 +37,8 @@ def test_figures_of_an_evaluation(classes):
     for image in figures.values():
         assert image.dtype == np.uint8
         assert image.ndim == 3
-        assert len(np.unique(image.reshape(-1, 3), axis=0)) > 5
+        assert image.max() > 200  # not the ground alone
+        assert (image == image[0, 0]).mean() > 0.1  # and some of it
 
 
 def test_several_labels_have_no_confusions():
