@@ -3,6 +3,7 @@
 import itertools
 import pathlib
 
+import cv2
 import fill
 import jax
 import numpy as np
@@ -44,7 +45,8 @@ def test_has_the_common_names_and_plain_values(path):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_docstring_names_paper_and_command(path):
     text = load(path).__doc__
-    assert "https://arxiv.org/abs/" in text
+    # LeNet-5 is older than arXiv.
+    assert "https://arxiv.org/abs/" in text or "yann.lecun.com" in text
     assert f"python train.py --config configs/{path.name}" in text
 
 
@@ -311,3 +313,128 @@ def test_yolox_starts_from_weights_of_other_classes(capsys, tmp_path):
             fresh.params["head"]["stride8_class"]["kernel"],
         )
     assert "fresh: head/stride16_class/bias" in capsys.readouterr().out
+
+
+@pytest.fixture
+def image_folder(tmp_path):
+    """Two classes of eight small pictures in train, four in val and test."""
+    for split, count in (("train", 8), ("val", 4), ("test", 4)):
+        for label in ("cat", "dog"):
+            folder = tmp_path / split / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = np.random.default_rng(i).integers(0, 255, (40, 36, 3), np.uint8)
+                cv2.imwrite(str(folder / f"{i}.jpg"), pixels)
+    return tmp_path
+
+
+def small_classifier(name, argument, folder, **changes):
+    module = load(ROOT / "configs" / f"{name}.py")
+    config = module.get_config(argument)
+    config.batch_size, config.num_workers, config.epochs = 8, 0, 10
+    config.data.path = str(folder)
+    for key, value in changes.items():
+        setattr(config, key, value)
+    return module.build(config), config
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "changes"),
+    [
+        ("resnet_cifar10", "", {}),
+        ("classify_folder", "resnet20_cifar", dict(image_size=32, mixup=0.2, erase=0.5)),
+    ],
+)
+def test_classifier_takes_a_step(capsys, image_folder, name, argument, changes):
+    experiment, _ = small_classifier(name, argument, image_folder, **changes)
+    assert experiment.class_names == ("cat", "dog")
+    assert (experiment.best, len(experiment.eval_data)) == ("accuracy", 1)
+    state, logs = step_once(experiment)
+    assert int(state.step) == 1
+    assert np.isfinite(float(logs["loss"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "changes"),
+    [
+        ("resnet_imagenet", "resnet50", dict(accumulate=2)),
+        ("mobilenet_imagenet", "mobilenet_v3_small", {}),
+        ("classify_folder", "inception_v3", dict(image_size=299)),
+    ],
+)
+def test_step_of_a_large_classifier_traces(capsys, image_folder, name, argument, changes):
+    """Their compilation takes minutes; that shapes fit takes seconds."""
+    experiment, _ = small_classifier(name, argument, image_folder, **changes)
+    batch = next(experiment.train_data.batches(0))
+
+    def run(key):
+        state = create_state(
+            experiment.task,
+            experiment.optimizer,
+            batch,
+            seed=0,
+            ema=experiment.ema is not None,
+            sharding=sharding.replicated(sharding.data_mesh()),
+        )
+        step = experiment.make_step(experiment.task, experiment.optimizer, experiment.ema)
+        return step(state, batch, key)
+
+    state, logs = jax.eval_shape(run, jax.random.key(0))
+    assert logs["loss"].shape == ()
+    assert (state.ema is None) == (experiment.ema is None)
+
+
+def test_resnet_recipe_for_cifar():
+    module = load(ROOT / "configs/resnet_cifar10.py")
+    config = module.get_config("resnet56")
+    assert (config.variant, config.batch_size, config.schedule) == ("resnet56", 128, "step")
+    assert config.epochs * (50_000 // config.batch_size) == 63_960
+    assert (config.learning_rate, config.momentum, config.weight_decay) == (0.1, 0.9, 1e-4)
+    assert (config.optimizer, config.padding, config.flip) == ("momentum", 4, 0.5)
+
+
+def test_rates_of_the_recipes(capsys, image_folder):
+    experiment, config = small_classifier("resnet_cifar10", "", image_folder)
+    # Two steps an epoch, ten epochs.
+    rates = [float(experiment.learning_rate(i)) for i in (0, 9, 10, 14, 15, 19)]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-5)
+    experiment, config = small_classifier(
+        "resnet_imagenet", "resnet18", image_folder, image_size=32, epochs=90
+    )
+    rates = [float(experiment.learning_rate(i)) for i in (0, 9, 10, 59, 60, 119, 120, 160)]
+    expected = [0.04, 0.4, 0.4, 0.4, 0.04, 0.04, 0.004, 0.0004]
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)
+    experiment, config = small_classifier(
+        "mobilenet_imagenet", "mobilenet_v3_small", image_folder, image_size=32
+    )
+    rates = [float(experiment.learning_rate(i)) for i in (0, 3, 4, 8)]
+    np.testing.assert_allclose(rates, 0.064 * 0.973 ** np.array([0, 0, 1, 2]), rtol=1e-5)
+
+
+@pytest.fixture
+def voc(tmp_path):
+    """Three pictures with a cat and a dog each, in VOC's layout."""
+    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (tmp_path / name).mkdir(parents=True)
+    box = "<bndbox><xmin>3</xmin><ymin>3</ymin><xmax>20</xmax><ymax>20</ymax></bndbox>"
+    objects = "".join(f"<object><name>{n}</name>{box}</object>" for n in ("cat", "dog"))
+    size = "<size><width>36</width><height>40</height><depth>3</depth></size>"
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"JPEGImages/{i}.jpg"), np.full((40, 36, 3), 80 * i, np.uint8))
+        text = f"<annotation>{size}{objects}</annotation>"
+        (tmp_path / f"Annotations/{i}.xml").write_text(text)
+    for split in ("train", "val"):
+        (tmp_path / f"ImageSets/Main/{split}.txt").write_text("0\n1\n2\n")
+    return tmp_path
+
+
+def test_objects_are_several_labels_an_image(capsys, voc):
+    module = load(ROOT / "configs/classify_folder.py")
+    config = module.get_config("resnet18")
+    config.data.source = "objects:voc"
+    config.data.path = str(voc)
+    config.image_size, config.batch_size, config.num_workers = 32, 2, 0
+    experiment = module.build(config)
+    assert experiment.best == "mAP"
+    assert experiment.task.multi_label
+    assert next(experiment.train_data.batches(0))["targets"].shape == (2, 2)

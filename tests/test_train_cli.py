@@ -243,6 +243,42 @@ def test_work_directory_of_another_config(finished, capsys):
     assert before == {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
 
 
+DIGITS = (
+    "--config.epochs=1",
+    "--config.batch_size=8",
+    "--config.num_workers=1",
+    "--config.log_every=1",
+    "--config.data.train_images=16",
+    "--config.data.val_images=12",
+)
+
+
+def test_classifier_trains_evaluates_and_draws(tmp_path, capsys):
+    workdir = tmp_path / "run"
+    flags = (f"--workdir={workdir}", *DIGITS)
+    assert run(*flags, config="configs/lenet_mnist.py:modern") == 0
+    assert all(np.isfinite(x) for x in losses(workdir).values())
+    names = {k for line in logged_lines(workdir) for k in line}
+    assert {"train/accuracy", "val/accuracy", "val/top5", "val/f1", "val/auc", "val/ece"} <= names
+    assert "val/recall/7" in names
+    drawn = {p.name.rpartition("_")[0] for p in (workdir / "plots").glob("*.png")}
+    assert drawn == {"confusion", "roc", "precision_recall", "reliability"}
+    assert "evaluation works: accuracy" in capsys.readouterr().out
+
+
+def test_folders_that_are_no_classes_end_in_one_message(failing, tmp_path):
+    def message(**changes):
+        flags = [f"--config.{key}={value}" for key, value in changes.items()]
+        flags.append(f"--config.data.path={tmp_path / 'data'}")
+        return failing("--config.batch_size=8", *flags, config="configs/resnet_cifar10.py")
+
+    assert "there is no such folder and no train.zip" in message()
+    (tmp_path / "data/train/cat").mkdir(parents=True)
+    assert "train/cat: the folder of a class holds no image" in message()
+    cv2.imwrite(str(tmp_path / "data/train/cat/0.png"), np.zeros((8, 8, 3), np.uint8))
+    assert "two or more classes, got cat" in message()
+
+
 def logged_lines(workdir):
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 

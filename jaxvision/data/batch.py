@@ -34,3 +34,22 @@ class DetectionBatch(TypedDict):
     crowd: NotRequired[np.ndarray]
     area: NotRequired[np.ndarray]
     mask: NotRequired[np.ndarray]
+
+
+class ClassificationBatch(TypedDict):
+    """A batch of images with their classes, on the host: `label` or `targets`.
+
+    Attributes:
+        image: RGB images [B, H, W, 3] uint8.
+        label: Class of each image [B] int32, in [0, K), where it has exactly one.
+        targets: 1 for every class that an image shows, else 0 [B, K] float32, where it may have
+            several or none.
+        index: Which image of its source each one is [B] int32; `source.name(index)` names it.
+        mask: False for images that only fill up the last batch [B] bool. Evaluation only.
+    """
+
+    image: np.ndarray
+    label: NotRequired[np.ndarray]
+    targets: NotRequired[np.ndarray]
+    index: np.ndarray
+    mask: NotRequired[np.ndarray]

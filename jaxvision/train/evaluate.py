@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from clu.metrics import Metric
 from jax.sharding import Mesh
 
 from jaxvision.tasks.task import Batch, Task
@@ -16,11 +17,13 @@ class Evaluation(NamedTuple):
 
     Attributes:
         metrics: {name: value}.
+        metric: What they were computed from: the task's measure of all batches, merged.
         predictions: Of the first batch, numpy arrays.
         batch: The first batch.
     """
 
     metrics: dict[str, float]
+    metric: Metric
     predictions: Any
     batch: Batch
 
@@ -53,7 +56,7 @@ def evaluate(
     if pending is None:
         raise ValueError("evaluation needs at least one batch, got none")
     metric, first = _add(task, metric, first, *pending)
-    return Evaluation({k: float(v) for k, v in metric.compute().items()}, *first)
+    return Evaluation({k: float(v) for k, v in metric.compute().items()}, metric, *first)
 
 
 def _add(

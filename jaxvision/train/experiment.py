@@ -52,10 +52,14 @@ class Experiment:
         eval_every: Steps between evaluations; the last step has one too.
         save_every: Steps between checkpoints; evaluations and the last step have one too.
         best: Name of the metric whose best checkpoint is kept, higher is better.
+        patience: Evaluations in a row without a better value of `best` after which the run ends
+            early; None for never.
         image_name: Names an example by its `index`, for messages.
         draw: Maps (predictions, evaluation batch) to an RGB picture [H, W, 3] uint8 for `plots/`.
         epoch_report: Called at the end of each epoch and of the run; what it returns is shown, if
             it is not empty.
+        figures: Maps the measure of a whole evaluation, what the task's `measure` gave, merged, to
+            more such pictures by name, as curves.
         class_names: Stored with checkpoints.
         make_step: Replaces the step of `jaxvision.train.step`.
     """
@@ -73,9 +77,11 @@ class Experiment:
     eval_every: int = 1000
     save_every: int = 1000
     best: str | None = None
+    patience: int | None = None
     image_name: Callable[[int], str] = str
     draw: Callable[[Any, Batch], np.ndarray] | None = None
     epoch_report: Callable[[], str] = str
+    figures: Callable[[Any], Mapping[str, np.ndarray]] | None = None
     class_names: tuple[str, ...] = ()
     make_step: Callable[..., Callable[..., Any]] | None = None
 
@@ -84,3 +90,8 @@ class Experiment:
             value = getattr(self, field)
             if value < 1:
                 raise ValueError(f"{field} must be at least 1, got {value}")
+        if self.patience is not None and (self.patience < 1 or self.best is None):
+            raise ValueError(
+                "patience must be at least 1, and best name a metric, got "
+                f"patience={self.patience} and best={self.best}"
+            )

@@ -21,6 +21,7 @@ from jaxvision.train.evaluate import Evaluation, evaluate
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.guard import FiniteGuard
 from jaxvision.train.interrupt import interruptible
+from jaxvision.train.patience import Patience
 from jaxvision.train.progress import Progress, duration
 from jaxvision.train.state import TrainState, create_state
 from jaxvision.train.step import make_step
@@ -73,6 +74,10 @@ def run(
         if latest >= total:
             print(f"already finished: {workdir} has all {total} steps; more epochs continue it")
             return Outcome.FINISHED
+        patience = Patience(experiment.patience, experiment.best, workdir, latest)
+        if patience.over:
+            print(f"already finished: {workdir}: {patience}; a larger patience continues it")
+            return Outcome.FINISHED
 
         mesh = sharding.data_mesh()
         first_eval_batches = list(itertools.islice(experiment.eval_data, 2))
@@ -81,6 +86,7 @@ def run(
         state = _state(experiment, first_batch, checkpoints, mesh)
         start = int(state.step)
         if start != latest:  # the newest checkpoint could not be read
+            patience = Patience(experiment.patience, experiment.best, workdir, start)
             batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(start)))
             first_batch = next(batches)
         _introduce(experiment, state, first_batch, workdir)
@@ -103,7 +109,7 @@ def run(
         stack.enter_context(contextlib.closing(setting.progress))
         interrupted = stack.enter_context(interruptible())
         batches = itertools.chain([first_batch], batches)
-        final = _train(experiment, setting, state, start, batches, interrupted)
+        final = _train(experiment, setting, state, start, batches, patience, interrupted)
         setting.progress.close()
         checkpoints.wait()
         if final is None:
@@ -136,6 +142,7 @@ def _train(
     state: TrainState,
     start: int,
     batches: Iterator[Batch],
+    patience: Patience,
     interrupted: Callable[[], bool],
 ) -> dict[str, float] | None:
     """Makes the steps; returns the metrics after the last, or None if it was interrupted."""
@@ -179,6 +186,7 @@ def _train(
             )
             evaluated = found.metrics
             _record(experiment, writer, step, found)
+            patience.see(evaluated)
             spent = time.perf_counter() - before
             progress.pause(spent)
             window_start += spent
@@ -193,6 +201,9 @@ def _train(
             guard.flush()  # nothing is saved that came from a loss that is no number
             setting.checkpoints.save(state, evaluated)
         if step == total:
+            return evaluated
+        if patience.over:
+            progress.message(f"stopped early after step {step}: {patience}")
             return evaluated
         if stop:
             progress.close()
@@ -219,6 +230,9 @@ def _record(experiment: Experiment, writer: MetricWriter, step: int, found: Eval
     writer.write(step, {f"val/{k}": v for k, v in found.metrics.items()})
     if experiment.draw is not None:
         writer.picture(step, "predictions", experiment.draw(found.predictions, found.batch))
+    if experiment.figures is not None:
+        for name, image in experiment.figures(found.metric).items():
+            writer.picture(step, name, image)
 
 
 def _short(metrics: dict[str, float]) -> str:

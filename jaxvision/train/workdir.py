@@ -11,7 +11,17 @@ from typing import Any
 from jaxvision.train.errors import TrainingError
 
 # A run may be continued with other values of these; every other difference is another run.
-FREE = ("epochs", "batch_size", "num_workers", "log_every", "eval_every", "save_every", "data.path")
+FREE = (
+    "epochs",
+    "batch_size",
+    "num_workers",
+    "log_every",
+    "eval_every",
+    "save_every",
+    "patience",
+    "data.path",
+    "data.cache_bytes",
+)
 
 
 def prepare(

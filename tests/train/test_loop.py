@@ -219,3 +219,54 @@ def test_batch_that_the_devices_cannot_share_is_an_error():
     batch = next(experiment(batch_size=6).train_data.batches(0))
     with pytest.raises(ValueError, match="multiple of the number of devices, 8, got 6"):
         sharding.put_batch(batch, sharding.data_mesh())
+
+
+@dataclasses.dataclass(frozen=True)
+class WorseAtEveryEvaluation(LinearTask):
+    """Gets better until step 6 and worse from then on."""
+
+    def loss(self, params, state, batch, *, step, key):
+        loss = super().loss(params, state, batch, step=step, key=key)
+        return loss._replace(value=jnp.where(step >= 6, -3.0, 1.0) * loss.value)
+
+
+def patient(**changes):
+    fields = dict(task=WorseAtEveryEvaluation(0.0), eval_every=2, ema=None, patience=3)
+    return experiment(**(fields | changes))
+
+
+def test_run_that_gets_no_better_ends_early_and_stays_ended(tmp_path, capsys):
+    assert loop.run(patient(), tmp_path) is loop.Outcome.FINISHED
+    # 6 is the best; 8, 10 and 12 are not better.
+    assert "stopped early after step 12: 3 evaluations without a better" in capsys.readouterr().err
+    assert max(logged(tmp_path, "train/loss")) == 12
+    assert (tmp_path / "checkpoints" / "12").is_dir()
+    assert loop.run(patient(), tmp_path) is loop.Outcome.FINISHED
+    assert "already finished" in capsys.readouterr().out
+    assert max(logged(tmp_path, "train/loss")) == 12
+    assert loop.run(patient(patience=4), tmp_path) is loop.Outcome.FINISHED
+    assert max(logged(tmp_path, "train/loss")) == 14
+
+
+def test_resumed_run_remembers_its_patience(tmp_path):
+    with pytest.raises(KilledError):
+        loop.run(killed_at(patient(), 11), tmp_path)
+    loop.run(patient(), tmp_path)
+    assert max(logged(tmp_path, "train/loss")) == 12
+
+
+def test_patience_needs_a_metric():
+    with pytest.raises(ValueError, match="patience must be at least 1, and best name a metric"):
+        experiment(patience=2, best=None)
+
+
+def test_figures_are_drawn_from_the_measure_of_the_whole_evaluation(tmp_path):
+    seen = []
+
+    def figures(metric):
+        seen.append(metric.compute()["score"])
+        return {"curve": np.zeros((4, 5, 3), np.uint8)}
+
+    loop.run(experiment(total_steps=10, figures=figures), tmp_path)
+    assert seen == [logged(tmp_path, "val/score")[10]]
+    assert (tmp_path / "plots" / "curve_00000010.png").is_file()

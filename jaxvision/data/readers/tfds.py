@@ -37,6 +37,26 @@ def tfds(
         DataError: If the dataset is not prepared as array_record under `path`, has no such split or
             no boxes, or an object is of a class that is not in `classes`.
     """
+    records, features = open_records(path, split, name)
+    place = f"{path}/{name}/{split}"
+    return from_records(records, features, place, classes, strict=strict, on_fault=on_fault)
+
+
+def open_records(path: str, split: str, name: str) -> tuple[Any, Any]:
+    """Opens the records of a prepared dataset, its images left encoded.
+
+    Args:
+        path: TFDS's data folder.
+        split: `train`, `validation[:10%]`, ...
+        name: The dataset, as `voc/2007`.
+
+    Returns:
+        A sequence of records, and the features of the dataset.
+
+    Raises:
+        DataError: If the dataset is not prepared as array_record under `path`, or has no such
+            split.
+    """
     # Optional to those who read files, and slow to import.
     import tensorflow_datasets
 
@@ -46,7 +66,7 @@ def tfds(
             split=split,  # pyright: ignore[reportCallIssue]
             decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
         )
-        features = builder.info.features
+        return records, builder.info.features
     # TFDS raises exceptions of many kinds here: no such dataset, not prepared, another file format,
     # no such split, TensorFlow missing.
     except Exception as error:
@@ -56,8 +76,6 @@ def tfds(
             f"{path}: cannot open {name!r}, split {split!r}: {reason}. It has to be prepared there "
             "with file_format='array_record', which needs TensorFlow (pip install 'jaxvision[tf]')."
         ) from error
-    place = f"{path}/{name}/{split}"
-    return from_records(records, features, place, classes, strict=strict, on_fault=on_fault)
 
 
 def from_records(

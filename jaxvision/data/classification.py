@@ -1,0 +1,87 @@
+"""Opens classification datasets by the name of their format."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from jaxvision.data.classification_example import ClassificationSource
+from jaxvision.data.detection import detection_source
+from jaxvision.data.errors import DataError
+from jaxvision.data.readers.cifar import cifar10, cifar100
+from jaxvision.data.readers.image_folder import image_folder
+from jaxvision.data.readers.mnist import fashion_mnist, mnist
+from jaxvision.data.readers.tfds_classification import tfds_classification
+from jaxvision.data.sources.digits import digits
+from jaxvision.data.sources.labelled import Cached
+from jaxvision.data.sources.presence import Presence
+
+READERS: dict[str, Callable[..., ClassificationSource]] = {
+    "image_folder": image_folder,
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "mnist": mnist,
+    "fashion_mnist": fashion_mnist,
+}
+
+
+def classification_source(
+    source: str,
+    path: str | None,
+    split: str,
+    *,
+    classes: tuple[str, ...] | None = None,
+    cache_bytes: int = 0,
+    **options: Any,
+) -> ClassificationSource:
+    """Opens one split of a classification dataset.
+
+    Args:
+        source: `digits`, `image_folder`, `cifar10`, `cifar100`, `mnist`, `fashion_mnist`,
+            `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`, as
+            `objects:voc`, which makes several labels an image from the classes of its objects.
+        path: Folder of the dataset; None or empty for `digits` and `objects:shapes`.
+        split: Name of the split, as the format has it; see the readers.
+        classes: The classes to use, in order: those of the training split when reading another one,
+            so that a name means the same in both. An image of any other class is an error. By
+            default the dataset's own.
+        cache_bytes: Decoded images are kept in memory up to so many bytes; 50,000 of 32 x 32 pixels
+            take 154 MB.
+        **options: What the one source takes besides: `length`, `image_size` and `seed` for digits.
+
+    Returns:
+        The examples, checked as far as that goes without reading the images.
+
+    Raises:
+        DataError: If the dataset has a fault.
+        ValueError: If `source` is unknown, or `cache_bytes` is negative.
+    """
+    if cache_bytes < 0:
+        raise ValueError(f"cache_bytes must be at least 0, got {cache_bytes}")
+    opened = _open(source, path, split, classes, options)
+    return Cached(opened, cache_bytes) if cache_bytes else opened
+
+
+def _open(
+    source: str,
+    path: str | None,
+    split: str,
+    classes: tuple[str, ...] | None,
+    options: dict[str, Any],
+) -> ClassificationSource:
+    if source == "digits":
+        return digits(split, classes=classes, **options)
+    kind, _, name = source.partition(":")
+    if kind == "objects" and name:
+        return Presence(detection_source(name, path, split, classes=classes, **options))
+    if source not in READERS and not (kind == "tfds" and name):
+        known = ", ".join(["digits", *READERS, "tfds:<name>", "objects:<detection source>"])
+        raise ValueError(f"data.source must be one of {known}, got {source!r}")
+    if not path:
+        raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
+    if not split:
+        raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
+    # No shell expands the ~ in --config.data.path=~/data.
+    path = os.path.expanduser(path)
+    if kind == "tfds":
+        return tfds_classification(path, split, name=name, classes=classes, **options)
+    return READERS[source](path, split, classes=classes, **options)

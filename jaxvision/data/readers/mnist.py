@@ -1,0 +1,125 @@
+"""MNIST (LeCun et al. 1998) and what is stored as it is, as Fashion-MNIST: IDX files.
+
+http://yann.lecun.com/exdb/mnist/: a magic number, the sizes of the axes as big-endian int32, then
+the bytes. The files may be compressed by gzip.
+"""
+
+import gzip
+import os
+import struct
+import zlib
+
+import numpy as np
+
+from jaxvision.data.errors import DataError
+from jaxvision.data.image import read_bytes
+from jaxvision.data.readers.cifar import check_same_classes
+from jaxvision.data.sources.labelled import LabelledArrays
+
+MNIST_CLASSES = tuple("0123456789")
+# Zalando's names (https://github.com/zalandoresearch/fashion-mnist), in their order.
+FASHION_MNIST_CLASSES = (
+    "T-shirt_top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle_boot",
+)
+_SPLITS = {"train": "train", "test": "t10k"}
+
+
+def mnist(path: str, split: str, *, classes: tuple[str, ...] | None = None) -> LabelledArrays:
+    """Opens a split of MNIST; all of it is read, 47 MB at most.
+
+    Args:
+        path: Folder of `train-images-idx3-ubyte`, with or without `.gz`, and the other three.
+        split: `train` or `test`.
+        classes: The classes in order; `0` to `9` and no others.
+
+    Raises:
+        DataError: If a file is missing, damaged or of another form, or has a label that is none.
+    """
+    return _open("mnist", path, split, MNIST_CLASSES, classes)
+
+
+def fashion_mnist(
+    path: str, split: str, *, classes: tuple[str, ...] | None = None
+) -> LabelledArrays:
+    """Opens a split of Fashion-MNIST (Xiao et al. 2017), stored as MNIST is.
+
+    Args:
+        path: As `mnist`'s.
+        split: `train` or `test`.
+        classes: The classes in order; those of the dataset and no others.
+
+    Raises:
+        DataError: As `mnist` does.
+    """
+    return _open("fashion_mnist", path, split, FASHION_MNIST_CLASSES, classes)
+
+
+def _open(
+    kind: str, path: str, split: str, own: tuple[str, ...], classes: tuple[str, ...] | None
+) -> LabelledArrays:
+    if split not in _SPLITS:
+        raise DataError(f"{kind}: the splits are train and test, got {split!r}")
+    check_same_classes(kind, own, classes)
+    pixels = read_idx(_find(path, f"{_SPLITS[split]}-images", 3), 3)
+    labels = read_idx(_find(path, f"{_SPLITS[split]}-labels", 1), 1)
+    return LabelledArrays(
+        os.path.join(path, f"{kind} {split}"), own, labels.astype(np.int32), pixels[..., None]
+    )
+
+
+def _find(path: str, stem: str, axes: int) -> str:
+    """Returns the file of that name, however its suffix was written."""
+    names = [f"{stem}{mark}idx{axes}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
+    for name in names:
+        if os.path.isfile(os.path.join(path, name)):
+            return os.path.join(path, name)
+    raise DataError(
+        f"{path}: expected a file {names[0]} or {names[1]}, which is not there; check data.path"
+    )
+
+
+def read_idx(path: str, axes: int) -> np.ndarray:
+    """Reads an IDX file of bytes.
+
+    Args:
+        path: The file, compressed by gzip if its name ends in `.gz`.
+        axes: How many axes the array must have.
+
+    Returns:
+        The array, uint8.
+
+    Raises:
+        DataError: If the file is missing, damaged, or of another type or number of axes.
+    """
+    content = read_bytes(path, "IDX file")
+    if path.endswith(".gz"):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(
+                f"{path}: not a whole gzip file: {error}. Download it again."
+            ) from error
+    start = 4 + 4 * axes
+    # Two zeros, 8 for unsigned bytes, the number of axes.
+    if len(content) < start or content[:4] != bytes([0, 0, 8, axes]):
+        raise DataError(
+            f"{path}: expected an IDX file of bytes with {axes} axes, which begins with "
+            f"{bytes([0, 0, 8, axes]).hex(' ')}, got {content[:4].hex(' ')}"
+        )
+    shape = struct.unpack(f">{axes}i", content[4:start])
+    array = np.frombuffer(content, np.uint8, offset=start)
+    if array.size != np.prod(shape, dtype=np.int64):
+        raise DataError(
+            f"{path}: expected {' x '.join(map(str, shape))} bytes after the header, got "
+            f"{array.size:,}; the file is cut off. Download it again."
+        )
+    return array.reshape(shape)

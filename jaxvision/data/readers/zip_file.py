@@ -1,0 +1,105 @@
+"""Random access to the files in a zip archive, from any number of threads, without unpacking it.
+
+The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3.7 and 4.3.12.
+The standard library's `ZipFile` reads the table of contents once; a file is then read by its
+position. `ZipFile.open` would serialise the threads on one lock.
+"""
+
+import os
+import struct
+import weakref
+import zipfile
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxvision.data.errors import DataError
+
+_ENCRYPTED = 1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_HEADER = struct.Struct("<4s22x2H")  # signature, ..., length of the name, of the extra field
+
+
+class ZipMembers:
+    """The files of an archive, by number; names and positions are held in flat arrays.
+
+    Attributes:
+        path: The archive.
+        names: Names of the files, encoded, [n] bytes.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Reads the table of contents.
+
+        Args:
+            path: The archive.
+
+        Raises:
+            DataError: If it is missing or no zip archive, or holds an encrypted file.
+        """
+        self.path = path
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = [member for member in archive.infolist() if not member.is_dir()]
+        except (OSError, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"{path}: not a readable zip archive: {error}. Download or copy it again."
+            ) from error
+        for member in members:
+            if member.flag_bits & _ENCRYPTED or member.compress_type not in _METHODS:
+                raise DataError(
+                    f"{path}: {member.filename} is encrypted or compressed by method "
+                    f"{member.compress_type}; expected files that are stored or deflated. Pack it "
+                    "again, or unpack it into a folder."
+                )
+        self.names = _flat([member.filename for member in members])
+        self._offsets = np.array([member.header_offset for member in members], np.int64)
+        self._sizes = np.array([member.compress_size for member in members], np.int64)
+        self._checks = np.array([member.CRC for member in members], np.uint32)
+        self._deflated = np.array(
+            [member.compress_type == zipfile.ZIP_DEFLATED for member in members], bool
+        )
+        # Open as long as the object lives: a file is read without opening anything.
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def name(self, number: int) -> str:
+        """Returns the path of a file, the archive's first."""
+        return f"{self.path}/{os.fsdecode(self.names[number])}"
+
+    def read(self, number: int) -> bytes:
+        """Reads a file.
+
+        Args:
+            number: Which one, in the order of `names`.
+
+        Raises:
+            DataError: If the archive ends early or the content is not what was packed.
+        """
+        offset, size = int(self._offsets[number]), int(self._sizes[number])
+        # pread has no position that threads could share, and lets the others run.
+        header = os.pread(self._file, _HEADER.size, offset)
+        content = None
+        if len(header) == _HEADER.size:
+            signature, name, extra = _HEADER.unpack(header)
+            if signature == b"PK\x03\x04":
+                content = os.pread(self._file, size, offset + _HEADER.size + name + extra)
+        try:
+            if content is not None and self._deflated[number]:
+                content = zlib.decompress(content, -zlib.MAX_WBITS)
+        except zlib.error:
+            content = None
+        if content is None or zlib.crc32(content) != int(self._checks[number]):
+            raise DataError(
+                f"{self.name(number)}: the archive is damaged here: the content does not have the "
+                "checksum that it was packed with. Download or copy the archive again."
+            )
+        return content
+
+
+def _flat(names: Sequence[str]) -> np.ndarray:
+    return np.array([os.fsencode(name) for name in names], np.bytes_)

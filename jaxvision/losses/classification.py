@@ -1,0 +1,123 @@
+"""Losses of image classification, one value an example."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+def softmax_cross_entropy(
+    logits: jax.Array,
+    targets: jax.Array,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: jax.Array | None = None,
+) -> jax.Array:
+    """Cross entropy between targets and the softmax of logits.
+
+    Args:
+        logits: [B, K].
+        targets: Probability of each class [B, K].
+        label_smoothing: Share of each target that all classes get in equal parts (Szegedy et al.
+            2015, https://arxiv.org/abs/1512.00567, section 7).
+        class_weights: Factor of each class's term [K]; the mean over a batch is not normalised by
+            them, so that a rare class counts more, whatever else the batch holds.
+
+    Returns:
+        Losses [B].
+    """
+    targets = optax.smooth_labels(targets, label_smoothing)
+    if class_weights is not None:
+        targets = targets * class_weights[None]
+    return optax.softmax_cross_entropy(logits, targets)
+
+
+def binary_cross_entropy(
+    logits: jax.Array,
+    targets: jax.Array,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: jax.Array | None = None,
+) -> jax.Array:
+    """Mean over the classes of the cross entropy between targets and the sigmoid of logits.
+
+    Args:
+        logits: [B, K].
+        targets: Probability of each class [B, K]; any number of classes may be present.
+        label_smoothing: How far the targets are moved towards 1/2.
+        class_weights: Factor of each class's term [K].
+
+    Returns:
+        Losses [B].
+    """
+    targets = targets * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    terms = optax.sigmoid_binary_cross_entropy(logits, targets)
+    return _weighted_mean(terms, class_weights)
+
+
+def softmax_focal(
+    logits: jax.Array,
+    targets: jax.Array,
+    *,
+    gamma: float = 2.0,
+    label_smoothing: float = 0.0,
+    class_weights: jax.Array | None = None,
+) -> jax.Array:
+    """Cross entropy with each class's term times (1 - p)^gamma: what is well known counts less.
+
+    Lin et al. 2017, https://arxiv.org/abs/1708.02002, equation 4, for the softmax.
+
+    Args:
+        logits: [B, K].
+        targets: Probability of each class [B, K].
+        gamma: 0 is the cross entropy; at least 1 else, or the gradient at p = 1 is infinite.
+        label_smoothing: As in `softmax_cross_entropy`.
+        class_weights: Factor of each class's term [K].
+
+    Returns:
+        Losses [B].
+    """
+    _check_gamma(gamma)
+    targets = optax.smooth_labels(targets, label_smoothing)
+    if class_weights is not None:
+        targets = targets * class_weights[None]
+    log_p = jax.nn.log_softmax(logits)
+    return -(targets * (1.0 - jnp.exp(log_p)) ** gamma * log_p).sum(axis=-1)
+
+
+def sigmoid_focal(
+    logits: jax.Array,
+    targets: jax.Array,
+    *,
+    gamma: float = 2.0,
+    label_smoothing: float = 0.0,
+    class_weights: jax.Array | None = None,
+) -> jax.Array:
+    """Mean over the classes of the focal loss of the sigmoid, without alpha.
+
+    Lin et al. 2017, https://arxiv.org/abs/1708.02002, equation 4.
+
+    Args:
+        logits: [B, K].
+        targets: Probability of each class [B, K].
+        gamma: 0 is the binary cross entropy; at least 1 else.
+        label_smoothing: As in `binary_cross_entropy`.
+        class_weights: Factor of each class's term [K].
+
+    Returns:
+        Losses [B].
+    """
+    _check_gamma(gamma)
+    targets = targets * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    terms = optax.sigmoid_focal_loss(logits, targets, gamma=gamma)
+    return _weighted_mean(terms, class_weights)
+
+
+def _check_gamma(gamma: float) -> None:
+    if gamma != 0 and gamma < 1:
+        raise ValueError(f"gamma must be 0 or at least 1, got {gamma}")
+
+
+def _weighted_mean(terms: jax.Array, class_weights: jax.Array | None) -> jax.Array:
+    if class_weights is not None:
+        terms = terms * class_weights[None]
+    return terms.mean(axis=-1)

@@ -1,0 +1,218 @@
+"""Image classification: any classifier, one class an image or several."""
+
+import dataclasses
+from typing import Any, Protocol, cast
+
+import jax
+import jax.numpy as jnp
+from clu import metrics
+
+from jaxvision.data.batch import ClassificationBatch
+from jaxvision.losses.classification import (
+    binary_cross_entropy,
+    sigmoid_focal,
+    softmax_cross_entropy,
+    softmax_focal,
+)
+from jaxvision.metrics.classification import Classification
+from jaxvision.metrics.multi_label import MultiLabel
+from jaxvision.models.classifier_output import ClassifierOutput
+from jaxvision.ops.mixing import cutmix, mixup, random_erasing
+from jaxvision.tasks.task import Batch, Loss, ModelState, Params
+
+# ImageNet's channels, images in [0, 1].
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# By name and whether an image may have several labels.
+LOSSES = {
+    ("cross_entropy", False): softmax_cross_entropy,
+    ("focal", False): softmax_focal,
+    # One class an image, each decided for itself ("ResNet strikes back", Wightman et al. 2021).
+    ("binary_cross_entropy", False): binary_cross_entropy,
+    ("binary_cross_entropy", True): binary_cross_entropy,
+    ("focal", True): sigmoid_focal,
+}
+
+
+class Classifier(Protocol):
+    """A Flax module that maps images [B, H, W, C] to logits [B, K] or a `ClassifierOutput`."""
+
+    def init(self, *args: Any, **kwargs: Any) -> Any:
+        """Initialises the variables."""
+        ...
+
+    def apply(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the logits."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageClassification:
+    """Trains a classifier on batches of `jaxvision.data.batch.ClassificationBatch`.
+
+    Images are erased, then mixed, after they were normalised; only in training.
+
+    Attributes:
+        model: The network; its classes are those of `class_names`.
+        class_names: For the metric, by class index.
+        multi_label: Whether an image may show several classes: `targets` in place of `label`.
+        mean: Of each channel, for images in [0, 1]. One number: the network takes grey images
+            [B, H, W, 1], the mean of the three channels.
+        std: Of each channel, or one number.
+        loss_name: `cross_entropy`, `binary_cross_entropy` or `focal`; the first not with several
+            labels.
+        label_smoothing: Share of each target that is dealt out to all classes.
+        class_weights: Factor of each class's term in the loss; () for none.
+        auxiliary_weight: Of the loss of each auxiliary head, where the network has any.
+        mixup: Parameter of mixup's Beta distribution, 0 for none.
+        cutmix: The same of CutMix; with both, each batch gets one of the two, equally often.
+        erase: Probability that a part of an image is erased.
+
+    Raises:
+        ValueError: If `loss_name` is unknown, or a number or a tuple's length is wrong.
+    """
+
+    model: Classifier
+    class_names: tuple[str, ...]
+    multi_label: bool = False
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    loss_name: str = "cross_entropy"
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] = ()
+    auxiliary_weight: float = 0.3
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    erase: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.loss_name, self.multi_label) not in LOSSES:
+            known = [name for name, several in LOSSES if several == self.multi_label]
+            raise ValueError(
+                f"loss_name must be one of {', '.join(known)}"
+                f"{' with several labels an image' if self.multi_label else ''}, "
+                f"got {self.loss_name}"
+            )
+        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
+            raise ValueError(
+                f"mean and std must have 3 numbers each, or 1 for grey images, got {self.mean} and "
+                f"{self.std}"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, got {self.std}")
+        if self.class_weights and len(self.class_weights) != len(self.class_names):
+            raise ValueError(
+                f"class_weights must have {len(self.class_names)} numbers, one a class, got "
+                f"{len(self.class_weights)}"
+            )
+        for field in ("label_smoothing", "erase"):
+            if not 0 <= getattr(self, field) <= 1:
+                raise ValueError(f"{field} must be in [0, 1], got {getattr(self, field)}")
+        for field in ("mixup", "cutmix", "auxiliary_weight"):
+            if getattr(self, field) < 0:
+                raise ValueError(f"{field} must be at least 0, got {getattr(self, field)}")
+
+    def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
+        """Initialises the network for images of the batch's size."""
+        images = self.normalize(batch["image"][:1])
+        params_key, dropout_key = jax.random.split(key)
+        # As in training, so that auxiliary heads, which evaluation lacks, get their parameters.
+        variables = dict(
+            self.model.init({"params": params_key, "dropout": dropout_key}, images, train=True)
+        )
+        return variables.pop("params"), variables
+
+    def loss(
+        self,
+        params: Params,
+        state: ModelState,
+        batch: Batch,
+        *,
+        step: jax.Array,
+        key: jax.Array,
+    ) -> Loss:
+        """Computes the mean loss of a batch, with what its images go through on the device."""
+        del step
+        dropout_key, erase_key, mix_key = jax.random.split(key, 3)
+        images, targets = self.normalize(batch["image"]), self.targets(batch)
+        if self.erase:
+            images = random_erasing(erase_key, images, probability=self.erase)
+        images, targets = self._mix(mix_key, images, targets)
+        output, state = self.model.apply(
+            {"params": params, **state},
+            images,
+            train=True,
+            mutable=list(state),
+            rngs={"dropout": dropout_key},
+        )
+        logits, auxiliary = _parts(output)
+        main = self._mean_loss(logits, targets)
+        logs = {}
+        value = main
+        if auxiliary:
+            inner = sum((self._mean_loss(x, targets) for x in auxiliary), start=jnp.zeros(()))
+            value = main + self.auxiliary_weight * inner
+            logs |= {"main": main, "auxiliary": inner}
+        if not self.multi_label:
+            logs["accuracy"] = (logits.argmax(axis=-1) == targets.argmax(axis=-1)).mean()
+        return Loss(value, state, logs)
+
+    def predict(self, params: Params, state: ModelState, batch: Batch) -> jax.Array:
+        """Computes the probabilities [B, K] of a batch."""
+        images = self.normalize(batch["image"])
+        output = self.model.apply({"params": params, **state}, images, train=False)
+        logits = _parts(output)[0].astype(jnp.float32)
+        return jax.nn.sigmoid(logits) if self.multi_label else jax.nn.softmax(logits)
+
+    def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
+        """Compares probabilities [B, K] with the classes of an evaluation batch."""
+        kind = MultiLabel if self.multi_label else Classification
+        return kind.from_model_output(
+            probabilities=predictions,
+            batch=cast(ClassificationBatch, batch),
+            class_names=self.class_names,
+        )
+
+    def normalize(self, images: jax.Array) -> jax.Array:
+        """Maps images [B, H, W, 3] uint8 to the network's input [B, H, W, 3 or 1] float32."""
+        x = images.astype(jnp.float32) / 255.0
+        if len(self.mean) == 1:
+            x = x.mean(axis=-1, keepdims=True)
+        mean, std = (jnp.asarray(v, jnp.float32)[None, None, None] for v in (self.mean, self.std))
+        return (x - mean) / std
+
+    def targets(self, batch: Batch) -> jax.Array:
+        """Returns the probability of each class [B, K] float32."""
+        if self.multi_label:
+            return batch["targets"]
+        return jax.nn.one_hot(batch["label"], len(self.class_names))
+
+    def _mix(
+        self, key: jax.Array, images: jax.Array, targets: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        mixers = [
+            lambda k, x, y, f=f, alpha=alpha: f(k, x, y, alpha=alpha)
+            for f, alpha in ((mixup, self.mixup), (cutmix, self.cutmix))
+            if alpha
+        ]
+        if not mixers:
+            return images, targets
+        choice_key, key = jax.random.split(key)
+        choice = jax.random.randint(choice_key, (), 0, len(mixers))
+        return jax.lax.switch(choice, mixers, key, images, targets)
+
+    def _mean_loss(self, logits: jax.Array, targets: jax.Array) -> jax.Array:
+        weights = jnp.asarray(self.class_weights) if self.class_weights else None
+        return LOSSES[self.loss_name, self.multi_label](
+            logits.astype(jnp.float32),
+            targets,
+            label_smoothing=self.label_smoothing,
+            class_weights=weights,
+        ).mean()
+
+
+def _parts(output: jax.Array | ClassifierOutput) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    if isinstance(output, ClassifierOutput):
+        return output.logits, output.auxiliary
+    return output, ()

@@ -1,0 +1,108 @@
+"""Learning rates by the names that papers and configs use; any may have a linear warm-up."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import optax
+
+SCHEDULES = (
+    "constant",
+    "step",
+    "exponential",
+    "cosine",
+    "polynomial",
+    "inverse_sqrt",
+    "one_cycle",
+)
+
+
+def schedule(
+    name: str,
+    peak: float,
+    *,
+    total_steps: int,
+    warm_up_steps: int = 0,
+    boundaries: Sequence[float] = (0.5, 0.75),
+    factor: float = 0.1,
+    period: int = 1,
+    power: float = 1.0,
+    final_ratio: float = 0.0,
+    rise: float = 0.3,
+) -> optax.Schedule:
+    """Builds a learning rate as a function of the steps made.
+
+    Args:
+        name: `constant`; `step`, times `factor` at each boundary; `exponential`, times
+            `factor` every `period` steps; `cosine` or `polynomial`, from
+            the peak after the warm-up to the floor at the end; `inverse_sqrt`, the peak times the
+            root of warm_up_steps by step; `one_cycle` (Smith and Topin 2017,
+            https://arxiv.org/abs/1708.07120), a cosine from peak / 25 up and one down to the floor,
+            which has a warm-up of its own.
+        peak: Highest learning rate.
+        total_steps: Length of the run.
+        warm_up_steps: The first steps, in which the rate rises linearly from peak / warm_up_steps;
+            the rest of the run is as long as it leaves, but boundaries count from the start.
+        boundaries: Of `step`, as shares of the run, ascending.
+        factor: Of `step` and `exponential`.
+        period: Of `exponential`, in steps.
+        power: Of `polynomial`.
+        final_ratio: The floor of `cosine`, `polynomial` and `one_cycle` as a share of the peak.
+        rise: Share of the run in which `one_cycle` rises.
+
+    Raises:
+        ValueError: If there is no such schedule, or a number is out of its range.
+    """
+    if name not in SCHEDULES:
+        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {name}")
+    if not 0 <= warm_up_steps < total_steps:
+        raise ValueError(
+            f"warm_up_steps must be in [0, {total_steps}), the length of the run, got "
+            f"{warm_up_steps}"
+        )
+    left = total_steps - warm_up_steps
+    if name == "one_cycle":
+        if warm_up_steps:
+            raise ValueError(f"one_cycle has its own warm-up; got warm_up_steps {warm_up_steps}")
+        return _one_cycle(peak, total_steps, max(1, round(rise * total_steps)), final_ratio)
+    if name == "step":
+        if list(boundaries) != sorted(set(boundaries)) or not all(0 < b < 1 for b in boundaries):
+            raise ValueError(f"boundaries must be ascending shares in (0, 1), got {boundaries}")
+        main = optax.piecewise_constant_schedule(
+            peak, {round(b * total_steps) - warm_up_steps: factor for b in boundaries}
+        )
+    elif name == "exponential":
+        main = optax.exponential_decay(peak, period, factor, staircase=True)
+    elif name == "cosine":
+        main = optax.cosine_decay_schedule(peak, left, alpha=final_ratio)
+    elif name == "polynomial":
+        main = optax.polynomial_schedule(peak, peak * final_ratio, power, left)
+    elif name == "inverse_sqrt":
+        main = _inverse_sqrt(peak, max(warm_up_steps, 1))
+    else:
+        main = optax.constant_schedule(peak)
+    if not warm_up_steps:
+        return main
+    # The first step, number 0, already learns: its rate is that of one step of the ramp.
+    ramp = optax.linear_schedule(
+        peak / warm_up_steps, peak * (warm_up_steps + 1) / warm_up_steps, warm_up_steps
+    )
+    return optax.join_schedules([ramp, main], [warm_up_steps])
+
+
+def _inverse_sqrt(peak: float, start: int) -> optax.Schedule:
+    def rate(step: jax.typing.ArrayLike) -> jax.Array:
+        return peak * jnp.sqrt(start / (jnp.asarray(step, jnp.float32) + start))
+
+    return rate
+
+
+def _one_cycle(peak: float, total_steps: int, top: int, final_ratio: float) -> optax.Schedule:
+    def rate(step: jax.typing.ArrayLike) -> jax.Array:
+        step = jnp.asarray(step, jnp.float32)
+        up = (1.0 - jnp.cos(jnp.pi * step / top)) / 2
+        down = (1.0 + jnp.cos(jnp.pi * (step - top) / max(total_steps - top, 1))) / 2
+        rising = 1 / 25 + (1 - 1 / 25) * up
+        return peak * jnp.where(step < top, rising, final_ratio + (1 - final_ratio) * down)
+
+    return rate
