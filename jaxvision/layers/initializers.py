@@ -1,4 +1,4 @@
-"""Initialisers that reference implementations use and `jax.nn.initializers` has no name for."""
+"""Initialisers by the names of their papers, and those that `jax.nn.initializers` lacks."""
 
 import math
 from collections.abc import Callable
@@ -50,3 +50,36 @@ def he_normal_fan_out() -> Initializer:
     truncated, so this one is not either.
     """
     return jax.nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+# Fan-in unless the name says otherwise; jax's and flax's own are truncated where they are normal.
+INITIALIZERS: dict[str, Initializer] = {
+    # LeCun et al. 1998, Efficient BackProp, section 4.6: variance 1 / fan_in.
+    "lecun_normal": jax.nn.initializers.lecun_normal(),
+    "lecun_uniform": jax.nn.initializers.lecun_uniform(),
+    # Glorot and Bengio 2010, equation 16: variance 2 / (fan_in + fan_out).
+    "xavier_normal": jax.nn.initializers.glorot_normal(),
+    "xavier_uniform": jax.nn.initializers.glorot_uniform(),
+    # He et al. 2015, https://arxiv.org/abs/1502.01852, equation 10: variance 2 / fan_in.
+    "he_normal": jax.nn.initializers.he_normal(),
+    "he_uniform": jax.nn.initializers.he_uniform(),
+    "he_normal_fan_out": he_normal_fan_out(),
+    # Saxe et al. 2013, https://arxiv.org/abs/1312.6120.
+    "orthogonal": jax.nn.initializers.orthogonal(),
+    # Vaswani et al. 2017's descendants, ViT and Swin: 0.02, cut at two deviations.
+    "truncated_normal": jax.nn.initializers.truncated_normal(0.02),
+    "torch_uniform": torch_uniform(),
+    "zeros": jax.nn.initializers.zeros,
+    "ones": jax.nn.initializers.ones,
+}
+
+
+def initializer(name: str) -> Initializer:
+    """Returns the initialiser of this name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name not in INITIALIZERS:
+        raise ValueError(f"initializer must be one of {', '.join(INITIALIZERS)}, got {name}")
+    return INITIALIZERS[name]
