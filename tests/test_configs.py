@@ -52,7 +52,7 @@ def test_docstring_names_paper_and_command(path):
 
 def step_once(experiment):
     batch = next(experiment.train_data.batches(0))
-    mesh = sharding.data_mesh()
+    mesh = sharding.data_mesh(1)
     state = create_state(
         experiment.task,
         experiment.optimizer,
