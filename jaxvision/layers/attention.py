@@ -5,6 +5,8 @@ projections of queries, keys and values are one layer, whose columns are those o
 keys, then values, each by heads: timm's and torchvision's order.
 """
 
+from typing import Literal, cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,13 +63,10 @@ class SelfAttention(nn.Module):
         query, key, value = (qkv[:, :, i] for i in range(3))
         if self.is_mutable_collection("intermediates"):
             self.sow("intermediates", "weights", attention_weights(query, key, bias, mask))
+        # `check_implementation` has narrowed the name to those of jax.
+        implementation = cast(Literal["xla", "cudnn"] | None, self.implementation)
         y = jax.nn.dot_product_attention(
-            query,
-            key,
-            value,
-            bias=bias,
-            mask=mask,
-            implementation=self.implementation,  # pyright: ignore[reportArgumentType]
+            query, key, value, bias=bias, mask=mask, implementation=implementation
         )
         return nn.Dense(features, kernel_init=self.out_init, dtype=self.dtype, name="out")(
             y.reshape(batch, tokens, features)

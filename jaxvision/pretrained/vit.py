@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -77,7 +77,9 @@ def build(name: str, state: Mapping[str, np.ndarray]) -> ViTClassifier:
     depth, patch = VARIANTS[name]["depth"], VARIANTS[name]["patch"]
     check_depth(name, depth, tensors, r"^blocks\.(\d+)\.")
     bias, rep = tensors.get("head.bias"), tensors.get("pre_logits.bias")
-    overrides = dict(weight_init=source, pool="token" if "cls_token" in tensors else "gap")
+    overrides: dict[str, Any] = dict(
+        weight_init=source, pool="token" if "cls_token" in tensors else "gap"
+    )
     if source == "big_vision":
         overrides["activation"] = "gelu_tanh"
     if "pos_embed" in tensors:

@@ -158,7 +158,8 @@ class ViT(nn.Module):
             ValueError: If the patch does not divide `image_size`.
         """
         size = self.image_size
-        return self._grid(*((size, size) if isinstance(size, int) else size), "image_size")
+        height, width = (size, size) if isinstance(size, int) else size
+        return self._grid(height, width, "image_size")
 
     def __call__(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
         """Maps images [B, H, W, 3] to {patch: features [B, H / patch, W / patch, D]}.
@@ -185,7 +186,8 @@ class ViT(nn.Module):
                 raise ValueError(
                     f"{name} must be one of {', '.join(known)}, got {getattr(self, name)}"
                 )
-        rows, columns = self._grid(*images.shape[1:3], "images")
+        _, height, width, channels = images.shape
+        rows, columns = self._grid(height, width, "images")
         initial = WEIGHT_INITS[self.weight_init]
         x = nn.Conv(
             self.width,
@@ -193,7 +195,7 @@ class ViT(nn.Module):
             strides=(self.patch, self.patch),
             padding="VALID",
             kernel_init=initial.patch,
-            bias_init=initial.patch_bias(self.patch**2 * images.shape[-1]),
+            bias_init=initial.patch_bias(self.patch**2 * channels),
             dtype=self.dtype,
             name="patch_embedding",
         )(images.astype(self.dtype))
