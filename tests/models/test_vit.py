@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import errors, traverse_util
+from flax import linen as nn
 from network import filled, shapes
 
 from jaxvision import models
@@ -154,10 +155,23 @@ def test_branches_are_dropped_in_training_alone_and_never_the_first_blocks():
 
 
 def test_dropout_acts_in_training_alone():
-    model, plain = ViT(**TINY | dict(dropout=0.5, depth=1)), ViT(**TINY | dict(depth=1))
+    model, plain = ViT(**TINY | dict(dropout=0.5, depth=0)), ViT(**TINY | dict(depth=0))
     run = runner(variables_of(model))
     np.testing.assert_array_equal(run(model, False), run(plain, False))
     assert np.abs(run(model, True) - run(plain, True)).max() > 0.1
+
+
+def test_dropout_follows_the_positions_and_every_layer_but_queries_keys_and_values():
+    seen = []
+
+    def record(next_fun, args, kwargs, context):
+        if isinstance(context.module, nn.Dropout) and context.module.rate == 0.5:
+            seen.append("/".join(context.module.path[:-1]))
+        return next_fun(*args, **kwargs)
+
+    with nn.intercept_methods(record):
+        shapes(ViT(**TINY | dict(dropout=0.5)), 8, 12)
+    assert seen == ["", "block1", "block1/mlp", "block1/mlp", "block2", "block2/mlp", "block2/mlp"]
 
 
 def test_factors_of_the_branches_channels_scale_them():
