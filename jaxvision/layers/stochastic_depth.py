@@ -25,14 +25,18 @@ class StochasticDepth(nn.Module):
         return drop(y, deterministic=not train)
 
 
-def linear_rates(last: float, blocks: int) -> tuple[float, ...]:
+def linear_rates(last: float, blocks: int, *, from_zero: bool = False) -> tuple[float, ...]:
     """Rates that grow from the first block to the last (equation 4 of the paper).
 
     Args:
-        last: Rate of the last block; the input's, before the first, is 0.
+        last: Rate of the last block.
         blocks: Number of residual blocks L.
+        from_zero: Whether the first block has rate 0, as in timm's and torchvision's transformers;
+            in the paper the input before it has.
 
     Returns:
-        Rates of blocks 1 to L, last * i / L.
+        Rates of blocks 1 to L: last * i / L, or last * (i - 1) / (L - 1) from zero.
     """
+    if from_zero:
+        return tuple(last * i / max(blocks - 1, 1) for i in range(blocks))
     return tuple(last * i / blocks for i in range(1, blocks + 1))

@@ -30,7 +30,9 @@ from jaxvision.models.backbones import mobilenet_v3 as _mobilenet_v3
 from jaxvision.models.backbones import nin as _nin
 from jaxvision.models.backbones import resnet as _resnet
 from jaxvision.models.backbones import resnet_cifar as _resnet_cifar
+from jaxvision.models.backbones import swin as _swin
 from jaxvision.models.backbones import vgg as _vgg
+from jaxvision.models.backbones import vit as _vit
 from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import yolox as _yolox
@@ -72,6 +74,8 @@ _FAMILIES = (
         _csp_darknet53.csp_darknet53,
         _csp_darknet53.csp_darknet53_classifier,
     ),
+    _Family(_vit.VARIANTS, _vit.vit, _vit.vit_classifier),
+    _Family(_swin.VARIANTS, _swin.swin, _swin.swin_classifier),
 )
 
 

@@ -1,5 +1,6 @@
 """Reference checkpoints to our variables, strictly: every tensor used, every variable filled."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, cast
@@ -17,7 +18,9 @@ from jaxvision.pretrained import (
     inception_v3,
     mobilenet_v3,
     resnet,
+    swin,
     vgg,
+    vit,
     xception,
     yolox,
 )
@@ -39,6 +42,8 @@ class Family(NamedTuple):
         canonical: Maps (name, state) to a state under the names of `reference_name`, where
             weights go round under others, too.
         template_size: Maps a name to the side in pixels of an image that the model takes.
+        resize: Maps (model, canonical state) to a state for the model's image size, where tensors
+            depend on it.
     """
 
     names: Collection[str]
@@ -47,6 +52,7 @@ class Family(NamedTuple):
     adapt: Callable[[str, str, np.ndarray], np.ndarray] = lambda name, path, value: value
     canonical: Callable[[str, State], State] = lambda name, state: state
     template_size: Callable[[str], int] = lambda name: 64
+    resize: Callable[[nn.Module, State], State] = lambda model, state: state
 
 
 FAMILIES = (
@@ -65,45 +71,66 @@ FAMILIES = (
     Family(mobilenet_v3.NAMES, mobilenet_v3.build, mobilenet_v3.reference_name),
     Family(xception.NAMES, xception.build, xception.reference_name),
     Family(darknet.NAMES, darknet.build, darknet.reference_name),
+    Family(vit.NAMES, vit.build, vit.reference_name, canonical=vit.canonical, resize=vit.resize),
+    Family(swin.NAMES, swin.build, swin.reference_name, canonical=swin.canonical),
 )
 
 
 def load(
-    name: str, path_or_state: str | os.PathLike[str] | Mapping[str, np.ndarray]
+    name: str, path_or_state: str | os.PathLike[str] | Mapping[str, np.ndarray], **overrides: Any
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Builds a model and fills it with a reference implementation's weights.
 
         model, variables = pretrained.load("yolox_s", "yolox_s.pth")
         predictions = model.apply(variables, images, train=False)
 
+        model, variables = pretrained.load("vit_b_16", "vit_b_16.npz", image_size=384)
+
     Args:
         name: A variant, as `models.variants()` lists them.
         path_or_state: A `.safetensors` or `.npz` file, a PyTorch `.pth` or `.pt` file, which is
             read without PyTorch and without running anything in it, or {reference name: array}.
+        **overrides: Fields of the classifier's backbone, or of the detector, to replace, such as
+            `dtype`; a ViT's `image_size` interpolates the embeddings of its positions.
 
     Returns:
         The module and its variables {"params", "batch_stats"}.
 
     Raises:
-        ValueError: If there is no such variant, or names or shapes of the weights are not those
-            of the reference; the message lists what is left over on both sides.
+        ValueError: If there is no such variant or field, or names or shapes of the weights are not
+            those of the reference; the message lists what is left over on both sides.
     """
     family = next((f for f in FAMILIES if name in f.names), None)
     if family is None:
         known = ", ".join(n for f in FAMILIES for n in f.names)
         raise ValueError(f"name must be one of {known}, got {name}")
     state = read_state(path_or_state)
-    model = family.build(name, state)
+    model = _override(family.build(name, state), overrides)
     side = family.template_size(name)
     images = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
     template = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
     variables = fill(
         template,
-        family.canonical(name, state),
+        family.resize(model, family.canonical(name, state)),
         lambda path: family.reference_name(name, path),
         lambda path, value: family.adapt(name, path, value),
     )
     return model, variables
+
+
+def _override(model: nn.Module, fields: dict[str, Any]) -> nn.Module:
+    if not fields:
+        return model
+    backbone = getattr(model, "backbone", None)
+    part = model if backbone is None else backbone
+    known = {field.name for field in dataclasses.fields(part)} - {"parent", "name"}
+    if not fields.keys() <= known:
+        raise ValueError(
+            f"fields of {type(part).__name__} are {', '.join(sorted(known))}, "
+            f"got {', '.join(sorted(fields.keys() - known))}"
+        )
+    part = part.clone(**fields)
+    return part if backbone is None else model.clone(backbone=part)
 
 
 def fill(

@@ -76,7 +76,9 @@ def _read_npz(path: str) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} is not a complete .npz file")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
     # ValueError is what NumPy raises for an array of objects, which it would have to unpickle.
     except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise ValueError(f"{path} is not a readable .npz file: {error}") from error
+    # NumPy writes bfloat16, which is not its own, as two bytes without a type.
+    return {n: v.view(ml_dtypes.bfloat16) if v.dtype == "V2" else v for n, v in arrays.items()}

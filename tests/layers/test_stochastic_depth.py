@@ -21,3 +21,5 @@ def test_evaluation_keeps_the_branch():
 
 def test_rates_grow_to_the_last():
     np.testing.assert_allclose(linear_rates(0.2, 4), [0.05, 0.1, 0.15, 0.2])
+    np.testing.assert_allclose(linear_rates(0.2, 5, from_zero=True), [0, 0.05, 0.1, 0.15, 0.2])
+    assert linear_rates(0.2, 1, from_zero=True) == (0,)

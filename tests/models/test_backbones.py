@@ -14,8 +14,9 @@ FAMILIES = models._FAMILIES
 VARIANTS = [name for family in FAMILIES for name in family.variants]
 
 # Trainable parameters with the reference's classes and auxiliary heads: torchvision's for AlexNet,
-# VGG, GoogLeNet, Inception-v3, ResNet, ResNeXt, DenseNet and MobileNetV3, timm's for SE-ResNet,
-# Xception, Darknet-53 and CSPDarknet53, counted by hand from the papers for the others.
+# VGG, GoogLeNet, Inception-v3, ResNet, ResNeXt, DenseNet, MobileNetV3, ViT-B, ViT-L and Swin,
+# timm's for SE-ResNet, Xception, Darknet-53, CSPDarknet53, ViT-Ti and ViT-S, counted by hand from
+# the papers for the others.
 PARAMETERS = {
     "lenet5": 60_000,
     "lenet5_modern": 61_706,
@@ -63,6 +64,16 @@ PARAMETERS = {
     "darknet19": 20_842_376,
     "darknet53": 41_609_928,
     "cspdarknet53": 27_642_184,
+    "vit_ti_16": 5_717_416,
+    "vit_s_16": 22_050_664,
+    "vit_s_32": 22_878_952,
+    "vit_b_16": 86_567_656,
+    "vit_b_32": 88_224_232,
+    "vit_l_16": 304_326_632,
+    "vit_l_32": 306_535_400,
+    "swin_t": 28_288_354,
+    "swin_s": 49_606_258,
+    "swin_b": 87_768_224,
 }
 # Sizes of images other than 224 x 224 x 3 and classes other than 1000.
 IMAGES = {
@@ -111,6 +122,9 @@ SIZES = {
     ("darknet19", 45, 71): ROUNDED_UP,
     ("darknet53", 45, 71): ROUNDED_UP,
     ("cspdarknet53", 45, 71): ROUNDED_UP,
+    ("vit_ti_16", 48, 80): {16: (3, 5)},
+    ("vit_s_32", 64, 96): {32: (2, 3)},
+    ("swin_t", 45, 71): {4: (11, 17), 8: (6, 9), 16: (3, 5), 32: (2, 3)},
 }
 
 

@@ -30,6 +30,14 @@ def test_safetensors_file_reads_as_it_was_written(tmp_path):
     check(read_state(tmp_path / "w.safetensors"))
 
 
+def test_bfloat16_of_npz_files_becomes_float32(tmp_path):
+    values = np.array([1.5, -2.0, 3e30]).astype(ml_dtypes.bfloat16)
+    np.savez(tmp_path / "w.npz", w=values)
+    state = read_state(tmp_path / "w.npz")
+    assert state["w"].dtype == np.float32
+    np.testing.assert_array_equal(state["w"], values.astype(np.float32))
+
+
 def test_npz_file_reads_as_it_was_written(tmp_path):
     # The .npy format has no bfloat16.
     weights = WEIGHTS | {"brain": WEIGHTS["brain"].astype(np.float32)}
