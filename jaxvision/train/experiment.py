@@ -57,6 +57,8 @@ class Experiment:
         epoch_report: Called at the end of each epoch and of the run; what it returns is shown, if
             it is not empty.
         class_names: Stored with checkpoints.
+        files: {name: text} that the work directory gets, as what turns predictions into text; a
+            run is only continued with the same.
         make_step: Replaces the step of `jaxvision.train.step`.
     """
 
@@ -77,6 +79,7 @@ class Experiment:
     draw: Callable[[Any, Batch], np.ndarray] | None = None
     epoch_report: Callable[[], str] = str
     class_names: tuple[str, ...] = ()
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     make_step: Callable[..., Callable[..., Any]] | None = None
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ class TranslationTrainStream:
 
     Attributes:
         steps_per_epoch: Batches an epoch.
+        left_out: Pairs longer than `max_length`.
         shapes: Lengths of source and target, smallest first.
         batch_sizes: B of each of them.
         padding: Share of an epoch's tokens that are padding.
@@ -38,6 +39,7 @@ class TranslationTrainStream:
         buckets: int,
         seed: int,
         num_workers: int,
+        max_length: int = 256,
         multiple: int = 8,
         prefetch: int = 4,
     ) -> None:
@@ -50,11 +52,12 @@ class TranslationTrainStream:
             buckets: Shapes, at most; each is a program to compile.
             seed: Orders the epochs; in [0, 2^32).
             num_workers: Threads; 0 makes the batches in the calling thread.
+            max_length: Pairs with more tokens in either language are left out.
             multiple: B is a multiple of it; that of the number of devices.
             prefetch: Batches held ready or in the making.
 
         Raises:
-            DataError: If there is no pair, or one is longer than `batch_tokens` allows.
+            DataError: If there is no pair, or one fits into no batch.
             ValueError: If a number is out of its range.
         """
         for name, value, least in (
@@ -67,16 +70,21 @@ class TranslationTrainStream:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         if not 0 <= seed < 2**32:
             raise ValueError(f"seed must be in [0, 2**32), got {seed}")
-        if not len(source):
-            raise DataError("the training split has no sentences; expected at least one pair")
         lengths = token_lengths(source, target)
+        kept = np.flatnonzero((lengths <= max_length).all(axis=1))
+        if not len(kept):
+            raise DataError(
+                "the training split must have sentences of at most max_length tokens, got none: "
+                f"{len(lengths)} sentences, max_length {max_length}"
+            )
+        lengths = lengths[kept]
         longest = int(lengths.max())
         if longest * multiple > batch_tokens:
             raise DataError(
                 f"batch_tokens must be at least {longest * multiple}, {multiple} sentences of "
-                f"{longest} tokens, got {batch_tokens}; raise it or leave long sentences out "
-                "(max_length)"
+                f"{longest} tokens, got {batch_tokens}; raise it or lower max_length"
             )
+        self.left_out = len(source) - len(kept)
         self.shapes = choose_shapes(lengths, buckets)
         self.batch_sizes = [batch_tokens // max(s) // multiple * multiple for s in self.shapes]
         self._source, self._target = source, target
@@ -84,7 +92,7 @@ class TranslationTrainStream:
         self._num_workers = num_workers
         self._prefetch = prefetch
         assigned = assign(lengths, self.shapes)
-        self._members = [np.flatnonzero(assigned == k) for k in range(len(self.shapes))]
+        self._members = [kept[assigned == k] for k in range(len(self.shapes))]
         self._plan = functools.lru_cache(maxsize=2)(self._make_plan)
         # The sizes of batches are the same in all epochs, their members are not.
         plan = self._plan(0)
@@ -113,7 +121,10 @@ class TranslationTrainStream:
             f"{b} x {s.source}+{s.target}"
             for b, s in zip(self.batch_sizes, self.shapes, strict=True)
         )
-        return f"batches of {shapes} tokens; {self.padding:.1%} of an epoch's tokens are padding"
+        return (
+            f"batches of {shapes} tokens; {self.padding:.1%} of an epoch's tokens are padding; "
+            f"{self.left_out} sentences left out, too long"
+        )
 
     def _batch(self, step: Any) -> dict[str, np.ndarray]:
         epoch, place = divmod(int(step), self.steps_per_epoch)
@@ -196,7 +207,8 @@ def translation_eval_stream(
 
 def token_lengths(source: Tokens, target: Tokens) -> np.ndarray:
     """Counts the tokens of each pair [N, 2]."""
-    return np.array([[len(s), len(t)] for s, t in zip(source, target, strict=True)])
+    lengths = [[len(s), len(t)] for s, t in zip(source, target, strict=True)]
+    return np.array(lengths, int).reshape(-1, 2)
 
 
 def pad(sentences: Tokens, shape: tuple[int, int]) -> np.ndarray:

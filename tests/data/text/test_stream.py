@@ -96,6 +96,15 @@ def test_rows_hold_their_pair_and_padding():
                 assert (row[len(expected) :] == PAD).all()
 
 
+def test_longer_pairs_are_left_out():
+    train = stream(max_length=12)
+    steps = train.steps_per_epoch
+    index = np.concatenate([b["index"] for b in itertools.islice(train.batches(0), steps)])
+    expected = np.flatnonzero((LENGTHS <= 12).all(axis=1))
+    np.testing.assert_array_equal(np.sort(index[index >= 0]), expected)
+    assert train.left_out == 700 - len(expected) > 0
+
+
 def test_a_few_pairs_fill_a_batch_in_part():
     lengths = np.array([[9, 2], [2, 9], [3, 3]])
     train = stream(lengths, buckets=2)
@@ -141,7 +150,8 @@ def test_evaluation_shows_each_pair_once_with_its_mask():
         (dict(buckets=0), "buckets must be at least 1, got 0"),
         (dict(seed=-1), "seed must be in"),
         (dict(num_workers=-1), "num_workers must be at least 0, got -1"),
-        (dict(lengths=np.zeros((0, 2), int)), "no sentences"),
+        (dict(lengths=np.zeros((0, 2), int)), "got none: 0 sentences"),
+        (dict(max_length=1), "got none: 700 sentences, max_length 1"),
     ],
 )
 def test_wrong_numbers_are_refused(changes, words):
