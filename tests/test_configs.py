@@ -1,5 +1,6 @@
 """Every config builds and takes a step."""
 
+import dataclasses
 import itertools
 import pathlib
 
@@ -20,8 +21,6 @@ CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 # Names that every config has, so that a flag learned with one works with all.
 COMMON = (
     "variant",
-    "image_size",
-    "batch_size",
     "epochs",
     "seed",
     "dtype",
@@ -30,6 +29,8 @@ COMMON = (
     "save_every",
     "num_workers",
 )
+# And those that a config of images or one of text has besides.
+BATCHES = ({"image_size", "batch_size"}, {"batch_tokens"})
 COMMON_DATA = ("source", "path", "train", "val")
 
 
@@ -37,6 +38,7 @@ COMMON_DATA = ("source", "path", "train", "val")
 def test_has_the_common_names_and_plain_values(path):
     config = load(path).get_config()
     assert set(COMMON) <= set(config)
+    assert any(names <= set(config) for names in BATCHES)
     assert set(COMMON_DATA) <= set(config.data)
     for value in (*config.values(), *config.data.values()):
         assert isinstance(value, (int, float, str, bool, tuple)) or hasattr(value, "items")
@@ -64,6 +66,62 @@ def step_once(experiment):
     step = jax.jit(make_step(experiment.task, experiment.optimizer, experiment.ema))
     state, logs = step(state, sharding.put_batch(batch, mesh), jax.random.key(0))
     return state, logs
+
+
+def translation_config(folder, argument=""):
+    for split in ("train", "val"):
+        for language, sentence in (("en", "two dogs run"), ("de", "zwei Hunde rennen")):
+            text = "".join(f"{sentence} {'.' * n}\n" for n in range(12))
+            (folder / f"{split}.{language}").write_text(text)
+    module = load(ROOT / "configs/transformer_multi30k.py")
+    config = module.get_config(argument)
+    config.data.path, config.data.vocabulary_size = str(folder), 280
+    return module, config
+
+
+def test_transformer_takes_a_step(capsys, tmp_path):
+    module, config = translation_config(tmp_path)
+    experiment = module.build(config)
+    # Two layers of the eight compile in a quarter of the time.
+    model = experiment.task.model.clone(num_layers=(1, 1))
+    task = dataclasses.replace(experiment.task, model=model)
+    state, logs = step_once(dataclasses.replace(experiment, task=task))
+    assert int(state.step) == 1
+    assert np.isfinite(float(logs["loss"]))
+    assert '"</s>"' in experiment.files["tokenizer.json"]
+    assert experiment.image_name(0) == "train.en:1: two dogs run"
+    assert "BLEU: nrefs:1|case:mixed" in capsys.readouterr().out
+
+
+def test_transformer_recipe():
+    get_config = load(ROOT / "configs/transformer_multi30k.py").get_config
+    config = get_config("de-en,base")
+    assert (config.variant, config.dropout, config.warm_up_steps) == ("base", 0.1, 4000)
+    assert (config.data.from_language, config.data.to_language) == ("de", "en")
+    assert config.learning_rate_factor == 1.0
+    assert get_config().variant == "tiny" and get_config().data.to_language == "de"
+    with pytest.raises(ValueError, match="must be of tiny, base, big, en-de, de-en, got fr-en"):
+        get_config("fr-en")
+
+
+def test_transformer_options_reach_model_data_and_search(capsys, tmp_path):
+    module, config = translation_config(tmp_path, "de-en")
+    config.attention_dropout = config.relu_dropout = 0.25
+    config.pre_norm, config.positions, config.beam_size, config.alpha = True, "learned", 7, 0.9
+    config.epochs, config.average, config.data.max_length = 20, 0.25, 9
+    experiment = module.build(config)
+    task, model = experiment.task, experiment.task.model
+    assert (model.attention_dropout_rate, model.relu_dropout_rate) == (0.25, 0.25)
+    assert (model.pre_norm, model.positions, model.dropout_rate) == (True, "learned", 0.3)
+    assert (task.beam_size, task.alpha, task.references[0]) == (7, 0.9, "two dogs run")
+    assert 0 < experiment.train_data.left_out < 12
+    assert experiment.total_steps == 20 * experiment.train_data.steps_per_epoch
+    assert [float(experiment.ema(jax.numpy.int32(n))) for n in (15, 16)] == [0.0, 0.5]
+    # What one run has learned serves another.
+    file = tmp_path / "tokenizer.json"
+    file.write_text(experiment.files["tokenizer.json"])
+    config.data.tokenizer, config.data.vocabulary_size = str(file), 10_000
+    assert module.build(config).task.model.vocabulary_size == model.vocabulary_size
 
 
 def yolox_config(argument=""):

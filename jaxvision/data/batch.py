@@ -53,3 +53,23 @@ class ClassificationBatch(TypedDict):
     targets: NotRequired[np.ndarray]
     index: np.ndarray
     mask: NotRequired[np.ndarray]
+
+
+class TranslationBatch(TypedDict):
+    """Sentences and their translations, on the host.
+
+    Sentences end with `END` of `jaxvision.data.text.tokenizer` and are padded with its `PAD`; all S
+    of a batch are one of a few lengths, as are all T.
+
+    Attributes:
+        source: Tokens to translate [B, S] int32.
+        target: Tokens of the translations [B, T] int32; all padding in rows that only fill up a
+            batch of training.
+        index: Which pair of its source each one is [B] int32; -1 for rows that only fill up.
+        mask: False for rows that only fill up a batch of evaluation [B] bool. There alone.
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    index: np.ndarray
+    mask: NotRequired[np.ndarray]

@@ -29,7 +29,7 @@ def _stack(samples: Sequence[Sample]) -> Batch:
     return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
-def _read(batches: grain.MapDataset, num_workers: int, prefetch: int) -> Iterator[Batch]:
+def read_batches(batches: grain.MapDataset, num_workers: int, prefetch: int) -> Iterator[Batch]:
     """Reads in order, by `num_workers` threads or, with none, in the calling thread."""
     # OpenCV has a pool of its own in which every call would spread over all cores; with one call in
     # each worker they would only wait for each other. The setting is the process's, hence here and
@@ -136,7 +136,7 @@ class TrainStream:
         if start_step < 0:
             raise ValueError(f"start_step must be at least 0, got {start_step}")
         steps = grain.MapDataset.range(start_step, sys.maxsize).map(self._batch)
-        return _read(steps, self._num_workers, self._prefetch)
+        return read_batches(steps, self._num_workers, self._prefetch)
 
     def _batch(self, step: Any) -> Batch:
         sample = self._schedule(int(step))
@@ -247,7 +247,7 @@ class EvalStream:
         A batch of which nothing can be read is left out.
         """
         batches = grain.MapDataset.range(len(self)).map(self._batch)
-        return filter(None, _read(batches, self._num_workers, self._prefetch))
+        return filter(None, read_batches(batches, self._num_workers, self._prefetch))
 
     def _batch(self, number: Any) -> Batch:
         samples = []

@@ -10,6 +10,7 @@ For example:
     features = backbone.apply(part, images, train=False)  # {4, 8, 16, 32: [B, H', W', C]}
 
     detector = models.yolox("yolox_s", num_classes=80)
+    translator = models.transformer("transformer_base", vocabulary_size=37_000)
 """
 
 import difflib
@@ -37,8 +38,10 @@ from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.yolox import yolox
+from jaxvision.models.sequence import transformer as _transformer
+from jaxvision.models.sequence.transformer import transformer
 
-__all__ = ["backbone", "classifier", "variants", "yolox"]
+__all__ = ["backbone", "classifier", "transformer", "variants", "yolox"]
 
 
 class _Family(NamedTuple):
@@ -81,7 +84,11 @@ _FAMILIES = (
 
 def variants() -> tuple[str, ...]:
     """Names of all models, in the order of the catalogue."""
-    return (*(name for family in _FAMILIES for name in family.variants), *_yolox.VARIANTS)
+    return (
+        *(name for family in _FAMILIES for name in family.variants),
+        *_yolox.VARIANTS,
+        *_transformer.VARIANTS,
+    )
 
 
 def backbone(name: str, **overrides: Any) -> nn.Module:

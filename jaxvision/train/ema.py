@@ -1,4 +1,4 @@
-"""Exponential moving average of parameters and model state."""
+"""Averages of parameters and model state over the updates."""
 
 from collections.abc import Callable
 
@@ -26,3 +26,16 @@ def warm_up_decay(decay: float = 0.9998, tau: float = 2000.0) -> Callable[[jax.A
 def constant_decay(decay: float) -> Callable[[jax.Array], jax.Array]:
     """The same decay at every update."""
     return lambda updates: jnp.full((), decay, jnp.float32)
+
+
+def tail_average(start: int) -> Callable[[jax.Array], jax.Array]:
+    """Decay that gives the plain mean of all states from update `start` on, and the newest before.
+
+    What averaging the last checkpoints is for, at every update of the same stretch.
+    """
+
+    def at(updates: jax.Array) -> jax.Array:
+        averaged = jnp.maximum(updates - start, 0).astype(jnp.float32)
+        return averaged / (averaged + 1.0)
+
+    return at

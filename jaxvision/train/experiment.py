@@ -61,6 +61,8 @@ class Experiment:
         figures: Maps the measure of a whole evaluation, what the task's `measure` gave, merged, to
             more such pictures by name, as curves.
         class_names: Stored with checkpoints.
+        files: {name: text} that the work directory gets, as what turns predictions into text; a
+            run is only continued with the same.
         make_step: Replaces the step of `jaxvision.train.step`.
     """
 
@@ -83,6 +85,7 @@ class Experiment:
     epoch_report: Callable[[], str] = str
     figures: Callable[[Any], Mapping[str, np.ndarray]] | None = None
     class_names: tuple[str, ...] = ()
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     make_step: Callable[..., Callable[..., Any]] | None = None
 
     def __post_init__(self) -> None:

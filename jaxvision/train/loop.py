@@ -25,6 +25,7 @@ from jaxvision.train.patience import Patience
 from jaxvision.train.progress import Progress, duration
 from jaxvision.train.state import TrainState, create_state
 from jaxvision.train.step import make_step
+from jaxvision.train.workdir import keep_files
 from jaxvision.train.writer import MetricWriter, table
 
 
@@ -59,10 +60,11 @@ def run(
         meta: JSON stored with every checkpoint.
 
     Raises:
-        TrainingError: If a loss is not finite.
+        TrainingError: If a loss is not finite, or the experiment's files are not those there.
     """
     started = time.perf_counter()
     total = experiment.total_steps
+    keep_files(workdir, experiment.files)
     with contextlib.ExitStack() as stack:
         checkpoints = Checkpoints(
             workdir / "checkpoints",

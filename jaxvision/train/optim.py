@@ -209,3 +209,26 @@ def quadratic_warm_up_cosine(
         return rate
 
     return schedule
+
+
+def noam(features: int, warm_up_steps: int, *, factor: float = 1.0) -> optax.Schedule:
+    """The Transformer's schedule: a linear rise, then the inverse root of the step.
+
+    Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, equation 3: factor * features^-0.5 *
+    min(n^-0.5, n * warm_up_steps^-1.5) for step n, the first of which is 1. Its highest value is
+    factor * (features * warm_up_steps)^-0.5.
+
+    Args:
+        features: Channels of the model, D.
+        warm_up_steps: Length of the rise, at least 1.
+        factor: The paper's is 1; small models take more.
+    """
+    if warm_up_steps < 1:
+        raise ValueError(f"warm_up_steps must be at least 1, got {warm_up_steps}")
+
+    def schedule(step: jax.typing.ArrayLike) -> jax.Array:
+        number = jnp.asarray(step, jnp.float32) + 1.0
+        rate = jnp.minimum(number**-0.5, number * warm_up_steps**-1.5)
+        return factor * features**-0.5 * rate
+
+    return schedule

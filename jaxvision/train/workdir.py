@@ -77,6 +77,27 @@ def prepare(
         file.write(" ".join([pathlib.Path(sys.executable).name, *command]) + "\n")
 
 
+def keep_files(workdir: pathlib.Path, files: Mapping[str, str]) -> None:
+    """Writes files into a work directory, or checks that those there are the same.
+
+    Args:
+        workdir: The folder.
+        files: {name: text}.
+
+    Raises:
+        TrainingError: If there is one of that name with another text.
+    """
+    for name, text in files.items():
+        path = workdir / name
+        if path.exists() and path.read_text() != text:
+            raise TrainingError(
+                f"{path} is of another run than this: expected the same text, as the data made it; "
+                "start elsewhere with --workdir, or restore the data to continue"
+            )
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+
+
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")

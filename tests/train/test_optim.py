@@ -2,8 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvision.train.ema import constant_decay, warm_up_decay
-from jaxvision.train.optim import kernels, quadratic_warm_up_cosine, sgd
+from jaxvision.train.ema import constant_decay, tail_average, warm_up_decay
+from jaxvision.train.optim import kernels, noam, quadratic_warm_up_cosine, sgd
 
 
 def test_schedule_of_yolox_by_hand():
@@ -51,3 +51,25 @@ def test_mask_takes_kernels_only():
 def test_average_forgets_its_start(updates, decay):
     np.testing.assert_allclose(warm_up_decay()(jnp.int32(updates)), decay, rtol=1e-4)
     assert constant_decay(0.5)(jnp.int32(updates)) == 0.5
+
+
+def test_schedule_of_the_transformer_by_hand():
+    schedule = noam(512, 4000)
+    np.testing.assert_allclose(schedule(jnp.int32(0)), 512**-0.5 * 4000**-1.5, rtol=1e-5)
+    np.testing.assert_allclose(schedule(jnp.int32(1999)), 512**-0.5 * 2000 * 4000**-1.5, rtol=1e-5)
+    np.testing.assert_allclose(schedule(jnp.int32(3999)), (512 * 4000) ** -0.5, rtol=1e-5)
+    np.testing.assert_allclose(schedule(jnp.int32(15999)), (512 * 16000) ** -0.5, rtol=1e-5)
+    twice = noam(512, 4000, factor=2.0)
+    np.testing.assert_allclose(twice(jnp.int32(99)), 2 * schedule(jnp.int32(99)), rtol=1e-6)
+    with pytest.raises(ValueError, match="warm_up_steps must be at least 1, got 0"):
+        noam(512, 0)
+
+
+def test_tail_average_is_the_mean_from_its_start_on():
+    decay, average = tail_average(4), 100.0
+    for update, state in enumerate([7.0, 5.0, 3.0, 2.0, 4.0, 9.0], start=1):
+        share = float(decay(jnp.int32(update)))
+        average = share * average + (1 - share) * state
+        if update <= 4:
+            assert average == state
+    np.testing.assert_allclose(average, (2.0 + 4.0 + 9.0) / 3, rtol=1e-6)

@@ -69,3 +69,13 @@ def test_a_damaged_config_is_an_error(start):
     (path / "config.json").write_text("{")
     with pytest.raises(TrainingError, match="config.json is not valid JSON"):
         start()
+
+
+def test_files_are_kept_and_only_the_same_continue(tmp_path):
+    path = tmp_path / "new"
+    workdir.keep_files(path, {"tokenizer.json": "{}\n"})
+    workdir.keep_files(path, {"tokenizer.json": "{}\n"})
+    assert [file.name for file in path.iterdir()] == ["tokenizer.json"]
+    with pytest.raises(TrainingError, match="tokenizer.json is of another run"):
+        workdir.keep_files(path, {"tokenizer.json": "{1}\n"})
+    assert (path / "tokenizer.json").read_text() == "{}\n"

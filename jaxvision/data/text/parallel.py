@@ -1,0 +1,115 @@
+"""Parallel text: two files, a sentence a line, line by line in two languages."""
+
+import gzip
+import pathlib
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from jaxvision.data.errors import DataError, OnFault, stop
+
+
+class ParallelText(NamedTuple):
+    """Sentences and their translations.
+
+    Attributes:
+        source: In the language to translate from.
+        target: The same sentences in the other.
+        source_file: Where they are from.
+        lines: The line of each pair, from 1.
+    """
+
+    source: list[str]
+    target: list[str]
+    source_file: pathlib.Path
+    lines: list[int]
+
+    def name(self, index: int) -> str:
+        """Names a pair by file and line; rows that only fill up a batch have an index below 0."""
+        if index < 0:
+            return "(nothing, only fills the batch)"
+        return f"{self.source_file.name}:{self.lines[index]}: {self.source[index]}"
+
+
+def read_parallel(
+    folder: str | pathlib.Path,
+    split: str,
+    *,
+    source: str,
+    target: str,
+    on_fault: OnFault = stop,
+) -> ParallelText:
+    """Reads `<folder>/<split>.<language>`, or the same with `.gz`, for two languages.
+
+    Args:
+        folder: Holds the files.
+        split: `train`, for example.
+        source: Ending of the files to translate from: `en`, for example.
+        target: Ending of the files to translate to.
+        on_fault: Is told of every pair of which a sentence is empty; if it returns, the pair is
+            left out.
+
+    Raises:
+        DataError: If a file is missing, broken or not UTF-8, or the two have not the same number
+            of lines; the message names file and line.
+    """
+    files = [_find(pathlib.Path(folder), f"{split}.{language}") for language in (source, target)]
+    sentences = [list(_lines(file)) for file in files]
+    if len(sentences[0]) != len(sentences[1]):
+        counts = ", ".join(f"{f} has {len(s)}" for f, s in zip(files, sentences, strict=True))
+        raise DataError(
+            f"both files must have as many lines, one sentence each, got: {counts}; look for a "
+            "sentence that goes over two lines, or for a file that was cut off",
+            code="line-counts",
+        )
+    if not sentences[0]:
+        raise DataError(f"{files[0]} is empty, expected a sentence a line", code="no-sentences")
+    kept = []
+    for line, pair in enumerate(zip(*sentences, strict=True), 1):
+        empty = [str(file) for file, sentence in zip(files, pair, strict=True) if not sentence]
+        if empty:
+            fault = (
+                f"{empty[0]}:{line}: expected a sentence, got an empty line; write it, or delete "
+                f"line {line} of both files"
+            )
+            on_fault(DataError(fault, code="empty-line"))
+        else:
+            kept.append(line)
+    return ParallelText(
+        *([each[line - 1] for line in kept] for each in sentences),
+        source_file=files[0],
+        lines=kept,
+    )
+
+
+def _find(folder: pathlib.Path, name: str) -> pathlib.Path:
+    for file in (folder / name, folder / f"{name}.gz"):
+        if file.is_file():
+            return file
+    raise DataError(
+        f"{folder / name} does not exist, and neither does {name}.gz; set data.path to the folder "
+        "that holds it",
+        code="missing-file",
+    )
+
+
+def _lines(file: pathlib.Path) -> Iterator[str]:
+    """Yields the lines of a file, without the white space around them."""
+    line = 0
+    try:
+        # Bytes, as Python ends lines of text at characters of which the other file knows nothing.
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            for line, raw in enumerate(stream, 1):
+                yield raw.decode("utf-8-sig" if line == 1 else "utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{file}:{line}: expected UTF-8, got byte 0x{error.object[error.start]:02x} at "
+            f"place {error.start + 1}; convert the file, as by iconv -f latin1 -t utf-8",
+            code="not-utf8",
+        ) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{file}:{line + 1}: the compressed data is broken here: {error}; copy or download the "
+            "file again",
+            code="broken-gzip",
+        ) from error

@@ -1,0 +1,105 @@
+"""Byte-pair encoding of text into subwords (Sennrich et al. 2015, https://arxiv.org/abs/1508.07909).
+
+Pairs of bytes are joined, not of characters, so that every text has an encoding and none is lost by
+it, but for white space around it and Unicode's composition, which is normalised (NFC).
+"""
+
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxvision.data.errors import DataError
+
+PAD, START, END = 0, 1, 2
+_SPECIAL = ("<pad>", "<s>", "</s>")
+_BYTES = 256
+
+
+class SubwordTokenizer:
+    """Maps sentences to tokens and back; needs the extra `text`.
+
+    Attributes:
+        vocabulary_size: V; tokens are in [0, V). The first are `PAD`, `START` and `END`.
+    """
+
+    def __init__(self, json: str) -> None:
+        """Takes a tokenizer as `json` wrote it.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        try:
+            self._tokenizer = _library().Tokenizer.from_str(json)
+        except Exception as error:  # the library raises nothing more special
+            raise ValueError(f"expected the JSON of a tokenizer: {error}") from error
+        if tuple(map(self._tokenizer.id_to_token, range(3))) != _SPECIAL:
+            raise ValueError(f"the first tokens must be {', '.join(_SPECIAL)}")
+        # Text that looks like a special token stays text.
+        self._tokenizer.encode_special_tokens = True
+        self.vocabulary_size: int = self._tokenizer.get_vocab_size()
+
+    @classmethod
+    def train(cls, sentences: Iterable[str], vocabulary_size: int) -> "SubwordTokenizer":
+        """Learns a vocabulary, the same from the same sentences.
+
+        Args:
+            sentences: In all languages that it is for.
+            vocabulary_size: Tokens; fewer if the sentences have not so many different subwords.
+
+        Raises:
+            ValueError: If the vocabulary does not hold every byte.
+        """
+        smallest = _BYTES + len(_SPECIAL)
+        if vocabulary_size < smallest:
+            raise ValueError(f"vocabulary_size must be at least {smallest}, got {vocabulary_size}")
+        library = _library()
+        tokenizer = library.Tokenizer(library.models.BPE())
+        normalizers = [library.normalizers.NFC(), library.normalizers.Strip()]
+        tokenizer.normalizer = library.normalizers.Sequence(normalizers)
+        tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
+        tokenizer.decoder = library.decoders.ByteLevel()
+        trainer = library.trainers.BpeTrainer(
+            vocab_size=vocabulary_size,
+            special_tokens=list(_SPECIAL),
+            initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(sentences, trainer)
+        return cls(tokenizer.to_str())
+
+    @classmethod
+    def load(cls, path: str | pathlib.Path) -> "SubwordTokenizer":
+        """Reads a file that holds what `json` wrote.
+
+        Raises:
+            DataError: If there is no such file, or it holds something else.
+        """
+        try:
+            return cls(pathlib.Path(path).read_text())
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot read the tokenizer {path}: {error}") from error
+
+    def json(self) -> str:
+        """Returns the tokenizer as JSON."""
+        return self._tokenizer.to_str(pretty=True) + "\n"
+
+    def encode(self, sentences: Sequence[str]) -> list[np.ndarray]:
+        """Maps each sentence to tokens [T] int32, `END` the last."""
+        encoded = self._tokenizer.encode_batch(list(sentences), add_special_tokens=False)
+        return [np.array([*each.ids, END], np.int32) for each in encoded]
+
+    def decode(self, tokens: np.ndarray) -> str:
+        """Maps tokens [T] to the sentence up to the first `END`, without special tokens."""
+        ends = np.flatnonzero(np.asarray(tokens) == END)
+        ids = np.asarray(tokens)[: ends[0] if len(ends) else None]
+        return self._tokenizer.decode(ids[ids > END].tolist()).removeprefix(" ")
+
+
+def _library() -> Any:
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise ImportError("text needs an extra: pip install 'jaxvision[text]'") from error
+    return tokenizers

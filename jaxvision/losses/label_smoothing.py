@@ -1,0 +1,39 @@
+"""Cross entropy against smoothed labels, for sequences."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class TokenLoss(NamedTuple):
+    """One value a token.
+
+    Attributes:
+        smoothed: What is minimised [...].
+        negative_log_likelihood: Of the right token alone [...].
+    """
+
+    smoothed: jax.Array
+    negative_log_likelihood: jax.Array
+
+
+def smoothed_cross_entropy(
+    logits: jax.Array, labels: jax.Array, *, label_smoothing: float
+) -> TokenLoss:
+    """Computes (1 - e) (-log p_label) + e / V sum_v (-log p_v).
+
+    Szegedy et al. 2015, https://arxiv.org/abs/1512.00567, section 7: the share e is spread over all
+    V classes, the right one among them, as in fairseq. Other code spreads it over V - 1 or V - 2
+    and subtracts the entropy of the labels; losses are then not comparable, gradients nearly alike.
+
+    Args:
+        logits: [..., V].
+        labels: [...] int32.
+        label_smoothing: e, in [0, 1).
+    """
+    log_probabilities = jax.nn.log_softmax(logits)
+    picked = jnp.take_along_axis(log_probabilities, labels[..., None], axis=-1)[..., 0]
+    uniform = log_probabilities.mean(axis=-1)
+    smoothed = -(1.0 - label_smoothing) * picked - label_smoothing * uniform
+    return TokenLoss(smoothed, -picked)

@@ -1,0 +1,117 @@
+"""Multi-head scaled dot-product attention.
+
+Attention Is All You Need, Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.2.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+class KeyValues(NamedTuple):
+    """What queries attend to, one head a row of the third axis.
+
+    Attributes:
+        keys: [B, S, heads, D / heads].
+        values: [B, S, heads, D / heads].
+    """
+
+    keys: jax.Array
+    values: jax.Array
+
+
+def padding_mask(valid: jax.Array) -> jax.Array:
+    """Lets every query attend to the tokens that are no padding: [B, S] to [B, 1, 1, S]."""
+    return valid[:, None, None]
+
+
+def causal_mask(length: int) -> jax.Array:
+    """Lets each token attend to itself and to those before: [1, 1, length, length]."""
+    return jnp.tri(length, dtype=bool)[None, None]
+
+
+def attention_weights(queries: jax.Array, keys: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """Computes softmax(Q K^T / sqrt(d)), equation 1, in float32.
+
+    Args:
+        queries: [B, T, heads, d].
+        keys: [B, S, heads, d].
+        mask: True where a query may attend to a key, of a shape that broadcasts to [B, heads, T,
+            S]; None where all may attend to all.
+
+    Returns:
+        Weights [B, heads, T, S] float32. Those of a query sum to 1, or to 0 where it may attend to
+        nothing.
+    """
+    logits = jnp.einsum("bthd,bshd->bhts", queries, keys, preferred_element_type=jnp.float32)
+    logits = logits / jnp.sqrt(jnp.float32(queries.shape[-1]))
+    if mask is None:
+        return jax.nn.softmax(logits)
+    # Finite, since the softmax of a row of infinities is not a number, and so is its gradient.
+    logits = jnp.where(mask, logits, jnp.finfo(jnp.float32).min)
+    return jnp.where(mask, jax.nn.softmax(logits), 0.0)
+
+
+class MultiHeadAttention(nn.Module):
+    """Attention of several heads, each on a projection of its own (section 3.2.2).
+
+    What is attended to comes as the `KeyValues` that `keys_values` makes of it, so that it can be
+    made once and kept: `attention(x, attention.keys_values(x), mask)` is self-attention. The
+    weights can be had by `mutable=["intermediates"]`.
+
+    Attributes:
+        features: D.
+        num_heads: Heads, each of D / heads channels.
+        use_bias: Whether the four projections have a bias.
+        dropout_rate: Of the weights.
+        dtype: Of the computation; parameters and the softmax are float32.
+    """
+
+    features: int
+    num_heads: int
+    use_bias: bool = True
+    dropout_rate: float = 0.0
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self) -> None:
+        """Makes the four projections."""
+        if self.features % self.num_heads:
+            raise ValueError(
+                f"features must be a multiple of the number of heads, {self.num_heads}, got "
+                f"{self.features}"
+            )
+        project = functools.partial(
+            nn.DenseGeneral,
+            use_bias=self.use_bias,
+            kernel_init=nn.initializers.xavier_uniform(),
+            dtype=self.dtype,
+        )
+        heads = (self.num_heads, self.features // self.num_heads)
+        self.query = project(heads)
+        self.key = project(heads)
+        self.value = project(heads)
+        self.out = project(self.features, axis=(-2, -1))
+        self.dropout = nn.Dropout(self.dropout_rate)
+
+    def keys_values(self, memory: jax.Array) -> KeyValues:
+        """Projects what is attended to [B, S, D]."""
+        return KeyValues(self.key(memory), self.value(memory))
+
+    def __call__(
+        self, x: jax.Array, keys_values: KeyValues, mask: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        """Maps queries' tokens [B, T, D] to [B, T, D].
+
+        Args:
+            x: Tokens that ask.
+            keys_values: Tokens that answer.
+            mask: As in `attention_weights`.
+            train: Whether weights are dropped.
+        """
+        weights = attention_weights(self.query(x), keys_values.keys, mask)
+        self.sow("intermediates", "weights", weights)
+        weights = self.dropout(weights, deterministic=not train).astype(self.dtype)
+        return self.out(jnp.einsum("bhts,bshd->bthd", weights, keys_values.values))

@@ -1,0 +1,108 @@
+"""Tokens and their positions as vectors (Vaswani et al. 2017, sections 3.4 and 3.5)."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+POSITIONS = ("sinusoidal", "learned")
+
+
+def sinusoidal_positions(length: int, features: int) -> np.ndarray:
+    """Computes section 3.5's codes: sine in even channels, cosine in odd ones.
+
+    Other implementations put all sines before all cosines; their networks are equal up to the order
+    of channels, their weights are not.
+
+    Args:
+        length: T.
+        features: D, even.
+
+    Returns:
+        Codes [T, D] float32: sin(t / 10000^(2 i / D)) in channel 2 i, the cosine in 2 i + 1.
+
+    Raises:
+        ValueError: If D is odd.
+    """
+    if features % 2:
+        raise ValueError(f"features must be even for sinusoidal positions, got {features}")
+    frequency = 10_000.0 ** (-np.arange(0, features, 2) / features)
+    angle = np.arange(length)[:, None] * frequency[None]
+    return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1).astype(np.float32)
+
+
+class TokenEmbedding(nn.Module):
+    """A table of vectors, scaled by sqrt(D), that also scores tokens (Press and Wolf 2016).
+
+    Attributes:
+        vocabulary_size: V.
+        features: D.
+        dtype: Of the computation; the table and the logits are float32.
+    """
+
+    vocabulary_size: int
+    features: int
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self) -> None:
+        """Makes the table."""
+        # With the factor sqrt(D) the vectors start with unit variance, and so do the logits.
+        normal = nn.initializers.normal(self.features**-0.5)
+        self.embedding = self.param("embedding", normal, (self.vocabulary_size, self.features))
+
+    def __call__(self, tokens: jax.Array) -> jax.Array:
+        """Maps tokens [B, T] to vectors [B, T, D]."""
+        vectors = jnp.take(self.embedding, tokens, axis=0)
+        return (vectors * self.features**0.5).astype(self.dtype)
+
+    def logits(self, x: jax.Array) -> jax.Array:
+        """Maps [B, T, D] to logits [B, T, V] float32."""
+        table = self.embedding.astype(self.dtype)
+        return jnp.einsum("btd,vd->btv", x, table, preferred_element_type=jnp.float32)
+
+
+class Positions(nn.Module):
+    """Adds codes of positions, then drops out.
+
+    Attributes:
+        kind: `sinusoidal` or `learned`.
+        max_length: Positions that can be learned.
+        dropout_rate: Of the sums.
+    """
+
+    kind: str
+    max_length: int
+    dropout_rate: float
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, start: jax.Array | int = 0, *, length: int | None = None, train: bool
+    ) -> jax.Array:
+        """Maps vectors [B, T, D] to [B, T, D].
+
+        Args:
+            x: Vectors of tokens.
+            start: Position of the first.
+            length: Positions that a changing `start` may reach, T by default.
+            train: Whether to drop out.
+
+        Raises:
+            ValueError: If there is no such kind, or more positions than can be learned.
+        """
+        tokens, features = x.shape[1:]
+        length = length or tokens
+        if self.kind not in POSITIONS:
+            raise ValueError(f"positions must be one of {', '.join(POSITIONS)}, got {self.kind}")
+        if self.kind == "sinusoidal":
+            table = jnp.asarray(sinusoidal_positions(length, features))
+        elif length > self.max_length:
+            raise ValueError(
+                f"sequences must be at most max_length {self.max_length} long for learned "
+                f"positions, got {length}"
+            )
+        else:
+            normal = nn.initializers.normal(features**-0.5)
+            table = self.param("positions", normal, (self.max_length, features))
+        codes = jax.lax.dynamic_slice_in_dim(table, start, tokens)
+        x = x + codes[None].astype(x.dtype)
+        return nn.Dropout(self.dropout_rate)(x, deterministic=not train)

@@ -1,0 +1,247 @@
+"""Stacks of attention and feed-forward blocks: encoders, decoders and language models.
+
+Attention Is All You Need, Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, figure 1. A stack
+with `cross` is a decoder. One without is an encoder, or with a causal mask a language model.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxvision.models.sequence.attention import KeyValues, MultiHeadAttention
+
+# Keys and values of the tokens so far, one for each layer.
+Cache = tuple[KeyValues, ...]
+
+# That of PyTorch and of its checkpoints; the paper names none.
+EPSILON = 1e-5
+
+
+def layer_norm(dtype: jnp.dtype, name: str | None = None) -> nn.LayerNorm:
+    """Builds a LayerNorm whose statistics are float32 and whose variance does not cancel."""
+    return nn.LayerNorm(EPSILON, dtype=dtype, use_fast_variance=False, name=name)
+
+
+class FeedForward(nn.Module):
+    """Two dense layers, applied to each token alone (equation 2).
+
+    Attributes:
+        hidden: Channels between the two.
+        dropout_rate: Of the channels between the two; the paper has none there.
+        dtype: Of the computation.
+    """
+
+    hidden: int
+    dropout_rate: float
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, T, D] to [B, T, D]."""
+        dense = functools.partial(
+            nn.Dense, kernel_init=nn.initializers.xavier_uniform(), dtype=self.dtype
+        )
+        y = nn.relu(dense(self.hidden, name="expand")(x))
+        y = nn.Dropout(self.dropout_rate)(y, deterministic=not train)
+        return dense(x.shape[-1], name="reduce")(y)
+
+
+class Block(nn.Module):
+    """Self-attention, cross-attention if it is a decoder's, and feed-forward.
+
+    Attributes:
+        num_heads: Heads of each attention.
+        features: D.
+        hidden: Channels inside the feed-forward layer.
+        cross: Whether it attends to another sequence, too.
+        pre_norm: Whether x + f(norm(x)) takes the place of the paper's norm(x + f(x)).
+        dropout_rate: Of what each sublayer adds.
+        attention_dropout_rate: Of attention weights.
+        relu_dropout_rate: Inside the feed-forward layer.
+        attention_bias: Whether attention's projections have a bias.
+        dtype: Of the computation.
+    """
+
+    num_heads: int
+    features: int
+    hidden: int
+    cross: bool
+    pre_norm: bool
+    dropout_rate: float
+    attention_dropout_rate: float
+    relu_dropout_rate: float
+    attention_bias: bool
+    dtype: jnp.dtype
+
+    def setup(self) -> None:
+        """Makes the sublayers."""
+        attention = functools.partial(
+            MultiHeadAttention,
+            self.features,
+            self.num_heads,
+            self.attention_bias,
+            self.attention_dropout_rate,
+            self.dtype,
+        )
+        self.attention = attention()
+        self.attention_norm = layer_norm(self.dtype)
+        if self.cross:
+            self.cross_attention = attention()
+            self.cross_attention_norm = layer_norm(self.dtype)
+        self.feed_forward = FeedForward(self.hidden, self.relu_dropout_rate, self.dtype)
+        self.feed_forward_norm = layer_norm(self.dtype)
+        self.dropout = nn.Dropout(self.dropout_rate)
+
+    def __call__(
+        self,
+        x: jax.Array,
+        mask: jax.Array | None,
+        memory: KeyValues | None = None,
+        memory_mask: jax.Array | None = None,
+        *,
+        train: bool,
+    ) -> jax.Array:
+        """Maps [B, T, D] to [B, T, D]; the arguments are those of `Stack`, for one layer."""
+        y = self._before(self.attention_norm, x)
+        y = self.attention(y, self.attention.keys_values(y), mask, train=train)
+        x = self._add(self.attention_norm, x, y, train)
+        return self._rest(x, memory, memory_mask, train)
+
+    def step(
+        self,
+        x: jax.Array,
+        position: jax.Array,
+        cache: KeyValues,
+        memory: KeyValues | None = None,
+        memory_mask: jax.Array | None = None,
+    ) -> tuple[jax.Array, KeyValues]:
+        """Maps one token a sequence [N, 1, D] to [N, 1, D], and the cache to that with it."""
+        y = self._before(self.attention_norm, x)
+        new = self.attention.keys_values(y)
+        cache = jax.tree.map(
+            lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new, position, axis=1),
+            cache,
+            new,
+        )
+        written = jnp.arange(cache.keys.shape[1]) <= position
+        y = self.attention(y, cache, written[None, None, None], train=False)
+        x = self._add(self.attention_norm, x, y, train=False)
+        return self._rest(x, memory, memory_mask, train=False), cache
+
+    def cross_keys_values(self, memory: jax.Array) -> KeyValues:
+        """Projects what cross-attention attends to [B, S, D]."""
+        return self.cross_attention.keys_values(memory)
+
+    def _rest(
+        self, x: jax.Array, memory: KeyValues | None, memory_mask: jax.Array | None, train: bool
+    ) -> jax.Array:
+        """Applies the sublayers after self-attention."""
+        if self.cross:
+            if memory is None:
+                raise ValueError("a stack with cross-attention needs memory, got None")
+            y = self._before(self.cross_attention_norm, x)
+            # Hypotheses of one source ask as so many tokens, so that its memory is not repeated.
+            y = y.reshape(len(memory.keys), -1, self.features)
+            y = self.cross_attention(y, memory, memory_mask, train=train)
+            x = self._add(self.cross_attention_norm, x, y.reshape(x.shape), train)
+        y = self.feed_forward(self._before(self.feed_forward_norm, x), train=train)
+        return self._add(self.feed_forward_norm, x, y, train)
+
+    def _before(self, norm: nn.LayerNorm, x: jax.Array) -> jax.Array:
+        return norm(x) if self.pre_norm else x
+
+    def _add(self, norm: nn.LayerNorm, x: jax.Array, y: jax.Array, train: bool) -> jax.Array:
+        """Adds what a sublayer made of x."""
+        x = x + self.dropout(y, deterministic=not train)
+        return x if self.pre_norm else norm(x)
+
+
+class Stack(nn.Module):
+    """Blocks one after another.
+
+    Attributes:
+        block: Builds one of them, for example `functools.partial(Block, num_heads=8, ...)`.
+        num_layers: How many.
+        final_norm: Whether the last one's output is normalised, as it must be with `pre_norm`.
+    """
+
+    block: Callable[..., Block]
+    num_layers: int
+    final_norm: bool
+
+    def setup(self) -> None:
+        """Makes the blocks."""
+        self.layers = [self.block(name=f"layer{i}") for i in range(1, self.num_layers + 1)]
+        if self.final_norm:
+            self.norm = layer_norm(self.layers[0].dtype)
+
+    def __call__(
+        self,
+        x: jax.Array,
+        mask: jax.Array | None = None,
+        memory: Cache | None = None,
+        memory_mask: jax.Array | None = None,
+        *,
+        train: bool,
+    ) -> jax.Array:
+        """Maps vectors [B, T, D] to [B, T, D].
+
+        Args:
+            x: Embedded tokens.
+            mask: True where a token may attend to another, of a shape that broadcasts to [B, heads,
+                T, T]: `padding_mask`, `causal_mask`, both joined by `&`; None for everywhere.
+            memory: What `cross_keys_values` made of the other sequence, of S tokens.
+            memory_mask: True where a token may attend to one of the other sequence, of a shape
+                that broadcasts to [B, heads, T, S].
+            train: Whether to drop out.
+        """
+        for layer, other in zip(self.layers, self._each(memory), strict=True):
+            x = layer(x, mask, other, memory_mask, train=train)
+        return self._last(x)
+
+    def step(
+        self,
+        x: jax.Array,
+        position: jax.Array,
+        cache: Cache,
+        memory: Cache | None = None,
+        memory_mask: jax.Array | None = None,
+    ) -> tuple[jax.Array, Cache]:
+        """Maps one token a sequence to what a causal mask gives at its position.
+
+        Args:
+            x: Embedded tokens [N, 1, D].
+            position: Of these tokens, from 0.
+            cache: Of the tokens before.
+            memory: As in `__call__`, for B sequences; the N rows of x are N / B hypotheses of each,
+                in the same order.
+            memory_mask: [B, 1, 1, S].
+
+        Returns:
+            Vectors [N, 1, D], and the cache with these tokens in it.
+        """
+        updated = []
+        for layer, own, other in zip(self.layers, cache, self._each(memory), strict=True):
+            x, own = layer.step(x, position, own, other, memory_mask)
+            updated.append(own)
+        return self._last(x), tuple(updated)
+
+    def cross_keys_values(self, memory: jax.Array) -> Cache:
+        """Projects the other sequence [B, S, D] for every layer."""
+        return tuple(layer.cross_keys_values(memory) for layer in self.layers)
+
+    def empty_cache(self, rows: int, length: int) -> Cache:
+        """Makes room for `length` tokens of each of `rows` sequences."""
+        block = self.layers[0]
+        shape = (rows, length, block.num_heads, block.features // block.num_heads)
+        zeros = jnp.zeros(shape, block.dtype)
+        return (KeyValues(zeros, zeros),) * self.num_layers
+
+    def _each(self, memory: Cache | None) -> Sequence[KeyValues | None]:
+        return [None] * self.num_layers if memory is None else memory
+
+    def _last(self, x: jax.Array) -> jax.Array:
+        return self.norm(x) if self.final_norm else x

@@ -1,0 +1,240 @@
+"""Transformer: an encoder and a decoder of attention alone.
+
+Attention Is All You Need, Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, figure 1 and table
+3. `EncoderDecoder` with its final norms is equal to PyTorch's `nn.Transformer`.
+
+Departs from the paper: LayerNorm's epsilon is PyTorch's 1e-5, kernels start Xavier uniform and the
+embeddings N(0, 1 / D), of none of which the paper tells. Options that it has not: norms before the
+sublayers, as the authors' code had soon after, final norms, learned positions, and dropout of
+attention weights and within the feed-forward layers. `tiny` is that of Wu et al. 2021, Good for
+Misconceived Reasons, https://arxiv.org/abs/2105.14462, for sets as small as Multi30k.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxvision.models.sequence.attention import causal_mask, padding_mask
+from jaxvision.models.sequence.embedding import Positions, TokenEmbedding
+from jaxvision.models.sequence.stack import Block, Cache, Stack
+
+
+class Memory(NamedTuple):
+    """What the decoder sees of B source sequences.
+
+    Attributes:
+        keys_values: For each of its layers, [B, S, heads, D / heads].
+        mask: True where a source token is no padding [B, 1, 1, S].
+    """
+
+    keys_values: Cache
+    mask: jax.Array
+
+
+class EncoderDecoder(nn.Module):
+    """Two stacks, from vectors to vectors.
+
+    Attributes:
+        features: D.
+        hidden: Channels inside the feed-forward layers.
+        num_heads: Heads of each attention.
+        num_layers: Of the encoder and of the decoder.
+        pre_norm: Whether norms come before the sublayers.
+        final_norm: Whether the output of each stack is normalised.
+        dropout_rate: Of what each sublayer adds.
+        attention_dropout_rate: Of attention weights.
+        relu_dropout_rate: Inside the feed-forward layers.
+        attention_bias: Whether attention's projections have a bias.
+        dtype: Of the computation; parameters, norms and softmax are float32.
+    """
+
+    features: int
+    hidden: int
+    num_heads: int
+    num_layers: tuple[int, int]
+    pre_norm: bool = False
+    final_norm: bool = True
+    dropout_rate: float = 0.1
+    attention_dropout_rate: float = 0.0
+    relu_dropout_rate: float = 0.0
+    attention_bias: bool = True
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self) -> None:
+        """Makes the two stacks."""
+        block = functools.partial(
+            Block,
+            features=self.features,
+            hidden=self.hidden,
+            num_heads=self.num_heads,
+            pre_norm=self.pre_norm,
+            dropout_rate=self.dropout_rate,
+            attention_dropout_rate=self.attention_dropout_rate,
+            relu_dropout_rate=self.relu_dropout_rate,
+            attention_bias=self.attention_bias,
+            dtype=self.dtype,
+        )
+        encoder_layers, decoder_layers = self.num_layers
+        self.encoder = Stack(functools.partial(block, cross=False), encoder_layers, self.final_norm)
+        self.decoder = Stack(functools.partial(block, cross=True), decoder_layers, self.final_norm)
+
+    def __call__(
+        self,
+        source: jax.Array,
+        target: jax.Array,
+        source_valid: jax.Array,
+        target_valid: jax.Array,
+        *,
+        train: bool,
+    ) -> jax.Array:
+        """Maps vectors [B, S, D] and [B, T, D] to those after the decoder [B, T, D].
+
+        Args:
+            source: What is translated.
+            target: What the decoder continues, each token with those before it.
+            source_valid: False for padding [B, S].
+            target_valid: False for padding [B, T].
+            train: Whether to drop out.
+        """
+        memory = self.encode(source, source_valid, train=train)
+        mask = causal_mask(target.shape[1]) & padding_mask(target_valid)
+        return self.decoder(target, mask, *memory, train=train)
+
+    def encode(self, source: jax.Array, valid: jax.Array, *, train: bool) -> Memory:
+        """Maps vectors [B, S, D] with `valid` [B, S] to what the decoder attends to."""
+        mask = padding_mask(valid)
+        encoded = self.encoder(source, mask, train=train)
+        return Memory(self.decoder.cross_keys_values(encoded), mask)
+
+
+class Transformer(nn.Module):
+    """From tokens to logits, with one table for source, target and output (section 3.4).
+
+    Attributes:
+        vocabulary_size: V, of source and target together.
+        features: D.
+        hidden: Channels inside the feed-forward layers.
+        num_heads: Heads of each attention.
+        num_layers: Of the encoder and of the decoder.
+        positions: `sinusoidal` or `learned`.
+        max_length: Positions that can be learned.
+        pre_norm: Whether norms come before the sublayers.
+        final_norm: Whether the output of each stack is normalised; None for with `pre_norm` alone.
+        dropout_rate: Of what each sublayer adds, and of the sums of embeddings and positions.
+        attention_dropout_rate: Of attention weights.
+        relu_dropout_rate: Inside the feed-forward layers.
+        attention_bias: Whether attention's projections have a bias.
+        pad_id: The token that stands for none.
+        dtype: Of the computation; parameters, norms, softmax and logits are float32.
+    """
+
+    vocabulary_size: int
+    features: int = 512
+    hidden: int = 2048
+    num_heads: int = 8
+    num_layers: tuple[int, int] = (6, 6)
+    positions: str = "sinusoidal"
+    max_length: int = 256
+    pre_norm: bool = False
+    final_norm: bool | None = None
+    dropout_rate: float = 0.1
+    attention_dropout_rate: float = 0.0
+    relu_dropout_rate: float = 0.0
+    attention_bias: bool = True
+    pad_id: int = 0
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self) -> None:
+        """Makes the table, the positions and the stacks."""
+        positions = functools.partial(Positions, self.positions, self.max_length, self.dropout_rate)
+        self.embedding = TokenEmbedding(self.vocabulary_size, self.features, self.dtype)
+        self.source_positions = positions()
+        self.target_positions = positions()
+        self.stacks = EncoderDecoder(
+            self.features,
+            self.hidden,
+            self.num_heads,
+            self.num_layers,
+            self.pre_norm,
+            self.pre_norm if self.final_norm is None else self.final_norm,
+            self.dropout_rate,
+            self.attention_dropout_rate,
+            self.relu_dropout_rate,
+            self.attention_bias,
+            self.dtype,
+        )
+
+    def __call__(self, source: jax.Array, target: jax.Array, *, train: bool) -> jax.Array:
+        """Maps source [B, S] and target tokens [B, T] to logits [B, T, V] of what follows.
+
+        Args:
+            source: Tokens, padded with `pad_id` at their end.
+            target: A start token and the translation, without its last token, padded likewise.
+            train: Whether to drop out.
+        """
+        return self.decode(target, self.encode(source, train=train), train=train)
+
+    def encode(self, source: jax.Array, *, train: bool = False) -> Memory:
+        """Maps source tokens [B, S] to what the decoder attends to."""
+        x = self.source_positions(self.embedding(source), train=train)
+        return self.stacks.encode(x, source != self.pad_id, train=train)
+
+    def decode(self, target: jax.Array, memory: Memory, *, train: bool = False) -> jax.Array:
+        """Maps target tokens [B, T] to logits [B, T, V] of the tokens that follow."""
+        x = self.target_positions(self.embedding(target), train=train)
+        # Padding comes last, where no other token looks, so that it needs no mask of its own.
+        x = self.stacks.decoder(x, causal_mask(target.shape[1]), *memory, train=train)
+        return self.embedding.logits(x)
+
+    def empty_cache(self, rows: int, length: int) -> Cache:
+        """Makes what `step` begins with, for `rows` sequences of up to `length` tokens."""
+        return self.stacks.decoder.empty_cache(rows, length)
+
+    def step(
+        self, tokens: jax.Array, position: jax.Array, memory: Memory, cache: Cache
+    ) -> tuple[jax.Array, Cache]:
+        """Decodes one token a sequence.
+
+        Args:
+            tokens: Tokens at `position` [N]; a start token at position 0.
+            position: From 0, below the cache's length.
+            memory: Of B sources; the N sequences are N / B hypotheses of each, in the same order.
+            cache: Of the tokens before.
+
+        Returns:
+            Logits of the tokens that follow [N, V], and the cache with these tokens in it.
+        """
+        length = cache[0].keys.shape[1]
+        x = self.embedding(tokens[:, None])
+        x = self.target_positions(x, position, length=length, train=False)
+        x, cache = self.stacks.decoder.step(x, position, cache, *memory)
+        return self.embedding.logits(x)[:, 0], cache
+
+
+VARIANTS = {
+    "transformer_tiny": dict(
+        features=128, hidden=256, num_heads=4, num_layers=(4, 4), dropout_rate=0.3
+    ),
+    "transformer_base": dict(),
+    "transformer_big": dict(features=1024, hidden=4096, num_heads=16, dropout_rate=0.3),
+}
+
+
+def transformer(variant: str, *, vocabulary_size: int, **overrides: object) -> Transformer:
+    """Builds a network from a row of `VARIANTS`; keywords replace single fields.
+
+    Args:
+        variant: A name of `VARIANTS`, with or without its `transformer_`.
+        vocabulary_size: V.
+        **overrides: Fields of `Transformer`.
+
+    Raises:
+        ValueError: If there is no such variant.
+    """
+    name = variant if variant.startswith("transformer_") else f"transformer_{variant}"
+    if name not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
+    return Transformer(**(dict(vocabulary_size=vocabulary_size) | VARIANTS[name] | overrides))

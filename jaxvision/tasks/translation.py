@@ -1,0 +1,168 @@
+"""Translation: teacher forcing, label smoothing, beam search and BLEU."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from clu import metrics
+
+from jaxvision.data.text.tokenizer import END, PAD, START, SubwordTokenizer
+from jaxvision.losses.label_smoothing import TokenLoss, smoothed_cross_entropy
+from jaxvision.metrics.translation import TranslationQuality
+from jaxvision.models.sequence.transformer import Transformer
+from jaxvision.ops.beam_search import Hypotheses, beam_search, length_penalty
+from jaxvision.ops.greedy_search import greedy_search
+from jaxvision.tasks.task import Batch, Loss, ModelState, Params
+
+
+class Translated(NamedTuple):
+    """What `predict` finds for B sentences.
+
+    Attributes:
+        tokens: The best translation of each, padded after its end [B, L].
+        scores: Its log probability over length penalty [B].
+        negative_log_likelihood: Sum over the reference's tokens, each after the right ones [B].
+        correct: Tokens of the reference that were the likeliest there [B] int32.
+    """
+
+    tokens: jax.Array
+    scores: jax.Array
+    negative_log_likelihood: jax.Array
+    correct: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Translation:
+    """Trains a Transformer on batches of `jaxvision.data.batch.TranslationBatch`.
+
+    Attributes:
+        model: The network; its vocabulary is the tokenizer's.
+        tokenizer: Turns tokens to text.
+        references: Translations of the evaluation data by index, as they are read.
+        label_smoothing: Of the loss, see `jaxvision.losses.label_smoothing`.
+        beam_size: Hypotheses of a sentence; 1 for greedy search.
+        alpha: Exponent of the length penalty ((5 + n) / 6)^alpha.
+        extra_length: Tokens that a translation may have more than its source.
+
+    Raises:
+        ValueError: If the network's vocabulary is not the tokenizer's, or a number is out of its
+            range.
+    """
+
+    model: Transformer
+    tokenizer: SubwordTokenizer
+    references: Sequence[str] = ()
+    label_smoothing: float = 0.1
+    beam_size: int = 4
+    alpha: float = 0.6
+    extra_length: int = 50
+
+    def __post_init__(self) -> None:
+        if self.model.vocabulary_size != self.tokenizer.vocabulary_size:
+            raise ValueError(
+                f"vocabulary_size must be that of the tokenizer, {self.tokenizer.vocabulary_size}, "
+                f"got {self.model.vocabulary_size}"
+            )
+        if self.model.pad_id != PAD:
+            raise ValueError(
+                f"pad_id must be that of the tokenizer, {PAD}, got {self.model.pad_id}"
+            )
+        if self.beam_size < 1:
+            raise ValueError(f"beam_size must be at least 1, got {self.beam_size}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}")
+
+    def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
+        """Initialises the network; it has no state."""
+        variables = self.model.init(key, batch["source"][:1], batch["target"][:1], train=False)
+        return variables["params"], {}
+
+    def loss(
+        self,
+        params: Params,
+        state: ModelState,
+        batch: Batch,
+        *,
+        step: jax.Array,
+        key: jax.Array,
+    ) -> Loss:
+        """Computes the mean over the target's tokens of the smoothed cross entropy.
+
+        Logs the perplexity and the share of tokens that were the likeliest, with dropout, and the
+        number of target tokens.
+        """
+        del step
+        terms, correct, valid = self._score(params, batch, train=True, rngs={"dropout": key})
+        mean = functools.partial(jnp.mean, where=valid)
+        logs = {
+            "perplexity": jnp.exp(mean(terms.negative_log_likelihood)),
+            "token_accuracy": mean(correct),
+            "target_tokens": valid.sum(),
+        }
+        return Loss(mean(terms.smoothed), state, logs)
+
+    def predict(self, params: Params, state: ModelState, batch: Batch) -> Translated:
+        """Translates a batch, and scores its references."""
+        del state
+        terms, correct, valid = self._score(params, batch, train=False)
+        found = self.translate(params, batch["source"])
+        return Translated(
+            tokens=found.tokens[:, 0],
+            scores=found.scores[:, 0],
+            negative_log_likelihood=terms.negative_log_likelihood.sum(axis=1, where=valid),
+            correct=correct.sum(axis=1, where=valid, dtype=jnp.int32),
+        )
+
+    def translate(self, params: Params, source: jax.Array) -> Hypotheses:
+        """Searches the `beam_size` best translations of source tokens [B, S], END their last."""
+        batch, longest = source.shape
+        length = longest + self.extra_length
+        apply = functools.partial(self.model.apply, {"params": params})
+        memory = apply(source, method="encode")
+        never = jnp.isin(jnp.arange(self.model.vocabulary_size), jnp.array([PAD, START]))
+
+        def step(tokens: jax.Array, position: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
+            logits, cache = apply(tokens, position, memory, cache, method="step")
+            return jnp.where(never[None], -jnp.inf, logits), cache
+
+        tokens = (source != PAD).sum(axis=1)
+        # Rows that only fill up a batch are to keep nobody waiting.
+        limits = jnp.where(tokens > 0, tokens + self.extra_length, 1)
+        cache = apply(batch * self.beam_size, length, method="empty_cache")
+        options = dict(length=length, start_id=START, end_id=END, pad_id=PAD)
+        if self.beam_size > 1:
+            return beam_search(
+                step, cache, limits, beam_size=self.beam_size, alpha=self.alpha, **options
+            )
+        found = greedy_search(step, cache, limits, **options)
+        penalty = length_penalty((found.tokens != PAD).sum(axis=1), self.alpha)
+        return Hypotheses(found.tokens[:, None], (found.log_probability / penalty)[:, None])
+
+    def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
+        """Compares translations with the references, as text."""
+        real = np.flatnonzero(batch["mask"])
+        index = batch["index"][real].tolist()
+        return TranslationQuality.from_model_output(
+            index=index,
+            hypotheses=[self.tokenizer.decode(row) for row in predictions.tokens[real]],
+            references=[str(self.references[i]) for i in index],
+            negative_log_likelihood=predictions.negative_log_likelihood[real],
+            correct=predictions.correct[real],
+            tokens=(batch["target"][real] != PAD).sum(axis=1),
+        )
+
+    def _score(
+        self, params: Params, batch: Batch, **options: Any
+    ) -> tuple[TokenLoss, jax.Array, jax.Array]:
+        """Returns the loss of each target token, whether it was the likeliest, and which count."""
+        target = batch["target"]
+        # Each token is predicted from those before it, the first from a start token.
+        inputs = jnp.pad(target[:, :-1], ((0, 0), (1, 0)), constant_values=START)
+        logits = self.model.apply({"params": params}, batch["source"], inputs, **options)
+        logits = cast(jax.Array, logits)
+        terms = smoothed_cross_entropy(logits, target, label_smoothing=self.label_smoothing)
+        return terms, logits.argmax(axis=-1) == target, target != PAD

@@ -1,0 +1,130 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxvision import models
+from jaxvision.data.text.stream import TranslationTrainStream, translation_eval_stream
+from jaxvision.data.text.tokenizer import END, PAD, START, SubwordTokenizer
+from jaxvision.tasks.translation import Translation
+from jaxvision.train.state import TrainState
+from jaxvision.train.step import make_step
+
+ENGLISH = ["one dog", "two dogs run", "a cat", "the cat sleeps", "a man", "one man and a dog"]
+GERMAN = ["ein Hund", "zwei Hunde rennen", "eine Katze", "die Katze schläft", "ein Mann"]
+GERMAN += ["ein Mann und ein Hund"]
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Returns a task, a batch of training and one of evaluation, and fresh parameters."""
+    tokenizer = SubwordTokenizer.train(ENGLISH + GERMAN, 320)
+    model = models.transformer(
+        "tiny",
+        vocabulary_size=tokenizer.vocabulary_size,
+        features=32,
+        hidden=64,
+        num_layers=(1, 1),
+        dropout_rate=0.0,
+    )
+    task = Translation(model, tokenizer, references=GERMAN, beam_size=3, extra_length=6)
+    source, target = tokenizer.encode(ENGLISH), tokenizer.encode(GERMAN)
+    options = dict(buckets=1, num_workers=0)
+    train = TranslationTrainStream(source, target, batch_tokens=256, seed=0, **options)
+    (eval_batch,) = translation_eval_stream(source, target, batch_size=8, **options)
+    batch = next(train.batches(0))
+    params, state = jax.jit(task.init)(jax.random.key(0), batch)
+    assert state == {}
+    return task, batch, eval_batch, params
+
+
+@pytest.fixture(scope="module")
+def trained(small):
+    task, batch, _, params = small
+    optimizer = optax.adam(3e-3)
+    state = TrainState(jnp.zeros((), jnp.int32), params, {}, optimizer.init(params), None)
+    step = jax.jit(make_step(task, optimizer, None))
+    logs = []
+    for _ in range(150):
+        state, log = step(state, batch, jax.random.key(1))
+        logs.append(log)
+    return state.params, logs
+
+
+def test_learns_six_sentences_by_heart(small, trained):
+    task, batch, eval_batch, _ = small
+    params, logs = trained
+    assert float(logs[-1]["token_accuracy"]) == 1.0
+    assert float(logs[-1]["perplexity"]) < 1.3 < float(logs[0]["perplexity"])
+    assert int(logs[0]["target_tokens"]) == (batch["target"] != PAD).sum()
+    predicted = jax.device_get(jax.jit(task.predict)(params, {}, eval_batch))
+    found = task.measure(predicted, eval_batch).compute()
+    assert found["bleu"] == pytest.approx(100)
+    assert found["token_accuracy"] == 1.0
+    for row, i in enumerate(eval_batch["index"][eval_batch["mask"]]):
+        assert task.tokenizer.decode(predicted.tokens[row]) == GERMAN[i]
+
+
+def test_greedy_search_finds_what_was_learned(small, trained):
+    task, _, eval_batch, _ = small
+    task = dataclasses.replace(task, beam_size=1)
+    found = jax.jit(task.translate)(trained[0], eval_batch["source"])
+    assert found.tokens.shape[:2] == (8, 1)
+    texts = [task.tokenizer.decode(row) for row in np.asarray(found.tokens[:, 0])]
+    expected = [GERMAN[i] for i in eval_batch["index"]]
+    assert texts[:6] == expected[:6]
+
+
+def test_translations_of_a_fresh_model_end_and_have_no_special_token(small):
+    task, _, eval_batch, params = small
+    found = jax.jit(task.translate)(params, eval_batch["source"])
+    for row, sentence in zip(np.asarray(found.tokens), eval_batch["source"], strict=True):
+        limit = max((sentence != PAD).sum() + 6, 1) if sentence.any() else 1
+        for tokens in row[:1]:
+            length = list(tokens).index(END) + 1
+            assert length <= limit
+            assert not np.isin(tokens[:length], (PAD, START)).any()
+            assert (tokens[length:] == PAD).all()
+
+
+def test_loss_is_the_mean_over_the_targets_tokens(small):
+    task, batch, _, params = small
+
+    def loss(batch):
+        return task.loss(params, {}, batch, step=jnp.zeros(()), key=jax.random.key(0))
+
+    value = jax.jit(loss)(batch).value
+    inputs = np.concatenate([np.full((len(batch["target"]), 1), START), batch["target"]], axis=1)
+    logits = jax.jit(lambda *x: task.model.apply({"params": params}, *x, train=False))(
+        batch["source"], inputs[:, :-1].astype(np.int32)
+    )
+    logs = np.asarray(jax.nn.log_softmax(logits), np.float64)
+    terms = [
+        -0.9 * logs[b, t, token] - 0.1 * logs[b, t].mean()
+        for (b, t), token in np.ndenumerate(batch["target"])
+        if token != PAD
+    ]
+    np.testing.assert_allclose(value, np.mean(terms), rtol=1e-5)
+    # Rows and columns of padding change nothing.
+    wider = {
+        "source": np.pad(batch["source"], ((0, 8), (0, 0))),
+        "target": np.pad(batch["target"], ((0, 8), (0, 3))),
+        "index": np.pad(batch["index"], (0, 8), constant_values=-1),
+    }
+    np.testing.assert_allclose(jax.jit(loss)(wider).value, value, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (dict(beam_size=0), "beam_size must be at least 1, got 0"),
+        (dict(label_smoothing=1.0), r"label_smoothing must be in \[0, 1\), got 1.0"),
+        (dict(model=models.transformer("tiny", vocabulary_size=7)), "that of the tokenizer.*got 7"),
+    ],
+)
+def test_wrong_options_are_refused(small, changes, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(small[0], **changes)
