@@ -76,6 +76,7 @@ def translation_config(folder, argument=""):
     module = load(ROOT / "configs/transformer_multi30k.py")
     config = module.get_config(argument)
     config.data.path, config.data.vocabulary_size = str(folder), 280
+    config.batch_tokens = 512
     return module, config
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,9 @@ from jaxvision.train.step import make_step
 ENGLISH = ["one dog", "two dogs run", "a cat", "the cat sleeps", "a man", "one man and a dog"]
 GERMAN = ["ein Hund", "zwei Hunde rennen", "eine Katze", "die Katze schläft", "ein Mann"]
 GERMAN += ["ein Mann und ein Hund"]
+
+# What is compiled here runs for milliseconds.
+jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def small():
     train = TranslationTrainStream(source, target, batch_tokens=256, seed=0, **options)
     (eval_batch,) = translation_eval_stream(source, target, batch_size=8, **options)
     batch = next(train.batches(0))
-    params, state = jax.jit(task.init)(jax.random.key(0), batch)
+    params, state = jit(task.init)(jax.random.key(0), batch)
     assert state == {}
     return task, batch, eval_batch, params
 
@@ -46,7 +50,7 @@ def trained(small):
     task, batch, _, params = small
     optimizer = optax.adam(3e-3)
     state = TrainState(jnp.zeros((), jnp.int32), params, {}, optimizer.init(params), None)
-    step = jax.jit(make_step(task, optimizer, None))
+    step = jit(make_step(task, optimizer, None))
     logs = []
     for _ in range(150):
         state, log = step(state, batch, jax.random.key(1))
@@ -60,7 +64,7 @@ def test_learns_six_sentences_by_heart(small, trained):
     assert float(logs[-1]["token_accuracy"]) == 1.0
     assert float(logs[-1]["perplexity"]) < 1.3 < float(logs[0]["perplexity"])
     assert int(logs[0]["target_tokens"]) == (batch["target"] != PAD).sum()
-    predicted = jax.device_get(jax.jit(task.predict)(params, {}, eval_batch))
+    predicted = jax.device_get(jit(task.predict)(params, {}, eval_batch))
     found = task.measure(predicted, eval_batch).compute()
     assert found["bleu"] == pytest.approx(100)
     assert found["token_accuracy"] == 1.0
@@ -71,7 +75,7 @@ def test_learns_six_sentences_by_heart(small, trained):
 def test_greedy_search_finds_what_was_learned(small, trained):
     task, _, eval_batch, _ = small
     task = dataclasses.replace(task, beam_size=1)
-    found = jax.jit(task.translate)(trained[0], eval_batch["source"])
+    found = jit(task.translate)(trained[0], eval_batch["source"])
     assert found.tokens.shape[:2] == (8, 1)
     texts = [task.tokenizer.decode(row) for row in np.asarray(found.tokens[:, 0])]
     expected = [GERMAN[i] for i in eval_batch["index"]]
@@ -80,7 +84,7 @@ def test_greedy_search_finds_what_was_learned(small, trained):
 
 def test_translations_of_a_fresh_model_end_and_have_no_special_token(small):
     task, _, eval_batch, params = small
-    found = jax.jit(task.translate)(params, eval_batch["source"])
+    found = jit(task.translate)(params, eval_batch["source"])
     for row, sentence in zip(np.asarray(found.tokens), eval_batch["source"], strict=True):
         limit = max((sentence != PAD).sum() + 6, 1) if sentence.any() else 1
         for tokens in row[:1]:
@@ -96,9 +100,9 @@ def test_loss_is_the_mean_over_the_targets_tokens(small):
     def loss(batch):
         return task.loss(params, {}, batch, step=jnp.zeros(()), key=jax.random.key(0))
 
-    value = jax.jit(loss)(batch).value
+    value = jit(loss)(batch).value
     inputs = np.concatenate([np.full((len(batch["target"]), 1), START), batch["target"]], axis=1)
-    logits = jax.jit(lambda *x: task.model.apply({"params": params}, *x, train=False))(
+    logits = jit(lambda *x: task.model.apply({"params": params}, *x, train=False))(
         batch["source"], inputs[:, :-1].astype(np.int32)
     )
     logs = np.asarray(jax.nn.log_softmax(logits), np.float64)
@@ -114,7 +118,7 @@ def test_loss_is_the_mean_over_the_targets_tokens(small):
         "target": np.pad(batch["target"], ((0, 8), (0, 3))),
         "index": np.pad(batch["index"], (0, 8), constant_values=-1),
     }
-    np.testing.assert_allclose(jax.jit(loss)(wider).value, value, rtol=1e-5)
+    np.testing.assert_allclose(jit(loss)(wider).value, value, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
