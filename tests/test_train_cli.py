@@ -213,7 +213,8 @@ def finished(tmp_path_factory):
     (data / "Annotations/2.xml").write_text(annotation("cat", (50, 20, 90, 40)))
     (data / "Annotations/3.xml").write_text(annotation("cat", (30, 20, 20, 40)))
     flags = (f"--workdir={folder / 'run'}", *voc_flags(data))
-    with contextlib.redirect_stdout(io.StringIO()) as shown:
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
         assert run(*flags, config="configs/yolox.py:voc") == 0
     return flags, folder / "run", shown.getvalue()
 
@@ -230,7 +231,8 @@ def test_mended_boxes_are_shown_and_the_run_goes_on(finished):
 def test_run_shows_parameters_operations_and_a_table_of_classes(finished):
     shown = finished[2]
     assert re.search(r"total +[0-9,]{7}", shown)
-    assert "GFLOPs an image and step" in shown
+    assert "compiling the step for image [8, 32, 32, 3]" in shown
+    assert "GFLOPs an example and step" in shown
     assert "evaluation works" in shown
     assert re.search(r"\ncat +[0-9.-]+ +[0-9.-]+\n", shown)
 
