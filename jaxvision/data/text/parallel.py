@@ -60,10 +60,9 @@ def read_parallel(
         raise DataError(
             f"both files must have as many lines, one sentence each, got: {counts}; look for a "
             "sentence that goes over two lines, or for a file that was cut off",
-            code="line-counts",
         )
     if not sentences[0]:
-        raise DataError(f"{files[0]} is empty, expected a sentence a line", code="no-sentences")
+        raise DataError(f"{files[0]} is empty, expected a sentence a line")
     kept = []
     for line, pair in enumerate(zip(*sentences, strict=True), 1):
         empty = [str(file) for file, sentence in zip(files, pair, strict=True) if not sentence]
@@ -72,7 +71,7 @@ def read_parallel(
                 f"{empty[0]}:{line}: expected a sentence, got an empty line; write it, or delete "
                 f"line {line} of both files"
             )
-            on_fault(DataError(fault, code="empty-line"))
+            on_fault(DataError(fault))
         else:
             kept.append(line)
     return ParallelText(
@@ -89,7 +88,6 @@ def _find(folder: pathlib.Path, name: str) -> pathlib.Path:
     raise DataError(
         f"{folder / name} does not exist, and neither does {name}.gz; set data.path to the folder "
         "that holds it",
-        code="missing-file",
     )
 
 
@@ -105,11 +103,9 @@ def _lines(file: pathlib.Path) -> Iterator[str]:
         raise DataError(
             f"{file}:{line}: expected UTF-8, got byte 0x{error.object[error.start]:02x} at "
             f"place {error.start + 1}; convert the file, as by iconv -f latin1 -t utf-8",
-            code="not-utf8",
         ) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
             f"{file}:{line + 1}: the compressed data is broken here: {error}; copy or download the "
             "file again",
-            code="broken-gzip",
         ) from error
