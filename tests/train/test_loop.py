@@ -94,7 +94,7 @@ def test_unreadable_checkpoint_falls_back_to_the_one_before(straight, tmp_path, 
     for file in (newest / "state").rglob("*"):
         if file.is_file():
             file.write_bytes(b"")
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="absl"):
         assert loop.run(experiment(), tmp_path) is loop.Outcome.FINISHED
     assert "checkpoint 8 cannot be read" in caplog.text
     assert (tmp_path / "checkpoints" / "8.unreadable").is_dir()
