@@ -1,6 +1,5 @@
 """Checks of what the formats hold and training does not look at."""
 
-import json
 import ntpath
 import os
 import xml.etree.ElementTree as ElementTree
@@ -8,8 +7,9 @@ from collections import Counter
 from typing import Any
 
 from jaxvision.data.check.findings import Finding, first
-from jaxvision.data.readers.checks import IMAGE_SUFFIXES, list_folder, read_text
+from jaxvision.data.readers.checks import IMAGE_SUFFIXES, list_folder
 from jaxvision.data.readers.coco import annotation_file
+from jaxvision.data.readers.json_stream import read_json
 from jaxvision.data.readers.yolo import label_path
 from jaxvision.data.sources.files import DetectionFiles
 
@@ -55,7 +55,7 @@ def _coco_annotation_ids(split: str, file: str) -> list[Finding]:
         # Annotations go as they are parsed: all of COCO's at once need gigabytes.
         return parsed.get("id") if "bbox" in parsed and "image_id" in parsed else parsed
 
-    ids = json.loads(read_text(file, "COCO annotations"), object_hook=take)["annotations"]
+    ids = read_json(file, "COCO annotations", take)["annotations"]
     counts = Counter(number for number in ids if isinstance(number, int | str))
     repeated = [(number, count) for number, count in counts.items() if count > 1]
     examples = [(file, f"annotation {number!r}, {count} times") for number, count in repeated]

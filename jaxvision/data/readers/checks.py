@@ -43,6 +43,23 @@ def list_folder(path: str, purpose: str) -> list[str]:
         raise DataError(f"{path}: cannot list the folder of {purpose}: {error.strerror}") from error
 
 
+def files_exist(root: str, paths: Sequence[str]) -> list[bool]:
+    """Says which files are there, with one listing a folder.
+
+    Args:
+        root: Folder that `paths` are relative to.
+        paths: The files.
+    """
+    listings: dict[str, set[str]] = {}
+    there = []
+    for path in paths:
+        folder, name = os.path.split(os.path.join(root, path))
+        if folder not in listings:
+            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        there.append(name in listings[folder])
+    return there
+
+
 def check_files_exist(
     root: str, paths: Sequence[str], source: str, on_fault: OnFault = stop
 ) -> list[bool]:
@@ -57,13 +74,7 @@ def check_files_exist(
     Returns:
         Whether each one is there.
     """
-    listings: dict[str, set[str]] = {}
-    there = []
-    for path in paths:
-        folder, name = os.path.split(os.path.join(root, path))
-        if folder not in listings:
-            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        there.append(name in listings[folder])
+    there = files_exist(root, paths)
     for path, found in zip(paths, there, strict=True):
         if not found:
             on_fault(

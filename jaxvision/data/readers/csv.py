@@ -14,7 +14,13 @@ import numpy as np
 
 from jaxvision.data.annotations import from_rows
 from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.readers.checks import check_classes, class_index, list_folder, read_text
+from jaxvision.data.readers.checks import (
+    check_classes,
+    class_index,
+    files_exist,
+    list_folder,
+    read_text,
+)
 from jaxvision.data.sources.files import DetectionFiles
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -236,7 +242,7 @@ def _image_root(
     if images is not None:
         tried = [os.path.join(path, images)]
         list_folder(tried[0], "images")
-    there = {root: _there(root, paths) for root in tried}
+    there = {root: files_exist(root, paths) for root in tried}
     root = max(tried, key=lambda root: sum(there[root]))
     if images is None and not any(there[root]):
         raise DataError(
@@ -244,15 +250,3 @@ def _image_root(
             "them into one of these"
         )
     return root, there[root]
-
-
-def _there(root: str, paths: Sequence[str]) -> list[bool]:
-    """Says which of the files exist, with one listing a folder."""
-    listings: dict[str, set[str]] = {}
-    there = []
-    for path in paths:
-        folder, name = os.path.split(os.path.join(root, path))
-        if folder not in listings:
-            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        there.append(name in listings[folder])
-    return there
