@@ -13,7 +13,7 @@ Departs from the paper: the mean and standard deviation of each channel in place
 pixel; biases and normalisation are not decayed; the paper warms resnet110 up at a constant rate of
 0.01, here the rate rises through an epoch; 164 epochs are 63,960 steps.
 
-`short` is a run for a processor: five epochs of one cycle. DIR holds `train.zip` and `test.zip`, or
+`short` is a run for a processor: four epochs of one cycle. DIR holds `train.zip` and `test.zip`, or
 folders, of `<class>/<image>`; `--config.data.source=cifar10` reads the authors' binary files.
 """
 
@@ -87,7 +87,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.padding = 4
     config.flip = 0.5
     if short:
-        config.epochs = 5
+        config.epochs = 4
         config.schedule = "one_cycle"
         config.learning_rate = 0.2
         config.warm_up_epochs = 0.0

@@ -101,7 +101,10 @@ def test_transformer_recipe():
     assert (config.data.from_language, config.data.to_language) == ("de", "en")
     assert config.learning_rate_factor == 1.0
     assert get_config().variant == "tiny" and get_config().data.to_language == "de"
-    with pytest.raises(ValueError, match="must be of tiny, base, big, en-de, de-en, got fr-en"):
+    assert get_config("short").batch_tokens < get_config().batch_tokens
+    with pytest.raises(
+        ValueError, match="must be of tiny, base, big, en-de, de-en, short, got fr-en"
+    ):
         get_config("fr-en")
 
 
@@ -497,3 +500,23 @@ def test_objects_are_several_labels_an_image(capsys, voc):
     assert experiment.best == "mAP"
     assert experiment.task.multi_label
     assert next(experiment.train_data.batches(0))["targets"].shape == (2, 2)
+
+
+def test_vit_for_small_images(capsys):
+    module = load(ROOT / "configs/vit_cifar10.py")
+    config = module.get_config("short")
+    config.data.source, config.batch_size = "digits", 8
+    config.width, config.depth = 16, 1
+    experiment = module.build(config)
+    state, logs = step_once(experiment)
+    assert int(state.step) == 1 and np.isfinite(float(logs["loss"]))
+    config = module.get_config()
+    config.data.source = "digits"
+    model = module.build(config).task.model
+    shapes = jax.eval_shape(
+        lambda: model.init(jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32), train=False)
+    )
+    # ViT-Lite-7/4 has 3.717 million; queries, keys and values have a bias here.
+    assert sum(x.size for x in jax.tree.leaves(shapes)) - 7 * 3 * 256 == 3_716_874
+    with pytest.raises(ValueError, match="must be short or nothing, got tiny"):
+        module.get_config("tiny")

@@ -96,11 +96,11 @@ class Translation:
         number of target tokens.
         """
         del step
-        terms, correct, valid = self._score(params, batch, train=True, rngs={"dropout": key})
+        terms, valid = self._score(params, batch, train=True, rngs={"dropout": key})
         mean = functools.partial(jnp.mean, where=valid)
         logs = {
             "perplexity": jnp.exp(mean(terms.negative_log_likelihood)),
-            "token_accuracy": mean(correct),
+            "token_accuracy": mean(terms.correct),
             "target_tokens": valid.sum(),
         }
         return Loss(mean(terms.smoothed), state, logs)
@@ -108,13 +108,13 @@ class Translation:
     def predict(self, params: Params, state: ModelState, batch: Batch) -> Translated:
         """Translates a batch, and scores its references."""
         del state
-        terms, correct, valid = self._score(params, batch, train=False)
+        terms, valid = self._score(params, batch, train=False)
         found = self.translate(params, batch["source"])
         return Translated(
             tokens=found.tokens[:, 0],
             scores=found.scores[:, 0],
             negative_log_likelihood=terms.negative_log_likelihood.sum(axis=1, where=valid),
-            correct=correct.sum(axis=1, where=valid, dtype=jnp.int32),
+            correct=terms.correct.sum(axis=1, where=valid, dtype=jnp.int32),
         )
 
     def translate(self, params: Params, source: jax.Array) -> Hypotheses:
@@ -155,14 +155,12 @@ class Translation:
             tokens=(batch["target"][real] != PAD).sum(axis=1),
         )
 
-    def _score(
-        self, params: Params, batch: Batch, **options: Any
-    ) -> tuple[TokenLoss, jax.Array, jax.Array]:
-        """Returns the loss of each target token, whether it was the likeliest, and which count."""
+    def _score(self, params: Params, batch: Batch, **options: Any) -> tuple[TokenLoss, jax.Array]:
+        """Returns the loss of each target token, and which of them count."""
         target = batch["target"]
         # Each token is predicted from those before it, the first from a start token.
         inputs = jnp.pad(target[:, :-1], ((0, 0), (1, 0)), constant_values=START)
         logits = self.model.apply({"params": params}, batch["source"], inputs, **options)
         logits = cast(jax.Array, logits)
         terms = smoothed_cross_entropy(logits, target, label_smoothing=self.label_smoothing)
-        return terms, logits.argmax(axis=-1) == target, target != PAD
+        return terms, target != PAD

@@ -17,7 +17,13 @@ def test_hand_value():
 def test_without_smoothing_it_is_the_likelihood():
     logits = jax.random.normal(jax.random.key(0), (2, 3, 7))
     loss = smoothed_cross_entropy(logits, jnp.arange(6).reshape(2, 3), label_smoothing=0.0)
-    np.testing.assert_array_equal(*loss)
+    np.testing.assert_array_equal(loss.smoothed, loss.negative_log_likelihood)
+
+
+def test_correct_where_no_other_is_likelier():
+    logits = jnp.array([[0.5, 2.0, 1.0], [0.5, 2.0, 1.0], [3.0, 3.0, 1.0]])
+    loss = smoothed_cross_entropy(logits, jnp.array([1, 2, 1]), label_smoothing=0.1)
+    np.testing.assert_array_equal(loss.correct, [True, False, True])
 
 
 @pytest.mark.parametrize("label", [0, 1])
