@@ -28,8 +28,8 @@ from jaxvision.metrics.translation import bleu_signature
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.ema import tail_average
 from jaxvision.train.experiment import Experiment
-from jaxvision.train.optim import noam
 from jaxvision.train.precision import compute_dtype
+from jaxvision.train.schedules import noam
 
 VARIANTS = ("tiny", "base", "big")
 DIRECTIONS = ("en-de", "de-en")
