@@ -115,7 +115,7 @@ def test_transformer_options_reach_model_data_and_search(capsys, tmp_path):
     assert (model.attention_dropout_rate, model.relu_dropout_rate) == (0.25, 0.25)
     assert (model.pre_norm, model.positions, model.dropout_rate) == (True, "learned", 0.3)
     assert (task.beam_size, task.alpha, task.references[0]) == (7, 0.9, "two dogs run")
-    assert 0 < experiment.train_data.left_out < 12
+    assert 0 < experiment.train_data.too_long < 12
     assert experiment.total_steps == 20 * experiment.train_data.steps_per_epoch
     assert [float(experiment.ema(jax.numpy.int32(n))) for n in (15, 16)] == [0.0, 0.5]
     # What one run has learned serves another.

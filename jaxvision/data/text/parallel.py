@@ -25,9 +25,7 @@ class ParallelText(NamedTuple):
     lines: list[int]
 
     def name(self, index: int) -> str:
-        """Names a pair by file and line; rows that only fill up a batch have an index below 0."""
-        if index < 0:
-            return "(nothing, only fills the batch)"
+        """Names a pair by file and line."""
         return f"{self.source_file.name}:{self.lines[index]}: {self.source[index]}"
 
 
