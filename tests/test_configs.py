@@ -125,6 +125,31 @@ def test_transformer_options_reach_model_data_and_search(capsys, tmp_path):
     assert module.build(config).task.model.vocabulary_size == model.vocabulary_size
 
 
+def test_transformer_packs_cuts_and_leaves_out(capsys, tmp_path):
+    module, config = translation_config(tmp_path)
+    file = tmp_path / "train.de"
+    file.write_text(file.read_text().replace("zwei Hunde rennen ...\n", "\n"))
+    config.data.max_length, config.data.packing = 9, True
+
+    with pytest.raises(ValueError, match=r"train\.de:4: expected a sentence"):
+        module.build(config)
+    config.data.empty_lines, config.data.long_sentences = "leave_out", "cut"
+    train = module.build(config).train_data
+    output = capsys.readouterr().out
+    assert "left out for one of 1 faults" in output and "train.de:4" in output
+    assert "56 x 9+9 tokens" in output and "pairs cut, too long" in output
+    batch = next(train.batches(0))
+    assert batch["source_segments"].shape == batch["source"].shape == (56, 9)
+    assert (batch["index"] >= 0).sum() == 11
+
+    config.data.long_sentences = "refuse"
+    with pytest.raises(ValueError, match=r"train\.en:\d+: expected at most max_length 9 tokens"):
+        module.build(config)
+    config.data.empty_lines = "skip"
+    with pytest.raises(ValueError, match="data.empty_lines must be refuse or leave_out, got skip"):
+        module.build(config)
+
+
 def yolox_config(argument=""):
     module = load(ROOT / "configs/yolox.py")
     config = module.get_config(argument)
