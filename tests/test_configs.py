@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from jaxvision.models.detection.yolox import VARIANTS
-from jaxvision.train import sharding
+from jaxvision.train import loop, sharding, workdir
+from jaxvision.train.errors import TrainingError
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
 from train import load
@@ -123,6 +124,23 @@ def test_transformer_options_reach_model_data_and_search(capsys, tmp_path):
     file.write_text(experiment.files["tokenizer.json"])
     config.data.tokenizer, config.data.vocabulary_size = str(file), 10_000
     assert module.build(config).task.model.vocabulary_size == model.vocabulary_size
+
+
+def test_transformer_is_not_continued_with_another_vocabulary(capsys, tmp_path):
+    module, config = translation_config(tmp_path)
+    folder = tmp_path / "run"
+    workdir.keep_files(folder, module.build(config).files)
+    for file in tmp_path.glob("train.*"):
+        file.write_text(file.read_text() + "yellow\n" * 9)
+    other = module.build(config)
+    with pytest.raises(
+        TrainingError, match=r"run/tokenizer\.json belongs to the checkpoints there"
+    ):
+        loop.run(other, folder)
+    assert [file.name for file in folder.iterdir()] == ["tokenizer.json"]
+    # The vocabulary of the run serves other data, too.
+    config.data.tokenizer = str(folder / "tokenizer.json")
+    workdir.keep_files(folder, module.build(config).files)
 
 
 def test_transformer_packs_cuts_and_leaves_out(capsys, tmp_path):
