@@ -62,7 +62,7 @@ def open_records(path: str, split: str, name: str) -> tuple[Any, Any]:
 
     try:
         builder = tensorflow_datasets.builder(name, data_dir=path)
-        features = builder.info.features
+        features: Any = builder.info.features
         skip = tensorflow_datasets.decode.SkipDecoding()
         records = builder.as_data_source(
             split=split,  # pyright: ignore[reportCallIssue]

@@ -50,23 +50,22 @@ def limit_length(
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1, got {max_length}")
     lengths = token_lengths(source, target)
-    fits = (lengths <= max_length).all(axis=1)
-    too_long = int((~fits).sum())
+    long = lengths.max(axis=1) > max_length
+    too_long = int(long.sum())
     if rule == "refuse" and too_long:
-        first = int(fits.argmin())
+        first = int(long.argmax())
         raise DataError(
             f"{name(first)}: expected at most max_length {max_length} tokens in either language, "
-            f"got {lengths[first, 0]} and {lengths[first, 1]}; {too_long} of {len(fits)} pairs are "
-            "too long: raise data.max_length, or set data.long_sentences to cut or leave_out"
+            f"got {lengths[first, 0]} and {lengths[first, 1]}; {too_long} of {len(lengths)} pairs "
+            "are too long: raise data.max_length, or set data.long_sentences to cut or leave_out"
         )
     if rule == "cut":
         source, target = ([_cut(s, max_length) for s in side] for side in (source, target))
-        fits[:] = True
-    kept = np.flatnonzero(fits)
+    kept = np.arange(len(lengths)) if rule == "cut" else np.flatnonzero(~long)
     if not len(kept):
         raise DataError(
             "the training split must have sentences of at most max_length tokens, got none: "
-            f"{len(fits)} sentences, max_length {max_length}"
+            f"{len(lengths)} sentences, max_length {max_length}"
         )
     return Limited(source, target, kept, too_long)
 

@@ -123,15 +123,15 @@ class PackedRows:
         self._places = np.empty(len(pairs), int)
         self._places[by_row] = np.arange(len(pairs)) - starts[self._rows[by_row]]
 
-    def plan(self, rng: np.random.Generator) -> np.ndarray:
-        """Draws an epoch: the pairs of each row, -1 after the last [batches, B, P]."""
+    def plan(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Draws an epoch: the pairs of each row of a batch [B, P], -1 after the last."""
         drawn = rng.permutation(len(self._pairs))
         drawn = drawn[np.argsort(self._kind[drawn], kind="stable")]
         index = np.full(self._shape, -1, np.int32)
         rows = index.reshape(-1, self.pairs_per_row)
         rows[self._rows, self._places] = self._pairs[drawn]
         rows[: self._filled] = rng.permutation(rows[: self._filled])
-        return rng.permutation(index)
+        return list(rng.permutation(index))
 
     def batch(self, planned: np.ndarray, source: Tokens, target: Tokens) -> dict[str, np.ndarray]:
         """Makes one of the batches of a plan."""
