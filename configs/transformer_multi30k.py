@@ -4,9 +4,10 @@
 
 trains English to German on Multi30k (Elliott et al. 2016, https://arxiv.org/abs/1605.00459), whose
 files `train.en.gz`, `train.de.gz`, `val.en.gz`, `val.de.gz` DIR holds, compressed or not; any other
-parallel text of that form will do.
+parallel text of that form will do, and what TensorFlow Datasets has prepared in DIR:
 
-    python train.py --config configs/transformer_multi30k.py:base,de-en --config.data.path=DIR
+    python train.py --config configs/transformer_multi30k.py:base,de-en --config.data.path=DIR \
+        --config.data.source=tfds:wmt16_translate/de-en --config.data.val=validation
 
 The argument names a variant (tiny, base, big) and a direction (en-de, de-en), in any order;
 `short` is a run for a processor: smaller batches, so that there are more steps, fewer subwords,
@@ -24,15 +25,17 @@ import optax
 from ml_collections import ConfigDict
 
 from jaxvision import models
-from jaxvision.data.text.parallel import read_parallel
+from jaxvision.data.errors import stop
+from jaxvision.data.faults import FaultLog
 from jaxvision.data.text.stream import TranslationTrainStream, translation_eval_stream
 from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.data.translation import translation_source
 from jaxvision.metrics.translation import bleu_signature
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.ema import tail_average
 from jaxvision.train.experiment import Experiment
-from jaxvision.train.optim import noam
 from jaxvision.train.precision import compute_dtype
+from jaxvision.train.schedules import noam
 
 VARIANTS = ("tiny", "base", "big")
 DIRECTIONS = ("en-de", "de-en")
@@ -67,14 +70,17 @@ def get_config(arg: str = "") -> ConfigDict:
     config.num_workers = 1
 
     config.data = ConfigDict()
-    config.data.source = "parallel"
+    config.data.source = "parallel"  # or tfds:<name>
     config.data.path = ""
     config.data.train = "train"
     config.data.val = "val"
     config.data.from_language, config.data.to_language = direction.split("-")
     config.data.tokenizer = ""  # tokenizer.json of another run; empty: learned from train
     config.data.vocabulary_size = 10_000  # subwords, of both languages together
-    config.data.max_length = 128  # tokens; longer sentences are not trained on
+    config.data.empty_lines = "refuse"  # or leave_out
+    config.data.max_length = 128  # tokens
+    config.data.long_sentences = "leave_out"  # of training; or cut, or refuse
+    config.data.packing = False  # pairs share rows of max_length tokens, in one shape of batch
     config.data.buckets = 10  # shapes of training batches, each a program to compile
     config.data.eval_buckets = 2
     config.data.prefetch = 4  # batches held ready
@@ -106,11 +112,18 @@ def get_config(arg: str = "") -> ConfigDict:
 def build(config: ConfigDict) -> Experiment:
     """Wires the experiment, in the order in which data flows."""
     data = config.data
-    if data.source != "parallel":
-        raise ValueError(f"data.source must be parallel, got {data.source}")
-    languages = dict(source=data.from_language, target=data.to_language)
-    train = read_parallel(data.path, data.train, **languages)
-    val = read_parallel(data.path, data.val, **languages)
+    if data.empty_lines not in ("refuse", "leave_out"):
+        raise ValueError(f"data.empty_lines must be refuse or leave_out, got {data.empty_lines}")
+    faults = FaultLog()
+    options = dict(
+        from_language=data.from_language,
+        to_language=data.to_language,
+        on_fault=faults if data.empty_lines == "leave_out" else stop,
+    )
+    train = translation_source(data.source, data.path, data.train, **options)
+    val = translation_source(data.source, data.path, data.val, **options)
+    if left_out := faults.report():
+        print(left_out)
     if data.tokenizer:
         tokenizer = SubwordTokenizer.load(data.tokenizer)
     else:
@@ -123,9 +136,12 @@ def build(config: ConfigDict) -> Experiment:
         buckets=data.buckets,
         seed=config.seed,
         num_workers=config.num_workers,
+        packing=data.packing,
         max_length=data.max_length,
+        long_sentences=data.long_sentences,
         multiple=math.lcm(8, jax.local_device_count()),
         prefetch=data.prefetch,
+        name=train.place,
     )
     eval_data = translation_eval_stream(
         tokenizer.encode(val.source),

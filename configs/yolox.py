@@ -44,8 +44,9 @@ from jaxvision.inference.draw import detection_sheet
 from jaxvision.tasks.yolox_detection import YOLOXDetection
 from jaxvision.train.ema import warm_up_decay
 from jaxvision.train.experiment import Experiment
-from jaxvision.train.optim import quadratic_warm_up_cosine, sgd
+from jaxvision.train.optim import sgd
 from jaxvision.train.precision import compute_dtype
+from jaxvision.train.schedules import quadratic_warm_up_cosine
 
 VARIANTS = ("nano", "tiny", "s", "m", "l", "x", "darknet53")
 SOURCES = ("shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from jaxvision.models.detection.yolox import VARIANTS
-from jaxvision.train import sharding
+from jaxvision.train import loop, sharding, workdir
+from jaxvision.train.errors import TrainingError
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
 from train import load
@@ -118,7 +119,7 @@ def test_transformer_options_reach_model_data_and_search(capsys, tmp_path):
     assert (model.attention_dropout_rate, model.relu_dropout_rate) == (0.25, 0.25)
     assert (model.pre_norm, model.positions, model.dropout_rate) == (True, "learned", 0.3)
     assert (task.beam_size, task.alpha, task.references[0]) == (7, 0.9, "two dogs run")
-    assert 0 < experiment.train_data.left_out < 12
+    assert 0 < experiment.train_data.too_long < 12
     assert experiment.total_steps == 20 * experiment.train_data.steps_per_epoch
     assert [float(experiment.ema(jax.numpy.int32(n))) for n in (15, 16)] == [0.0, 0.5]
     # What one run has learned serves another.
@@ -126,6 +127,48 @@ def test_transformer_options_reach_model_data_and_search(capsys, tmp_path):
     file.write_text(experiment.files["tokenizer.json"])
     config.data.tokenizer, config.data.vocabulary_size = str(file), 10_000
     assert module.build(config).task.model.vocabulary_size == model.vocabulary_size
+
+
+def test_transformer_is_not_continued_with_another_vocabulary(capsys, tmp_path):
+    module, config = translation_config(tmp_path)
+    folder = tmp_path / "run"
+    workdir.keep_files(folder, module.build(config).files)
+    for file in tmp_path.glob("train.*"):
+        file.write_text(file.read_text() + "yellow\n" * 9)
+    other = module.build(config)
+    with pytest.raises(
+        TrainingError, match=r"run/tokenizer\.json belongs to the checkpoints there"
+    ):
+        loop.run(other, folder)
+    assert [file.name for file in folder.iterdir()] == ["tokenizer.json"]
+    # The vocabulary of the run serves other data, too.
+    config.data.tokenizer = str(folder / "tokenizer.json")
+    workdir.keep_files(folder, module.build(config).files)
+
+
+def test_transformer_packs_cuts_and_leaves_out(capsys, tmp_path):
+    module, config = translation_config(tmp_path)
+    file = tmp_path / "train.de"
+    file.write_text(file.read_text().replace("zwei Hunde rennen ...\n", "\n"))
+    config.data.max_length, config.data.packing = 9, True
+
+    with pytest.raises(ValueError, match=r"train\.de:4: expected a sentence"):
+        module.build(config)
+    config.data.empty_lines, config.data.long_sentences = "leave_out", "cut"
+    train = module.build(config).train_data
+    output = capsys.readouterr().out
+    assert "left out for one of 1 faults" in output and "train.de:4" in output
+    assert "56 x 9+9 tokens" in output and "pairs cut, too long" in output
+    batch = next(train.batches(0))
+    assert batch["source_segments"].shape == batch["source"].shape == (56, 9)
+    assert (batch["index"] >= 0).sum() == 11
+
+    config.data.long_sentences = "refuse"
+    with pytest.raises(ValueError, match=r"train\.en:\d+: expected at most max_length 9 tokens"):
+        module.build(config)
+    config.data.empty_lines = "skip"
+    with pytest.raises(ValueError, match="data.empty_lines must be refuse or leave_out, got skip"):
+        module.build(config)
 
 
 def yolox_config(argument=""):

@@ -56,20 +56,27 @@ class ClassificationBatch(TypedDict):
 
 
 class TranslationBatch(TypedDict):
-    """Sentences and their translations, on the host.
+    """Sentences and their translations, on the host: one pair a row or, packed, several.
 
-    Sentences end with `END` of `jaxvision.data.text.tokenizer` and are padded with its `PAD`; all S
-    of a batch are one of a few lengths, as are all T.
+    Sentences end with `END` of `jaxvision.data.text.tokenizer`, and rows are padded with its `PAD`;
+    S is one of a few lengths, as is T. In packed batches, of training alone, the sentences of a row
+    follow one another, its P pairs at most in the same order in source and target.
 
     Attributes:
         source: Tokens to translate [B, S] int32.
         target: Tokens of the translations [B, T] int32; all padding in rows that only fill up a
             batch of training.
-        index: Which pair of its source each one is [B] int32; -1 for rows that only fill up.
+        index: Which pair of its source each one is [B] int32, or packed [B, P]; -1 for rows that
+            only fill up and after the last of a row.
+        source_segments: Which pair of its row each token of `source` is of, from 1; 0 for padding
+            [B, S] int32. Packed only.
+        target_segments: The same for `target` [B, T] int32. Packed only.
         mask: False for rows that only fill up a batch of evaluation [B] bool. There alone.
     """
 
     source: np.ndarray
     target: np.ndarray
     index: np.ndarray
+    source_segments: NotRequired[np.ndarray]
+    target_segments: NotRequired[np.ndarray]
     mask: NotRequired[np.ndarray]

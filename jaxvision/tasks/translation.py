@@ -13,6 +13,7 @@ from clu import metrics
 from jaxvision.data.text.tokenizer import END, PAD, START, SubwordTokenizer
 from jaxvision.losses.label_smoothing import TokenLoss, smoothed_cross_entropy
 from jaxvision.metrics.translation import TranslationQuality
+from jaxvision.models.sequence.embedding import segment_positions
 from jaxvision.models.sequence.transformer import Transformer
 from jaxvision.ops.beam_search import Hypotheses, beam_search, length_penalty
 from jaxvision.ops.greedy_search import greedy_search
@@ -160,7 +161,10 @@ class Translation:
         target = batch["target"]
         # Each token is predicted from those before it, the first from a start token.
         inputs = jnp.pad(target[:, :-1], ((0, 0), (1, 0)), constant_values=START)
-        logits = self.model.apply({"params": params}, batch["source"], inputs, **options)
+        segments = batch.get("source_segments"), batch.get("target_segments")
+        if segments[1] is not None:
+            inputs = jnp.where(segment_positions(segments[1]) == 0, START, inputs)
+        logits = self.model.apply({"params": params}, batch["source"], inputs, *segments, **options)
         logits = cast(jax.Array, logits)
         terms = smoothed_cross_entropy(logits, target, label_smoothing=self.label_smoothing)
         return terms, target != PAD

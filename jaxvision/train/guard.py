@@ -14,7 +14,7 @@ class FiniteGuard:
     """Looks at the loss and the gradient of every step, late, so that the devices never wait.
 
     Args:
-        image_name: Names an example by its `index`.
+        image_name: Names an example by its `index`; below 0 is none.
         delay: Steps in flight before the oldest is looked at.
     """
 
@@ -52,7 +52,7 @@ class FiniteGuard:
         if all(np.isfinite(v) for v in values.values()):
             return
         found = ", ".join(f"{name} = {value}" for name, value in values.items())
-        names = [] if index is None else [self._image_name(int(i)) for i in index]
+        names = [] if index is None else [self._image_name(int(i)) for i in index[index >= 0]]
         raise TrainingError(
             f"step {step}: expected a finite loss and gradient, got {found}; "
             "nothing of it is saved. The images of the batch:\n"

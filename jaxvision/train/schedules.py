@@ -1,4 +1,4 @@
-"""Learning rates by the names that papers and configs use; any may have a linear warm-up."""
+"""Learning rates: any of a few by name, with a linear warm-up, and those of two papers."""
 
 from collections.abc import Sequence
 
@@ -88,6 +88,61 @@ def schedule(
         peak / warm_up_steps, peak * (warm_up_steps + 1) / warm_up_steps, warm_up_steps
     )
     return optax.join_schedules([ramp, main], [warm_up_steps])
+
+
+def quadratic_warm_up_cosine(
+    peak: float,
+    *,
+    total_steps: int,
+    warm_up_steps: int,
+    final_steps: int,
+    final_ratio: float = 0.05,
+) -> optax.Schedule:
+    """YOLOX's schedule: a quadratic rise, a cosine, a floor for the last steps.
+
+    Args:
+        peak: Highest learning rate.
+        total_steps: Length of the run.
+        warm_up_steps: Length of the rise from 0.
+        final_steps: Steps at the floor.
+        final_ratio: The floor as a share of the peak.
+    """
+    floor = peak * final_ratio
+    cosine_steps = max(total_steps - warm_up_steps - final_steps, 1)
+
+    def rate(step: jax.typing.ArrayLike) -> jax.Array:
+        step = jnp.asarray(step, jnp.float32)
+        progress = (step - warm_up_steps) / cosine_steps
+        cosine = floor + 0.5 * (peak - floor) * (1.0 + jnp.cos(jnp.pi * progress))
+        falling = jnp.where(step >= total_steps - final_steps, floor, cosine)
+        if not warm_up_steps:
+            return falling
+        return jnp.where(step <= warm_up_steps, peak * jnp.square(step / warm_up_steps), falling)
+
+    return rate
+
+
+def noam(features: int, warm_up_steps: int, *, factor: float = 1.0) -> optax.Schedule:
+    """The Transformer's schedule: a linear rise, then the inverse root of the step.
+
+    Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, equation 3: factor * features^-0.5 *
+    min(n^-0.5, n * warm_up_steps^-1.5) for step n, the first of which is 1. Its highest value is
+    factor * (features * warm_up_steps)^-0.5.
+
+    Args:
+        features: Channels of the model, D.
+        warm_up_steps: Length of the rise, at least 1.
+        factor: The paper's is 1; small models take more.
+    """
+    if warm_up_steps < 1:
+        raise ValueError(f"warm_up_steps must be at least 1, got {warm_up_steps}")
+
+    def rate(step: jax.typing.ArrayLike) -> jax.Array:
+        number = jnp.asarray(step, jnp.float32) + 1.0
+        smaller = jnp.minimum(number**-0.5, number * warm_up_steps**-1.5)
+        return factor * features**-0.5 * smaller
+
+    return rate
 
 
 def _inverse_sqrt(peak: float, start: int) -> optax.Schedule:

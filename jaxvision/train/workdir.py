@@ -14,6 +14,7 @@ from jaxvision.train.errors import TrainingError
 FREE = (
     "epochs",
     "batch_size",
+    "batch_tokens",
     "num_workers",
     "log_every",
     "eval_every",
@@ -91,8 +92,9 @@ def keep_files(workdir: pathlib.Path, files: Mapping[str, str]) -> None:
         path = workdir / name
         if path.exists() and path.read_text() != text:
             raise TrainingError(
-                f"{path} is of another run than this: expected the same text, as the data made it; "
-                "start elsewhere with --workdir, or restore the data to continue"
+                f"{path} belongs to the checkpoints there, and the data or the file that is named "
+                "now makes another; restore what the run was started with to continue it, or start "
+                "this one elsewhere with --workdir"
             )
         workdir.mkdir(parents=True, exist_ok=True)
         write_text(path, text)

@@ -121,6 +121,40 @@ def test_loss_is_the_mean_over_the_targets_tokens(small):
     np.testing.assert_allclose(jit(loss)(wider).value, value, rtol=1e-5)
 
 
+def test_packed_pairs_have_the_loss_and_the_gradient_of_pairs_alone(small):
+    task, batch, _, params = small
+    target = task.tokenizer.encode(GERMAN)
+    train = TranslationTrainStream(
+        task.tokenizer.encode(ENGLISH),
+        target,
+        batch_tokens=8 * 40,
+        buckets=1,
+        seed=0,
+        num_workers=0,
+        packing=True,
+        max_length=40,
+    )
+    assert train.steps_per_epoch == 1
+    packed = next(train.batches(0))
+    assert (packed["index"] >= 0).sum(axis=1).max() > 1
+
+    def loss(params, batch):
+        found = task.loss(params, {}, batch, step=jnp.zeros(()), key=jax.random.key(0))
+        return found.value, found.logs
+
+    step = jit(jax.value_and_grad(loss, has_aux=True))
+    (value, logs), gradient = step(params, batch)
+    (packed_value, packed_logs), packed_gradient = step(params, packed)
+    np.testing.assert_allclose(packed_value, value, rtol=1e-5)
+    assert packed_logs["target_tokens"] == logs["target_tokens"] == sum(map(len, target))
+    for name in logs:
+        np.testing.assert_allclose(packed_logs[name], logs[name], rtol=1e-5)
+    for one, two in zip(jax.tree.leaves(packed_gradient), jax.tree.leaves(gradient), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+    largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient))
+    assert largest > 1e-2
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

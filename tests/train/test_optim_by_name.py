@@ -1,5 +1,3 @@
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +5,6 @@ import optax
 import pytest
 
 from jaxvision.train.optim import OPTIMIZERS, optimizer, reduce_on_plateau, sgd
-from jaxvision.train.schedules import SCHEDULES, schedule
 
 PARAMS = {"a": {"kernel": jnp.float32([[3.0, -4.0]]), "bias": jnp.float32([2.0])}}
 GRADS = {"a": {"kernel": jnp.float32([[1.0, 2.0]]), "bias": jnp.float32([2.0])}}
@@ -101,50 +98,8 @@ def test_plateau_lowers_the_rate_where_the_mean_loss_stays():
         (lambda: optimizer("adams", 0.1), "optimizer must be one of sgd, momentum"),
         (lambda: optimizer("sgd", 0.1, l1=-1.0), "l1 must be at least 0, got -1"),
         (lambda: reduce_on_plateau(patience=0, every=1), "patience and every must be"),
-        (lambda: schedule("linear", 1.0, total_steps=9), "schedule must be one of constant"),
-        (
-            lambda: schedule("cosine", 1.0, total_steps=9, warm_up_steps=9),
-            r"warm_up_steps must be in \[0, 9\)",
-        ),
-        (
-            lambda: schedule("step", 1.0, total_steps=9, boundaries=(0.5, 0.2)),
-            "boundaries must be ascending",
-        ),
-        (
-            lambda: schedule("one_cycle", 1.0, total_steps=9, warm_up_steps=1),
-            "one_cycle has its own warm-up",
-        ),
     ],
 )
 def test_wrong_names_and_numbers(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "expected"),
-    [
-        ("constant", {}, {0: 2.0, 99: 2.0}),
-        ("step", {}, {0: 2.0, 49: 2.0, 50: 0.2, 74: 0.2, 75: 0.02, 99: 0.02}),
-        ("step", dict(warm_up_steps=10), {0: 0.2, 9: 2.0, 10: 2.0, 49: 2.0, 50: 0.2, 75: 0.02}),
-        ("exponential", dict(factor=0.5, period=10), {0: 2.0, 9: 2.0, 10: 1.0, 29: 0.5, 30: 0.25}),
-        ("cosine", {}, {0: 2.0, 50: 1.0, 100: 0.0}),
-        ("cosine", dict(final_ratio=0.5), {0: 2.0, 50: 1.5, 100: 1.0}),
-        ("cosine", dict(warm_up_steps=20), {0: 0.1, 19: 2.0, 20: 2.0, 60: 1.0, 100: 0.0}),
-        ("polynomial", dict(power=2.0), {0: 2.0, 50: 0.5, 100: 0.0}),
-        ("inverse_sqrt", dict(warm_up_steps=25), {0: 0.08, 24: 2.0, 25: 2.0, 100: 1.0}),
-        ("one_cycle", dict(rise=0.4), {0: 0.08, 20: 1.04, 40: 2.0, 70: 1.0, 100: 0.0}),
-    ],
-)
-def test_schedules_by_hand(name, options, expected):
-    rate = schedule(name, 2.0, total_steps=100, **options)
-    for step, value in expected.items():
-        np.testing.assert_allclose(rate(step), value, atol=1e-6, err_msg=str(step))
-        np.testing.assert_allclose(rate(jnp.int32(step)), value, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_schedules_of_the_shortest_runs_are_finite(name):
-    for steps in (1, 2, 3):
-        rate = functools.partial(schedule, name, 1.0)(total_steps=steps)
-        assert all(0 <= float(rate(i)) <= 1 + 1e-6 for i in range(steps + 1))

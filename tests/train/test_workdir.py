@@ -5,7 +5,12 @@ import pytest
 from jaxvision.train import workdir
 from jaxvision.train.errors import TrainingError
 
-CONFIG = {"epochs": 3, "variant": "nano", "data": {"path": "a", "train": "train"}}
+CONFIG = {
+    "epochs": 3,
+    "batch_tokens": 64,
+    "variant": "nano",
+    "data": {"path": "a", "train": "train"},
+}
 
 
 @pytest.fixture
@@ -38,15 +43,16 @@ def test_the_same_config_continues(start):
 def test_changes_that_are_free_stand_beside_the_old_config(start):
     path = start()
     start({**CONFIG, "epochs": 5})
-    start({**CONFIG, "epochs": 5, "data": {"path": "b", "train": "train"}})
+    start({**CONFIG, "epochs": 5, "batch_tokens": 32, "data": {"path": "b", "train": "train"}})
     assert json.loads((path / "config.json").read_text()) == CONFIG
     assert json.loads((path / "config.2.json").read_text())["epochs"] == 5
     assert json.loads((path / "config.3.json").read_text())["data"]["path"] == "b"
+    assert json.loads((path / "config.3.json").read_text())["batch_tokens"] == 32
 
 
 def test_another_config_is_an_error_that_names_the_differences(start):
     path = start()
-    other = {"epochs": 3, "variant": "tiny", "data": {"path": "a", "train": "trainval"}}
+    other = {**CONFIG, "variant": "tiny", "data": {"path": "a", "train": "trainval"}}
     with pytest.raises(TrainingError) as error:
         start(other)
     message = str(error.value)
@@ -76,6 +82,6 @@ def test_files_are_kept_and_only_the_same_continue(tmp_path):
     workdir.keep_files(path, {"tokenizer.json": "{}\n"})
     workdir.keep_files(path, {"tokenizer.json": "{}\n"})
     assert [file.name for file in path.iterdir()] == ["tokenizer.json"]
-    with pytest.raises(TrainingError, match="tokenizer.json is of another run"):
+    with pytest.raises(TrainingError, match="tokenizer.json belongs to the checkpoints there"):
         workdir.keep_files(path, {"tokenizer.json": "{1}\n"})
     assert (path / "tokenizer.json").read_text() == "{}\n"

@@ -62,11 +62,13 @@ def open_records(path: str, split: str, name: str) -> tuple[Any, Any]:
 
     try:
         builder = tensorflow_datasets.builder(name, data_dir=path)
+        features: Any = builder.info.features
+        skip = tensorflow_datasets.decode.SkipDecoding()
         records = builder.as_data_source(
             split=split,  # pyright: ignore[reportCallIssue]
-            decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
+            decoders={"image": skip} if "image" in features else None,
         )
-        return records, builder.info.features
+        return records, features
     # TFDS raises exceptions of many kinds here: no such dataset, not prepared, another file format,
     # no such split, TensorFlow missing.
     except Exception as error:

@@ -1,9 +1,9 @@
-"""Parallel text: two files, a sentence a line, line by line in two languages."""
+"""Parallel text: sentences and their translations, from two files with a sentence a line."""
 
 import gzip
 import pathlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from jaxvision.data.errors import DataError, OnFault, stop
@@ -15,20 +15,16 @@ class ParallelText(NamedTuple):
     Attributes:
         source: In the language to translate from.
         target: The same sentences in the other.
-        source_file: Where they are from.
-        lines: The line of each pair, from 1.
+        place: Tells where a pair is from: `train.en:17`, for example.
     """
 
     source: list[str]
     target: list[str]
-    source_file: pathlib.Path
-    lines: list[int]
+    place: Callable[[int], str]
 
     def name(self, index: int) -> str:
-        """Names a pair by file and line; rows that only fill up a batch have an index below 0."""
-        if index < 0:
-            return "(nothing, only fills the batch)"
-        return f"{self.source_file.name}:{self.lines[index]}: {self.source[index]}"
+        """Names a pair by its place and its source."""
+        return f"{self.place(index)}: {self.source[index]}"
 
 
 def read_parallel(
@@ -68,16 +64,15 @@ def read_parallel(
         empty = [str(file) for file, sentence in zip(files, pair, strict=True) if not sentence]
         if empty:
             fault = (
-                f"{empty[0]}:{line}: expected a sentence, got an empty line; write it, or delete "
-                f"line {line} of both files"
+                f"{empty[0]}:{line}: expected a sentence, got an empty line; write it, delete line "
+                f"{line} of both files, or set data.empty_lines to leave_out"
             )
             on_fault(DataError(fault))
         else:
             kept.append(line)
     return ParallelText(
         *([each[line - 1] for line in kept] for each in sentences),
-        source_file=files[0],
-        lines=kept,
+        place=lambda index: f"{files[0].name}:{kept[index]}",
     )
 
 

@@ -2,29 +2,52 @@
 
 import functools
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import grain
 import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.pipeline import EvalStream, read_batches
-from jaxvision.data.text.buckets import Shape, assign, choose_shapes
-from jaxvision.data.text.tokenizer import PAD
+from jaxvision.data.text.buckets import Buckets, Shape, assign, choose_shapes
+from jaxvision.data.text.limit import limit_length
+from jaxvision.data.text.packing import PackedRows
+from jaxvision.data.text.padding import Tokens, pad, token_lengths
 
-Tokens = Sequence[np.ndarray]
+
+class Layout(Protocol):
+    """How the pairs of an epoch lie in its batches.
+
+    Attributes:
+        shapes: Lengths of source and target, smallest first.
+        batch_sizes: B of each of them.
+        padding: Share of an epoch's tokens that are padding.
+        pairs_per_row: At most.
+    """
+
+    shapes: list[Shape]
+    batch_sizes: list[int]
+    padding: float
+    pairs_per_row: int
+
+    def plan(self, rng: np.random.Generator) -> Sequence[Any]:
+        """Draws the batches of an epoch, as many whatever is drawn."""
+        ...
+
+    def batch(self, planned: Any, source: Tokens, target: Tokens) -> dict[str, np.ndarray]:
+        """Makes one of them."""
+        ...
 
 
 class TranslationTrainStream:
     """Endless training batches; batch number `step` depends on the seed and on nothing else.
 
-    Each epoch shows every pair once. Pairs that fill no batch of their own shape go into batches of
-    a larger one; what is left at the end fills one batch in part, the rest of which is padding.
+    Each epoch shows every pair once, in a row of its own or, packed, with others.
 
     Attributes:
         steps_per_epoch: Batches an epoch.
-        left_out: Pairs longer than `max_length`.
+        too_long: Pairs of which a sentence was longer than `max_length`.
         shapes: Lengths of source and target, smallest first.
         batch_sizes: B of each of them.
         padding: Share of an epoch's tokens that are padding.
@@ -39,9 +62,12 @@ class TranslationTrainStream:
         buckets: int,
         seed: int,
         num_workers: int,
+        packing: bool = False,
         max_length: int = 256,
+        long_sentences: str = "leave_out",
         multiple: int = 8,
         prefetch: int = 4,
+        name: Callable[[int], str] = str,
     ) -> None:
         """Describes a stream.
 
@@ -49,56 +75,49 @@ class TranslationTrainStream:
             source: Tokens of each sentence [S], its end included.
             target: Tokens of its translation [T], its end included.
             batch_tokens: B times the longer of S and T of a batch, at most.
-            buckets: Shapes, at most; each is a program to compile.
+            buckets: Shapes, at most, where nothing is packed; each is a program to compile.
             seed: Orders the epochs; in [0, 2^32).
             num_workers: Threads; 0 makes the batches in the calling thread.
-            max_length: Pairs with more tokens in either language are left out.
+            packing: Whether pairs share rows of `max_length` tokens, all batches of one shape.
+            max_length: Tokens that a sentence may have in either language.
+            long_sentences: What becomes of longer ones, see `limit_length`.
             multiple: B is a multiple of it; that of the number of devices.
             prefetch: Batches held ready or in the making.
+            name: Names a pair by its index, for messages.
 
         Raises:
-            DataError: If there is no pair, or one fits into no batch.
-            ValueError: If a number is out of its range.
+            DataError: If there is no pair, one fits into no batch, or one is too long and such are
+                refused.
+            ValueError: If a number is out of its range, or there is no such rule.
         """
-        for name, value, least in (
+        for field, value, least in (
             ("batch_tokens", batch_tokens, 1),
             ("multiple", multiple, 1),
             ("num_workers", num_workers, 0),
             ("prefetch", prefetch, 1),
         ):
             if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
+                raise ValueError(f"{field} must be at least {least}, got {value}")
         if not 0 <= seed < 2**32:
             raise ValueError(f"seed must be in [0, 2**32), got {seed}")
-        lengths = token_lengths(source, target)
-        kept = np.flatnonzero((lengths <= max_length).all(axis=1))
-        if not len(kept):
-            raise DataError(
-                "the training split must have sentences of at most max_length tokens, got none: "
-                f"{len(lengths)} sentences, max_length {max_length}"
-            )
-        lengths = lengths[kept]
-        longest = int(lengths.max())
-        if longest * multiple > batch_tokens:
-            raise DataError(
-                f"batch_tokens must be at least {longest * multiple}, {multiple} sentences of "
-                f"{longest} tokens, got {batch_tokens}; raise it or lower max_length"
-            )
-        self.left_out = len(source) - len(kept)
-        self.shapes = choose_shapes(lengths, buckets)
-        self.batch_sizes = [batch_tokens // max(s) // multiple * multiple for s in self.shapes]
-        self._source, self._target = source, target
+        found = limit_length(source, target, max_length, long_sentences, name)
+        self.too_long = found.too_long
+        self._cut = long_sentences == "cut"
+        self._source, self._target = found.source, found.target
+        lengths = token_lengths(found.source, found.target)[found.kept]
+        fields = dict(batch_tokens=batch_tokens, multiple=multiple)
+        self._layout: Layout = (
+            PackedRows(found.kept, lengths, row_length=max_length, **fields)
+            if packing
+            else Buckets(found.kept, lengths, buckets=buckets, **fields)
+        )
+        self.shapes, self.batch_sizes = self._layout.shapes, self._layout.batch_sizes
+        self.padding = self._layout.padding
         self._seed = seed
         self._num_workers = num_workers
         self._prefetch = prefetch
-        assigned = assign(lengths, self.shapes)
-        self._members = [kept[assigned == k] for k in range(len(self.shapes))]
         self._plan = functools.lru_cache(maxsize=2)(self._make_plan)
-        # The sizes of batches are the same in all epochs, their members are not.
-        plan = self._plan(0)
-        self.steps_per_epoch = len(plan)
-        held = sum(self.batch_sizes[k] * sum(self.shapes[k]) for k, _ in plan)
-        self.padding = 1.0 - float(lengths.sum()) / held
+        self.steps_per_epoch = len(self._plan(0))
 
     def batches(self, start_step: int = 0) -> Iterator[dict[str, np.ndarray]]:
         """Yields the batches from a step on, without end.
@@ -121,42 +140,19 @@ class TranslationTrainStream:
             f"{b} x {s.source}+{s.target}"
             for b, s in zip(self.batch_sizes, self.shapes, strict=True)
         )
+        packed = self._layout.pairs_per_row
         return (
-            f"batches of {shapes} tokens; {self.padding:.1%} of an epoch's tokens are padding; "
-            f"{self.left_out} sentences left out, too long"
+            f"batches of {shapes} tokens{f', up to {packed} pairs a row' if packed > 1 else ''}; "
+            f"{self.padding:.1%} of an epoch's tokens are padding; "
+            f"{self.too_long} pairs {'cut' if self._cut else 'left out'}, too long"
         )
 
     def _batch(self, step: Any) -> dict[str, np.ndarray]:
         epoch, place = divmod(int(step), self.steps_per_epoch)
-        k, members = self._plan(epoch)[place]
-        size = self.batch_sizes[k]
-        index = np.full(size, -1, np.int32)
-        index[: len(members)] = members
-        source, target = (
-            pad([sentences[i] for i in members], (size, length))
-            for sentences, length in zip((self._source, self._target), self.shapes[k], strict=True)
-        )
-        return {"source": source, "target": target, "index": index}
+        return self._layout.batch(self._plan(epoch)[place], self._source, self._target)
 
-    def _make_plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
-        """Returns the shape and the members of each batch of an epoch."""
-        rng = np.random.default_rng((self._seed, epoch))
-        batches = []
-        carried: list[list[np.ndarray]] = [[] for _ in self.shapes]
-        for k, size in enumerate(self.batch_sizes):
-            members = np.concatenate([*carried[k], rng.permutation(self._members[k])]).astype(int)
-            full = len(members) // size * size
-            batches += [(k, part) for part in members[:full].reshape(-1, size)]
-            rest = members[full:]
-            larger = (
-                j for j in range(k + 1, len(self.shapes)) if _holds(self.shapes[j], self.shapes[k])
-            )
-            parent = next(larger, None)
-            if parent is not None:
-                carried[parent].append(rest)
-            elif len(rest):
-                batches.append((k, rest))
-        return [batches[i] for i in rng.permutation(len(batches))]
+    def _make_plan(self, epoch: int) -> Sequence[Any]:
+        return self._layout.plan(np.random.default_rng((self._seed, epoch)))
 
 
 def translation_eval_stream(
@@ -203,21 +199,3 @@ def translation_eval_stream(
         prefetch=prefetch,
         groups=[np.flatnonzero(assigned == k) for k in range(len(shapes))],
     )
-
-
-def token_lengths(source: Tokens, target: Tokens) -> np.ndarray:
-    """Counts the tokens of each pair [N, 2]."""
-    lengths = [[len(s), len(t)] for s, t in zip(source, target, strict=True)]
-    return np.array(lengths, int).reshape(-1, 2)
-
-
-def pad(sentences: Tokens, shape: tuple[int, int]) -> np.ndarray:
-    """Puts sentences into an array of a shape, with padding after and below them."""
-    padded = np.full(shape, PAD, np.int32)
-    for row, sentence in zip(padded, sentences, strict=False):
-        row[: len(sentence)] = sentence
-    return padded
-
-
-def _holds(shape: Shape, other: Shape) -> bool:
-    return shape.source >= other.source and shape.target >= other.target

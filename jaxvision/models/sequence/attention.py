@@ -33,6 +33,20 @@ def causal_mask(length: int) -> jax.Array:
     return jnp.tri(length, dtype=bool)[None, None]
 
 
+def segment_mask(queries: jax.Array, keys: jax.Array) -> jax.Array:
+    """Lets every query attend to the tokens of its segment, where several sentences share a row.
+
+    Args:
+        queries: Number of each query's segment in its row, from 1 [B, T]; 0 for padding.
+        keys: That of each key's [B, S].
+
+    Returns:
+        Mask [B, 1, T, S]; padding attends to nothing.
+    """
+    same = queries[:, :, None] == keys[:, None, :]
+    return (same & (keys != 0)[:, None, :])[:, None]
+
+
 def attention_weights(queries: jax.Array, keys: jax.Array, mask: jax.Array | None) -> jax.Array:
     """Computes softmax(Q K^T / sqrt(d)), equation 1, in float32.
 

@@ -31,6 +31,13 @@ def sinusoidal_positions(length: int, features: int) -> np.ndarray:
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1).astype(np.float32)
 
 
+def segment_positions(segments: jax.Array) -> jax.Array:
+    """Counts the tokens before each one in its segment, neighbours of one number: [B, T] int32."""
+    place = jnp.arange(segments.shape[1])[None]
+    starts = jnp.pad(segments[:, 1:] != segments[:, :-1], ((0, 0), (1, 0)), constant_values=True)
+    return place - jax.lax.cummax(jnp.where(starts, place, 0), axis=1)
+
+
 class TokenEmbedding(nn.Module):
     """A table of vectors, scaled by sqrt(D), that also scores tokens (Press and Wolf 2016).
 
@@ -76,14 +83,19 @@ class Positions(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: jax.Array, start: jax.Array | int = 0, *, length: int | None = None, train: bool
+        self,
+        x: jax.Array,
+        positions: jax.Array | None = None,
+        *,
+        length: int | None = None,
+        train: bool,
     ) -> jax.Array:
         """Maps vectors [B, T, D] to [B, T, D].
 
         Args:
             x: Vectors of tokens.
-            start: Position of the first.
-            length: Positions that a changing `start` may reach, T by default.
+            positions: Of each token [B, T] or, the same in all rows, [1, T]; from 0 by default.
+            length: Positions that there may be, T by default.
             train: Whether to drop out.
 
         Raises:
@@ -103,6 +115,6 @@ class Positions(nn.Module):
         else:
             normal = nn.initializers.normal(features**-0.5)
             table = self.param("positions", normal, (self.max_length, features))
-        codes = jax.lax.dynamic_slice_in_dim(table, start, tokens)
-        x = x + codes[None].astype(x.dtype)
+        codes = table[None, :tokens] if positions is None else jnp.take(table, positions, axis=0)
+        x = x + codes.astype(x.dtype)
         return nn.Dropout(self.dropout_rate)(x, deterministic=not train)

@@ -17,21 +17,22 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxvision.models.sequence.attention import causal_mask, padding_mask
-from jaxvision.models.sequence.embedding import Positions, TokenEmbedding
+from jaxvision.models.sequence.attention import causal_mask, padding_mask, segment_mask
+from jaxvision.models.sequence.embedding import Positions, TokenEmbedding, segment_positions
 from jaxvision.models.sequence.stack import Block, Cache, Stack
 
 
 class Memory(NamedTuple):
-    """What the decoder sees of B source sequences.
+    """What the decoder sees of B rows of source tokens.
 
     Attributes:
         keys_values: For each of its layers, [B, S, heads, D / heads].
-        mask: True where a source token is no padding [B, 1, 1, S].
+        segments: 0 for padding, else the number of the token's sentence in its row, from 1
+            [B, S]; False and True where a row holds one sentence.
     """
 
     keys_values: Cache
-    mask: jax.Array
+    segments: jax.Array
 
 
 class EncoderDecoder(nn.Module):
@@ -99,15 +100,14 @@ class EncoderDecoder(nn.Module):
             target_valid: False for padding [B, T].
             train: Whether to drop out.
         """
-        memory = self.encode(source, source_valid, train=train)
+        memory_mask = padding_mask(source_valid)
+        memory = self.encode(source, memory_mask, train=train)
         mask = causal_mask(target.shape[1]) & padding_mask(target_valid)
-        return self.decoder(target, mask, *memory, train=train)
+        return self.decoder(target, mask, memory, memory_mask, train=train)
 
-    def encode(self, source: jax.Array, valid: jax.Array, *, train: bool) -> Memory:
-        """Maps vectors [B, S, D] with `valid` [B, S] to what the decoder attends to."""
-        mask = padding_mask(valid)
-        encoded = self.encoder(source, mask, train=train)
-        return Memory(self.decoder.cross_keys_values(encoded), mask)
+    def encode(self, source: jax.Array, mask: jax.Array, *, train: bool) -> Cache:
+        """Maps vectors [B, S, D], under a mask as in `Stack`, to what the decoder attends to."""
+        return self.decoder.cross_keys_values(self.encoder(source, mask, train=train))
 
 
 class Transformer(nn.Module):
@@ -167,26 +167,61 @@ class Transformer(nn.Module):
             self.dtype,
         )
 
-    def __call__(self, source: jax.Array, target: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self,
+        source: jax.Array,
+        target: jax.Array,
+        source_segments: jax.Array | None = None,
+        target_segments: jax.Array | None = None,
+        *,
+        train: bool,
+    ) -> jax.Array:
         """Maps source [B, S] and target tokens [B, T] to logits [B, T, V] of what follows.
+
+        Where several pairs share a row, both segments tell which token is of which pair: tokens of
+        the same number see each other, as if they were alone.
 
         Args:
             source: Tokens, padded with `pad_id` at their end.
             target: A start token and the translation, without its last token, padded likewise.
+            source_segments: Number of each token's pair in its row, from 1, in ascending order; 0
+                for padding [B, S] int32. None where each row is one pair.
+            target_segments: The same for the target [B, T].
             train: Whether to drop out.
         """
-        return self.decode(target, self.encode(source, train=train), train=train)
+        memory = self.encode(source, source_segments, train=train)
+        return self.decode(target, memory, target_segments, train=train)
 
-    def encode(self, source: jax.Array, *, train: bool = False) -> Memory:
+    def encode(
+        self, source: jax.Array, segments: jax.Array | None = None, *, train: bool = False
+    ) -> Memory:
         """Maps source tokens [B, S] to what the decoder attends to."""
-        x = self.source_positions(self.embedding(source), train=train)
-        return self.stacks.encode(x, source != self.pad_id, train=train)
+        if segments is None:
+            positions, segments = None, source != self.pad_id
+            mask = padding_mask(segments)
+        else:
+            positions, mask = segment_positions(segments), segment_mask(segments, segments)
+        x = self.source_positions(self.embedding(source), positions, train=train)
+        return Memory(self.stacks.encode(x, mask, train=train), segments)
 
-    def decode(self, target: jax.Array, memory: Memory, *, train: bool = False) -> jax.Array:
+    def decode(
+        self,
+        target: jax.Array,
+        memory: Memory,
+        segments: jax.Array | None = None,
+        *,
+        train: bool = False,
+    ) -> jax.Array:
         """Maps target tokens [B, T] to logits [B, T, V] of the tokens that follow."""
-        x = self.target_positions(self.embedding(target), train=train)
         # Padding comes last, where no other token looks, so that it needs no mask of its own.
-        x = self.stacks.decoder(x, causal_mask(target.shape[1]), *memory, train=train)
+        mask = causal_mask(target.shape[1])
+        if segments is None:
+            positions, memory_mask = None, padding_mask(memory.segments)
+        else:
+            positions, mask = segment_positions(segments), mask & segment_mask(segments, segments)
+            memory_mask = segment_mask(segments, memory.segments)
+        x = self.target_positions(self.embedding(target), positions, train=train)
+        x = self.stacks.decoder(x, mask, memory.keys_values, memory_mask, train=train)
         return self.embedding.logits(x)
 
     def empty_cache(self, rows: int, length: int) -> Cache:
@@ -209,8 +244,9 @@ class Transformer(nn.Module):
         """
         length = cache[0].keys.shape[1]
         x = self.embedding(tokens[:, None])
-        x = self.target_positions(x, position, length=length, train=False)
-        x, cache = self.stacks.decoder.step(x, position, cache, *memory)
+        x = self.target_positions(x, position[None, None], length=length, train=False)
+        mask = padding_mask(memory.segments)
+        x, cache = self.stacks.decoder.step(x, position, cache, memory.keys_values, mask)
         return self.embedding.logits(x)[:, 0], cache
 
 

@@ -87,22 +87,22 @@ def test_epoch_shows_each_pair_once_in_a_few_shapes():
 
 
 def test_rows_hold_their_pair_and_padding():
-    train = stream()
+    train, pieces = stream(), (sentences(0), sentences(1))
     for batch in itertools.islice(train.batches(0), train.steps_per_epoch):
         for source, target, i in zip(batch["source"], batch["target"], batch["index"], strict=True):
             for side, row in enumerate((source, target)):
-                expected = sentences(side)[i] if i >= 0 else []
+                expected = pieces[side][i] if i >= 0 else []
                 np.testing.assert_array_equal(row[: len(expected)], expected)
                 assert (row[len(expected) :] == PAD).all()
 
 
-def test_longer_pairs_are_left_out():
+def test_longer_pairs_are_too_long():
     train = stream(max_length=12)
     steps = train.steps_per_epoch
     index = np.concatenate([b["index"] for b in itertools.islice(train.batches(0), steps)])
     expected = np.flatnonzero((LENGTHS <= 12).all(axis=1))
     np.testing.assert_array_equal(np.sort(index[index >= 0]), expected)
-    assert train.left_out == 700 - len(expected) > 0
+    assert train.too_long == 700 - len(expected) > 0
 
 
 def test_a_few_pairs_fill_a_batch_in_part():

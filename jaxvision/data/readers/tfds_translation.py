@@ -1,0 +1,87 @@
+"""Parallel text prepared by TensorFlow Datasets as array_record files."""
+
+from typing import Any
+
+from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.readers.tfds import open_records
+from jaxvision.data.text.parallel import ParallelText
+
+
+def tfds_translation(
+    path: str,
+    split: str,
+    *,
+    name: str,
+    source: str,
+    target: str,
+    on_fault: OnFault = stop,
+) -> ParallelText:
+    """Reads a split of a prepared dataset, all of it.
+
+    Args:
+        path: TFDS's data folder.
+        split: `train`, `validation[:10%]`, ...
+        name: The dataset, as `wmt16_translate/de-en`.
+        source: Feature to translate from: `en`, for example.
+        target: Feature to translate to.
+        on_fault: Is told of every pair of which a sentence is empty; if it returns, the pair is
+            left out.
+
+    Raises:
+        DataError: If the dataset is not prepared as array_record under `path`, or has no such split
+            or no text in one of the languages; or a sentence is empty.
+    """
+    records, features = open_records(path, split, name)
+    return text_records(
+        records, features, f"{path}/{name}/{split}", source=source, target=target, on_fault=on_fault
+    )
+
+
+def text_records(
+    records: Any, features: Any, name: str, *, source: str, target: str, on_fault: OnFault = stop
+) -> ParallelText:
+    """Takes records of the form that TFDS's translation datasets have.
+
+    Args:
+        records: Sequence of {language: a sentence as UTF-8}.
+        features: Has a key for each language.
+        name: What to call the records in messages.
+        source: Language to translate from.
+        target: Language to translate to.
+        on_fault: As for `tfds_translation`.
+
+    Raises:
+        DataError: If there is no such language, no record, or a sentence is empty.
+    """
+    for language in (source, target):
+        if language not in features:
+            known = ", ".join(features)
+            raise DataError(
+                f"{name}: expected a feature {language} with text, got the features {known}; set "
+                "data.from_language and data.to_language to two languages of these"
+            )
+    if not len(records):
+        raise DataError(f"{name}: the split is empty; expected at least one pair of sentences")
+    kept, sentences = [], ([], [])
+    for index in range(len(records)):
+        record = records[index]
+        pair = [_text(record[language]) for language in (source, target)]
+        empty = [
+            language for language, text in zip((source, target), pair, strict=True) if not text
+        ]
+        if empty:
+            on_fault(
+                DataError(
+                    f"{name}[{index}]: expected a sentence, got no text in {empty[0]}; set "
+                    "data.empty_lines to leave_out for such pairs"
+                )
+            )
+            continue
+        kept.append(index)
+        for side, text in zip(sentences, pair, strict=True):
+            side.append(text)
+    return ParallelText(*sentences, place=lambda index: f"{name}[{kept[index]}]")
+
+
+def _text(value: Any) -> str:
+    return (value.decode() if isinstance(value, bytes) else str(value)).strip()
