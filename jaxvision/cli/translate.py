@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from jaxvision.inference.translator import Translator
 
 _DESCRIPTION = """
-Translates by a run of configs/transformer_multi30k.py: a file, lines from a pipe, or, on a terminal,
-line by line what is typed. There is a line out for every line in; an empty one stays empty.
+Translates by a run of configs/transformer_multi30k.py: a file, lines from a pipe, or, on a
+terminal, line by line what is typed. There is a line out for every line in; an empty one stays
+empty.
 """
 # Line numbers in a message, at most.
 _NAMED = 20
