@@ -1,5 +1,6 @@
 """A translator of six sentences that it knows by heart, and the work directory of its run."""
 
+import contextlib
 import functools
 import json
 
@@ -7,10 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jaxvision import models
 from jaxvision.data.text.stream import TranslationTrainStream
 from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.models.sequence.transformer import VARIANTS
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.checkpoint import Checkpoints
 from jaxvision.train.state import Average, TrainState
@@ -20,12 +23,7 @@ ENGLISH = ["one dog", "two dogs run", "a cat", "the cat sleeps", "a man", "one m
 GERMAN = ["ein Hund", "zwei Hunde rennen", "eine Katze", "die Katze schläft", "ein Mann"]
 GERMAN += ["ein Mann und ein Hund"]
 
-# As rows of `VARIANTS`, so that a config can name it.
-TOY = {
-    "transformer_toy": dict(
-        features=32, hidden=64, num_heads=4, num_layers=(1, 2), dropout_rate=0.0
-    )
-}
+TOY = dict(features=32, hidden=64, num_heads=4, num_layers=(1, 2), dropout_rate=0.0)
 CONFIG = {
     "variant": "toy",
     "dtype": "auto",
@@ -42,23 +40,29 @@ CONFIG = {
 }
 
 
+@contextlib.contextmanager
+def prepared():
+    """Lets a config name the toy's variant, and compiles quickly: all of it runs milliseconds."""
+    options = {"xla_backend_optimization_level": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "transformer_toy", TOY)
+        patch.setattr(jax, "jit", functools.partial(jax.jit, compiler_options=options))
+        yield
+
+
 @functools.cache
 def trained() -> tuple[Translation, dict]:
     """Returns the task and what it has learned."""
     tokenizer = SubwordTokenizer.train(ENGLISH + GERMAN, 320)
-    model = models.transformer(
-        "tiny", vocabulary_size=tokenizer.vocabulary_size, **TOY["transformer_toy"]
-    )
+    model = models.transformer("tiny", vocabulary_size=tokenizer.vocabulary_size, **TOY)
     task = Translation(model, tokenizer, references=GERMAN, beam_size=3, extra_length=6)
     sides = tokenizer.encode(ENGLISH), tokenizer.encode(GERMAN)
     stream = TranslationTrainStream(*sides, batch_tokens=256, buckets=1, seed=0, num_workers=0)
     batch = next(stream.batches(0))
-    # What is compiled here runs for milliseconds.
-    jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-    params, _ = jit(task.init)(jax.random.key(0), batch)
+    params, _ = jax.jit(task.init)(jax.random.key(0), batch)
     optimizer = optax.adam(3e-3)
     state = TrainState(jnp.zeros((), jnp.int32), params, {}, optimizer.init(params), None)
-    step = jit(make_step(task, optimizer, None))
+    step = jax.jit(make_step(task, optimizer, None))
     for _ in range(150):
         state, _ = step(state, batch, jax.random.key(1))
     return task, jax.device_get(state.params)

@@ -6,22 +6,26 @@ import sys
 
 import cv2
 import pytest
-from toy_translation import ENGLISH, GERMAN, TOY, trained, write_run
+import toy_translation
+from toy_translation import ENGLISH, GERMAN, trained, write_run
 
 from jaxvision.cli.main import main
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.inference.translator import Translator
-from jaxvision.models.sequence.transformer import VARIANTS
 
-LONG = "one man and a dog and a cat and a dog and a man and a dog"
+# Of 21 tokens, one more than the run's longest.
+LONG = "one man and a dog and a cat and a dog and a man and a dog and a cat"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared():
+    with toy_translation.prepared():
+        yield
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        for name, fields in TOY.items():
-            patch.setitem(VARIANTS, name, fields)
-        yield write_run(tmp_path_factory.mktemp("run"))
+    return write_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")

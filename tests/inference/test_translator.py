@@ -2,36 +2,41 @@ import dataclasses
 import json
 import shutil
 
+import jax
 import numpy as np
 import pytest
-from toy_translation import CONFIG, ENGLISH, GERMAN, TOY, trained, write_run
+import toy_translation
+from toy_translation import CONFIG, ENGLISH, GERMAN, trained, write_run
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.text.tokenizer import END, PAD, START, SubwordTokenizer
 from jaxvision.inference.translator import Translator
 from jaxvision.models.sequence.embedding import sinusoidal_positions
-from jaxvision.models.sequence.transformer import VARIANTS
 
-# Of more tokens than the shortest batches have.
-LONG = "one man and a dog and a cat and a dog and a man"
+# Of 18 tokens, more than the shortest batches have.
+LONG = "one man and a dog and a cat and a dog and a man and a dog"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared():
+    with toy_translation.prepared():
+        yield
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        for name, fields in TOY.items():
-            patch.setitem(VARIANTS, name, fields)
-        yield write_run(tmp_path_factory.mktemp("run"))
+    return write_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
 def translator():
     task, params = trained()
-    return Translator(task, params, max_length=20, batch_size=4)
+    greedy = dataclasses.replace(task, beam_size=1)
+    return Translator(greedy, params, max_length=20, batch_size=4)
 
 
 def test_run_translates_what_it_learned(run):
-    found = Translator.from_workdir(run)
+    found = Translator.from_workdir(run, batch_size=8)
     assert found(ENGLISH) == GERMAN
     assert (found.task.beam_size, found.task.alpha, found.max_length) == (3, 0.6, 20)
     # Twice the longest source, and what a translation may have more.
@@ -70,25 +75,21 @@ def test_neither_order_nor_neighbours_change_a_translation(translator):
 
 
 def test_equals_the_search_of_the_task(translator):
-    task, params = trained()
+    task = translator.task
     (source,) = task.tokenizer.encode([LONG])
-    assert 16 < len(source) <= 20
-    expected = task.translate(params, source[None]).tokens[0, 0]
+    assert len(source) == 18
+    expected = jax.jit(task.translate)(trained()[1], source[None]).tokens[0, 0]
     assert translator([LONG]) == [task.tokenizer.decode(np.asarray(expected))]
 
 
-def test_few_programs_serve_all_lengths():
-    task, params = trained()
-    translator = Translator(task, params, max_length=20, batch_size=3)
+def test_few_programs_serve_all_lengths(translator):
     words = LONG.split()
     sentences = [" ".join(words[:n]) for n in range(1, len(words) + 1)]
-    translator(sentences)
-    # Of up to 16 tokens and of more.
-    assert translator._best._cache_size() == 2
-    for number in (1, 2, 5, 7):
+    for number in (2, 5, 7, len(words)):
         translator(sentences[:number])
     for sentence in sentences:
         translator([sentence])
+    # Of up to 16 tokens and of more; for many sentences and for one.
     assert translator._best._cache_size() == 4
 
 
@@ -101,7 +102,7 @@ def test_nothing_to_translate(translator):
 
 def test_long_sentences_are_refused_or_cut(translator):
     task, _ = trained()
-    longer = [LONG, f"{LONG} and a dog", "a cat", f"{LONG} and a cat"]
+    longer = [LONG, f"{LONG} and a cat", "a cat", f"{LONG} and a dog runs"]
     with pytest.raises(ValueError, match="at most 20 tokens, got number 2 and others, which are"):
         translator(longer)
     told = []
@@ -233,12 +234,12 @@ def test_attention_equals_one_computed_by_hand(translator):
 
 
 def test_evaluation_tells_the_same_attention(translator):
-    task, params = trained()
+    task, params = translator.task, trained()[1]
     encoded = task.tokenizer.encode(ENGLISH[:3])
     source = np.full((3, 16), PAD, np.int32)
     for row, tokens in zip(source, encoded, strict=True):
         row[: len(tokens)] = tokens
-    found = task.predict(params, {}, {"source": source, "target": source})
+    found = jax.jit(task.predict)(params, {}, {"source": source, "target": source})
     assert len(found.attention) == 2
     for i in range(2):
         rows = list(np.asarray(found.tokens[i])).index(END) + 1
@@ -254,7 +255,7 @@ def test_evaluation_tells_the_same_attention(translator):
         (dict(layer=2), r"layer must be in \[-2, 2\), got 2"),
         (dict(layer=-3), r"layer must be in \[-2, 2\), got -3"),
         (dict(head=4), r"head must be in \[0, 4\), got 4"),
-        (dict(translation=" ".join(GERMAN)), "translation must be of at most 22 tokens"),
+        (dict(translation=" ".join(2 * GERMAN)), "translation must be of at most 22 tokens"),
     ],
 )
 def test_attention_that_there_is_not(translator, options, words):
@@ -265,9 +266,3 @@ def test_attention_that_there_is_not(translator, options, words):
 def test_attention_of_long_and_empty_sentences(translator):
     assert translator.attention(f"{LONG} and a dog").weights.shape[1] == 20
     assert translator.attention("").weights.shape[1] == 1
-
-
-def test_greedy_search_translates_too():
-    task, params = trained()
-    greedy = Translator(dataclasses.replace(task, beam_size=1), params, batch_size=8)
-    assert greedy(ENGLISH) == GERMAN
