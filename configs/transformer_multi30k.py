@@ -18,20 +18,21 @@ for it with a beam of 5 on test2016; `base` and `big` are the paper's, too large
 here is sacrebleu's of cased text, which is lower.
 """
 
+import functools
 import math
 
 import jax
 import optax
 from ml_collections import ConfigDict
 
-from jaxvision import models
 from jaxvision.data.errors import stop
 from jaxvision.data.faults import FaultLog
 from jaxvision.data.text.stream import TranslationTrainStream, translation_eval_stream
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.data.translation import translation_source
+from jaxvision.inference.translation_examples import attention_sheet, translation_lines
 from jaxvision.metrics.translation import bleu_signature
-from jaxvision.tasks.translation import Translation
+from jaxvision.tasks.translation_config import translation_from_config
 from jaxvision.train.ema import tail_average
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.precision import compute_dtype
@@ -156,30 +157,15 @@ def build(config: ConfigDict) -> Experiment:
         f"{tokenizer.vocabulary_size} subwords\n{train_data.describe()}\nBLEU: {bleu_signature()}"
     )
 
-    model = models.transformer(
-        config.variant,
-        vocabulary_size=tokenizer.vocabulary_size,
-        positions=config.positions,
-        max_length=2 * data.max_length + config.extra_length,
-        pre_norm=config.pre_norm,
-        dropout_rate=config.dropout,
-        attention_dropout_rate=config.attention_dropout,
-        relu_dropout_rate=config.relu_dropout,
-        dtype=compute_dtype(config.dtype),
-    )
-    task = Translation(
-        model=model,
-        tokenizer=tokenizer,
-        references=val.target,
-        label_smoothing=config.label_smoothing,
-        beam_size=config.beam_size,
-        alpha=config.alpha,
-        extra_length=config.extra_length,
+    task = translation_from_config(
+        config, tokenizer, dtype=compute_dtype(config.dtype), references=val.target
     )
 
     epoch = train_data.steps_per_epoch
     total_steps = config.epochs * epoch
-    learning_rate = noam(model.features, config.warm_up_steps, factor=config.learning_rate_factor)
+    learning_rate = noam(
+        task.model.features, config.warm_up_steps, factor=config.learning_rate_factor
+    )
     return Experiment(
         task=task,
         train_data=train_data,
@@ -194,5 +180,7 @@ def build(config: ConfigDict) -> Experiment:
         save_every=config.save_every or max(epoch, 100),
         best="bleu",
         image_name=train.name,
+        draw=functools.partial(attention_sheet, tokenizer=tokenizer),
+        show=functools.partial(translation_lines, tokenizer=tokenizer, references=val.target),
         files={"tokenizer.json": tokenizer.json()},
     )

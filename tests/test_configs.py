@@ -103,9 +103,7 @@ def test_transformer_recipe():
     assert config.learning_rate_factor == 1.0
     assert get_config().variant == "tiny" and get_config().data.to_language == "de"
     assert get_config("short").batch_tokens < get_config().batch_tokens
-    with pytest.raises(
-        ValueError, match="en-de, de-en, short, got fr-en"
-    ):
+    with pytest.raises(ValueError, match="en-de, de-en, short, got fr-en"):
         get_config("fr-en")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from jaxvision.cli.output import write_whole
 from jaxvision.cli.training_sheet import training_sheet
 from jaxvision.data.check.dataset import CheckedSplit, Report, check_dataset
 from jaxvision.data.check.html import as_html
@@ -175,9 +176,4 @@ def _write(out: Path, report: Report, sheet: np.ndarray | None) -> None:
     # A sheet of an earlier check would stay beside a report that has none.
     (out / _CONTACT_SHEET).unlink(missing_ok=True)
     for name, content in zip(_names(sheet is not None), contents, strict=True):
-        temporary = out / f".{name}.{os.getpid()}.tmp"
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, out / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(out / name, content)

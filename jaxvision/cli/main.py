@@ -2,6 +2,7 @@
 
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
 jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
+jaxvision translate --workdir=runs/transformer_multi30k --input=test.en --output=test.de
 
 `jaxvision --help` lists the commands, `jaxvision pack --help` what one takes.
 """
@@ -10,10 +11,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from jaxvision.cli import check_data, pack
+from jaxvision.cli import check_data, pack, translate
 
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
-SUBCOMMANDS = (check_data, pack)
+SUBCOMMANDS = (check_data, pack, translate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

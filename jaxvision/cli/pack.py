@@ -10,16 +10,10 @@ Training reads the same examples from it, bit for bit.
 import argparse
 import os
 import re
-import sys
-import time
 
-import tqdm
-
+from jaxvision.cli.progress import Progress
 from jaxvision.data.detection import detection_source
 from jaxvision.data.pack import pack
-
-# Seconds between two lines where there is no terminal for a bar.
-_LINE_EVERY = 30.0
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -76,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     name = options.name or re.sub(r"[^\w.+-]+", "_", options.split)
     folder = os.path.join(os.path.expanduser(options.out), name)
     origin = {"source": options.source, "path": os.path.abspath(os.path.expanduser(options.path))}
-    with _Progress(len(source)) as progress:
+    with Progress(len(source), "images") as progress:
         packed = pack(
             source,
             folder,
@@ -94,32 +88,3 @@ def run(options: argparse.Namespace) -> int:
         f"--config.data.train={name}"
     )
     return 0
-
-
-class _Progress:
-    """A bar on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._bar = None
-        if sys.stderr.isatty():
-            self._bar = tqdm.tqdm(total=total, unit=" images", dynamic_ncols=True)
-        self._told = self._started = time.perf_counter()
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def __call__(self, done: int) -> None:
-        """Counts images."""
-        if self._bar is not None:
-            self._bar.update(done - self._bar.n)
-            return
-        now = time.perf_counter()
-        if now - self._told > _LINE_EVERY:
-            self._told = now
-            left = (now - self._started) / done * (self._total - done)
-            print(f"{done:,}/{self._total:,} images, {left:.0f} s left", file=sys.stderr)

@@ -1,1 +1,1 @@
-"""Using trained models: drawing what they predict."""
+"""Using trained models on new data, and drawing what they predict."""

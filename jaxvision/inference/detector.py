@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from jaxvision import models
 from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.image import read_image
 from jaxvision.models.detection.yolox import YOLOX
 from jaxvision.tasks.yolox_detection import YOLOXDetection
+from jaxvision.train.checkpoint import read_checkpoint
 from jaxvision.train.precision import compute_dtype
 
 
@@ -100,7 +100,7 @@ class Detector:
             FileNotFoundError: If the folder holds no checkpoints.
             ValueError: If there is none of that step, or the run is not one of a YOLOX config.
         """
-        variables, meta = _read_checkpoint(pathlib.Path(workdir).absolute() / "checkpoints", step)
+        variables, meta = read_checkpoint(pathlib.Path(workdir), step)
         config = meta.get("config", {})
         missing = [k for k in ("variant", "image_size", "dtype") if k not in config]
         if missing:
@@ -143,45 +143,3 @@ class Detector:
         # A box in the border that fills up the input has no area in the picture.
         kept = valid & (scores >= threshold) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         return PictureDetections(boxes[kept], scores[kept], classes[kept])
-
-
-def _read_checkpoint(
-    directory: pathlib.Path, step: int | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Reads the variables that evaluation uses, and nothing else of the state, with the meta."""
-    absent = f"{directory} holds no checkpoints; expected the work directory of a run"
-    if not directory.is_dir():
-        raise FileNotFoundError(absent)
-    handlers = {"state": ocp.PyTreeCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
-    # No `read_only`, which logs two warnings: without `create` nothing is written either.
-    options = ocp.CheckpointManagerOptions(create=False)
-    with ocp.CheckpointManager(directory, item_handlers=handlers, options=options) as manager:
-        steps = sorted(manager.all_steps())
-        if not steps:
-            raise FileNotFoundError(absent)
-
-        def score(step: int) -> tuple[float, int]:
-            # The one metric that the run chose; minus infinity where it was not evaluated.
-            return max((manager.metrics(step) or {}).values(), default=-np.inf), step
-
-        if step is None:
-            step = max(steps, key=score)
-        if step not in steps:
-            known = ", ".join(map(str, steps))
-            raise ValueError(f"step must be one of {known}, the checkpoints there are, got {step}")
-        saved = manager.item_metadata(step)["state"].tree
-        wanted = {k: saved[k] for k in (["ema"] if saved.get("ema") else ["params", "model_state"])}
-        # As numpy, so that the devices of the run do not have to be there.
-        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
-        restored = manager.restore(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.PyTreeRestore(
-                    item=wanted, restore_args=as_numpy, partial_restore=True
-                ),
-                meta=ocp.args.JsonRestore(),
-            ),
-        )
-    state = restored["state"]
-    average = state.get("ema", state)
-    return {"params": average["params"], **average["model_state"]}, restored["meta"]

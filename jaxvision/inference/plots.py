@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from jaxvision.inference.draw import DARK, FONT, MUTED, PALETTE, WHITE, Colour
+from jaxvision.inference.draw import DARK, MUTED, PALETTE, WHITE, Colour
+from jaxvision.inference.lettering import text_width, write, write_upright
 from jaxvision.metrics.classification import Classification
 from jaxvision.metrics.curves import (
     Calibration,
@@ -80,7 +81,7 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> np.ndarr
     count = len(class_names)
     named = count <= MAX_NAMES
     cell = 48 if named else max(1, 720 // count)
-    room = 16 + max((_width(n, 0.42) for n in class_names), default=0) if named else 24
+    room = 16 + max((text_width(n, 0.42) for n in class_names), default=0) if named else 24
     side = cell * count
     canvas = np.full((side + room + 76, side + room + 40, 3), DARK, np.uint8)
     top, left = 44, room + 16
@@ -95,14 +96,16 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> np.ndarr
     if named:
         for i, name in enumerate(class_names):
             middle = top + i * cell + cell // 2 + 5
-            _text(canvas, name, (left - 8 - _width(name, 0.42), middle), 0.42, WHITE)
-            _upright(canvas, name, left + i * cell + cell // 2 + 5, top + side + 8)
+            write(canvas, name, (left - 8 - text_width(name, 0.42), middle), 0.42, WHITE)
+            write_upright(
+                canvas, name, (left + i * cell + cell // 2 - 10, top + side + 8), 0.42, WHITE
+            )
             for j in range(count):
                 if counts[i, j]:
                     text = str(int(counts[i, j]))
-                    x = left + j * cell + (cell - _width(text, 0.4)) // 2
-                    _text(canvas, text, (x, middle), 0.4, WHITE)
-    _text(canvas, "true class by row, predicted class by column", (left, 26), 0.5, WHITE)
+                    x = left + j * cell + (cell - text_width(text, 0.4)) // 2
+                    write(canvas, text, (x, middle), 0.4, WHITE)
+    write(canvas, "true class by row, predicted class by column", (left, 26), 0.5, WHITE)
     return canvas
 
 
@@ -180,12 +183,13 @@ def _axes(title: str, names: tuple[str, str]) -> np.ndarray:
         for one, two in (((tick, 0), (tick, 1)), ((0, tick), (1, tick))):
             cv2.line(canvas, _pixel(*one), _pixel(*two), GRID, 1)
         x, y = _pixel(tick, 0)
-        _text(canvas, f"{tick:.1f}", (x - 10, y + 20), 0.4, MUTED)
+        write(canvas, f"{tick:.1f}", (x - 10, y + 20), 0.4, MUTED)
         x, y = _pixel(0, tick)
-        _text(canvas, f"{tick:.1f}", (x - 32, y + 4), 0.4, MUTED)
-    _text(canvas, title, (MARGIN, 36), 0.6, WHITE)
-    _text(canvas, names[0], (side // 2 - _width(names[0], 0.5) // 2, side - 20), 0.5, MUTED)
-    _upright(canvas, names[1], 22, side // 2 - _width(names[1], 0.5) // 2, up=True)
+        write(canvas, f"{tick:.1f}", (x - 32, y + 4), 0.4, MUTED)
+    write(canvas, title, (MARGIN, 36), 0.6, WHITE)
+    write(canvas, names[0], (side // 2 - text_width(names[0], 0.5) // 2, side - 20), 0.5, MUTED)
+    top = side // 2 - text_width(names[1], 0.5) // 2
+    write_upright(canvas, names[1], (7, top), 0.5, MUTED, up=True)
     return canvas
 
 
@@ -210,30 +214,10 @@ def _bar(canvas: np.ndarray, x: tuple[float, float], y: tuple[float, ...], colou
 
 
 def _with_legend(canvas: np.ndarray, entries: Sequence[tuple[str, Colour]]) -> np.ndarray:
-    width = 48 + max((_width(text, 0.45) for text, _ in entries), default=0)
+    width = 48 + max((text_width(text, 0.45) for text, _ in entries), default=0)
     legend = np.full((len(canvas), width, 3), DARK, np.uint8)
     for i, (text, colour) in enumerate(entries):
         y = MARGIN + 16 + 24 * i
         cv2.line(legend, (4, y - 5), (26, y - 5), colour, 3, cv2.LINE_AA)
-        _text(legend, text, (34, y), 0.45, WHITE)
+        write(legend, text, (34, y), 0.45, WHITE)
     return np.concatenate([canvas, legend], axis=1)
-
-
-def _text(
-    canvas: np.ndarray, text: str, origin: tuple[int, int], scale: float, colour: Colour
-) -> None:
-    cv2.putText(canvas, text, origin, FONT, scale, colour, 1, cv2.LINE_AA)
-
-
-def _upright(canvas: np.ndarray, text: str, right: int, top: int, *, up: bool = False) -> None:
-    """Writes from below to above or, by default, from above to below, beside a column."""
-    strip = np.full((20, _width(text, 0.5) + 4, 3), DARK, np.uint8)
-    _text(strip, text, (2, 14), 0.42 if not up else 0.5, MUTED if up else WHITE)
-    turned = cv2.rotate(strip, cv2.ROTATE_90_COUNTERCLOCKWISE if up else cv2.ROTATE_90_CLOCKWISE)
-    left = max(0, right - 15)
-    room = canvas[top : top + len(turned), left : left + turned.shape[1]]
-    room[:] = turned[: room.shape[0], : room.shape[1]]
-
-
-def _width(text: str, scale: float) -> int:
-    return cv2.getTextSize(text, FONT, scale, 1)[0][0]

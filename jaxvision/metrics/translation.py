@@ -90,22 +90,28 @@ class TranslationQuality(metrics.Metric):
                 raise ValueError(f"every sentence must be evaluated once, got {one.index} twice")
         tokens = sum(record.tokens for record in records)
         mean = sum(record.negative_log_likelihood for record in records) / tokens
-        bleu = _bleu().corpus_score(
-            [record.hypothesis for record in records], [[record.reference for record in records]]
-        )
         return {
-            "bleu": bleu.score,
+            "bleu": corpus_bleu([r.hypothesis for r in records], [r.reference for r in records]),
             # An untrained model's overflows a float.
             "perplexity": math.exp(min(mean, 700.0)),
             "token_accuracy": sum(record.correct for record in records) / tokens,
         }
 
 
+def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Compares N translations with a reference each.
+
+    Returns:
+        BLEU of all together, in [0, 100].
+    """
+    return _bleu().corpus_score(hypotheses, [references]).score
+
+
 def bleu_signature() -> str:
     """Tells how BLEU is computed, as it has to be quoted with it."""
-    bleu = _bleu()
-    bleu.corpus_score(["a"], [["a"]])
-    return str(bleu.get_signature())
+    metric = _bleu()
+    metric.corpus_score(["a"], [["a"]])
+    return str(metric.get_signature())
 
 
 def _bleu() -> Any:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
@@ -19,6 +20,9 @@ from jaxvision.ops.beam_search import Hypotheses, beam_search, length_penalty
 from jaxvision.ops.greedy_search import greedy_search
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
+# Sentences of a batch of which `predict` tells the attention.
+_LOOKED_AT = 2
+
 
 class Translated(NamedTuple):
     """What `predict` finds for B sentences.
@@ -28,12 +32,15 @@ class Translated(NamedTuple):
         scores: Its log probability over length penalty [B].
         negative_log_likelihood: Sum over the reference's tokens, each after the right ones [B].
         correct: Tokens of the reference that were the likeliest there [B] int32.
+        attention: Of the translations of the first sentences, as `Translation.cross_attention`, the
+            mean over the heads of the last layer [min(B, 2), L, S].
     """
 
     tokens: jax.Array
     scores: jax.Array
     negative_log_likelihood: jax.Array
     correct: jax.Array
+    attention: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +81,8 @@ class Translation:
             )
         if self.beam_size < 1:
             raise ValueError(f"beam_size must be at least 1, got {self.beam_size}")
+        if not 0 <= self.alpha < math.inf:
+            raise ValueError(f"alpha must be a number of at least 0, got {self.alpha}")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}")
 
@@ -111,11 +120,14 @@ class Translation:
         del state
         terms, valid = self._score(params, batch, train=False)
         found = self.translate(params, batch["source"])
+        tokens = found.tokens[:, 0]
+        looks = self.cross_attention(params, batch["source"][:_LOOKED_AT], tokens[:_LOOKED_AT])
         return Translated(
-            tokens=found.tokens[:, 0],
+            tokens=tokens,
             scores=found.scores[:, 0],
             negative_log_likelihood=terms.negative_log_likelihood.sum(axis=1, where=valid),
             correct=terms.correct.sum(axis=1, where=valid, dtype=jnp.int32),
+            attention=looks[-1].mean(axis=1),
         )
 
     def translate(self, params: Params, source: jax.Array) -> Hypotheses:
@@ -142,6 +154,26 @@ class Translation:
         found = greedy_search(step, cache, limits, **options)
         penalty = length_penalty((found.tokens != PAD).sum(axis=1), self.alpha)
         return Hypotheses(found.tokens[:, None], (found.log_probability / penalty)[:, None])
+
+    def cross_attention(self, params: Params, source: jax.Array, target: jax.Array) -> jax.Array:
+        """Tells at which source tokens the decoder looks as it writes each token of the target.
+
+        Args:
+            params: The parameters.
+            source: Tokens [B, S], END their last.
+            target: Tokens of a translation [B, T], END their last.
+
+        Returns:
+            Weights [layers, B, heads, T, S] float32; row t is of the step that writes token t. Rows
+            of padding are of no use.
+        """
+        inputs = jnp.pad(target[:, :-1], ((0, 0), (1, 0)), constant_values=START)
+        _, sown = self.model.apply(
+            {"params": params}, source, inputs, train=False, mutable=["intermediates"]
+        )
+        layers = cast(Any, sown)["intermediates"]["stacks"]["decoder"]
+        numbers = range(1, self.model.num_layers[1] + 1)
+        return jnp.stack([layers[f"layer{i}"]["cross_attention"]["weights"][0] for i in numbers])
 
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
         """Compares translations with the references, as text."""

@@ -6,6 +6,7 @@ import shutil
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers
@@ -112,3 +113,60 @@ class Checkpoints:
     def close(self) -> None:
         """Waits and ends the manager's threads."""
         self._manager.close()
+
+
+def read_checkpoint(
+    workdir: pathlib.Path, step: int | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Reads what a run made, without the run: also one that was interrupted or still goes on.
+
+    Args:
+        workdir: The folder of the run; nothing is written to it.
+        step: Which checkpoint; by default the one with the best metric, or the newest where none
+            was evaluated.
+
+    Returns:
+        The variables that evaluation uses, {"params", **model state}, as numpy arrays, and the
+        meta.
+
+    Raises:
+        FileNotFoundError: If the folder holds no checkpoints.
+        ValueError: If there is none of that step.
+    """
+    directory = workdir.absolute() / "checkpoints"
+    absent = f"{directory} holds no checkpoints; expected the work directory of a run"
+    if not directory.is_dir():
+        raise FileNotFoundError(absent)
+    handlers = {"state": ocp.PyTreeCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
+    # No `read_only`, which logs two warnings: without `create` nothing is written either.
+    options = ocp.CheckpointManagerOptions(create=False)
+    with ocp.CheckpointManager(directory, item_handlers=handlers, options=options) as manager:
+        steps = sorted(manager.all_steps())
+        if not steps:
+            raise FileNotFoundError(absent)
+
+        def score(step: int) -> tuple[float, int]:
+            # The one metric that the run chose; minus infinity where it was not evaluated.
+            return max((manager.metrics(step) or {}).values(), default=-math.inf), step
+
+        if step is None:
+            step = max(steps, key=score)
+        if step not in steps:
+            known = ", ".join(map(str, steps))
+            raise ValueError(f"step must be one of {known}, the checkpoints there are, got {step}")
+        saved = manager.item_metadata(step)["state"].tree
+        wanted = {k: saved[k] for k in (["ema"] if saved.get("ema") else ["params", "model_state"])}
+        # As numpy, so that the devices of the run do not have to be there.
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
+        restored = manager.restore(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.PyTreeRestore(
+                    item=wanted, restore_args=as_numpy, partial_restore=True
+                ),
+                meta=ocp.args.JsonRestore(),
+            ),
+        )
+    state = restored["state"]
+    average = state.get("ema", state)
+    return {"params": average["params"], **average["model_state"]}, restored["meta"]

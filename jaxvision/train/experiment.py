@@ -1,7 +1,7 @@
 """Everything that a run needs, wired: what a config's `build` returns."""
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterator, Mapping, Sized
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Sized
 from typing import Any, Protocol
 
 import jax
@@ -56,6 +56,8 @@ class Experiment:
             early; None for never.
         image_name: Names an example by its `index`, for messages.
         draw: Maps (predictions, evaluation batch) to an RGB picture [H, W, 3] uint8 for `plots/`.
+        show: Maps (predictions, evaluation batch) to lines of text, which are shown below the
+            metrics.
         epoch_report: Called at the end of each epoch and of the run; what it returns is shown, if
             it is not empty.
         figures: Maps the measure of a whole evaluation, what the task's `measure` gave, merged, to
@@ -82,6 +84,7 @@ class Experiment:
     patience: int | None = None
     image_name: Callable[[int], str] = str
     draw: Callable[[Any, Batch], np.ndarray] | None = None
+    show: Callable[[Any, Batch], Sequence[str]] = lambda predictions, batch: ()
     epoch_report: Callable[[], str] = str
     figures: Callable[[Any], Mapping[str, np.ndarray]] | None = None
     class_names: tuple[str, ...] = ()

@@ -192,7 +192,9 @@ def _train(
             spent = time.perf_counter() - before
             progress.pause(spent)
             window_start += spent
-            progress.message(f"step {step}  {_short(evaluated)}  ({duration(spent)})")
+            told = f"step {step}  {_short(evaluated)}  ({duration(spent)})"
+            examples = experiment.show(found.predictions, found.batch)
+            progress.message("\n".join([told, *examples]))
 
         stop = interrupted() and step < total
         epoch_ends = step % experiment.train_data.steps_per_epoch == 0 or step == total or stop

@@ -46,7 +46,7 @@ def prepare(
     Raises:
         TrainingError: If the folder holds a run of another config, or something that is no run.
     """
-    versions = sorted(workdir.glob("config*.json"), key=_version)
+    versions = _configs(workdir)
     if not versions:
         if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
             raise TrainingError(
@@ -58,9 +58,9 @@ def prepare(
         write_text(workdir / "config.json", json.dumps(config, indent=2) + "\n")
     else:
         try:
-            old = _flatten(json.loads(versions[-1].read_text()))
+            old = _flatten(read_config(workdir))
         except ValueError as error:
-            raise TrainingError(f"{versions[-1]} is not valid JSON: {error}") from error
+            raise TrainingError(str(error)) from error
         new = _flatten(json.loads(json.dumps(config)))
         changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
         conflicts = [k for k in changed if k not in FREE]
@@ -76,6 +76,27 @@ def prepare(
             write_text(workdir / name, json.dumps(config, indent=2) + "\n")
     with (workdir / "command.txt").open("a") as file:
         file.write(" ".join([pathlib.Path(sys.executable).name, *command]) + "\n")
+
+
+def read_config(workdir: pathlib.Path) -> dict[str, Any]:
+    """Reads the config that a run was last started with.
+
+    Raises:
+        FileNotFoundError: If the folder holds none.
+        ValueError: If it cannot be read.
+    """
+    versions = _configs(workdir)
+    if not versions:
+        raise FileNotFoundError(
+            f"{workdir} holds no config.json; expected the work directory of a run"
+        )
+    try:
+        config = json.loads(versions[-1].read_text())
+    except ValueError as error:
+        raise ValueError(f"{versions[-1]} is not valid JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{versions[-1]} must hold a config by its fields, got {config!r}")
+    return config
 
 
 def keep_files(workdir: pathlib.Path, files: Mapping[str, str]) -> None:
@@ -105,6 +126,11 @@ def write_text(path: pathlib.Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text)
     os.replace(temporary, path)
+
+
+def _configs(workdir: pathlib.Path) -> list[pathlib.Path]:
+    """Lists `config.json`, `config.2.json` and so on, the newest last."""
+    return sorted(workdir.glob("config*.json"), key=_version)
 
 
 def _version(path: pathlib.Path) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from jaxvision.cli import main as cli
 from jaxvision.cli import pack as command
+from jaxvision.cli import progress
 from jaxvision.data.detection import detection_source
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def test_ctrl_c(table, monkeypatch, capsys):
 
 
 def test_progress_is_a_line_now_and_then_without_a_terminal(table, monkeypatch, capsys):
-    monkeypatch.setattr(command, "_LINE_EVERY", 0.0)
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
     assert cli.main(_arguments(table)) == 0
     assert "1/3 images, " in capsys.readouterr().err
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from jaxvision.metrics.translation import TranslationQuality, bleu_signature
+from jaxvision.metrics.translation import TranslationQuality, bleu_signature, corpus_bleu
 
 REFERENCES = ["the cat is on the mat .", "A man, sleeping on a bench.", "Two dogs run."]
 HYPOTHESES = ["the cat is on a mat .", "a man sleeping on a bench.", "Two dogs run."]
@@ -89,6 +89,10 @@ def test_perplexity_of_a_hopeless_model_is_a_number():
         tokens=np.array([1]),
     )
     assert math.isfinite(hopeless.compute()["perplexity"])
+
+
+def test_lines_alone_have_the_same_bleu():
+    assert corpus_bleu(HYPOTHESES, REFERENCES) == quality([0, 1, 2]).compute()["bleu"]
 
 
 def test_signature_tells_how_it_is_computed():

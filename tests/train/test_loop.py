@@ -189,6 +189,19 @@ def test_shows_what_an_epoch_has_to_report(tmp_path, capsys):
     assert shown == ["step 5  two images left out", "step 15  one image left out"]
 
 
+def test_shows_examples_below_the_metrics_of_an_evaluation(tmp_path, capsys):
+    def show(predictions, batch):
+        return [f"  target {batch['y'][0]:.3f}", f"  got {predictions[0]:.3f}"]
+
+    loop.run(experiment(total_steps=10, show=show), tmp_path)
+    lines = capsys.readouterr().err.splitlines()
+    (place,) = [i for i, line in enumerate(lines) if "target" in line]
+    assert lines[place - 1].startswith("step 10  score ")
+    target, got = (float(lines[i].split()[1]) for i in (place, place + 1))
+    assert target == pytest.approx(toy.sample(0)["y"], abs=1e-3)
+    assert got != 0
+
+
 def test_eight_devices_equal_one():
     plain = experiment()
     batches = plain.train_data.batches(0)

@@ -3,7 +3,7 @@
 import gzip
 import pathlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from jaxvision.data.errors import DataError, OnFault, stop
@@ -50,7 +50,7 @@ def read_parallel(
             of lines; the message names file and line.
     """
     files = [_find(pathlib.Path(folder), f"{split}.{language}") for language in (source, target)]
-    sentences = [list(_lines(file)) for file in files]
+    sentences = [list(read_lines(file)) for file in files]
     if len(sentences[0]) != len(sentences[1]):
         counts = ", ".join(f"{f} has {len(s)}" for f, s in zip(files, sentences, strict=True))
         raise DataError(
@@ -86,21 +86,39 @@ def _find(folder: pathlib.Path, name: str) -> pathlib.Path:
     )
 
 
-def _lines(file: pathlib.Path) -> Iterator[str]:
-    """Yields the lines of a file, without the white space around them."""
+def read_lines(file: pathlib.Path) -> Iterator[str]:
+    """Yields the lines of a file, `.gz` or not, without the white space around them.
+
+    Raises:
+        DataError: If the file is broken or not UTF-8; the message names file and line.
+        OSError: If it cannot be opened.
+    """
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+        yield from decode_lines(stream, str(file))
+
+
+def decode_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
+    """Yields the lines of a stream, without the white space around them.
+
+    Args:
+        stream: Lines as bytes, as Python ends lines of text at characters of which the file that
+            goes with it knows nothing.
+        name: Of the stream, for messages.
+
+    Raises:
+        DataError: If the stream is broken or not UTF-8; the message names the line.
+    """
     line = 0
     try:
-        # Bytes, as Python ends lines of text at characters of which the other file knows nothing.
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            for line, raw in enumerate(stream, 1):
-                yield raw.decode("utf-8-sig" if line == 1 else "utf-8").strip()
+        for line, raw in enumerate(stream, 1):
+            yield raw.decode("utf-8-sig" if line == 1 else "utf-8").strip()
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{file}:{line}: expected UTF-8, got byte 0x{error.object[error.start]:02x} at "
+            f"{name}:{line}: expected UTF-8, got byte 0x{error.object[error.start]:02x} at "
             f"place {error.start + 1}; convert the file, as by iconv -f latin1 -t utf-8",
         ) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
-            f"{file}:{line + 1}: the compressed data is broken here: {error}; copy or download the "
+            f"{name}:{line + 1}: the compressed data is broken here: {error}; copy or download the "
             "file again",
         ) from error

@@ -96,6 +96,22 @@ class SubwordTokenizer:
         ids = np.asarray(tokens)[: ends[0] if len(ends) else None]
         return self._tokenizer.decode(ids[ids > END].tolist()).removeprefix(" ")
 
+    def pieces(self, tokens: np.ndarray) -> list[str]:
+        """Names each token [T]: a word's first is its text, the next ones begin with a dot.
+
+        Special tokens have their names; of a token that is a part of a character, the tokenizer's
+        own spelling is returned.
+        """
+        return [self._piece(int(token)) for token in tokens]
+
+    def _piece(self, token: int) -> str:
+        if token <= END:
+            return _SPECIAL[token]
+        text = self._tokenizer.decode([token])
+        if "\ufffd" in text:
+            text = self._tokenizer.id_to_token(token)
+        return text[1:] if len(text) > 1 and text[0] == " " else f"\N{MIDDLE DOT}{text}"
+
 
 def _library() -> Any:
     try:

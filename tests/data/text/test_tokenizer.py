@@ -45,6 +45,17 @@ def test_decoding_stops_at_the_end_and_skips_special_tokens(tokenizer):
     assert tokenizer.decode(np.array([END])) == ""
 
 
+def test_pieces_name_tokens(tokenizer):
+    (tokens,) = tokenizer.encode(["two dogx"])
+    pieces = tokenizer.pieces(tokens)
+    assert pieces[0] == "two" and pieces[-2:] == ["·x", "</s>"]
+    assert "".join(pieces[:-1]).replace("·", "") == "twodogx"
+    # A fox is four tokens that are no text alone.
+    (tokens,) = tokenizer.encode(["🦊"])
+    pieces = tokenizer.pieces(tokens)
+    assert "\ufffd" not in "".join(pieces) and all(piece.strip("·") for piece in pieces[1:])
+
+
 def test_training_twice_gives_the_same(tokenizer):
     assert SubwordTokenizer.train(iter(SENTENCES), 300).json() == tokenizer.json()
 

@@ -1,0 +1,84 @@
+"""A translator of six sentences that it knows by heart, and the work directory of its run."""
+
+import contextlib
+import functools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxvision import models
+from jaxvision.data.text.stream import TranslationTrainStream
+from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.models.sequence.transformer import VARIANTS
+from jaxvision.tasks.translation import Translation
+from jaxvision.train.checkpoint import Checkpoints
+from jaxvision.train.state import Average, TrainState
+from jaxvision.train.step import make_step
+
+ENGLISH = ["one dog", "two dogs run", "a cat", "the cat sleeps", "a man", "one man and a dog"]
+GERMAN = ["ein Hund", "zwei Hunde rennen", "eine Katze", "die Katze schläft", "ein Mann"]
+GERMAN += ["ein Mann und ein Hund"]
+
+TOY = dict(features=32, hidden=64, num_heads=4, num_layers=(1, 2), dropout_rate=0.0)
+CONFIG = {
+    "variant": "toy",
+    "dtype": "auto",
+    "positions": "sinusoidal",
+    "pre_norm": False,
+    "dropout": 0.0,
+    "attention_dropout": 0.0,
+    "relu_dropout": 0.0,
+    "label_smoothing": 0.1,
+    "beam_size": 3,
+    "alpha": 0.6,
+    "extra_length": 6,
+    "data": {"max_length": 20},
+}
+
+
+@contextlib.contextmanager
+def prepared():
+    """Lets a config name the toy's variant, and compiles quickly: all of it runs milliseconds."""
+    options = {"xla_backend_optimization_level": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "transformer_toy", TOY)
+        patch.setattr(jax, "jit", functools.partial(jax.jit, compiler_options=options))
+        yield
+
+
+@functools.cache
+def trained() -> tuple[Translation, dict]:
+    """Returns the task and what it has learned."""
+    tokenizer = SubwordTokenizer.train(ENGLISH + GERMAN, 320)
+    model = models.transformer("tiny", vocabulary_size=tokenizer.vocabulary_size, **TOY)
+    task = Translation(model, tokenizer, references=GERMAN, beam_size=3, extra_length=6)
+    sides = tokenizer.encode(ENGLISH), tokenizer.encode(GERMAN)
+    stream = TranslationTrainStream(*sides, batch_tokens=256, buckets=1, seed=0, num_workers=0)
+    batch = next(stream.batches(0))
+    params, _ = jax.jit(task.init)(jax.random.key(0), batch)
+    optimizer = optax.adam(3e-3)
+    state = TrainState(jnp.zeros((), jnp.int32), params, {}, optimizer.init(params), None)
+    step = jax.jit(make_step(task, optimizer, None))
+    for _ in range(150):
+        state, _ = step(state, batch, jax.random.key(1))
+    return task, jax.device_get(state.params)
+
+
+def write_run(folder, *, config=CONFIG, tokenizer=None, steps=(1, 2)):
+    """Writes a work directory: the parameters' average is what was learned, at the last step."""
+    task, params = trained()
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text((tokenizer or task.tokenizer).json())
+    checkpoints = Checkpoints(folder / "checkpoints", meta={}, best="bleu", keep=9)
+    nothing = jax.tree.map(np.zeros_like, params)
+    for step in steps:
+        average = Average(params if step == max(steps) else nothing, {})
+        state = TrainState(np.asarray(step, np.int32), nothing, {}, (), average)
+        checkpoints.save(state, {"bleu": float(step)})
+    checkpoints.close()
+    return folder
