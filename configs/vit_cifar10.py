@@ -11,7 +11,7 @@ here. AdamW, learning rate 5e-4 for a batch of 128, weight decay 0.03, cosine, l
 Departs from the authors: RandAugment, mixup and CutMix in place of AutoAugment's policy for CIFAR;
 queries, keys and values have a bias, as other ViTs have.
 
-`short` is a run for a processor: a smaller ViT that averages its patches, eight epochs with crops
+`short` is a run for a processor: a smaller ViT that averages its patches, five epochs with crops
 and mirror images alone. DIR holds `train.zip` and `test.zip`, or folders, of `<class>/<image>`;
 `--config.data.source=cifar10` reads the authors' binary files.
 """
@@ -91,8 +91,8 @@ def get_config(arg: str = "") -> ConfigDict:
     config.ema_decay = 0.0  # 0: none
     config.accumulate = 1
     if arg == "short":
-        config.width, config.depth, config.pool, config.stochastic_depth = 128, 6, "gap", 0.0
-        config.epochs = 8
+        config.width, config.depth, config.pool, config.stochastic_depth = 128, 4, "gap", 0.0
+        config.epochs, config.batch_size = 5, 64
         config.learning_rate = 1e-3
         config.warm_up_epochs = 0.5
         config.padding = 2  # a few epochs do not need much
