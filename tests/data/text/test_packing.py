@@ -129,8 +129,15 @@ def rows_of(train, epoch):
     return [frozenset(row[row >= 0].tolist()) for b in batches for row in b["index"]]
 
 
-def test_epochs_differ_in_who_shares_a_row_and_in_their_order():
+def batches_by_lengths(train, epoch):
+    """The lengths in each row of each batch, in no order."""
+    rows = [tuple(sorted(map(tuple, LENGTHS[list(row)]))) for row in rows_of(train, epoch)]
+    return {tuple(sorted(rows[start : start + 8])) for start in range(0, len(rows), 8)}
+
+
+def test_epochs_differ_in_who_shares_a_row_or_a_batch_and_in_their_order():
     train = stream()
+    assert not batches_by_lengths(train, 0) & batches_by_lengths(train, 1)
     first, second = (rows_of(train, epoch) for epoch in (0, 1))
     assert len(set(first) & set(second)) < len(first) / 4
     last = [index for index, row in enumerate(first) if not row]
