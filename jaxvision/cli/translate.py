@@ -178,6 +178,7 @@ def _converse(translator: "Translator", options: argparse.Namespace) -> int:
         while True:
             try:
                 line = input("> ").strip()
+                line.encode()  # fails where the terminal's bytes were no text
                 (text,) = translator([line], on_long=on_long)
                 print(text, flush=True)
                 if options.attention is not None and line:

@@ -10,6 +10,9 @@ from jaxvision.inference.attention_figure import attention_figure
 from jaxvision.inference.draw import contact_sheet
 from jaxvision.tasks.translation import Translated
 
+# Characters of a text, at most.
+_LONGEST = 200
+
 
 def translation_lines(
     predictions: Translated,
@@ -29,14 +32,14 @@ def translation_lines(
         limit: At most so many sentences, the first that `mask` does not leave out.
 
     Returns:
-        Three lines a sentence.
+        Three lines a sentence; of a longer text its first 200 characters.
     """
     lines = []
     for i in _real(batch)[:limit]:
         lines += [
-            f"  source:      {tokenizer.decode(batch['source'][i])}",
-            f"  reference:   {references[int(batch['index'][i])]}",
-            f"  translation: {tokenizer.decode(np.asarray(predictions.tokens[i]))}",
+            f"  source:      {_shortened(tokenizer.decode(batch['source'][i]))}",
+            f"  reference:   {_shortened(references[int(batch['index'][i])])}",
+            f"  translation: {_shortened(tokenizer.decode(np.asarray(predictions.tokens[i])))}",
         ]
     return lines
 
@@ -64,6 +67,11 @@ def attention_sheet(
         shown = weights[i, : len(target), : len(source)]
         figures.append(attention_figure(shown, source, target))
     return contact_sheet(figures, len(figures))
+
+
+def _shortened(text: str) -> str:
+    # A network that has learned little repeats itself without end.
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _real(batch: TranslationBatch) -> list[int]:

@@ -97,9 +97,9 @@ def test_compressed_files(once, run, text):
 
 def test_line_for_line(once, run, text, capfd):
     """Also where lines are empty, or hold what other programs take for ends of lines."""
-    content = "\ufeffa cat\r\n\n \t\na man\u2028\n\u3000\none dog"
+    content = "\ufeffa cat\r\n\n \t\na man\u2028\n\u3000\none man and a dog"
     (text / "b.en").write_bytes(content.encode())
-    (text / "b.de").write_text("eine Katze\n\n\nein Mann\n\nein Hund\n")
+    (text / "b.de").write_text("eine Katze\n\n\nein Mann\n\nein Mann und ein Hund\n")
     more = (f"--input={text}/b.en", f"--reference={text}/b.de")
     assert main(arguments(run, *more)) == 0
     printed = capfd.readouterr()
@@ -194,7 +194,7 @@ def test_attention_is_drawn(once, run, text, capfd, monkeypatch):
         (("--input={}/a.en", "--reference={}/none"), "--reference must be a file, got {}/none"),
         (("--input={}/a.en", "--reference={}/short"), "a line for each line of text, got 2 for 6"),
         (("--input={}/empty", "--reference={}/empty"), "a line for each line of text, got 0 for 0"),
-        (("--input={}/latin",), "{}/latin:2: expected UTF-8, got byte 0xe4 at place 3"),
+        (("--input={}/latin",), "{}/latin:2: expected UTF-8, got byte 0xe4 at place 4"),
         (("--input={}/broken.gz",), "{}/broken.gz:1: the compressed data is broken"),
         (("--input={}/a.en", "--output={}/none/o"), "--output must be a file that can be written"),
         (("--input={}/a.en", "--output={}"), "--output must be a file that can be written, got {}"),
