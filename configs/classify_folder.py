@@ -24,12 +24,7 @@ from jaxvision import models, pretrained
 from jaxvision.data.augment.center_crop import CenterCrop
 from jaxvision.data.augment.rand_augment import RandAugment
 from jaxvision.data.augment.random_resized_crop import RandomResizedCrop
-from jaxvision.data.classification import classification_source
-from jaxvision.data.classification_samples import (
-    ClassificationEvalSample,
-    ClassificationTrainSample,
-)
-from jaxvision.data.pipeline import EvalStream, TrainStream
+from jaxvision.data.classification_streams import classification_streams
 from jaxvision.inference.plots import classification_figures
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.train.ema import warm_up_decay
@@ -92,37 +87,25 @@ def get_config(arg: str = "") -> ConfigDict:
 def build(config: ConfigDict) -> Experiment:
     """Wires the experiment, in the order in which data flows."""
     size = (config.image_size, config.image_size)
-    data = config.data
-    open_split = functools.partial(
-        classification_source, data.source, data.path, cache_bytes=data.cache_bytes
-    )
-    shown = data.classes.split(",") if data.classes else None
-    train = open_split(data.train, classes=shown and tuple(shown))
-    val = open_split(data.val, classes=train.classes)
-    print(train.describe(), val.describe(), sep="\n")
-    several = train.labels.ndim == 2
-
-    crop = RandomResizedCrop(size, area=(config.crop_area, 1.0))
-    augment = RandAugment(config.operations, config.magnitude) if config.operations else None
-    train_data = TrainStream(
-        ClassificationTrainSample(train, crop, flip=config.flip, augment=augment),
-        len(train),
+    shown = config.data.classes.split(",") if config.data.classes else None
+    data = classification_streams(
+        **{**config.data, "classes": shown and tuple(shown)},
+        crop=RandomResizedCrop(size, area=(config.crop_area, 1.0)),
+        flip=config.flip,
+        augment=RandAugment(config.operations, config.magnitude),
+        center=CenterCrop(size, round(config.resize * config.image_size)),
         batch_size=config.batch_size,
         seed=config.seed,
         num_workers=config.num_workers,
     )
-    eval_data = EvalStream(
-        ClassificationEvalSample(val, CenterCrop(size, round(config.resize * config.image_size))),
-        len(val),
-        batch_size=config.batch_size,
-        num_workers=config.num_workers,
-    )
+    print(data.description)
+    several = data.several_labels
 
     task = ImageClassification(
         model=models.classifier(
-            config.variant, num_classes=len(train.classes), dtype=compute_dtype(config.dtype)
+            config.variant, num_classes=len(data.classes), dtype=compute_dtype(config.dtype)
         ),
-        class_names=train.classes,
+        class_names=data.classes,
         multi_label=several,
         mean=tuple(config.mean),
         std=tuple(config.std),
@@ -138,7 +121,7 @@ def build(config: ConfigDict) -> Experiment:
         _, weights = pretrained.load(config.variant, config.weights)
         start_from = functools.partial(pretrained.transfer, weights)
 
-    epoch = train_data.steps_per_epoch
+    epoch = data.train.steps_per_epoch
     total_steps = config.epochs * epoch
     learning_rate = schedule(
         config.schedule,
@@ -148,8 +131,8 @@ def build(config: ConfigDict) -> Experiment:
     )
     return Experiment(
         task=task,
-        train_data=train_data,
-        eval_data=eval_data,
+        train_data=data.train,
+        eval_data=data.val,
         optimizer=optimizer(
             config.optimizer,
             learning_rate,
@@ -166,8 +149,8 @@ def build(config: ConfigDict) -> Experiment:
         save_every=config.save_every or epoch,
         best="mAP" if several else "accuracy",
         patience=config.patience or None,
-        image_name=train.name,
+        image_name=data.image_name,
         figures=classification_figures,
-        class_names=train.classes,
+        class_names=data.classes,
         make_step=functools.partial(make_step, accumulate=config.accumulate),
     )

@@ -24,12 +24,7 @@ from ml_collections import ConfigDict
 from jaxvision import models
 from jaxvision.data.augment.center_crop import CenterCrop
 from jaxvision.data.augment.pad_crop import PadCrop
-from jaxvision.data.classification import classification_source
-from jaxvision.data.classification_samples import (
-    ClassificationEvalSample,
-    ClassificationTrainSample,
-)
-from jaxvision.data.pipeline import EvalStream, TrainStream
+from jaxvision.data.classification_streams import classification_streams
 from jaxvision.inference.plots import classification_figures
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.train.experiment import Experiment
@@ -99,41 +94,30 @@ def get_config(arg: str = "") -> ConfigDict:
 def build(config: ConfigDict) -> Experiment:
     """Wires the experiment, in the order in which data flows."""
     size = (config.image_size, config.image_size)
-    data = config.data
-    open_split = functools.partial(
-        classification_source, data.source, data.path, cache_bytes=data.cache_bytes
-    )
-    train = open_split(data.train)
-    val = open_split(data.val, classes=train.classes)
-    print(train.describe(), val.describe(), sep="\n")
-
-    train_data = TrainStream(
-        ClassificationTrainSample(train, PadCrop(size, config.padding), flip=config.flip),
-        len(train),
+    data = classification_streams(
+        **config.data,
+        crop=PadCrop(size, config.padding),
+        flip=config.flip,
+        center=CenterCrop(size),
         batch_size=config.batch_size,
         seed=config.seed,
         num_workers=config.num_workers,
     )
-    eval_data = EvalStream(
-        ClassificationEvalSample(val, CenterCrop(size)),
-        len(val),
-        batch_size=config.batch_size,
-        num_workers=config.num_workers,
-    )
+    print(data.description)
 
     task = ImageClassification(
         model=models.classifier(
             f"{config.variant}_cifar",
-            num_classes=len(train.classes),
+            num_classes=len(data.classes),
             dtype=compute_dtype(config.dtype),
         ),
-        class_names=train.classes,
+        class_names=data.classes,
         mean=MEAN,
         std=STD,
         label_smoothing=config.label_smoothing,
     )
 
-    epoch = train_data.steps_per_epoch
+    epoch = data.train.steps_per_epoch
     total_steps = config.epochs * epoch
     learning_rate = schedule(
         config.schedule,
@@ -143,8 +127,8 @@ def build(config: ConfigDict) -> Experiment:
     )
     return Experiment(
         task=task,
-        train_data=train_data,
-        eval_data=eval_data,
+        train_data=data.train,
+        eval_data=data.val,
         optimizer=optimizer(
             config.optimizer,
             learning_rate,
@@ -159,8 +143,8 @@ def build(config: ConfigDict) -> Experiment:
         save_every=config.save_every or epoch,
         best="accuracy",
         patience=config.patience or None,
-        image_name=train.name,
+        image_name=data.image_name,
         figures=classification_figures,
-        class_names=train.classes,
+        class_names=data.classes,
         make_step=functools.partial(make_step, accumulate=config.accumulate),
     )

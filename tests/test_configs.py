@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
+from types import SimpleNamespace
 
 import cv2
 import fill
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 
+from jaxvision import models
 from jaxvision.models.detection.yolox import VARIANTS
 from jaxvision.train import loop, sharding, workdir
 from jaxvision.train.errors import TrainingError
@@ -62,7 +64,7 @@ def step_once(experiment):
         batch,
         seed=0,
         ema=experiment.ema is not None,
-        sharding=sharding.replicated(mesh),
+        mesh=mesh,
     )
     step = jax.jit(make_step(experiment.task, experiment.optimizer, experiment.ema))
     state, logs = step(state, sharding.put_batch(batch, mesh), jax.random.key(0))
@@ -403,7 +405,7 @@ def test_yolox_starts_from_weights_of_other_classes(capsys, tmp_path):
         batch,
         seed=0,
         ema=True,
-        sharding=sharding.replicated(sharding.data_mesh()),
+        mesh=sharding.data_mesh(),
     )
     state = fresh.start_from(experiment.start_from)
     name = "head.stems.0.conv.weight"
@@ -463,6 +465,9 @@ def test_classifier_takes_a_step(capsys, image_folder, name, argument, changes):
         ("resnet_imagenet", "resnet50", dict(accumulate=2)),
         ("mobilenet_imagenet", "mobilenet_v3_small", {}),
         ("classify_folder", "inception_v3", dict(image_size=299)),
+        ("vit_imagenet", "vit_ti_16", dict(image_size=32, warm_up_steps=2)),
+        ("deit_imagenet", "vit_ti_16", dict(image_size=32, remat=True, accumulate=2)),
+        ("swin_imagenet", "swin_t", dict(image_size=32, warm_up_epochs=2, sharding="fsdp")),
     ],
 )
 def test_step_of_a_large_classifier_traces(capsys, image_folder, name, argument, changes):
@@ -477,7 +482,8 @@ def test_step_of_a_large_classifier_traces(capsys, image_folder, name, argument,
             batch,
             seed=0,
             ema=experiment.ema is not None,
-            sharding=sharding.replicated(sharding.data_mesh()),
+            mesh=sharding.data_mesh(),
+            state_sharding=experiment.state_sharding,
         )
         step = experiment.make_step(experiment.task, experiment.optimizer, experiment.ema)
         return step(state, batch, key)
@@ -512,6 +518,99 @@ def test_rates_of_the_recipes(capsys, image_folder):
     )
     rates = [float(experiment.learning_rate(i)) for i in (0, 3, 4, 8)]
     np.testing.assert_allclose(rates, 0.064 * 0.973 ** np.array([0, 0, 1, 2]), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "peak", "warm_up_steps", "floor", "decay", "clip"),
+    [
+        ("vit_imagenet", 1e-3, 10_000, 0.0, 0.1, 1.0),
+        ("deit_imagenet", 1e-3, 5 * 1251, 1e-5, 0.05, 0.0),
+        ("swin_imagenet", 1e-3, 20 * 1251, 1e-5, 0.05, 5.0),
+    ],
+)
+def test_recipes_of_transformers(
+    monkeypatch, capsys, name, peak, warm_up_steps, floor, decay, clip
+):
+    module = load(ROOT / "configs" / f"{name}.py")
+    given = {}
+    monkeypatch.setattr(module, "optimizer", lambda kind, rate, **rest: given.update(rest))
+    # Names and sizes of a dataset like ImageNet, in batches of which 1,251 are an epoch.
+    fields = dict(classes=("a",) * 1000, several_labels=False, image_name=str, description="")
+    train = SimpleNamespace(steps_per_epoch=1251)
+
+    def streams(**options):
+        given.update(options)
+        return SimpleNamespace(train=train, val=(), **fields)
+
+    monkeypatch.setattr(module, "classification_streams", streams)
+    config = module.get_config()
+    experiment = module.build(config)
+    assert (config.batch_size, config.image_size, given["batch_size"]) == (1024, 224, 1024)
+    assert experiment.total_steps == (90 if name == "vit_imagenet" else 300) * 1251
+    assert (given["weight_decay"], given["clip_norm"]) == (decay, clip)
+    assert given.get("repeats", 1) == (3 if name == "deit_imagenet" else 1)
+    steps = (warm_up_steps // 2, warm_up_steps, experiment.total_steps)
+    rates = [float(experiment.learning_rate(step)) for step in steps]
+    np.testing.assert_allclose(rates, [peak / 2, peak, floor], rtol=1e-3, atol=1e-9)
+    assert (experiment.ema is not None) == (name == "deit_imagenet")
+    task = experiment.task
+    if name == "vit_imagenet":
+        assert task.model == models.classifier(
+            "vit_s_16",
+            rep_size=384,
+            pool="gap",
+            position="sincos2d",
+            activation="gelu_tanh",
+            weight_init="big_vision",
+        )
+        assert task.normalize(np.uint8([[[[0, 0, 255]]]])).ravel().tolist() == [-1, -1, 1]
+        assert (task.mixup, task.cutmix, task.erase, task.label_smoothing) == (0.2, 0, 0, 0)
+    else:
+        variant = "vit_s_16" if name == "deit_imagenet" else "swin_t"
+        depth = 0.1 if name == "deit_imagenet" else 0.2
+        assert task.model == models.classifier(variant, stochastic_depth=depth)
+        assert (task.mixup, task.cutmix, task.erase, task.label_smoothing) == (0.8, 1, 0.25, 0.1)
+        augment = given["augment"]
+        assert (augment.magnitude, augment.deviation, augment.probability) == (27, 1.5, 0.5)
+
+
+def test_options_of_transformers_reach_model_state_and_step(capsys, image_folder):
+    for name in ("vit_imagenet", "deit_imagenet", "swin_imagenet"):
+        experiment, _ = small_classifier(
+            name,
+            "",
+            image_folder,
+            remat=True,
+            accumulate=4,
+            sharding="fsdp",
+            ema_decay=0.9,
+            **{"warm_up_steps" if name == "vit_imagenet" else "warm_up_epochs": 1},
+        )
+        assert experiment.task.model.backbone.remat
+        assert experiment.make_step.keywords == {"accumulate": 4}
+        assert experiment.state_sharding is sharding.fsdp_state
+        assert float(experiment.ema(np.float32(1e9))) == np.float32(0.9)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        (
+            "vit_imagenet",
+            dict(image_size=225),
+            "multiples of the patch of 16 pixels, got 225 x 225",
+        ),
+        ("vit_imagenet", dict(variant="vit_g_14"), "variant must be one of .*, got vit_g_14"),
+        ("deit_imagenet", dict(image_size=225), "patch of 16 pixels, got 225 x 225"),
+        ("deit_imagenet", dict(sharding="zero"), "sharding must be one of replicated, fsdp"),
+        ("vit_imagenet", dict(), r"warm_up_steps must be in \[0, 20\), .* got 10000"),
+    ],
+)
+def test_transformers_refuse_what_cannot_be_before_they_start(
+    capsys, image_folder, name, changes, words
+):
+    with pytest.raises(ValueError, match=words):
+        small_classifier(name, "", image_folder, **changes)
 
 
 @pytest.fixture

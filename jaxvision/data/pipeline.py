@@ -78,6 +78,7 @@ class TrainStream:
         prefetch: int = 4,
         schedule: Callable[[int], TrainSampler] | None = None,
         weights: np.ndarray | None = None,
+        repeats: int = 1,
         on_fault: OnFault = stop,
     ) -> None:
         """Describes a stream; nothing is read yet.
@@ -94,6 +95,9 @@ class TrainStream:
                 another image size. The order of the examples does not change with it.
             weights: How often each example is drawn, in proportion [length]; all are equally often
                 by default. An epoch is as long as without, the heavy ones are in it more than once.
+            repeats: How often a batch shows each of its examples, every time augmented anew (Hoffer
+                et al. 2019, https://arxiv.org/abs/1901.09335). An epoch has as many batches as with
+                1, and one in `repeats` of the examples.
             on_fault: Is told of every `DataError` that arises in a sample. If it returns, another
                 example, drawn at random, takes the place of the faulty one.
 
@@ -102,6 +106,8 @@ class TrainStream:
             ValueError: If a number is out of its range.
         """
         _check(batch_size, num_workers, prefetch)
+        if repeats < 1:
+            raise ValueError(f"repeats must be at least 1, got {repeats}")
         if not 0 <= seed < 2**32:
             raise ValueError(f"seed must be in [0, 2**32), got {seed}")
         if length < batch_size:
@@ -116,6 +122,7 @@ class TrainStream:
         self._num_workers = num_workers
         self._prefetch = prefetch
         self._schedule = schedule or (lambda step: sample)
+        self._repeats = repeats
         self._shares = None if weights is None else _shares(weights, length)
         self._on_fault = on_fault
         # A batch needs one epoch's order, prefetched ones perhaps the next one's too.
@@ -142,7 +149,10 @@ class TrainStream:
         sample = self._schedule(int(step))
         epoch, place = divmod(int(step), self.steps_per_epoch)
         first = place * self._batch_size
-        order = self._order(epoch)[first : first + self._batch_size].tolist()
+        distinct = -(-self._batch_size // self._repeats)
+        order = self._order(epoch)[place * distinct : (place + 1) * distinct]
+        # Far from each other: neighbours are what mixup mixes.
+        order = np.tile(order, self._repeats)[: self._batch_size].tolist()
         return _stack(
             [
                 self._example(sample, index, epoch * self._length + first + i)

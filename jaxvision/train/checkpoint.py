@@ -11,6 +11,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
+from jaxvision.train.errors import TrainingError
 from jaxvision.train.state import TrainState
 
 
@@ -46,7 +47,10 @@ class Checkpoints:
         self._best = best
         self._manager = ocp.CheckpointManager(
             self._directory,
-            item_names=("state", "meta"),
+            item_handlers={
+                "state": ocp.StandardCheckpointHandler(),
+                "meta": ocp.JsonCheckpointHandler(),
+            },
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies), **options
             ),
@@ -83,16 +87,22 @@ class Checkpoints:
 
         Args:
             like: A state of the run, for structure, shapes and placement.
+
+        Raises:
+            TrainingError: If the newest is of another model or optimizer, which is no damage.
         """
         template = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
         )
         while (step := self._manager.latest_step()) is not None:
             try:
+                self._refuse_another_model(step, template)
                 restored = self._manager.restore(
                     step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
                 )
                 return restored["state"]
+            except TrainingError:
+                raise
             except Exception as error:  # orbax raises what its storage raises
                 aside = self._directory / f"{step}.unreadable"
                 shutil.rmtree(aside, ignore_errors=True)
@@ -105,6 +115,26 @@ class Checkpoints:
                 )
                 self._manager.reload()
         return None
+
+    def _refuse_another_model(self, step: int, template: Any) -> None:
+        saved = self._manager.item_metadata(step)["state"]
+        if saved is None:  # reading it will say why
+            return
+        there, here = _shapes(saved), _shapes(template)
+        differ = [name for name in there | here if there.get(name) != here.get(name)]
+        if not differ:
+            return
+        # Parameters first: the optimizer's state and the average repeat what they say.
+        differ.sort(key=lambda name: (not name.startswith("params/"), name))
+        lines = [f"  {k}: {there.get(k, 'none')} there, {here.get(k, 'none')} now" for k in differ]
+        if len(lines) > 10:
+            lines[10:] = [f"  and {len(lines) - 10} more"]
+        raise TrainingError(
+            f"{self._directory / str(step)} is of another model or optimizer: "
+            f"{_count(there)} there, {_count(here)} now\n"
+            + "\n".join(lines)
+            + "\nstart this one in another work directory, or as that one was started"
+        )
 
     def wait(self) -> None:
         """Returns when everything is on the disk."""
@@ -170,3 +200,15 @@ def read_checkpoint(
     state = restored["state"]
     average = state.get("ema", state)
     return {"params": average["params"], **average["model_state"]}, restored["meta"]
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(x.shape) for path, x in leaves
+    }
+
+
+def _count(shapes: dict[str, tuple[int, ...]]) -> str:
+    params = [shape for name, shape in shapes.items() if name.startswith("params/")]
+    return f"{len(params)} arrays of {sum(map(math.prod, params)):,} parameters"

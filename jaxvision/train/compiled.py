@@ -1,5 +1,6 @@
 """The training step as programs, one for each shape of batch."""
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from jax.sharding import Mesh
 from jaxvision.tasks.task import Batch
 from jaxvision.train import overview
 from jaxvision.train.progress import duration
-from jaxvision.train.sharding import replicated
+from jaxvision.train.sharding import replicated, whole
 from jaxvision.train.state import TrainState
 from jaxvision.train.step import Logs, Step
 
@@ -22,12 +23,20 @@ class CompiledStep:
 
     Args:
         step: What to compile. The state that goes in is given away.
-        mesh: Devices; the new state is on each of them.
+        mesh: Devices; the new state lies on them as the old one, the logs are on each.
         report: Gets a line of text before a program is compiled and one after.
     """
 
     def __init__(self, step: Step, mesh: Mesh, report: Callable[[str], None]) -> None:
-        self._step = jax.jit(step, out_shardings=replicated(mesh), donate_argnums=0)
+        @functools.wraps(step)
+        def with_whole_variables(
+            state: TrainState, batch: Batch, key: jax.Array
+        ) -> tuple[TrainState, Logs]:
+            params, model_state = whole((state.params, state.model_state), mesh)
+            return step(state.replace(params=params, model_state=model_state), batch, key)
+
+        self._step = with_whole_variables
+        self._logs_sharding = replicated(mesh)
         self._report = report
         self._programs: dict[tuple[Any, ...], jax.stages.Compiled] = {}
 
@@ -43,7 +52,10 @@ class CompiledStep:
         started = time.perf_counter()
         name, largest = max(batch.items(), key=lambda item: item[1].size)
         self._report(f"compiling the step for {name} {list(largest.shape)}")
-        lowered = self._step.lower(state, batch, key)
+        # Without it XLA might place the new state elsewhere, which the next step would not take.
+        shardings = (jax.tree.map(lambda x: x.sharding, state), self._logs_sharding)
+        step = jax.jit(self._step, out_shardings=shardings, donate_argnums=0)
+        lowered = step.lower(state, batch, key)
         self._programs[shapes] = lowered.compile()
         spent = time.perf_counter() - started
         flops = overview.operations(lowered)

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from jaxvision.tasks.task import Batch, Task
+from jaxvision.train.sharding import StateSharding, replicated_state
 
 
 class TrainData(Protocol):
@@ -48,6 +49,8 @@ class Experiment:
         seed: Of initialisation and of each step's randomness.
         ema: Decay of the average of parameters and model state as a function of the updates made,
             or None for no average. Where there is one, it is what is evaluated.
+        state_sharding: Where the devices hold the state: a copy each, or a part each with
+            `fsdp_state` of `jaxvision.train.sharding`. A run may be continued with the other.
         log_every: Steps between lines of the log.
         eval_every: Steps between evaluations; the last step has one too.
         save_every: Steps between checkpoints; evaluations and the last step have one too.
@@ -77,6 +80,7 @@ class Experiment:
     start_from: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     seed: int = 0
     ema: Callable[[jax.Array], jax.Array] | None = None
+    state_sharding: StateSharding = replicated_state
     log_every: int = 20
     eval_every: int = 1000
     save_every: int = 1000

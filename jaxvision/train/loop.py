@@ -93,12 +93,16 @@ def run(
             first_batch = next(batches)
         _introduce(experiment, state, first_batch, workdir)
 
+        def predict(params: Any, model_state: Any, batch: Batch) -> Any:
+            params, model_state = sharding.whole((params, model_state), mesh)
+            return experiment.task.predict(params, model_state, batch)
+
         setting = _Setting(
             mesh=mesh,
             checkpoints=checkpoints,
             writer=stack.enter_context(contextlib.closing(MetricWriter(workdir))),
             progress=Progress(start, total),
-            predict=jax.jit(experiment.task.predict),
+            predict=jax.jit(predict),
             key=jax.device_put(jax.random.key(experiment.seed), sharding.replicated(mesh)),
         )
         # A wrong data set fails here, in the first minute, and not after the first epoch.
@@ -130,7 +134,8 @@ def _state(
         batch,
         seed=experiment.seed,
         ema=experiment.ema is not None,
-        sharding=sharding.replicated(mesh),
+        mesh=mesh,
+        state_sharding=experiment.state_sharding,
     )
     restored = checkpoints.restore(state)
     if restored is None and experiment.start_from is not None:

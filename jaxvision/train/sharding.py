@@ -1,11 +1,21 @@
-"""Data parallelism: every device holds the state and computes a share of each batch."""
+"""Where a run's arrays lie: each device computes a share of every batch.
 
-from collections.abc import Mapping
+The state lies whole on each of them, or cut into as many parts as there are devices, as ZeRO has it
+(Rajbhandari et al. 2019, https://arxiv.org/abs/1910.02054, stage 3) and PyTorch's FSDP (Zhao et al.
+2023, https://arxiv.org/abs/2304.11277). Then a program puts the parameters together when it starts
+to use them, one message each, and keeps a part of the new ones.
+"""
+
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+# Maps devices and a tree of arrays or their shapes to the same tree of shardings.
+StateSharding = Callable[[Mesh, Any], Any]
 
 
 def data_mesh(num_devices: int | None = None) -> Mesh:
@@ -23,6 +33,56 @@ def replicated(mesh: Mesh) -> NamedSharding:
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """The first axis cut over the devices."""
     return NamedSharding(mesh, PartitionSpec("data"))
+
+
+def replicated_state(mesh: Mesh, state: Any) -> Any:
+    """Every array whole on every device: no device waits for a parameter."""
+    return jax.tree.map(lambda _: replicated(mesh), state)
+
+
+def fsdp_state(mesh: Mesh, state: Any, *, smallest: int = 4096) -> Any:
+    """Every array cut over the devices, for models that do not fit into the memory of one.
+
+    The cut goes through the longest axis that the number of devices divides, the first of several;
+    where there is none, the array stays whole.
+
+    Args:
+        mesh: Devices.
+        state: Arrays or their shapes.
+        smallest: Arrays of fewer values stay whole: they would weigh nothing, and cost a message
+            each time they are used.
+    """
+
+    def place(x: Any) -> NamedSharding:
+        axes = [axis for axis, side in enumerate(x.shape) if side % mesh.size == 0]
+        if not axes or math.prod(x.shape) < smallest:
+            return replicated(mesh)
+        axis = max(axes, key=lambda axis: x.shape[axis])
+        return NamedSharding(mesh, PartitionSpec(*[None] * axis, "data"))
+
+    return jax.tree.map(place, state)
+
+
+STATE_SHARDINGS: Mapping[str, StateSharding] = {"replicated": replicated_state, "fsdp": fsdp_state}
+
+
+def state_sharding(name: str) -> StateSharding:
+    """Turns a config's `sharding` into a rule.
+
+    Raises:
+        ValueError: If there is no such rule.
+    """
+    if name not in STATE_SHARDINGS:
+        raise ValueError(f"sharding must be one of {', '.join(STATE_SHARDINGS)}, got {name}")
+    return STATE_SHARDINGS[name]
+
+
+def whole(variables: Any, mesh: Mesh) -> Any:
+    """Puts variables together on every device, within a compiled function.
+
+    Without it XLA may cut activations the way parameters are cut, and send those to and fro.
+    """
+    return jax.lax.with_sharding_constraint(variables, replicated(mesh))
 
 
 def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:

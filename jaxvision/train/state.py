@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from jaxvision.tasks.task import Batch, ModelState, Params, Task
+from jaxvision.train.sharding import StateSharding, replicated_state
 
 
 class Average(flax.struct.PyTreeNode):
@@ -39,15 +41,16 @@ class TrainState(flax.struct.PyTreeNode):
     def start_from(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> "TrainState":
         """Replaces parameters, model state and their average, each where it was placed."""
         old = {"params": self.params, **self.model_state}
-        new = jax.tree.map(
-            # A copy each for state and average: a step gives away the buffers of both.
-            lambda x, y: jax.device_put(np.array(x), y.sharding),
-            change(old),
-            old,
-        )
-        params = new.pop("params")
-        average = self.ema and Average(*jax.tree.map(jnp.copy, (params, new)))
-        return self.replace(params=params, model_state=new, ema=average)
+        new = change(old)
+
+        def placed() -> Average:
+            variables = jax.tree.map(lambda x, y: jax.device_put(np.array(x), y.sharding), new, old)
+            return Average(variables.pop("params"), variables)
+
+        start = placed()
+        # A copy of its own for the average: a step gives away the buffers of both.
+        average = self.ema and placed()
+        return self.replace(params=start.params, model_state=start.model_state, ema=average)
 
     @property
     def evaluated(self) -> tuple[Params, ModelState]:
@@ -64,7 +67,8 @@ def create_state(
     *,
     seed: int,
     ema: bool,
-    sharding: jax.sharding.Sharding,
+    mesh: Mesh,
+    state_sharding: StateSharding = replicated_state,
 ) -> TrainState:
     """Initialises a run on the devices.
 
@@ -74,7 +78,8 @@ def create_state(
         batch: Shapes of a batch, arrays or `jax.ShapeDtypeStruct`s.
         seed: Of the initial parameters.
         ema: Whether the state holds a moving average, which starts as a copy.
-        sharding: Where every array goes.
+        mesh: Devices.
+        state_sharding: Where on them every array goes.
     """
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), dict(batch))
 
@@ -90,4 +95,6 @@ def create_state(
             ema=Average(params, model_state) if ema else None,
         )
 
-    return jax.jit(create, out_shardings=sharding)(jax.random.key(seed))
+    key = jax.random.key(seed)
+    shardings = state_sharding(mesh, jax.eval_shape(create, key))
+    return jax.jit(create, out_shardings=shardings)(key)

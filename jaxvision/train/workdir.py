@@ -16,6 +16,8 @@ FREE = (
     "batch_size",
     "batch_tokens",
     "num_workers",
+    "sharding",
+    "remat",
     "log_every",
     "eval_every",
     "save_every",

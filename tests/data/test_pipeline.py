@@ -105,6 +105,22 @@ def test_a_resumed_stream_with_weights_continues():
     _assert_same(straight[4:], _take(_stream(weights=weights, num_workers=3), 5, start_step=4))
 
 
+def test_a_batch_shows_each_example_as_often_as_repeats_says_never_twice_in_a_row():
+    batches = _take(_stream(batch_size=8, repeats=3), 4)
+    for batch in batches:
+        index = batch["index"].tolist()
+        assert sorted(map(index.count, set(index))) == [2, 3, 3]
+        assert all(a != b for a, b in itertools.pairwise(index))
+        assert len(np.unique(batch["noise"])) == 24
+    # An epoch is two batches of three examples each.
+    first, second, third, _ = (set(b["index"].tolist()) for b in batches)
+    assert not first & second and first != third
+
+
+def test_a_resumed_stream_of_repeats_continues():
+    _assert_same(_take(_stream(repeats=2), 9)[4:], _take(_stream(repeats=2), 5, 4))
+
+
 @pytest.mark.parametrize(
     "weights", [np.ones(3), np.zeros(LENGTH), np.full(LENGTH, np.nan), np.full(LENGTH, -1.0)]
 )
@@ -237,6 +253,7 @@ def test_a_dataset_smaller_than_a_batch():
         ({"num_workers": -1}, "num_workers must be at least 0, got -1"),
         ({"prefetch": 0}, "prefetch must be at least 1, got 0"),
         ({"seed": -1}, "seed must be in"),
+        ({"repeats": 0}, "repeats must be at least 1, got 0"),
     ],
 )
 def test_bad_numbers(change, words):

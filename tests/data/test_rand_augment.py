@@ -101,6 +101,21 @@ def test_draws_every_operation_in_both_directions():
     assert len(original) == 14
 
 
+def test_strengths_spread_and_operations_are_left_out(monkeypatch):
+    strengths = []
+    recording = lambda image, strength, fill: strengths.append(strength) or image  # noqa: E731
+    for name in OPERATIONS:
+        monkeypatch.setitem(OPERATIONS, name, recording)
+    augment = RandAugment(2, 27, deviation=1.5, probability=0.5)
+    rng = np.random.default_rng(0)
+    for _ in range(1000):
+        augment(picture(), rng)
+    assert 900 < len(strengths) < 1100
+    magnitudes = np.abs(strengths) * (LEVELS - 1)
+    assert abs(magnitudes.mean() - 27) < 0.2 and abs(magnitudes.std() - 1.5) < 0.1
+    assert magnitudes.max() == 30
+
+
 def test_fill_and_shape():
     out = OPERATIONS["translate_x"](picture(), 1.0, 128)
     assert (out[:, :18] == 128).all()
@@ -112,3 +127,7 @@ def test_wrong_numbers():
         RandAugment(magnitude=31)
     with pytest.raises(ValueError, match="operations must be at least 0"):
         RandAugment(operations=-1)
+    with pytest.raises(ValueError, match="deviation must be at least 0, got -1"):
+        RandAugment(deviation=-1)
+    with pytest.raises(ValueError, match=r"probability must be in \[0, 1\], got 2"):
+        RandAugment(probability=2)

@@ -198,18 +198,32 @@ def test_branches_are_dropped_in_training_alone():
     assert np.abs(trained[8] - expected[8]).max() > 0.1
 
 
-def test_blocks_computed_anew_give_the_same_features_and_names():
+def test_blocks_computed_anew_give_the_same_features_gradients_and_names():
     x = np.random.default_rng(1).standard_normal((2, 24, 16, 3), np.float32)
+
+    @functools.partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
+    def run(model, variables):
+        def objective(variables):
+            features = model.apply(variables, x, train=True)
+            return (features[8] ** 3).sum(), features
+
+        return jax.grad(objective, has_aux=True)(variables)
+
     model, plain = (Swin(**TINY, remat=remat) for remat in (True, False))
     variables = image_variables(model)
     names = jax.tree.map(lambda leaf: leaf.shape, variables)
     assert names == jax.tree.map(lambda leaf: leaf.shape, shapes(plain, 24, 16)[1])
-    ours, theirs = (features_of(m, False, variables, x) for m in (model, plain))
-    assert {stride: value.shape for stride, value in ours.items()} == {
+    (ours, features), (theirs, expected) = (run(m, variables) for m in (model, plain))
+    assert {stride: value.shape for stride, value in features.items()} == {
         4: (2, 6, 4, 8),
         8: (2, 3, 2, 16),
     }
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), ours, theirs)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), features, expected)
+
+    def check(path, a, b):
+        np.testing.assert_allclose(a, b, atol=2e-5 * np.abs(b).max(), err_msg=str(path))
+
+    jax.tree_util.tree_map_with_path(check, ours, theirs)
 
 
 def test_every_second_block_is_shifted_by_half_a_window():

@@ -121,6 +121,20 @@ def test_blocks_computed_anew_give_the_same_values_gradients_and_names():
         np.testing.assert_allclose(theirs[name], value, atol=2e-5 * scale, err_msg=name)
 
 
+def test_blocks_computed_anew_need_less_than_half_of_the_memory():
+    batch = jax.ShapeDtypeStruct((8, 32, 32, 3), jnp.float32)
+    # On a processor XLA takes away the barriers that keep it from sharing the two computations.
+    options = QUICKLY | {"xla_disable_hlo_passes": "cse_barrier_expander"}
+
+    def bytes_between_operations(remat):
+        model = ViT(**TINY | dict(remat=remat, depth=4, image_size=32))
+        run = jax.jit(jax.grad(lambda v, x: model.apply(v, x, train=True)[4].sum()))
+        compiled = run.lower(shapes(model, 32)[1], batch).compile(options)
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert bytes_between_operations(True) < 0.5 * bytes_between_operations(False)
+
+
 @pytest.mark.parametrize("remat", [False, True])
 def test_attention_maps_of_all_blocks_are_given_on_demand(remat):
     model = ViTClassifier(ViT(**TINY | dict(remat=remat)), num_classes=3)
@@ -259,6 +273,11 @@ def test_fields_that_do_not_go_together_are_errors(fields, message):
     height = 8 if fields else 9
     with pytest.raises(ValueError, match=message):
         shapes(ViT(**TINY | fields), height, 12)
+
+
+def test_fields_that_do_not_go_together_are_errors_before_anything_is_computed():
+    with pytest.raises(ValueError, match="multiples of the patch of 16 pixels, got 225 x 225"):
+        models.classifier("vit_s_16", image_size=225)
 
 
 def test_options_of_a_classifier_reach_the_backbone_and_the_head():

@@ -7,6 +7,7 @@ import signal
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import toy
 from toy import LinearTask, experiment
@@ -99,6 +100,35 @@ def test_unreadable_checkpoint_falls_back_to_the_one_before(straight, tmp_path, 
     assert "checkpoint 8 cannot be read" in caplog.text
     assert (tmp_path / "checkpoints" / "8.unreadable").is_dir()
     assert logged(tmp_path, "train/loss") == logged(straight, "train/loss")
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepTask(LinearTask):
+    """Layers of one parameter each, which scale the result."""
+
+    depth: int = 2
+
+    def init(self, key, batch):
+        params, state = super().init(key, batch)
+        layers = {f"layer{i}": {"scale": jnp.ones(1)} for i in range(self.depth)}
+        return params | layers, state
+
+
+def test_checkpoint_of_another_depth_is_an_error_and_stays(tmp_path):
+    loop.run(experiment(task=DeepTask(), total_steps=4), tmp_path)
+    with pytest.raises(TrainingError) as error:
+        loop.run(experiment(task=DeepTask(depth=3)), tmp_path)
+    message = str(error.value)
+    assert "4 is of another model or optimizer" in message
+    assert "3 arrays of 5 parameters there, 4 arrays of 6 parameters now" in message
+    assert "  params/layer2/scale: none there, (1,) now" in message
+    assert {p.name for p in (tmp_path / "checkpoints").iterdir()} == {"4"}
+
+
+def test_checkpoint_of_another_optimizer_is_an_error(tmp_path):
+    loop.run(experiment(total_steps=4), tmp_path)
+    with pytest.raises(TrainingError, match="  opt_state/0/mu/kernel: none there, .3,. now"):
+        loop.run(experiment(optimizer=optax.adam(0.1)), tmp_path)
 
 
 def test_signal_stops_after_the_step_with_a_checkpoint(straight, tmp_path, capsys):
@@ -215,7 +245,7 @@ def test_eight_devices_equal_one():
             first,
             seed=0,
             ema=True,
-            sharding=sharding.replicated(mesh),
+            mesh=mesh,
         )
         assert jax.tree.leaves(state)[0].sharding.num_devices == devices
         step = jax.jit(make_step(plain.task, plain.optimizer, plain.ema), donate_argnums=0)

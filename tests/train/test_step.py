@@ -20,7 +20,7 @@ def start(task, optimizer, batch, ema):
         batch,
         seed=0,
         ema=ema,
-        sharding=sharding.replicated(sharding.data_mesh(1)),
+        mesh=sharding.data_mesh(1),
     )
 
 

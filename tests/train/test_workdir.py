@@ -50,6 +50,13 @@ def test_changes_that_are_free_stand_beside_the_old_config(start):
     assert json.loads((path / "config.3.json").read_text())["batch_tokens"] == 32
 
 
+def test_how_a_run_lies_in_memory_is_free(start):
+    start()  # before there was a choice
+    start({**CONFIG, "sharding": "replicated", "remat": False})
+    path = start({**CONFIG, "sharding": "fsdp", "remat": True})
+    assert json.loads((path / "config.3.json").read_text())["sharding"] == "fsdp"
+
+
 def test_another_config_is_an_error_that_names_the_differences(start):
     path = start()
     other = {**CONFIG, "variant": "tiny", "data": {"path": "a", "train": "trainval"}}

@@ -25,24 +25,37 @@ class RandAugment:
         operations: How many, the paper's N.
         magnitude: Strength, the paper's M, in [0, 30]; those with a direction take either.
         fill: Grey value of what a turn or shift leaves empty.
+        deviation: Standard deviation of each operation's magnitude, which timm has besides.
+        probability: Of each operation that it is applied at all, which timm has at 0.5.
     """
 
     operations: int = 2
-    magnitude: int = 9
+    magnitude: float = 9
     fill: int = 0
+    deviation: float = 0.0
+    probability: float = 1.0
 
     def __post_init__(self) -> None:
         if self.operations < 0:
             raise ValueError(f"operations must be at least 0, got {self.operations}")
-        if not 0 <= self.magnitude < LEVELS:
+        if not 0 <= self.magnitude <= LEVELS - 1:
             raise ValueError(f"magnitude must be in [0, {LEVELS - 1}], got {self.magnitude}")
+        if self.deviation < 0:
+            raise ValueError(f"deviation must be at least 0, got {self.deviation}")
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must be in [0, 1], got {self.probability}")
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Maps an RGB image [H, W, 3] uint8 to the same."""
         names = tuple(OPERATIONS)
         for _ in range(self.operations):
             name = names[int(rng.integers(len(names)))]
+            if self.probability < 1 and rng.random() >= self.probability:
+                continue
             strength = self.magnitude / (LEVELS - 1)
+            if self.deviation:
+                strength += rng.normal(0.0, self.deviation / (LEVELS - 1))
+                strength = min(max(strength, 0.0), 1.0)
             if name in SIGNED and rng.random() < 0.5:
                 strength = -strength
             image = OPERATIONS[name](image, strength, self.fill)

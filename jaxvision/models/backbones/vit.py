@@ -131,6 +131,10 @@ class ViT(nn.Module):
         implementation: Of attention: None, or "cudnn" on NVIDIA GPUs in 16 bits.
         remat: Whether the backward pass computes each block anew instead of storing its inside.
         dtype: Of the computation; parameters are float32.
+
+    Raises:
+        ValueError: If the patch does not divide `image_size`, the heads do not divide the width, or
+            an option is none of those there are.
     """
 
     patch: int
@@ -150,16 +154,33 @@ class ViT(nn.Module):
     remat: bool = False
     dtype: jnp.dtype = jnp.float32
 
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("pool", ("token", "gap")),
+            ("position", ("learn", "sincos2d")),
+            ("weight_init", tuple(WEIGHT_INITS)),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}, got {getattr(self, name)}"
+                )
+        if self.width % self.heads:
+            raise ValueError(
+                f"heads must divide the width, got {self.heads} heads and a width of {self.width}"
+            )
+        _check_sides("image_size", self._sides, self.patch)
+        super().__post_init__()
+
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of the patches that learned positions are for.
+        """Rows and columns of the patches that learned positions are for."""
+        height, width = self._sides
+        return height // self.patch, width // self.patch
 
-        Raises:
-            ValueError: If the patch does not divide `image_size`.
-        """
+    @property
+    def _sides(self) -> tuple[int, int]:
         size = self.image_size
-        height, width = (size, size) if isinstance(size, int) else size
-        return self._grid(height, width, "image_size")
+        return (size, size) if isinstance(size, int) else size
 
     def __call__(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
         """Maps images [B, H, W, 3] to {patch: features [B, H / patch, W / patch, D]}.
@@ -174,20 +195,11 @@ class ViT(nn.Module):
         """Maps images [B, H, W, 3] to the features of their patches and the class token.
 
         Raises:
-            ValueError: If the patch does not divide the image, the heads do not divide the width,
-                or an option is none of those there are.
+            ValueError: If the patch does not divide the image.
         """
-        for name, known in (
-            ("pool", ("token", "gap")),
-            ("position", ("learn", "sincos2d")),
-            ("weight_init", tuple(WEIGHT_INITS)),
-        ):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}, got {getattr(self, name)}"
-                )
         _, height, width, channels = images.shape
-        rows, columns = self._grid(height, width, "images")
+        _check_sides("images", (height, width), self.patch)
+        rows, columns = height // self.patch, width // self.patch
         initial = WEIGHT_INITS[self.weight_init]
         x = nn.Conv(
             self.width,
@@ -242,13 +254,13 @@ class ViT(nn.Module):
         token, patches = (x[:, 0], x[:, 1:]) if self.pool == "token" else (None, x)
         return ViTTokens(patches.reshape(len(x), rows, columns, self.width), token)
 
-    def _grid(self, height: int, width: int, name: str) -> tuple[int, int]:
-        if height % self.patch or width % self.patch:
-            raise ValueError(
-                f"sides of {name} must be multiples of the patch of {self.patch} pixels, "
-                f"got {height} x {width}"
-            )
-        return height // self.patch, width // self.patch
+
+def _check_sides(name: str, sides: tuple[int, int], patch: int) -> None:
+    if any(side % patch for side in sides):
+        raise ValueError(
+            f"sides of {name} must be multiples of the patch of {patch} pixels, "
+            f"got {sides[0]} x {sides[1]}"
+        )
 
 
 class ViTClassifier(nn.Module):
