@@ -24,12 +24,7 @@ from jaxvision import models
 from jaxvision.data.augment.center_crop import CenterCrop
 from jaxvision.data.augment.pad_crop import PadCrop
 from jaxvision.data.augment.rand_augment import RandAugment
-from jaxvision.data.classification import classification_source
-from jaxvision.data.classification_samples import (
-    ClassificationEvalSample,
-    ClassificationTrainSample,
-)
-from jaxvision.data.pipeline import EvalStream, TrainStream
+from jaxvision.data.classification_streams import classification_streams
 from jaxvision.inference.plots import classification_figures
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.train.ema import warm_up_decay
@@ -37,6 +32,7 @@ from jaxvision.train.experiment import Experiment
 from jaxvision.train.optim import optimizer
 from jaxvision.train.precision import compute_dtype
 from jaxvision.train.schedules import schedule
+from jaxvision.train.sharding import state_sharding
 from jaxvision.train.step import make_step
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -55,7 +51,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.mlp_ratio = 2
     config.pool = "token"  # or gap, the mean of the patches
     config.stochastic_depth = 0.1
-    config.remat = False
+    config.remat = False  # whether blocks are computed anew for the gradient: less memory
+    config.accumulate = 1  # parts of a batch that are computed one after another
+    config.sharding = "replicated"  # or fsdp: each device holds a part of the state
     config.image_size = 32
     config.batch_size = 128
     config.epochs = 200
@@ -89,7 +87,6 @@ def get_config(arg: str = "") -> ConfigDict:
     config.schedule = "cosine"
     config.warm_up_epochs = 10.0
     config.ema_decay = 0.0  # 0: none
-    config.accumulate = 1
     if arg == "short":
         config.width, config.depth, config.pool, config.stochastic_depth = 128, 4, "gap", 0.0
         config.epochs, config.batch_size = 5, 64
@@ -103,35 +100,22 @@ def get_config(arg: str = "") -> ConfigDict:
 def build(config: ConfigDict) -> Experiment:
     """Wires the experiment, in the order in which data flows."""
     size = (config.image_size, config.image_size)
-    data = config.data
-    open_split = functools.partial(
-        classification_source, data.source, data.path, cache_bytes=data.cache_bytes
-    )
-    train = open_split(data.train)
-    val = open_split(data.val, classes=train.classes)
-    print(train.describe(), val.describe(), sep="\n")
-
-    augment = RandAugment(config.operations, config.magnitude) if config.operations else None
-    train_data = TrainStream(
-        ClassificationTrainSample(
-            train, PadCrop(size, config.padding), flip=config.flip, augment=augment
-        ),
-        len(train),
+    data = classification_streams(
+        **config.data,
+        crop=PadCrop(size, config.padding),
+        flip=config.flip,
+        augment=RandAugment(config.operations, config.magnitude) if config.operations else None,
+        center=CenterCrop(size),
         batch_size=config.batch_size,
         seed=config.seed,
         num_workers=config.num_workers,
     )
-    eval_data = EvalStream(
-        ClassificationEvalSample(val, CenterCrop(size)),
-        len(val),
-        batch_size=config.batch_size,
-        num_workers=config.num_workers,
-    )
+    print(data.description)
 
     task = ImageClassification(
         model=models.classifier(
             config.variant,
-            num_classes=len(train.classes),
+            num_classes=len(data.classes),
             image_size=config.image_size,
             patch=config.patch,
             width=config.width,
@@ -143,7 +127,7 @@ def build(config: ConfigDict) -> Experiment:
             remat=config.remat,
             dtype=compute_dtype(config.dtype),
         ),
-        class_names=train.classes,
+        class_names=data.classes,
         mean=MEAN,
         std=STD,
         label_smoothing=config.label_smoothing,
@@ -151,7 +135,7 @@ def build(config: ConfigDict) -> Experiment:
         cutmix=config.cutmix,
     )
 
-    epoch = train_data.steps_per_epoch
+    epoch = data.train.steps_per_epoch
     total_steps = config.epochs * epoch
     learning_rate = schedule(
         config.schedule,
@@ -161,8 +145,8 @@ def build(config: ConfigDict) -> Experiment:
     )
     return Experiment(
         task=task,
-        train_data=train_data,
-        eval_data=eval_data,
+        train_data=data.train,
+        eval_data=data.val,
         optimizer=optimizer(
             config.optimizer,
             learning_rate,
@@ -173,13 +157,14 @@ def build(config: ConfigDict) -> Experiment:
         total_steps=total_steps,
         seed=config.seed,
         ema=warm_up_decay(config.ema_decay) if config.ema_decay else None,
+        state_sharding=state_sharding(config.sharding),
         log_every=config.log_every,
         eval_every=config.eval_every or epoch,
         save_every=config.save_every or epoch,
         best="accuracy",
         patience=config.patience or None,
-        image_name=train.name,
+        image_name=data.image_name,
         figures=classification_figures,
-        class_names=train.classes,
+        class_names=data.classes,
         make_step=functools.partial(make_step, accumulate=config.accumulate),
     )
