@@ -38,7 +38,7 @@ class EndingTransformer(Transformer):
     ) -> tuple[jax.Array, Cache]:
         """Decodes one token a sequence, as `Transformer.step` does."""
         logits, cache = super().step(tokens, position, memory, cache)
-        source = memory.mask.sum(axis=(1, 2, 3))
+        source = (memory.segments != 0).sum(axis=1)
         lengths = jnp.repeat(source + EXTRA, len(tokens) // len(source))
         ends = jnp.arange(logits.shape[1]) == END
         now = (position + 1 >= lengths)[:, None]
