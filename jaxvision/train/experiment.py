@@ -66,8 +66,8 @@ class Experiment:
         figures: Maps the measure of a whole evaluation, what the task's `measure` gave, merged, to
             more such pictures by name, as curves.
         class_names: Stored with checkpoints.
-        files: {name: text} that the work directory gets, as what turns predictions into text; a
-            run is only continued with the same.
+        files: {name: text} that the work directory and every checkpoint get, as what turns
+            predictions into text; a run is only continued with the same.
         make_step: Replaces the step of `jaxvision.train.step`.
     """
 

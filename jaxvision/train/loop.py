@@ -68,7 +68,11 @@ def run(
     with contextlib.ExitStack() as stack:
         checkpoints = Checkpoints(
             workdir / "checkpoints",
-            meta={**(meta or {}), "class_names": list(experiment.class_names)},
+            meta={
+                **(meta or {}),
+                "class_names": list(experiment.class_names),
+                "files": dict(experiment.files),
+            },
             best=experiment.best,
         )
         stack.callback(checkpoints.close)

@@ -15,6 +15,7 @@ from toy import LinearTask, experiment
 from jaxvision.data.pipeline import TrainStream
 from jaxvision.tasks.task import Loss
 from jaxvision.train import loop, sharding
+from jaxvision.train.checkpoint import read_checkpoint
 from jaxvision.train.errors import TrainingError
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
@@ -162,6 +163,14 @@ def test_keeps_the_newest_and_the_best(tmp_path):
     kept = {p.name for p in (tmp_path / "checkpoints").iterdir()}
     assert {"10", "16", "20"} <= kept
     assert not {"4", "8"} & kept
+
+
+def test_files_are_in_the_work_directory_and_in_every_checkpoint(tmp_path):
+    files = {"tokenizer.json": "{}\n"}
+    loop.run(dataclasses.replace(experiment(total_steps=4), files=files), tmp_path)
+    assert (tmp_path / "tokenizer.json").read_text() == "{}\n"
+    _, meta = read_checkpoint(tmp_path)
+    assert meta["files"] == files
 
 
 def test_loss_that_is_no_number_stops_the_run_and_names_the_images(tmp_path):
