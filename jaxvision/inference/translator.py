@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxvision.data.text.stream import pad
+from jaxvision.data.text.padding import pad
 from jaxvision.data.text.tokenizer import END, SubwordTokenizer
 from jaxvision.tasks.task import Params
 from jaxvision.tasks.translation import Translation
