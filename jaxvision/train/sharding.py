@@ -41,10 +41,12 @@ def replicated_state(mesh: Mesh, state: Any) -> Any:
 
 
 def fsdp_state(mesh: Mesh, state: Any, *, smallest: int = 4096) -> Any:
-    """Every array cut over the devices, for models that do not fit into the memory of one.
+    """Every array cut over the devices, where a copy on each would take too much memory.
 
-    The cut goes through the longest axis that the number of devices divides, the first of several;
-    where there is none, the array stays whole.
+    Of n devices, each holds an n-th of parameters, optimizer's state and average; while a step is
+    made, the parameters are whole besides, and so are gradients until they are added up. The cut
+    goes through the longest axis that the number of devices divides, the first of several; where
+    there is none, the array stays whole.
 
     Args:
         mesh: Devices.
