@@ -83,8 +83,9 @@ class Source(abc.ABC):
         return None
 
     def encoded(self, index: int) -> bytes:
-        """Returns an image as it is stored; as PNG if it is not stored as a picture."""
-        return encode_image(self[index].image, ".png")
+        """Returns an image as it is stored; as PNG, frame below frame, if it is not."""
+        image = self[index].image
+        return encode_image(image.reshape(-1, *image.shape[-2:]), ".png")
 
     def name(self, index: int) -> str:
         """Returns what to call an image in messages: a path where there is one."""
