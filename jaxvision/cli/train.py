@@ -1,0 +1,60 @@
+"""`jaxvision train`: trains what a config file describes.
+
+    jaxvision train --config=my_config.py
+    jaxvision train --config=my_config.py:s,coco --config.data.path=DIR --workdir=runs/coco
+
+The same command continues a run that was stopped. Every value of the config is a flag:
+--config.batch_size=32, --config.optimizer.learning_rate=0.01. --help after a config lists them.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the subcommand to the list; its flags depend on the config, so `main` reads them."""
+    subparsers.add_parser("train", help="train what a config file describes", add_help=False)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a command line, the name of the program first; returns the exit code."""
+    # XLA's notes to its developers are not for the reader of a training log.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Here, so that the other commands need not wait for JAX.
+    from jaxvision.train.errors import TrainingError
+
+    show_traceback = "--traceback" in arguments
+    try:
+        return _train(arguments)
+    except (ValueError, OSError, TrainingError) as error:
+        if show_traceback:
+            traceback.print_exception(error)
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _train(arguments: Sequence[str]) -> int:
+    from jaxvision.cli.config_file import parse
+    from jaxvision.train import checkpoint, loop, workdir
+
+    command = parse(arguments, __doc__ or "")
+    if command is None:
+        return 0
+    config = command.config.to_dict()
+    # A run that continues must be of the same config before anything is taken from it.
+    workdir.check(command.workdir, config, free=command.recipe.FREE)
+    meta = checkpoint.read_meta(command.workdir)
+    experiment = command.recipe.experiment(command.config, None if meta is None else meta["info"])
+    workdir.prepare(
+        command.workdir,
+        config,
+        free=command.recipe.FREE,
+        config_file=command.file,
+        command=arguments,
+    )
+    result = loop.run(experiment, command.workdir)
+    # 130 is what a shell reports of a process that Ctrl-C ended.
+    return 0 if result.outcome is loop.Outcome.FINISHED else 130
