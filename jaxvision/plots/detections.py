@@ -1,40 +1,26 @@
-"""Pictures of detections: boxes with labels, sheets of many images."""
+"""Boxes with labels on images, and a sheet of an evaluation batch."""
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import cv2
 import numpy as np
 
 from jaxvision.data.batch import DetectionBatch
 from jaxvision.ops.nms import Detections
+from jaxvision.plots.lettering import text_height, text_width, write
+from jaxvision.plots.report import Evaluated, Report
+from jaxvision.plots.sheet import captioned, contact_sheet
+from jaxvision.plots.style import DARK, PALETTE, WHITE, Colour
 
-Colour = tuple[int, int, int]
 # x1, y1, x2, y2 of a label that has been drawn.
 Rectangle = tuple[int, int, int, int]
 
-# RGB, far from each other and from white and the grey of letterboxing, in the order of the classes.
-PALETTE: tuple[Colour, ...] = (
-    (230, 57, 70),
-    (42, 157, 244),
-    (255, 183, 3),
-    (46, 196, 120),
-    (186, 85, 211),
-    (255, 120, 40),
-    (0, 200, 200),
-    (255, 105, 180),
-    (154, 205, 50),
-    (110, 110, 245),
-    (190, 130, 80),
-    (0, 140, 110),
-)
-WHITE: Colour = (255, 255, 255)
-DARK: Colour = (24, 24, 27)
-MUTED: Colour = (161, 161, 170)
-
-FONT = cv2.FONT_HERSHEY_SIMPLEX
 FIXED_POINT_BITS = 4
 MISSED_BELOW_IOU = 0.5
+# Pixels of the letters in the legend.
+_LETTERS = 14
 
 
 def draw_detections(
@@ -68,6 +54,19 @@ def draw_detections(
     return canvas
 
 
+def detection_report(evaluation: Evaluated, class_names: Sequence[str]) -> Report:
+    """Shows the first batch of an evaluation as the picture `predictions`.
+
+    Args:
+        evaluation: Of a detector.
+        class_names: Name of each class.
+    """
+    batch = cast(DetectionBatch, evaluation.batch)
+    return Report(
+        pictures={"predictions": detection_sheet(evaluation.predictions, batch, class_names)}
+    )
+
+
 def detection_sheet(
     predictions: Detections,
     batch: DetectionBatch,
@@ -90,7 +89,7 @@ def detection_sheet(
         batch: The evaluation batch.
         class_names: Name of each class.
         threshold: Predictions with a lower score are not shown.
-        limit: At most so many images, the first that `mask` does not leave out.
+        limit: Images shown at most: the first whose `mask` is True.
         columns: Images in a row.
         cell_size: Longer side of each image in the sheet, pixels.
 
@@ -98,13 +97,13 @@ def detection_sheet(
         RGB [H, W, 3] uint8.
 
     Raises:
-        ValueError: If `mask` leaves out every image.
+        ValueError: If no image's `mask` is True.
     """
     boxes, scores, classes, valid = (np.asarray(array) for array in predictions)
     mask = np.asarray(batch.get("mask", np.ones(len(boxes), bool)))
     shown = np.flatnonzero(mask)[:limit]
     if not shown.size:
-        raise ValueError("batch must have an image that its mask does not leave out, got none")
+        raise ValueError("batch must have an image whose mask is True, got none")
     cells = []
     for i in shown:
         image = batch["image"][i]
@@ -129,37 +128,6 @@ def detection_sheet(
         cells.append(captioned(canvas, f"#{int(batch['index'][i])}", text))
     sheet = contact_sheet(cells, min(columns, len(cells)))
     return np.concatenate([_legend(sheet.shape[1], threshold), sheet])
-
-
-def contact_sheet(
-    images: Sequence[np.ndarray], columns: int, *, gap: int = 8, background: Colour = DARK
-) -> np.ndarray:
-    """Lays images out in rows, each at the top left of a cell of the largest one's size.
-
-    Args:
-        images: RGB [H, W, 3] uint8, of any sizes.
-        columns: Images in a row.
-        gap: Space between images and around them, pixels.
-        background: RGB of all that no image covers.
-
-    Returns:
-        RGB [H', W', 3] uint8.
-
-    Raises:
-        ValueError: If there are no images, or columns is not positive.
-    """
-    if not images or columns < 1:
-        raise ValueError(
-            f"expected images and a column or more, got {len(images)} images, {columns} columns"
-        )
-    height = max(image.shape[0] for image in images) + gap
-    width = max(image.shape[1] for image in images) + gap
-    rows = math.ceil(len(images) / columns)
-    sheet = np.full((rows * height + gap, columns * width + gap, 3), background, np.uint8)
-    for i, image in enumerate(images):
-        top, left = i // columns * height + gap, i % columns * width + gap
-        sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return sheet
 
 
 def _resize(image: np.ndarray, factor: float) -> np.ndarray:
@@ -211,8 +179,10 @@ def _fixed(*point: float) -> tuple[int, ...]:
     return tuple(round(float(value) * 2**FIXED_POINT_BITS) for value in point)
 
 
-def _draw_box(canvas: np.ndarray, box: np.ndarray, colour: Colour) -> None:
-    stroke = _stroke(canvas)
+def _draw_box(
+    canvas: np.ndarray, box: np.ndarray, colour: Colour, stroke: int | None = None
+) -> None:
+    stroke = stroke or _stroke(canvas)
     x1, y1, x2, y2 = _clip(canvas, box, stroke / 2)
     # A dark edge keeps the line visible on a background of its own colour.
     for thickness, paint in ((stroke + 2, DARK), (stroke, colour)):
@@ -248,11 +218,11 @@ def _draw_label(
 ) -> None:
     """Draws a filled label beside a box, where it covers least of the labels before it."""
     height, width = canvas.shape[:2]
-    scale = max(0.45, max(height, width) / 1000)
-    pad = max(3, round(8 * scale))
-    text = _shorten(text, scale, width - 2 * pad)
-    (text_width, text_height), baseline = cv2.getTextSize(text, FONT, scale, 1)
-    w, h = text_width + 2 * pad, text_height + baseline + pad
+    size = max(12, round(max(height, width) / 55))
+    pad = max(3, size // 4)
+    text = _shorten(text, size, width - 2 * pad)
+    ascent, descent = text_height(size)
+    w, h = text_width(text, size) + 2 * pad, ascent + descent + 2
     x1, y1, x2, y2 = np.round(_clip(canvas, box)).astype(int).tolist()
     places = [(x1, y1 - h), (x1, y2), (x2 - w, y1 - h), (x2 - w, y2), (x1, y1), (x1, y2 - h)]
     places = [(min(max(x, 0), width - w), min(max(y, 0), height - h)) for x, y in places]
@@ -260,16 +230,14 @@ def _draw_label(
     labels.append((x, y, x + w, y + h))
     cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), fill, cv2.FILLED)
     luminance = 0.299 * fill[0] + 0.587 * fill[1] + 0.114 * fill[2]
-    ink = DARK if luminance > 140 else WHITE
-    origin = (x + pad, y + h - baseline - pad // 2)
-    cv2.putText(canvas, text, origin, FONT, scale, ink, 1, cv2.LINE_AA)
+    write(canvas, text, (x + pad, y + 1 + ascent), size, DARK if luminance > 140 else WHITE)
 
 
-def _shorten(text: str, scale: float, width: int) -> str:
+def _shorten(text: str, size: int, width: int) -> str:
     short = text
-    while len(short) > 1 and cv2.getTextSize(short, FONT, scale, 1)[0][0] > width:
+    while len(short) > 1 and text_width(short, size) > width:
         text = text[:-1]
-        short = text + ".."
+        short = text + "…"
     return short
 
 
@@ -286,32 +254,15 @@ def _pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return shared / np.maximum(areas[0][:, None] + areas[1][None, :] - shared, 1e-9)
 
 
-def captioned(canvas: np.ndarray, name: str, text: str) -> np.ndarray:
-    """Returns a picture [H, W, 3] with a line of text below it, as wide as it [H + 28, W, 3]."""
-    strip = np.full((28, canvas.shape[1], 3), DARK, np.uint8)
-    cv2.putText(strip, name, (2, 18), FONT, 0.45, WHITE, 1, cv2.LINE_AA)
-    left = 2 + cv2.getTextSize(name + "  ", FONT, 0.45, 1)[0][0] + 6
-    cv2.putText(strip, text, (left, 18), FONT, 0.45, MUTED, 1, cv2.LINE_AA)
-    return np.concatenate([canvas, strip])
-
-
 def _legend(width: int, threshold: float) -> np.ndarray:
     bar = np.full((44, width, 3), DARK, np.uint8)
-    left = 12.0
-    for text in ("ground truth", f"prediction with its score, from {threshold:.2f}"):
+    left = 12
+    for text in ("ground truth", f"prediction, score {threshold:.2f} or more"):
         box = np.array([left, 14.0, left + 34, 32.0])
         if text == "ground truth":
             _draw_dashed(bar, box, stroke=1)
         else:
-            cv2.rectangle(
-                bar,
-                _fixed(*box[:2]),
-                _fixed(*box[2:]),
-                PALETTE[0],
-                2,
-                cv2.LINE_AA,
-                FIXED_POINT_BITS,
-            )
-        cv2.putText(bar, text, (int(left) + 44, 28), FONT, 0.5, WHITE, 1, cv2.LINE_AA)
-        left += 44 + cv2.getTextSize(text, FONT, 0.5, 1)[0][0] + 36
+            _draw_box(bar, box, PALETTE[0], stroke=2)
+        write(bar, text, (left + 44, 28), _LETTERS, WHITE)
+        left += 44 + text_width(text, _LETTERS) + 36
     return bar

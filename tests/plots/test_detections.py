@@ -1,24 +1,27 @@
-import cv2
 import numpy as np
 import pytest
 
-from jaxvision.inference import draw
 from jaxvision.ops.nms import Detections
+from jaxvision.plots import detections as draw
+from jaxvision.plots import sheet
 
 NAMES = ("circle", "square", "a class whose name is much longer than any picture is wide")
 GREY = np.full((128, 96, 3), 114, np.uint8)
 
 
 def only_labels(monkeypatch):
-    """Records where each label is and what it says."""
+    """Records what each label says."""
     seen = []
-    original = cv2.putText
 
-    def put_text(image, text, *rest):
-        seen.append(text)
-        return original(image, text, *rest)
+    def recorded(original):
+        def write(canvas, text, *rest):
+            seen.append(text)
+            original(canvas, text, *rest)
 
-    monkeypatch.setattr(cv2, "putText", put_text)
+        return write
+
+    for module in (draw, sheet):
+        monkeypatch.setattr(module, "write", recorded(module.write))
     return seen
 
 
@@ -107,8 +110,8 @@ def evaluation():
 
 def test_sheet_says_what_was_found_and_what_was_missed(monkeypatch):
     texts = only_labels(monkeypatch)
-    sheet = draw.detection_sheet(*evaluation(), NAMES)
-    assert sheet.dtype == np.uint8
+    image = draw.detection_sheet(*evaluation(), NAMES)
+    assert image.dtype == np.uint8
     assert texts[:9] == [
         "circle 0.90",
         "missed square",
@@ -137,20 +140,31 @@ def test_sheet_does_not_call_a_crowd_missed(monkeypatch):
     assert "missed square" not in texts
 
 
+def test_report_is_the_sheet():
+    class Evaluation:
+        metric = None
+        predictions, batch = evaluation()
+
+    found = draw.detection_report(Evaluation(), NAMES)
+    assert list(found.lines) == []
+    expected = draw.detection_sheet(*evaluation(), NAMES)
+    np.testing.assert_array_equal(found.pictures["predictions"], expected)
+
+
 def test_sheet_of_no_images_is_an_error():
     predictions, batch = evaluation()
     batch["mask"][:] = False
-    with pytest.raises(ValueError, match="mask does not leave out"):
+    with pytest.raises(ValueError, match="an image whose mask is True"):
         draw.detection_sheet(predictions, batch, NAMES)
 
 
 def test_contact_sheet_places_images_row_by_row():
     images = [np.full((4, 6, 3), i + 100, np.uint8) for i in range(5)]
     images[1] = np.full((3, 2, 3), 101, np.uint8)
-    sheet = draw.contact_sheet(images, 2, gap=1, background=(0, 0, 0))
-    assert sheet.shape == (3 * 5 + 1, 2 * 7 + 1, 3)
-    assert [sheet[1 + 5 * (i // 2), 1 + 7 * (i % 2), 0] for i in range(5)] == list(range(100, 105))
-    assert (sheet[0] == 0).all()
-    assert (sheet[1:5, 10:] == 0).all()
+    found = sheet.contact_sheet(images, 2, gap=1, background=(0, 0, 0))
+    assert found.shape == (3 * 5 + 1, 2 * 7 + 1, 3)
+    assert [found[1 + 5 * (i // 2), 1 + 7 * (i % 2), 0] for i in range(5)] == list(range(100, 105))
+    assert (found[0] == 0).all()
+    assert (found[1:5, 10:] == 0).all()
     with pytest.raises(ValueError, match="got 0 images"):
-        draw.contact_sheet([], 2)
+        sheet.contact_sheet([], 2)
