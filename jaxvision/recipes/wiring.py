@@ -10,7 +10,8 @@ import optax
 from ml_collections import ConfigDict
 
 from jaxvision import pretrained
-from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data import faults
+from jaxvision.data.errors import OnFault
 from jaxvision.train import optim, schedules
 from jaxvision.train.ema import constant_decay, tail_average, warmup_decay
 from jaxvision.train.experiment import InitFrom
@@ -20,21 +21,25 @@ from jaxvision.train.sharding import state_sharding
 _PACKAGES = ("jax", "flax", "optax")
 
 
-def on_fault(config: ConfigDict) -> OnFault:
-    """Turns `data.on_error` into what is done about an example that cannot be read.
+def on_fault(config: ConfigDict, name: str) -> OnFault:
+    """Turns a value of `data`, `error` or `drop`, into what is done about a faulty example.
+
+    Args:
+        config: The values.
+        name: Of the value, without `data.`.
 
     Raises:
-        ValueError: If it is neither stop nor skip.
+        ValueError: If it is neither.
     """
-    rules = {"stop": stop, "skip": _skip}
-    if config.data.on_error not in rules:
-        raise ValueError(f"data.on_error must be stop or skip, got {config.data.on_error}")
-    return rules[config.data.on_error]
+    rule = config.data[name]
+    if rule not in faults.RULES:
+        raise ValueError(f"data.{name} must be {' or '.join(faults.RULES)}, got {rule}")
+    return faults.on_fault(rule)
 
 
-def _skip(fault: DataError) -> None:
-    """Goes on; the stream lists what it skipped."""
-    del fault
+def class_names(config: ConfigDict) -> tuple[str, ...] | None:
+    """Returns the names in `data.classes`; None where the data's own are to be used."""
+    return tuple(config.data.classes.split(",")) if config.data.classes else None
 
 
 def total_steps(config: ConfigDict, epoch: int) -> int:
@@ -176,7 +181,7 @@ def init_from(config: ConfigDict, name: str, *, part: str = "", now: bool) -> tu
     return (InitFrom(variables, there=part, here=part, strict=False),)
 
 
-def schedule_fields(config: ConfigDict, epoch: int) -> dict[str, Any]:
+def run_options(config: ConfigDict, epoch: int) -> dict[str, Any]:
     """Returns the fields of an experiment that say how long it runs and what happens when.
 
     Args:
