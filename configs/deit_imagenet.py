@@ -113,7 +113,7 @@ def build(config: ConfigDict) -> Experiment:
             config.variant,
             num_classes=len(data.classes),
             image_size=config.image_size,
-            stochastic_depth=config.stochastic_depth,
+            drop_path=config.stochastic_depth,
             remat=config.remat,
             dtype=compute_dtype(config.dtype),
         ),

@@ -70,7 +70,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.erase = 0.25
     config.mixup = 0.8
     config.cutmix = 1.0
-    config.stochastic_depth = swin(config.variant).stochastic_depth
+    config.stochastic_depth = swin(config.variant).drop_path
 
     config.optimizer = "adamw"
     config.learning_rate = 1e-3
@@ -108,7 +108,7 @@ def build(config: ConfigDict) -> Experiment:
         model=models.classifier(
             config.variant,
             num_classes=len(data.classes),
-            stochastic_depth=config.stochastic_depth,
+            drop_path=config.stochastic_depth,
             remat=config.remat,
             dtype=compute_dtype(config.dtype),
         ),

@@ -123,7 +123,7 @@ def build(config: ConfigDict) -> Experiment:
             heads=config.heads,
             mlp_ratio=config.mlp_ratio,
             pool=config.pool,
-            stochastic_depth=config.stochastic_depth,
+            drop_path=config.stochastic_depth,
             remat=config.remat,
             dtype=compute_dtype(config.dtype),
         ),
