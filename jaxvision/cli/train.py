@@ -8,10 +8,13 @@ The same command continues a run that was stopped. Every value of the config is 
 """
 
 import argparse
+import functools
 import os
+import pathlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,23 +41,37 @@ def main(arguments: Sequence[str]) -> int:
 
 def _train(arguments: Sequence[str]) -> int:
     from jaxvision.cli.config_file import parse
-    from jaxvision.train import checkpoint, loop, workdir
+    from jaxvision.train import loop, workdir
 
     command = parse(arguments, __doc__ or "")
     if command is None:
         return 0
-    config = command.config.to_dict()
-    # A run that continues must be of the same config before anything is taken from it.
-    workdir.check(command.workdir, config, free=command.recipe.FREE)
-    meta = checkpoint.read_meta(command.workdir)
-    experiment = command.recipe.experiment(command.config, None if meta is None else meta["info"])
-    workdir.prepare(
+    prepare = functools.partial(
+        workdir.prepare,
         command.workdir,
-        config,
+        command.config.to_dict(),
         free=command.recipe.FREE,
         config_file=command.file,
-        command=arguments,
+        command=list(arguments),
     )
+    # Of a run that continues, the config is compared before anything is taken from it; a new one
+    # leaves no folder behind if its experiment cannot be built.
+    if (command.workdir / "config.json").exists():
+        prepare()
+        experiment = command.recipe.experiment(command.config, _stored_info(command.workdir))
+    else:
+        experiment = command.recipe.experiment(command.config)
+        prepare()
     result = loop.run(experiment, command.workdir)
     # 130 is what a shell reports of a process that Ctrl-C ended.
     return 0 if result.outcome is loop.Outcome.FINISHED else 130
+
+
+def _stored_info(folder: pathlib.Path) -> Mapping[str, Any] | None:
+    """Returns what the task of a run knows of the data; None before its first checkpoint."""
+    from jaxvision.train.checkpoint import read_meta
+
+    try:
+        return read_meta(folder)[1]["info"]
+    except FileNotFoundError:
+        return None

@@ -135,7 +135,7 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> ImageClassification:
 
 
 def _model(config: ConfigDict, num_classes: int) -> Any:
-    fields = config.model.to_dict()
+    fields = wiring.keywords(config.model)
     if config.variant in vit.VARIANTS:  # its positions are of one image size
         fields.setdefault("image_size", config.image_size)
     if config.remat:
@@ -222,15 +222,12 @@ def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Exp
 
 
 def _train_stream(config: ConfigDict, source: Source) -> Stream:
-    options = config.augment.to_dict()
     # Erasing and mixing are the task's: they run on the device.
-    for name in ("erase", "mixup", "cutmix"):
-        del options[name]
-    repeats = options.pop("repeats")
-    options["crop_area"] = (options["crop_area"], 1.0)
+    options = wiring.keywords(config.augment, "repeats", "erase", "mixup", "cutmix")
+    options["crop_area"] = (config.augment.crop_area, 1.0)
     size = (config.image_size, config.image_size)
     return Stream(
-        Shuffled(len(source), config.batch_size, repeats=repeats),
+        Shuffled(len(source), config.batch_size, repeats=config.augment.repeats),
         classification_train_example(source, size, **options),
         seed=config.seed,
         name=source.name,

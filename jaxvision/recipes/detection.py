@@ -174,9 +174,7 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> DenseDetection:
     if config.method not in _BUILDERS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {config.method}")
     model, method = _BUILDERS[config.method](config, info)
-    options = config.eval.to_dict()
-    for name in ("batch_size", "epochs", "rectangular"):
-        del options[name]
+    options = wiring.keywords(config.eval, "batch_size", "epochs", "rectangular")
     return DenseDetection(model, method, class_names=tuple(info["class_names"]), **options)
 
 
@@ -185,16 +183,18 @@ def _yolox_parts(config: ConfigDict, info: Mapping[str, Any]) -> tuple[YOLOX, YO
     if config.backbone:  # it takes normalised images; YOLOX's own takes pixels
         fields = dict(image_mean=IMAGE_MEAN, image_std=IMAGE_STD) | fields
     steps = wiring.total_steps(config, info["train_images"] // config.batch_size)
-    options = config.loss.to_dict() | {"class_weights": tuple(info["class_weights"]) or None}
-    method = YOLOXMethod(**options, l1_from_step=steps - _no_aug_steps(config, steps))
+    method = YOLOXMethod(
+        **wiring.keywords(config.loss, "class_weights"),
+        class_weights=tuple(info["class_weights"]) or None,
+        l1_from_step=steps - _no_aug_steps(config, steps),
+    )
     return models.yolox(config.variant, **fields), method
 
 
 def _retinanet_parts(
     config: ConfigDict, info: Mapping[str, Any]
 ) -> tuple[RetinaNet, RetinaNetMethod]:
-    options = config.loss.to_dict() | {"ratios": tuple(config.loss.ratios)}
-    method = RetinaNetMethod(**options)
+    method = RetinaNetMethod(**wiring.keywords(config.loss))
     fields = dict(anchors_per_cell=method.anchors_per_cell) | _model_fields(config, info)
     return models.retinanet(config.variant, **fields), method
 
@@ -207,7 +207,7 @@ def _model_fields(config: ConfigDict, info: Mapping[str, Any]) -> dict[str, Any]
     fields = dict(num_classes=len(info["class_names"]), dtype=dtype)
     if config.backbone:
         fields["backbone"] = models.backbone(config.backbone, dtype=dtype)
-    return fields | config.model.to_dict()
+    return fields | wiring.keywords(config.model)
 
 
 def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream:
@@ -316,10 +316,8 @@ def _example_at(
     config: ConfigDict, train: Source, no_aug_from: int
 ) -> Callable[[int], Callable[..., dict[str, Any]]]:
     """Returns what makes training examples as a function of the step."""
-    options = config.augment.to_dict()
-    del options["no_aug"]
-    options["mosaic_scale"] = tuple(options["mosaic_scale"])
-    sides = tuple(options.pop("multi_scale")) or (config.image_size,)
+    options = wiring.keywords(config.augment, "no_aug", "multi_scale")
+    sides = tuple(config.augment.multi_scale) or (config.image_size,)
     side_at = MultiScale(sides, seed=config.seed)
 
     @functools.cache

@@ -95,8 +95,8 @@ _info = info  # `experiment` has an argument of that name
 
 
 def _stored_tokenizer(run: pathlib.Path) -> str:
-    meta = read_meta(run)
-    if meta is None or "tokenizer" not in meta["info"]:
+    _, meta = read_meta(run)
+    if "tokenizer" not in meta.get("info", {}):
         raise ValueError(
             f"data.tokenizer must be a tokenizer.json or the folder of a run of a translator, got "
             f"{run}"
@@ -121,7 +121,7 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> Translation:
         # A translation may be longer than its source, also than one of max_length tokens.
         max_length=2 * config.data.max_length + config.eval.extra_length,
         dtype=compute_dtype(config.dtype),
-        **config.model.to_dict(),
+        **wiring.keywords(config.model),
     )
     return Translation(
         model=model,

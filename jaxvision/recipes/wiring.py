@@ -42,6 +42,20 @@ def class_names(config: ConfigDict) -> tuple[str, ...] | None:
     return tuple(config.data.classes.split(",")) if config.data.classes else None
 
 
+def keywords(group: ConfigDict, *without: str) -> dict[str, Any]:
+    """Returns a group's values by name, as the arguments of a function.
+
+    Args:
+        group: Perhaps of a checkpoint, whose JSON has lists for tuples.
+        *without: Names of values that are left out.
+    """
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in group.items()
+        if name not in without
+    }
+
+
 def total_steps(config: ConfigDict, epoch: int) -> int:
     """Returns the length of the run.
 
@@ -103,7 +117,7 @@ def learning_rate(
         peak,
         total_steps=steps,
         warmup_steps=warmup_steps,
-        boundaries=tuple(values.boundaries),
+        boundaries=values.boundaries,
         factor=values.factor,
         period=max(1, round(values.period_epochs * epoch)),
         power=values.power,
@@ -129,11 +143,8 @@ def _warmup_steps(values: ConfigDict, steps: int, epoch: int) -> int:
 
 def optimizer(config: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
     """Builds the optimizer of the group `optimizer`, all but its learning rate."""
-    values = config.optimizer.to_dict()
-    name = values.pop("name")
-    del values["learning_rate"], values["base_batch"]
-    groups = tuple(tuple(group) for group in values.pop("groups"))
-    return optim.optimizer(name, rate, groups=groups, **values)
+    values = keywords(config.optimizer, "learning_rate", "base_batch")
+    return optim.optimizer(learning_rate=rate, **values)
 
 
 def average(config: ConfigDict, steps: int) -> Callable[[jax.Array], jax.Array] | None:
@@ -198,7 +209,6 @@ def run_options(config: ConfigDict, epoch: int) -> dict[str, Any]:
         if config[name] < 0:
             raise ValueError(f"{name} must be at least 0, got {config[name]}")
     interval = min(max(1, round(config.eval.epochs * epoch)), steps)
-    plateau = config.plateau.to_dict()
     return dict(
         total_steps=steps,
         seed=config.seed,
@@ -206,7 +216,7 @@ def run_options(config: ConfigDict, epoch: int) -> dict[str, Any]:
         accumulate=config.accumulate,
         freeze=tuple(config.freeze.split()),
         patience=config.patience or None,
-        plateau=Plateau(**plateau) if plateau["patience"] else None,
+        plateau=Plateau(**config.plateau) if config.plateau.patience else None,
         state_sharding=state_sharding(config.sharding),
         log_every=config.log_every,
         eval_every=config.eval_every or interval,
