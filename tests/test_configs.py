@@ -568,7 +568,7 @@ def test_recipes_of_transformers(
     else:
         variant = "vit_s_16" if name == "deit_imagenet" else "swin_t"
         depth = 0.1 if name == "deit_imagenet" else 0.2
-        assert task.model == models.classifier(variant, stochastic_depth=depth)
+        assert task.model == models.classifier(variant, drop_path=depth)
         assert (task.mixup, task.cutmix, task.erase, task.label_smoothing) == (0.8, 1, 0.25, 0.1)
         augment = given["augment"]
         assert (augment.magnitude, augment.deviation, augment.probability) == (27, 1.5, 0.5)

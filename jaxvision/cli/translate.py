@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxvision.cli.output import write_whole
-from jaxvision.cli.progress import Progress
 from jaxvision.data.errors import DataError
+from jaxvision.data.files import write_whole
 from jaxvision.data.text.parallel import decode_lines, read_lines
+from jaxvision.train.progress import Progress
 
 if TYPE_CHECKING:
     from jaxvision.inference.translator import Translator

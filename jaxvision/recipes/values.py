@@ -66,6 +66,7 @@ def common() -> ConfigDict:
     config.optimizer.b2 = 0.999
     config.optimizer.decay = 0.0  # of the mean square of rmsprop and adadelta; 0: 0.9
     config.optimizer.epsilon = 0.0  # 0: the optimizer's usual one
+    config.optimizer.initial_accumulator = 0.0  # of adagrad
     config.optimizer.weight_decay = 0.0
     config.optimizer.l1 = 0.0
     config.optimizer.clip_norm = 0.0  # longest gradient over all parameters; 0: any

@@ -2,12 +2,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvision.layers.stochastic_depth import StochasticDepth, linear_rates
+from jaxvision.layers.drop_path import DropPath, linear_rates
 
 
 def test_whole_examples_are_dropped_and_the_others_scaled_up():
     y = jnp.ones((400, 2, 3, 4))
-    dropped = StochasticDepth(0.25).apply({}, y, train=True, rngs={"dropout": jax.random.key(0)})
+    dropped = DropPath(0.25).apply({}, y, train=True, rngs={"dropout": jax.random.key(0)})
     by_example = np.asarray(dropped).reshape(400, -1)
     assert (by_example == by_example[:, :1]).all()
     np.testing.assert_allclose(np.unique(by_example), [0, 4 / 3], rtol=1e-6)
@@ -16,7 +16,7 @@ def test_whole_examples_are_dropped_and_the_others_scaled_up():
 
 def test_evaluation_keeps_the_branch():
     y = jnp.ones((2, 5))
-    np.testing.assert_array_equal(StochasticDepth(0.9).apply({}, y, train=False), y)
+    np.testing.assert_array_equal(DropPath(0.9).apply({}, y, train=False), y)
 
 
 def test_rates_grow_to_the_last():

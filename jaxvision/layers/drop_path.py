@@ -9,7 +9,7 @@ import jax
 from flax import linen as nn
 
 
-class StochasticDepth(nn.Module):
+class DropPath(nn.Module):
     """Zeroes a residual branch for a random share of the examples of a batch.
 
     Attributes:
