@@ -45,7 +45,9 @@ def test_folders_are_classes_sorted_by_name(folder):
     assert source.classes == ("cat", "dog")
     np.testing.assert_array_equal(source.labels, [0, 0, 0, 1, 1, 1])
     assert source.labels.dtype == np.int32
-    assert [source.annotation(i)[:2] for i in range(6)] == [(8, w) for w in (10, 11, 12, 20, 21, 22)]
+    assert [source.annotation(i)[:2] for i in range(6)] == [
+        (8, w) for w in (10, 11, 12, 20, 21, 22)
+    ]
     assert source.image(4)[0].shape == (8, 21, 3)
     assert source.name(4) == str(folder / "train" / "dog" / "1.png")
     assert "6 images; 2 classes, 3 to 3 images each" in source.describe()

@@ -33,7 +33,7 @@ def test_center_crop_equals_pillow_and_the_formula_of_torchvision(shape):
     top, left = int(round((height - 32) / 2.0)), int(round((width - 32) / 2.0))
     np.testing.assert_array_equal(
         CenterCrop((32, 32), resize=40)(Sample(image, 0)).image,
-        resized[top : top + 32, left : left + 32]
+        resized[top : top + 32, left : left + 32],
     )
 
 

@@ -142,7 +142,9 @@ def test_given_classes_are_matched_by_name(root, source):
     other = packed(str(root), "train", classes=("c", "x", "a", "b"))
     renamed = np.array([2, 3, 0])
     for index in range(IMAGES):
-        np.testing.assert_array_equal(other[index].objects.classes, renamed[source[index].objects.classes])
+        np.testing.assert_array_equal(
+            other[index].objects.classes, renamed[source[index].objects.classes]
+        )
 
 
 def test_an_unknown_class_is_reported_and_dropped(root, source):
@@ -177,7 +179,9 @@ def test_large_images_are_shrunk(tmp_path, write_image):
     tall = 30 / 61
     expected = [[5, 20 * tall, 15, 50 * tall], [25, 0, 50, 30]]
     np.testing.assert_allclose(other[0].objects.boxes, expected, rtol=1e-6)
-    np.testing.assert_allclose(other[0].objects.area, [400 * 0.5 * tall, 50 * 61 * 0.5 * tall], rtol=1e-6)
+    np.testing.assert_allclose(
+        other[0].objects.area, [400 * 0.5 * tall, 50 * 61 * 0.5 * tall], rtol=1e-6
+    )
     reference = cv2.resize(pictures[0], (50, 30), interpolation=cv2.INTER_AREA)
     assert np.abs(other[0].image.astype(int) - reference).max() <= 8
     assert other.encoded(0).startswith(b"\xff\xd8")

@@ -6,7 +6,6 @@ import pytest
 from jaxvision.data.annotations import from_rows
 from jaxvision.data.classification import classification_source
 from jaxvision.data.detection import detection_source
-from jaxvision.data.errors import DataError
 from jaxvision.data.sources.files import DetectionFiles
 from jaxvision.data.sources.labelled import LabelledArrays
 from jaxvision.data.splits import (
@@ -36,7 +35,9 @@ def table(write_image, write_text, tmp_path):
 def test_two_splits_are_opened_with_the_classes_of_the_first(table):
     train, val = splits(detection_source, "csv", table, train="train", val="val", strict=True)
     assert (len(train), len(val)) == (10, 2) and val.classes == ("cat", "dog")
-    _, val = splits(detection_source, "csv", table, train="train", val="val", classes=("dog", "cat"))
+    _, val = splits(
+        detection_source, "csv", table, train="train", val="val", classes=("dog", "cat")
+    )
     assert val.classes == ("dog", "cat")
 
 
@@ -63,7 +64,9 @@ def test_shapes_have_lengths():
     lengths = {"train_images": 8, "val_images": 3, "image_size": 64}
     train, val = splits(detection_source, "shapes", "", train="train", val="val", **lengths)
     assert (len(train), len(val)) == (8, 3) and val.name(0) == "shapes/val[0]"
-    train, val = splits(detection_source, "shapes", "", train="train", val="val", fold="1/4", **lengths)
+    train, val = splits(
+        detection_source, "shapes", "", train="train", val="val", fold="1/4", **lengths
+    )
     assert (len(train), len(val)) == (6, 2) and "shapes/train" in val.name(0)
 
 

@@ -201,7 +201,17 @@ OPERATIONS: dict[str, Operation] = {
 }
 # Those with two directions.
 SIGNED = frozenset(
-    "shear_x shear_y translate_x translate_y rotate brightness color contrast sharpness".split()
+    [
+        "shear_x",
+        "shear_y",
+        "translate_x",
+        "translate_y",
+        "rotate",
+        "brightness",
+        "color",
+        "contrast",
+        "sharpness",
+    ]
 )
 
 

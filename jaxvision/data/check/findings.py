@@ -40,7 +40,9 @@ _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 # without one are `faulty-record` or, where nothing could be read, `unreadable-split`.
 KINDS: dict[str, Kind] = {
     "unreadable-split": Kind(
-        _E, "Splits that cannot be read", "Correct what the message names; nothing else was checked."
+        _E,
+        "Splits that cannot be read",
+        "Correct what the message names; nothing else was checked.",
     ),
     "faulty-record": Kind(
         _E, "Records that cannot be read", "Correct the record, or export the annotations again."

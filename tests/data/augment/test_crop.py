@@ -115,9 +115,7 @@ def test_whole_image_if_no_patch_will_do():
 def test_scale_and_aspect_cover_their_ranges():
     crop = RandomCrop(1.0, overlaps=(0.0,))
     image = np.zeros((400, 400, 3), np.uint8)
-    sizes = np.array(
-        [_crop(crop, image, BOXES, CLASSES, RNG(s))[0].shape[:2] for s in range(2000)]
-    )
+    sizes = np.array([_crop(crop, image, BOXES, CLASSES, RNG(s))[0].shape[:2] for s in range(2000)])
     sizes = sizes / 400
     scale, aspect = np.sqrt(sizes.prod(1)), sizes[:, 1] / sizes[:, 0]
     assert 0.295 <= scale.min() < 0.32 and 0.98 < scale.max() <= 1.005

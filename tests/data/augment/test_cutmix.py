@@ -79,7 +79,9 @@ def test_boxes_are_tight_around_what_is_seen_brute_force():
     dropped = 0
     for number, (x1, y1, x2, y2) in enumerate(corners.tolist()):
         box = np.array([[x1, y1, x2, y2]], np.float32)
-        image, found, _ = _paste(CutMix(read), WHITE, box, np.zeros(1, np.int32), source, RNG(number))
+        image, found, _ = _paste(
+            CutMix(read), WHITE, box, np.zeros(1, np.int32), source, RNG(number)
+        )
         seen = image[y1:y2, x1:x2, 0] == 255
         if abs(seen.mean() - 0.2) < 1e-6:
             continue
@@ -125,7 +127,9 @@ def test_share_of_the_rectangle_is_uniform():
     picture = np.zeros((200, 200, 3), np.uint8)
     source = literal.Pictures([picture + 1], [[]])
     none = [], []
-    shares = [_paste(CutMix(read), picture, *none, source, Centered(s))[0].mean() for s in range(500)]
+    shares = [
+        _paste(CutMix(read), picture, *none, source, Centered(s))[0].mean() for s in range(500)
+    ]
     np.testing.assert_allclose(np.quantile(shares, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.06)
 
 

@@ -116,7 +116,10 @@ def test_erasing_probability():
     erasing = RandomErasing(0.25, fill=1)
     image = np.zeros((30, 30, 3), np.uint8)
     rng = RNG(0)
-    assert abs(np.mean([_erase(erasing, image, *NONE, rng)[0].any() for _ in range(2000)]) - 0.25) < 0.04
+    assert (
+        abs(np.mean([_erase(erasing, image, *NONE, rng)[0].any() for _ in range(2000)]) - 0.25)
+        < 0.04
+    )
 
 
 def test_squares_by_hand():

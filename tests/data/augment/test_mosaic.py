@@ -138,7 +138,9 @@ def test_statistics_agree_with_the_long_way():
         return (len(boxes), *extent.mean(0), *center.mean(0), image.mean())
 
     affine = RandomAffine()
-    ours = np.array([measure(functools.partial(_draw, Mosaic((64, 64), affine)), seed) for seed in range(600)])
+    ours = np.array(
+        [measure(functools.partial(_draw, Mosaic((64, 64), affine)), seed) for seed in range(600)]
+    )
     theirs = np.array(
         [
             measure(lambda *args: literal.mosaic(*args, (64, 64), affine), seed)

@@ -56,7 +56,9 @@ def test_coordinates_count_from_one(dataset):
 
 def test_a_box_of_the_whole_image(dataset):
     root = dataset(_annotation(_object(box=(1, 1, 64, 48))))
-    np.testing.assert_array_equal(voc(root, "train", strict=True)[0].objects.boxes, [[0, 0, 64, 48]])
+    np.testing.assert_array_equal(
+        voc(root, "train", strict=True)[0].objects.boxes, [[0, 0, 64, 48]]
+    )
 
 
 def test_classes_are_sorted(dataset):
@@ -84,7 +86,11 @@ def test_image_without_objects(dataset):
 def test_difficult_objects_are_kept_or_ignored(dataset):
     root = dataset(_annotation(_object(difficult=1), _object(difficult=0), _object()))
     assert voc(root, "train")[0].objects.crowd.tolist() == [False, False, False]
-    assert voc(root, "train", ignore_difficult=True)[0].objects.crowd.tolist() == [True, False, False]
+    assert voc(root, "train", ignore_difficult=True)[0].objects.crowd.tolist() == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_splits_are_joined(dataset, tmp_path):

@@ -35,7 +35,9 @@ def test_annotation_without_size_reads_the_header(write_image, tmp_path, name):
 def test_annotation_with_size_does_not_touch_the_file(tmp_path):
     found = _files(tmp_path, "missing.jpg", [(64, 48)], (1, 2, 3, 4)).annotation(0)
     assert (found.height, found.width) == (48, 64)
-    assert found.objects.boxes.tolist() == [[1, 2, 3, 4]] and found.objects.crowd.tolist() == [False]
+    assert found.objects.boxes.tolist() == [[1, 2, 3, 4]] and found.objects.crowd.tolist() == [
+        False
+    ]
 
 
 def test_header_is_read_as_a_person_sees_the_picture(tmp_path):

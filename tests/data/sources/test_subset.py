@@ -6,8 +6,8 @@ import pytest
 from jaxvision.data.annotations import from_rows
 from jaxvision.data.image import decode_image
 from jaxvision.data.sources.files import DetectionFiles
-from jaxvision.data.sources.shapes import Shapes
 from jaxvision.data.sources.labelled import LabelledArrays
+from jaxvision.data.sources.shapes import Shapes
 from jaxvision.data.sources.subset import Subset
 from jaxvision.data.splits import rarest_classes
 
