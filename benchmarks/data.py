@@ -20,7 +20,7 @@ from jaxvision.data.stream import Stream
 
 def parse() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--path", required=True, help="folder of the dataset")
     parser.add_argument("--source", default="voc", help="format of the dataset")
     parser.add_argument("--split", default="trainval")

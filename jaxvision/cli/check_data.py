@@ -1,4 +1,4 @@
-"""`jaxvision check-data`: reads a detection dataset as training would, and reports what is wrong."""
+"""`jaxvision check-data`: reads a detection dataset as training does and reports what is wrong."""
 
 import argparse
 import os

@@ -262,14 +262,14 @@ def clean(
     if strict and report.degenerate.count:
         raise DataError(
             f"{': '.join(report.degenerate.examples[0])}: expected x1 < x2 and y1 < y2 inside the "
-            f"image ({report.degenerate.count:,} such boxes). Correct them, or leave data.strict off "
-            "to drop them."
+            f"image ({report.degenerate.count:,} such boxes). Correct them, or drop them with "
+            "data.strict=False."
         )
     if strict and report.outside.count:
         raise DataError(
             f"{': '.join(report.outside.examples[0])}: the box reaches outside its image "
-            f"({report.outside.count:,} such boxes). Correct them, or leave data.strict off to clip "
-            "them."
+            f"({report.outside.count:,} such boxes). Correct them, or clip them with "
+            "data.strict=False."
         )
 
     box_area = (stored[:, 2] - stored[:, 0]) * (stored[:, 3] - stored[:, 1])

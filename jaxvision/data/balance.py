@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxvision.data.sample import image_objects
 from jaxvision.data.source import Source
 
 CLASS_RULES = ("inverse", "effective")
@@ -37,7 +38,7 @@ def labels(source: Source) -> Labels:
     for index in range(len(source)):
         known = source.known_objects(index)
         if known is None:
-            objects = source.annotation(index).objects
+            objects = source.annotation(index).objects or image_objects([])
             known = objects.classes, objects.crowd
         classes, crowd = known
         each.append(classes[~crowd])

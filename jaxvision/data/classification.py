@@ -45,8 +45,8 @@ def classification_source(
 
     Args:
         source: `digits`, `image_folder`, `cifar10`, `cifar100`, `mnist`, `fashion_mnist`,
-            `packed`, `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`, as
-            `objects:voc`, which labels an image with all the classes of its objects.
+            `packed`, `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`,
+            as `objects:voc`, which labels an image with all the classes of its objects.
         path: Folder of the dataset; None or empty for `digits` and `objects:shapes`.
         split: Name of the split, as the format has it; see the readers.
         classes: The classes to use, in order: those of the training split when reading another one,

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -65,11 +65,11 @@ def pack(
 ) -> Packed:
     """Packs a dataset; the folder is there whole or not at all.
 
-    It grows as `.<name>.<process>.partial` beside its place, which only a killed process leaves.
+    Until then it is `.<name>.<process>.partial` beside it, which only a killed process leaves.
 
     Every image is decoded once, so a damaged one is found now and not in the middle of a training.
-    Images go into the files exactly as they are stored, or as PNG if they are not stored as pictures;
-    so do label maps and targets. Instance masks become run lengths.
+    Encoded images are copied; other images, label maps and targets become PNG, and instance masks
+    run lengths.
 
     Args:
         source: What to pack. The boxes are stored as it gives them, repaired and in pixels.
@@ -189,7 +189,7 @@ class _Columns:
             )
         self._fields = fields
         self._names.append(record.name)
-        self._sizes.append(sample.size[::-1])
+        self._sizes.append((sample.size[1], sample.size[0]))
         if objects is not None:
             self._counts.append(len(objects))
             for name, column in self._objects.items():
@@ -203,9 +203,9 @@ class _Columns:
             self._proposal_counts.append(len(sample.proposals))
             self._proposals += sample.proposals.astype(np.float32).tobytes()
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, Any]:
         """Returns the arrays by name."""
-        arrays = {
+        arrays: dict[str, Any] = {
             "names": np.array(self._names, np.bytes_),
             "sizes": np.array(self._sizes, np.int32),
         }
@@ -283,8 +283,9 @@ def _records(source: Source, max_side: int | None, num_workers: int) -> Iterator
 def _record(source: Source, index: int, max_side: int | None) -> _Record:
     sample = source[index]
     name = source.name(index)
-    shrunk = max_side is not None and max(sample.size) > max_side
-    if shrunk:
+    shrunk = False
+    if max_side is not None and max(sample.size) > max_side:
+        shrunk = True
         sample = _shrunk(sample, max_side, name)
         data = {"image": encode_image(sample.image, ".jpg")}
     else:
@@ -301,6 +302,10 @@ def _record(source: Source, index: int, max_side: int | None) -> _Record:
     return _Record(data, os.fsencode(name), sample, shrunk)
 
 
+def _by_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+
+
 def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
     """Shrinks a sample until its longer side has `max_side` pixels."""
     if sample.target is not None or sample.image.ndim == 4:
@@ -308,7 +313,7 @@ def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
     height, width = sample.size
     ratio = max_side / max(height, width)
     size = max(round(height * ratio), 1), max(round(width * ratio), 1)
-    result = geometry.resize(sample, size, cv2.INTER_AREA)
+    result = geometry.resize(sample, size, _by_area)
     if result.objects is None:
         return result
     # Rounding may put an edge behind the last pixel.

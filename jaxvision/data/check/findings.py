@@ -82,8 +82,8 @@ KINDS: dict[str, Kind] = {
     "wrong-size": Kind(
         _E,
         "Images of another size than their annotation states",
-        "Find out whether the image was resized after it was annotated, then correct the one or the "
-        "other: the boxes are wrong as well if it was.",
+        "If the image was resized after it was annotated, the boxes are wrong as well: annotate it "
+        "again, or restore it. Otherwise correct the stated size.",
     ),
     "swapped-sides": Kind(
         _E,

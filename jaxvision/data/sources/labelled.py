@@ -103,7 +103,9 @@ class LabelledFiles(Labelled):
     def describe(self, max_objects: int | None = None) -> str:
         """Reports the number of images and classes, and what was dropped."""
         del max_objects
-        return "\n".join(filter(None, [describe_labels(self._name, self), self._notes]))
+        return "\n".join(
+            filter(None, [describe_labels(self._name, self.labels, self.classes), self._notes])
+        )
 
 
 class LabelledArrays(Labelled):
@@ -158,7 +160,9 @@ class LabelledArrays(Labelled):
         """Reports the number of images and classes, and their size."""
         del max_objects
         height, width = self._pixels.shape[1:3]
-        return f"{describe_labels(self._name, self)}; {width} x {height} pixels"
+        return (
+            f"{describe_labels(self._name, self.labels, self.classes)}; {width} x {height} pixels"
+        )
 
 
 class Cached(Source):
@@ -233,14 +237,14 @@ class Cached(Source):
         return self._source.repaired()
 
 
-def describe_labels(name: str, source: Source) -> str:
-    """Counts the images of each class of a source, one or two lines.
+def describe_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> str:
+    """Counts the images of each class, in one or two lines.
 
     Args:
         name: What to call the source.
-        source: Counted by its labels alone.
+        labels: Of its images [I] or [I, K].
+        classes: Class names.
     """
-    labels, classes = source.labels, source.classes
     if labels.ndim == 1:
         counts = np.bincount(labels, minlength=len(classes))
         what = "images"
