@@ -97,6 +97,8 @@ class Stream:
             raise ValueError(f"seed must be in [0, 2**32), got {seed}")
         if example is None and schedule is not None:
             raise ValueError("schedule replaces example, so it needs one, got example=None")
+        if not len(plan):
+            raise ValueError("a plan must have at least one batch in an epoch, got none")
         self.steps_per_epoch = len(plan)
         self.plan = plan
         self._example_at = schedule or (lambda step: example)
