@@ -17,7 +17,7 @@ import numpy as np
 from jaxvision.data.allocator import keep_freed_memory
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.faults import FaultLog
-from jaxvision.data.plans.plan import NOTHING, Plan, Rows
+from jaxvision.data.plans.plan import NOTHING, Plan, Planned, Rows
 
 # So many unreadable examples in a row are a broken dataset, not a few broken files.
 _ATTEMPTS = 20
@@ -97,6 +97,8 @@ class Stream:
             raise ValueError(f"seed must be in [0, 2**32), got {seed}")
         if example is None and schedule is not None:
             raise ValueError("schedule replaces example, so it needs one, got example=None")
+        if not len(plan):
+            raise ValueError("a plan must have at least one batch in an epoch, got none")
         self.steps_per_epoch = len(plan)
         self.plan = plan
         self._example_at = schedule or (lambda step: example)
@@ -214,7 +216,7 @@ class Stream:
         planned = self._planned(epoch)[place]
         return planned if isinstance(planned, Rows) else Rows(np.asarray(planned))
 
-    def _plan_epoch(self, epoch: int) -> Sequence[np.ndarray | Rows]:
+    def _plan_epoch(self, epoch: int) -> Planned:
         planned = self.plan(epoch, self._generator(0, epoch))
         if len(planned) != self.steps_per_epoch:
             raise ValueError(

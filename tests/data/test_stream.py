@@ -356,6 +356,15 @@ def test_a_batch_of_a_shape_replaces_faulty_examples_by_its_own():
     assert next(iter(Stream(plan, example, on_fault=drop)))["index"].tolist() == [1, 1]
 
 
+def test_a_plan_without_batches_is_an_error():
+    class Nothing(_Groups):
+        def __len__(self):
+            return 0
+
+    with pytest.raises(ValueError, match="at least one batch in an epoch, got none"):
+        Stream(Nothing([]), _example)
+
+
 def test_epochs_of_different_lengths_are_an_error():
     stream = Stream(_Groups([[[0], [1]], [[0]]]), _example)
     with pytest.raises(ValueError, match="as many batches in every epoch, 2, got 1 in epoch 1"):
