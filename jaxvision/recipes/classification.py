@@ -81,7 +81,7 @@ def defaults() -> ConfigDict:
 
     # Of the shorter side before the centre is cut out, in image sizes: 256 for 224; 0: not resized.
     config.eval.resize = 8 / 7
-    return config.lock()
+    return values.locked(config)
 
 
 def info(config: ConfigDict, train: Source) -> dict[str, Any]:
@@ -135,18 +135,12 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> ImageClassification:
 
 
 def _model(config: ConfigDict, num_classes: int) -> Any:
-    fields = wiring.keywords(config.model)
+    fields = dict(num_classes=num_classes, dtype=compute_dtype(config.dtype))
     if config.variant in vit.VARIANTS:  # its positions are of one image size
-        fields.setdefault("image_size", config.image_size)
+        fields["image_size"] = config.image_size
     if config.remat:
         fields["remat"] = True
-    dtype = compute_dtype(config.dtype)
-    try:
-        return models.classifier(config.variant, num_classes=num_classes, dtype=dtype, **fields)
-    except TypeError as error:  # an unknown keyword
-        raise ValueError(
-            f"{config.variant} does not have all of {', '.join(fields)}: {error}"
-        ) from error
+    return wiring.network(models.classifier, config, **fields)
 
 
 def eval_transform(config: ConfigDict) -> CenterCrop:
