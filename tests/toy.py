@@ -1,4 +1,4 @@
-"""A problem of a few numbers: it shows that the loop knows nothing of images or boxes."""
+"""Problems of a few numbers: they show that the loop knows nothing of images or boxes."""
 
 import dataclasses
 
@@ -8,11 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from clu import metrics
+from flax import linen as nn
 
-from jaxvision.data.pipeline import EvalStream, TrainStream
+from jaxvision.data.plans.in_order import InOrder
+from jaxvision.data.plans.shuffled import Shuffled
+from jaxvision.data.stream import Stream
+from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.tasks.task import Loss
 from jaxvision.train.ema import constant_decay
-from jaxvision.train.experiment import Experiment
+from jaxvision.train.experiment import Best, EvalSet, Experiment
+from jaxvision.train.players import players
 
 TRUE = np.float32([1.0, -2.0, 3.0])
 
@@ -25,6 +30,8 @@ class NegativeError(metrics.Average):
 
 @dataclasses.dataclass(frozen=True)
 class LinearTask:
+    """Learns the scalar product with `TRUE`."""
+
     noise: float = 0.1
 
     def init(self, key, batch):
@@ -38,12 +45,144 @@ class LinearTask:
         value = jnp.square(error).mean()
         return Loss(value, state, {"late": jnp.where(step >= 5, value, 0.0)})
 
-    def predict(self, params, state, batch):
+    def predict(self, params, state, batch, *, key):
         return batch["x"] @ params["kernel"]
 
     def measure(self, predictions, batch):
         error = np.square(predictions - batch["y"])
         return NegativeError.from_model_output(error, mask=batch["mask"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Taught(LinearTask):
+    """Learns what a teacher, a constant, says in place of the label."""
+
+    def loss(self, params, state, batch, *, step, key):
+        batch = {**batch, "y": batch["x"] @ batch["teacher"]["kernel"]}
+        return super().loss(params, state, batch, step=step, key=key)
+
+
+def generator_turn(step):
+    return step % 3 == 2
+
+
+def discriminator_turn(step):
+    return step % 3 != 2
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoPlayers(LinearTask):
+    """One player moves two steps, the other the third; each knows the other's parameters."""
+
+    def init(self, key, batch):
+        one, two = jax.random.split(key)
+        params = {
+            "generator": {"kernel": jax.random.normal(one, (3,))},
+            "discriminator": {"kernel": jax.random.normal(two, (3,))},
+        }
+        return params, {"seen": {"generator": jnp.zeros(()), "discriminator": jnp.zeros(())}}
+
+    def loss(self, params, state, batch, *, step, key):
+        def value(mover, other):
+            kernel = params[mover]["kernel"] + jax.lax.stop_gradient(params[other]["kernel"])
+            seen = {**state["seen"], mover: state["seen"][mover] + 1.0}
+            return jnp.square(batch["x"] @ kernel - batch["y"]).mean(), {"seen": seen}
+
+        found, state = jax.lax.cond(
+            generator_turn(step),
+            lambda: value("generator", "discriminator"),
+            lambda: value("discriminator", "generator"),
+        )
+        return Loss(found, state, {})
+
+    def predict(self, params, state, batch, *, key):
+        return batch["x"] @ (params["generator"]["kernel"] + params["discriminator"]["kernel"])
+
+
+def two_player_optimizer():
+    return players(
+        {
+            "generator": (optax.adam(0.1), generator_turn),
+            "discriminator": (optax.adam(0.05), discriminator_turn),
+        }
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Carried(LinearTask):
+    """Each row goes on where it ended in the batch before, as a language model's."""
+
+    def init(self, key, batch):
+        carry = {"sum": jnp.zeros(batch["x"].shape)}
+        return {"kernel": jax.random.normal(key, (3,))}, {"carry": carry}
+
+    def loss(self, params, state, batch, *, step, key):
+        total = state["carry"]["sum"] + batch["x"]
+        value = jnp.square(total @ params["kernel"] - batch["y"]).mean()
+        return Loss(value, {"carry": {"sum": total}}, {})
+
+    def predict(self, params, state, batch, *, key):
+        assert "carry" not in state  # a row is a whole lane, from zeros
+        return batch["x"] @ params["kernel"]
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphTask(LinearTask):
+    """Labels of N nodes from those of their neighbours: no array has an axis of examples."""
+
+    def init(self, key, batch):
+        return {"kernel": jax.random.normal(key, batch["nodes"].shape[1:])}, {}
+
+    def loss(self, params, state, batch, *, step, key):
+        error = self.predict(params, state, batch, key=key) - batch["labels"]
+        return Loss(jnp.square(error).mean(), {}, {})
+
+    def predict(self, params, state, batch, *, key):
+        return batch["adjacency"] @ (batch["nodes"] @ params["kernel"])
+
+    def measure(self, predictions, batch):
+        return NegativeError.from_model_output(np.square(predictions - batch["labels"]))
+
+
+class Network(nn.Module):
+    """Two parts, each with normalisation."""
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        for name in ("backbone", "head"):
+            x = Part(name=name)(x, train=train)
+        return x.sum(axis=-1)
+
+
+class Part(nn.Module):
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = nn.Dense(4, name="dense")(x)
+        return BatchNorm(name="norm")(x, train=train)
+
+
+@dataclasses.dataclass(frozen=True)
+class NormedTask(LinearTask):
+    """A network with batch statistics."""
+
+    remat: bool = False
+
+    @property
+    def network(self):
+        return nn.remat(Network, static_argnums=())() if self.remat else Network()
+
+    def init(self, key, batch):
+        variables = Network().init(key, batch["x"], train=True)
+        return variables["params"], {"batch_stats": variables["batch_stats"]}
+
+    def loss(self, params, state, batch, *, step, key):
+        output, state = Network().apply(
+            {"params": params, **state}, batch["x"], train=True, mutable=["batch_stats"]
+        )
+        return Loss(jnp.square(output - batch["y"]).mean(), state, {})
+
+    def predict(self, params, state, batch, *, key):
+        return Network().apply({"params": params, **state}, batch["x"], train=False)
 
 
 def sample(index, rng=None):
@@ -55,12 +194,38 @@ def sample(index, rng=None):
     return {"x": x, "y": y, "index": np.int32(index)}
 
 
+def eval_sample(index, rng):
+    return sample(index)
+
+
+def graph(index, rng):
+    """A graph of 5 nodes, an odd number for the devices."""
+    rng = np.random.default_rng(0)
+    adjacency = (rng.random((5, 5)) < 0.5).astype(np.float32)
+    nodes = rng.normal(size=(5, 3)).astype(np.float32)
+    return {"nodes": nodes, "adjacency": adjacency, "labels": adjacency @ (nodes @ TRUE)}
+
+
+def graph_stream(plan):
+    axes = {"nodes": None, "adjacency": None, "labels": None}
+    return Stream(plan, graph, lambda examples, rows: dict(examples[0]), axes=axes)
+
+
+def train_stream(batch_size=8, num_workers=0, **changes):
+    fields = dict(seed=1, num_workers=num_workers, name=lambda i: f"number {i}")
+    return Stream(Shuffled(40, batch_size), sample, **(fields | changes))
+
+
+def eval_stream(length=11, batch_size=8):
+    return Stream(InOrder(length, batch_size), eval_sample)
+
+
 def experiment(*, total_steps=20, batch_size=8, num_workers=0, task=None, **changes):
     schedule = optax.cosine_decay_schedule(0.1, 20)
     fields = dict(
         task=task or LinearTask(),
-        train_data=TrainStream(sample, 40, batch_size=batch_size, seed=1, num_workers=num_workers),
-        eval_data=EvalStream(sample, 11, batch_size=batch_size, num_workers=0),
+        train_data=train_stream(batch_size, num_workers),
+        eval_data={"val": EvalSet(eval_stream(batch_size=batch_size))},
         optimizer=optax.sgd(schedule, momentum=0.5),
         learning_rate=schedule,
         total_steps=total_steps,
@@ -69,7 +234,6 @@ def experiment(*, total_steps=20, batch_size=8, num_workers=0, task=None, **chan
         log_every=1,
         eval_every=10,
         save_every=4,
-        best="score",
-        image_name=lambda i: f"number {i}",
+        best=Best("val/score"),
     )
     return Experiment(**(fields | changes))

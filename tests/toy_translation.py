@@ -11,8 +11,9 @@ import optax
 import pytest
 
 from jaxvision import models
-from jaxvision.data.text.stream import TranslationTrainStream
+from jaxvision.data.text.parallel import ParallelText
 from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.data.translation import train_stream
 from jaxvision.models.sequence.transformer import VARIANTS
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.checkpoint import Checkpoints
@@ -31,7 +32,7 @@ CONFIG = {
     "pre_norm": False,
     "dropout": 0.0,
     "attention_dropout": 0.0,
-    "relu_dropout": 0.0,
+    "activation_dropout": 0.0,
     "label_smoothing": 0.1,
     "beam_size": 3,
     "alpha": 0.6,
@@ -55,10 +56,9 @@ def trained() -> tuple[Translation, dict]:
     """Returns the task and what it has learned."""
     tokenizer = SubwordTokenizer.train(ENGLISH + GERMAN, 320)
     model = models.transformer("tiny", vocabulary_size=tokenizer.vocabulary_size, **TOY)
-    task = Translation(model, tokenizer, references=GERMAN, beam_size=3, extra_length=6)
-    sides = tokenizer.encode(ENGLISH), tokenizer.encode(GERMAN)
-    stream = TranslationTrainStream(*sides, batch_tokens=256, buckets=1, seed=0, num_workers=0)
-    batch = next(stream.batches(0))
+    task = Translation(model, tokenizer, beam_size=3, extra_length=6)
+    text = ParallelText(ENGLISH, GERMAN, str)
+    batch = next(train_stream(text, tokenizer, batch_tokens=256, buckets=1).batches(0))
     params, _ = jax.jit(task.init)(jax.random.key(0), batch)
     optimizer = optax.adam(3e-3)
     state = TrainState(jnp.zeros((), jnp.int32), params, {}, optimizer.init(params), None)

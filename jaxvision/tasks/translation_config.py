@@ -1,6 +1,6 @@
 """From the numbers of a config to the task: for the config itself, and for a work directory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,7 +15,6 @@ def translation_from_config(
     tokenizer: SubwordTokenizer,
     *,
     dtype: jnp.dtype,
-    references: Sequence[str] = (),
 ) -> Translation:
     """Builds what the fields of `configs/transformer_multi30k.py` describe.
 
@@ -23,7 +22,6 @@ def translation_from_config(
         config: The fields, by name.
         tokenizer: Says how large the vocabulary is.
         dtype: Of the computation.
-        references: Translations of the evaluation data.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -37,13 +35,12 @@ def translation_from_config(
         pre_norm=config["pre_norm"],
         dropout_rate=config["dropout"],
         attention_dropout_rate=config["attention_dropout"],
-        relu_dropout_rate=config["relu_dropout"],
+        activation_dropout_rate=config["activation_dropout"],
         dtype=dtype,
     )
     return Translation(
         model=model,
         tokenizer=tokenizer,
-        references=references,
         label_smoothing=config["label_smoothing"],
         beam_size=config["beam_size"],
         alpha=config["alpha"],
