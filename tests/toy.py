@@ -144,45 +144,60 @@ class GraphTask(LinearTask):
         return NegativeError.from_model_output(np.square(predictions - batch["labels"]))
 
 
-class Network(nn.Module):
-    """Two parts, each with normalisation."""
-
-    @nn.compact
-    def __call__(self, x, *, train):
-        for name in ("backbone", "head"):
-            x = Part(name=name)(x, train=train)
-        return x.sum(axis=-1)
-
-
 class Part(nn.Module):
+    """A layer with normalisation."""
+
+    @nn.compact
+    def __call__(self, x, train):
+        return BatchNorm(name="norm")(nn.Dense(4, name="dense")(x), train=train)
+
+
+class Network(nn.Module):
+    """Two parts; their activations are computed anew for the gradient if `remat`."""
+
+    remat: bool = False
+
     @nn.compact
     def __call__(self, x, *, train):
-        x = nn.Dense(4, name="dense")(x)
-        return BatchNorm(name="norm")(x, train=train)
+        part = nn.remat(Part, static_argnums=(2,)) if self.remat else Part
+        for name in ("backbone", "head"):
+            x = part(name=name)(x, train)
+        return x.sum(axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
 class NormedTask(LinearTask):
-    """A network with batch statistics."""
+    """A network with batch statistics, as a part of the parameters if `prefix`."""
 
-    remat: bool = False
+    network: Network = Network()
+    prefix: str = ""
 
-    @property
-    def network(self):
-        return nn.remat(Network, static_argnums=())() if self.remat else Network()
+    def _wrap(self, tree):
+        return {self.prefix: tree} if self.prefix else tree
+
+    def _unwrap(self, tree):
+        return tree[self.prefix] if self.prefix else tree
 
     def init(self, key, batch):
-        variables = Network().init(key, batch["x"], train=True)
-        return variables["params"], {"batch_stats": variables["batch_stats"]}
+        variables = self.network.init(key, batch["x"], train=True)
+        stats = self._wrap(variables["batch_stats"])
+        return self._wrap(variables["params"]), {"batch_stats": stats}
 
     def loss(self, params, state, batch, *, step, key):
-        output, state = Network().apply(
-            {"params": params, **state}, batch["x"], train=True, mutable=["batch_stats"]
-        )
+        variables = {
+            "params": self._unwrap(params),
+            "batch_stats": self._unwrap(state["batch_stats"]),
+        }
+        output, new = self.network.apply(variables, batch["x"], train=True, mutable=["batch_stats"])
+        state = {"batch_stats": self._wrap(new["batch_stats"])}
         return Loss(jnp.square(output - batch["y"]).mean(), state, {})
 
     def predict(self, params, state, batch, *, key):
-        return Network().apply({"params": params, **state}, batch["x"], train=False)
+        variables = {
+            "params": self._unwrap(params),
+            "batch_stats": self._unwrap(state["batch_stats"]),
+        }
+        return self.network.apply(variables, batch["x"], train=False)
 
 
 def sample(index, rng=None):
