@@ -29,6 +29,6 @@ def get_config(arg: str = "") -> ConfigDict:
     if source == "coco":
         config.data.update(train="train2017", val="val2017")
     if source == "shapes":
-        config.update(image_size=128, epochs=10, backbone="resnet18")
+        config.update(variant="retinanet_tiny", image_size=128, epochs=10)
         config.data.update(train_images=1600, val_images=200)
     return config

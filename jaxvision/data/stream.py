@@ -7,7 +7,7 @@ and caches. A worker makes whole batches, so the order in which workers finish c
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -17,7 +17,7 @@ import numpy as np
 from jaxvision.data.allocator import keep_freed_memory
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.faults import FaultLog
-from jaxvision.data.plans.plan import NOTHING, Plan, Rows
+from jaxvision.data.plans.plan import NOTHING, Plan, Planned, Rows
 
 # So many unreadable examples in a row are a broken dataset, not a few broken files.
 _ATTEMPTS = 20
@@ -46,6 +46,7 @@ class Stream:
     not on the step that a run was resumed from.
 
     Attributes:
+        plan: Decides which examples are in which batch.
         steps_per_epoch: Batches in an epoch.
     """
 
@@ -96,8 +97,10 @@ class Stream:
             raise ValueError(f"seed must be in [0, 2**32), got {seed}")
         if example is None and schedule is not None:
             raise ValueError("schedule replaces example, so it needs one, got example=None")
+        if not len(plan):
+            raise ValueError("a plan must have at least one batch in an epoch, got none")
         self.steps_per_epoch = len(plan)
-        self._plan = plan
+        self.plan = plan
         self._example_at = schedule or (lambda step: example)
         self._collate = collate
         self._seed = seed
@@ -116,11 +119,11 @@ class Stream:
         """Returns the number of batches in an epoch."""
         return self.steps_per_epoch
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         """Yields the batches of epoch 0, as `batches` does."""
         return self._read(0, len(self))
 
-    def batches(self, start_step: int = 0) -> Iterator[Batch]:
+    def batches(self, start_step: int = 0) -> Generator[Batch, None, None]:
         """Yields the batches from a step on, without end.
 
         Args:
@@ -161,7 +164,7 @@ class Stream:
         """Lists the examples that were skipped since the last call; empty if there were none."""
         return self._skipped.report()
 
-    def _read(self, start: int, stop: int) -> Iterator[Batch]:
+    def _read(self, start: int, stop: int) -> Generator[Batch, None, None]:
         """Yields batches in order, read by the workers or, with none, in the calling thread."""
         # OpenCV has its own thread pool, in which each call would spread over all cores; with one
         # call in each worker they would only wait for each other. The setting is of the process,
@@ -194,7 +197,7 @@ class Stream:
                 for i, index in enumerate(rows.index.ravel().tolist())
             ]
             present = np.array([each is not None for each in examples]).reshape(rows.index.shape)
-            if self._plan.masked and not present.all():
+            if self.plan.masked and not present.all():
                 blank = self._zeros(example, examples)
                 examples = [blank if each is None else each for each in examples]
             if rows.index.ndim == 2:
@@ -204,7 +207,7 @@ class Stream:
                     for start in range(0, len(flat), width)
                 ]
         batch = self._collate(examples, rows)
-        if self._plan.masked:
+        if self.plan.masked:
             batch["mask"] = present.reshape(len(present), -1).any(axis=1)
         return batch
 
@@ -213,8 +216,8 @@ class Stream:
         planned = self._planned(epoch)[place]
         return planned if isinstance(planned, Rows) else Rows(np.asarray(planned))
 
-    def _plan_epoch(self, epoch: int) -> Sequence[np.ndarray | Rows]:
-        planned = self._plan(epoch, self._generator(0, epoch))
+    def _plan_epoch(self, epoch: int) -> Planned:
+        planned = self.plan(epoch, self._generator(0, epoch))
         if len(planned) != self.steps_per_epoch:
             raise ValueError(
                 f"a plan must give as many batches in every epoch, {self.steps_per_epoch}, got "
@@ -237,7 +240,7 @@ class Stream:
             except DataError as fault:
                 self._on_fault(fault)
                 self._skipped(fault)
-                if self._plan.masked:
+                if self.plan.masked:
                     return None
                 last = fault
         raise DataError(f"{_ATTEMPTS} examples in a row cannot be read. The last: {last}")

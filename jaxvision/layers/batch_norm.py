@@ -1,13 +1,14 @@
-"""Batch normalisation with PyTorch's running statistics.
+"""Batch normalisation with PyTorch's running statistics, and frozen.
 
 Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167. `flax.linen.BatchNorm` stores the biased
-variance of the batch, PyTorch the unbiased one; on the small maps of a detector's last stage the
-difference is percents, so runs that start from one set of statistics drift apart.
+variance of the batch, PyTorch the unbiased one; on the small maps of a detector's last stage they
+differ by several percent, so runs that start from the same statistics drift apart.
 """
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.nn.initializers import Initializer
 
 
 class BatchNorm(nn.Module):
@@ -16,13 +17,13 @@ class BatchNorm(nn.Module):
     Attributes:
         momentum: Share of the old running statistics that a step keeps, 1 - PyTorch's momentum.
         epsilon: Added to the variance.
-        scale_init: Initialiser of the scale, zeros where a residual branch shall start silent.
+        scale_init: Initialiser of the scale, zeros where a residual branch starts at zero.
         dtype: Of the output; statistics and parameters are always float32.
     """
 
     momentum: float = 0.9
     epsilon: float = 1e-5
-    scale_init: jax.nn.initializers.Initializer = nn.initializers.ones
+    scale_init: Initializer = nn.initializers.ones
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -50,8 +51,48 @@ class BatchNorm(nn.Module):
                 running_var.value = keep * running_var.value + (1 - keep) * unbiased
         else:
             mean, var = running_mean.value, running_var.value
+        return _affine(x, mean, scale * jax.lax.rsqrt(var + self.epsilon), bias, self.dtype)
 
-        shape = (1,) * (x.ndim - 1) + channels
-        factor = (scale * jax.lax.rsqrt(var + self.epsilon)).reshape(shape)
-        y = (x - mean.reshape(shape)) * factor + bias.reshape(shape)
-        return y.astype(self.dtype)
+
+class FrozenBatchNorm(nn.Module):
+    """Normalises by stored statistics in training, too, with a fixed scale and bias.
+
+    For fine-tuning with batches that are too small for statistics, as detectors do. All four arrays
+    are in the collection `batch_stats`, where neither gradients nor weight decay reach them, under
+    the names that `BatchNorm` gives them, so that weights of either fill the other.
+
+    Attributes:
+        epsilon: Added to the variance; 0 in torchvision's released detectors, else 1e-5.
+        scale_init: Initialiser of the scale.
+        dtype: Of the output; the stored arrays are always float32.
+    """
+
+    epsilon: float = 1e-5
+    scale_init: Initializer = nn.initializers.ones
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, ..., C] to [B, ..., C], in training as in evaluation."""
+        channels = (x.shape[-1],)
+
+        def stored(name: str, initial: Initializer) -> jax.Array:
+            def init() -> jax.Array:
+                return initial(self.make_rng("params"), channels, jnp.float32)
+
+            return self.variable("batch_stats", name, init).value
+
+        scale = stored("scale", self.scale_init)
+        bias = stored("bias", nn.initializers.zeros)
+        mean = stored("mean", nn.initializers.zeros)
+        var = stored("var", nn.initializers.ones)
+        factor = scale * jax.lax.rsqrt(var + self.epsilon)
+        return _affine(x.astype(jnp.float32), mean, factor, bias, self.dtype)
+
+
+def _affine(
+    x: jax.Array, mean: jax.Array, factor: jax.Array, bias: jax.Array, dtype: jnp.dtype
+) -> jax.Array:
+    shape = (1,) * (x.ndim - 1) + mean.shape
+    y = (x - mean.reshape(shape)) * factor.reshape(shape) + bias.reshape(shape)
+    return y.astype(dtype)

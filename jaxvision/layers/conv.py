@@ -10,6 +10,9 @@ from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.depthwise import DepthwiseConv
 
 Activation = Callable[[jax.Array], jax.Array]
+# Called with (dtype=..., name=...), and with scale_init=... where a branch starts at zero; gives a
+# module that is called with (x, train=...): BatchNorm, FrozenBatchNorm, GroupNorm, InstanceNorm.
+Norm = Callable[..., nn.Module]
 
 
 class ConvNormAct(nn.Module):
@@ -24,7 +27,8 @@ class ConvNormAct(nn.Module):
         norm: Factory of the normalisation.
         kernel_init: Initialiser of the kernel.
         dtype: Of the computation; parameters are float32.
-        padding: Pixels on each side, or None for half of the filter, k // 2.
+        padding: Pixels on each side, or None for half of the dilated filter, dilation * (k // 2).
+        dilation: Distance of the filter's taps in pixels.
     """
 
     features: int
@@ -32,10 +36,11 @@ class ConvNormAct(nn.Module):
     stride: int = 1
     groups: int = 1
     act: Activation | None = nn.relu
-    norm: Callable[..., nn.Module] = BatchNorm
+    norm: Norm = BatchNorm
     kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
     dtype: jnp.dtype = jnp.float32
     padding: int | None = None
+    dilation: int = 1
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -43,12 +48,13 @@ class ConvNormAct(nn.Module):
         size = self.kernel_size
         kernel = (size, size) if isinstance(size, int) else size
         # SAME would pad a stride of 2 on the far side only.
-        pads = [k // 2 if self.padding is None else self.padding for k in kernel]
+        pads = [self.dilation * (k // 2) if self.padding is None else self.padding for k in kernel]
         x = nn.Conv(
             self.features,
             kernel,
             strides=(self.stride, self.stride),
             padding=[(pad, pad) for pad in pads],
+            kernel_dilation=(self.dilation, self.dilation),
             feature_group_count=self.groups,
             use_bias=False,
             kernel_init=self.kernel_init,
@@ -69,7 +75,7 @@ class DepthwiseSeparable(nn.Module):
     kernel_size: int = 3
     stride: int = 1
     act: Activation | None = nn.relu
-    norm: Callable[..., nn.Module] = BatchNorm
+    norm: Norm = BatchNorm
     kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
     dtype: jnp.dtype = jnp.float32
 

@@ -47,7 +47,7 @@ def reference_name(name: str, path: str) -> str:
     # torchvision numbers every module of its `features`: convolution, normalisation, ReLU; pool.
     stage, kind, number = int(match[1]), match[2], int(match[3])
     row = VARIANTS[name]
-    step = 3 if row.get("batch_norm") else 2
+    step = 3 if row.get("norm") else 2
     before = sum(step * depth + 1 for depth in row["depths"][: stage - 1])
     return f"features.{before + step * (number - 1) + (kind == 'norm')}.{leaf}"
 

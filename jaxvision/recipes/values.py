@@ -66,6 +66,7 @@ def common() -> ConfigDict:
     config.optimizer.b2 = 0.999
     config.optimizer.decay = 0.0  # of the mean square of rmsprop and adadelta; 0: 0.9
     config.optimizer.epsilon = 0.0  # 0: the optimizer's usual one
+    config.optimizer.initial_accumulator = 0.0  # of adagrad
     config.optimizer.weight_decay = 0.0
     config.optimizer.l1 = 0.0
     config.optimizer.clip_norm = 0.0  # longest gradient over all parameters; 0: any
@@ -99,6 +100,13 @@ def common() -> ConfigDict:
     config.eval = ConfigDict()
     config.eval.batch_size = 0  # 0: that of training
     config.eval.epochs = 1.0  # epochs between evaluations, where eval_every is 0
+    return config
+
+
+def locked(config: ConfigDict) -> ConfigDict:
+    """Locks all values of a recipe but the fields of the network, which differ between variants."""
+    config.lock()
+    config.model.unlock()
     return config
 
 

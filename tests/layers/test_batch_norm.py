@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.batch_norm import BatchNorm, FrozenBatchNorm
 
 
 def test_running_statistics_take_the_unbiased_variance():
@@ -52,3 +52,24 @@ def test_statistics_stay_float32_when_it_computes_in_bfloat16():
     y, updated = norm.apply(variables, x, train=True, mutable=["batch_stats"])
     assert y.dtype == jnp.bfloat16
     assert {v.dtype for v in jax.tree.leaves((variables, updated))} == {jnp.dtype("float32")}
+
+
+def test_frozen_norm_uses_its_statistics_in_training_and_keeps_them():
+    x = jax.random.normal(jax.random.key(0), (2, 3, 2, 2)) * 3 + 1
+    scale, bias = np.float32([2, 1]), np.float32([0, 1])
+    mean, var = np.float32([1, 5]), np.float32([4, 0.25])
+    variables = {"batch_stats": dict(scale=scale, bias=bias, mean=mean, var=var)}
+    for epsilon in (0.0, 1.0):
+        norm = FrozenBatchNorm(epsilon=epsilon)
+        y, updated = norm.apply(variables, x, train=True, mutable=["batch_stats"])
+        expected = (np.asarray(x) - mean) / np.sqrt(var + epsilon) * scale + bias
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+        jax.tree.map(np.testing.assert_array_equal, updated, variables)
+
+
+def test_frozen_norm_starts_as_the_identity_without_parameters():
+    x = jnp.ones((1, 2, 2, 3))
+    y, variables = FrozenBatchNorm(epsilon=0.0).init_with_output(jax.random.key(0), x, train=True)
+    np.testing.assert_array_equal(y, x)
+    assert variables.keys() == {"batch_stats"}
+    assert variables["batch_stats"].keys() == {"scale", "bias", "mean", "var"}

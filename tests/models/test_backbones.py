@@ -273,7 +273,7 @@ def fill_randomly(shapes):
 
 
 def test_dropped_branches_leave_the_shortcut():
-    block = ResidualBlock(features=6, width=0, stride=2, bottleneck=False, drop_rate=0.999999)
+    block = ResidualBlock(features=6, width=0, stride=2, bottleneck=False, drop_path=0.999999)
     x = np.random.default_rng(1).standard_normal((2, 5, 6, 4)).astype(np.float32)
     variables = jax.eval_shape(lambda: block.init(jax.random.key(0), x, train=False))
     variables = fill_randomly(variables)

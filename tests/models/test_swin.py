@@ -189,7 +189,7 @@ def features_of(model, train, variables, x):
 
 def test_branches_are_dropped_in_training_alone():
     x = np.random.default_rng(1).standard_normal((2, 24, 16, 3), np.float32)
-    model, plain = (Swin(**TINY, stochastic_depth=rate) for rate in (0.999999, 0.0))
+    model, plain = (Swin(**TINY, drop_path=rate) for rate in (0.999999, 0.0))
     variables = image_variables(model)
     evaluated = features_of(model, False, variables, x)
     expected = features_of(plain, False, variables, x)

@@ -158,7 +158,7 @@ def runner(variables):
 
 
 def test_branches_are_dropped_in_training_alone_and_never_the_first_blocks():
-    model, plain = (ViT(**TINY | dict(stochastic_depth=rate)) for rate in (0.999999, 0.0))
+    model, plain = (ViT(**TINY | dict(drop_path=rate)) for rate in (0.999999, 0.0))
     first = ViT(**TINY | dict(depth=1))
     variables = variables_of(model)
     run = runner(variables)

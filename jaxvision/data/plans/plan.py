@@ -21,6 +21,10 @@ class Rows(NamedTuple):
     shape: tuple[int, ...] | None = None
 
 
+# Batches of an epoch; an array [batches, B] is one of them.
+Planned = Sequence[np.ndarray | Rows] | np.ndarray
+
+
 class Plan(Protocol):
     """Decides which examples are in which batch: a function of the epoch and its randomness.
 
@@ -36,7 +40,7 @@ class Plan(Protocol):
         """Returns the number of batches of every epoch."""
         ...
 
-    def __call__(self, epoch: int, rng: np.random.Generator) -> Sequence[np.ndarray | Rows]:
+    def __call__(self, epoch: int, rng: np.random.Generator) -> Planned:
         """Plans an epoch.
 
         Args:

@@ -67,7 +67,6 @@ class Shuffled:
             places = (order + rng.random(self._length)) / self._length
             order = np.searchsorted(self._shares, places, side="right")
         distinct = -(-self._batch_size // self._repeats)
-        # A longer batch of repeats needs no more examples than the epoch has: distinct <= B.
         order = order[: len(self) * distinct].reshape(len(self), distinct)
         # Copies of an example are far from each other: mixup mixes neighbours.
         return np.tile(order, self._repeats)[:, : self._batch_size]

@@ -19,7 +19,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxvision.layers.conv import Activation, ConvNormAct
+from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.conv import Activation, ConvNormAct, Norm
 from jaxvision.layers.csp import Bottleneck, ConvFactory
 from jaxvision.layers.initializers import he_normal_fan_out
 from jaxvision.models.backbones.darknet import DarknetBlock
@@ -69,11 +70,13 @@ class CSPDarknet53(nn.Module):
     Attributes:
         depths: Residual blocks of the stages.
         act: Activation after every convolution.
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
     depths: tuple[int, ...] = (1, 2, 8, 8, 4)
     act: Activation = leaky_relu
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -85,6 +88,7 @@ class CSPDarknet53(nn.Module):
         conv = functools.partial(
             ConvNormAct,
             act=self.act,
+            norm=self.norm,
             kernel_init=he_normal_fan_out(),
             dtype=self.dtype,
         )

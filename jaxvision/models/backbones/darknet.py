@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxvision.layers.conv import ConvNormAct
+from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.spatial_pyramid_pooling import SpatialPyramidPooling
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
@@ -85,6 +86,7 @@ def darknet(
     variant: str,
     *,
     negative_slope: float = 0.1,
+    norm: Norm = BatchNorm,
     dtype: jnp.dtype = jnp.float32,
     **overrides: Any,
 ) -> Darknet:
@@ -93,6 +95,7 @@ def darknet(
     Args:
         variant: A name of `VARIANTS`.
         negative_slope: Of the leaky ReLU after every convolution.
+        norm: Factory of the normalisation.
         dtype: Of the computation.
         **overrides: Fields of `Darknet`.
 
@@ -104,6 +107,7 @@ def darknet(
     conv = functools.partial(
         ConvNormAct,
         act=functools.partial(nn.leaky_relu, negative_slope=negative_slope),
+        norm=norm,
         kernel_init=nn.initializers.variance_scaling(2.0, "fan_in", "normal"),
         dtype=dtype,
     )

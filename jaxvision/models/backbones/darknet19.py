@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxvision.layers.conv import ConvNormAct
+from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
@@ -26,10 +27,12 @@ class Darknet19(nn.Module):
 
     Attributes:
         depths: Convolutions of the stages at strides 2, 4, 8, 16 and 32, odd.
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
     depths: tuple[int, ...] = (1, 3, 3, 5, 5)
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -41,6 +44,7 @@ class Darknet19(nn.Module):
         conv = functools.partial(
             ConvNormAct,
             act=functools.partial(nn.leaky_relu, negative_slope=0.1),
+            norm=self.norm,
             kernel_init=he_normal,
             dtype=self.dtype,
         )

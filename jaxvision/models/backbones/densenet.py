@@ -8,6 +8,7 @@ Departs from the paper:
     The CIFAR network takes images of any size; its blocks are at strides 1, 2 and 4.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
-from jaxvision.layers.conv import ConvNormAct
+from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.initializers import torch_uniform
 from jaxvision.layers.pooling import avg_pool, max_pool
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
@@ -30,17 +31,19 @@ class NormActConv(nn.Module):
     Attributes:
         features: Output channels.
         kernel_size: Side of the filter, odd.
+        norm: Factory of the normalisation.
         dtype: Of the computation.
     """
 
     features: int
     kernel_size: int
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, H, W, features]."""
-        x = nn.relu(BatchNorm(dtype=self.dtype, name="norm")(x, train=train))
+        x = nn.relu(self.norm(dtype=self.dtype, name="norm")(x, train=train))
         return nn.Conv(
             self.features,
             (self.kernel_size, self.kernel_size),
@@ -58,18 +61,21 @@ class DenseLayer(nn.Module):
     Attributes:
         growth: Channels that the layer adds, k.
         dropout: Share of the added features that training drops.
+        norm: Factory of the normalisation.
         dtype: Of the computation.
     """
 
     growth: int
     dropout: float = 0.0
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, H, W, C + growth]."""
-        y = NormActConv(4 * self.growth, 1, self.dtype, name="reduce")(x, train=train)
-        y = NormActConv(self.growth, 3, self.dtype, name="spatial")(y, train=train)
+        conv = functools.partial(NormActConv, norm=self.norm, dtype=self.dtype)
+        y = conv(4 * self.growth, 1, name="reduce")(x, train=train)
+        y = conv(self.growth, 3, name="spatial")(y, train=train)
         y = nn.Dropout(self.dropout, deterministic=not train)(y)
         return jnp.concatenate([x, y], axis=-1)
 
@@ -85,6 +91,7 @@ class DenseNet(nn.Module):
             first block's norm follows directly.
         dropout: Share of each layer's features that training drops: 0.2 on CIFAR and SVHN without
             augmentation.
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
@@ -93,6 +100,7 @@ class DenseNet(nn.Module):
     stem_features: int = 64
     stem_stride: int = 4
     dropout: float = 0.0
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -117,7 +125,13 @@ class DenseNet(nn.Module):
         outputs = {}
         if self.stem_stride == 4:
             stem = ConvNormAct(
-                self.stem_features, 7, 2, kernel_init=he_normal, dtype=self.dtype, name="stem"
+                self.stem_features,
+                7,
+                2,
+                norm=self.norm,
+                kernel_init=he_normal,
+                dtype=self.dtype,
+                name="stem",
             )
             outputs[2] = stem(x, train=train)
             x = max_pool(outputs[2], window=3, stride=2, padding=1)
@@ -135,17 +149,22 @@ class DenseNet(nn.Module):
         stride = self.stem_stride
         for block, depth in enumerate(self.depths, start=1):
             if block > 1:
-                halve = NormActConv(x.shape[-1] // 2, 1, self.dtype, name=f"transition{block - 1}")
+                name = f"transition{block - 1}"
+                halve = NormActConv(x.shape[-1] // 2, 1, self.norm, self.dtype, name=name)
                 x = halve(x, train=train)
                 x = avg_pool(x, window=2, stride=2)
                 stride *= 2
             for i in range(depth):
                 layer = DenseLayer(
-                    self.growth, self.dropout, self.dtype, name=f"block{block}_layer{i + 1}"
+                    self.growth,
+                    self.dropout,
+                    self.norm,
+                    self.dtype,
+                    name=f"block{block}_layer{i + 1}",
                 )
                 x = layer(x, train=train)
             outputs[stride] = x
-        outputs[stride] = nn.relu(BatchNorm(dtype=self.dtype, name="norm")(x, train=train))
+        outputs[stride] = nn.relu(self.norm(dtype=self.dtype, name="norm")(x, train=train))
         return outputs
 
 

@@ -21,13 +21,14 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
-from jaxvision.layers.conv import ConvNormAct
+from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.initializers import uniform_bias
 from jaxvision.layers.local_response_norm import local_response_norm
 from jaxvision.layers.pooling import adaptive_avg_pool, avg_pool, max_pool
 from jaxvision.models.classifier_output import ClassifierOutput
 
+batch_norm = functools.partial(BatchNorm, epsilon=1e-3)
 caffe_xavier = nn.initializers.variance_scaling(1.0, "fan_in", "uniform")
 
 # Channels of table 1: 1 x 1, 3 x 3 reduce, 3 x 3, 5 x 5 reduce, 5 x 5, pool projection.
@@ -75,12 +76,12 @@ class ConvAct(nn.Module):
         return nn.relu(conv(x))
 
 
-def _conv(original: bool, dtype: jnp.dtype) -> ConvFactory:
-    if original:
+def _conv(norm: Norm | None, dtype: jnp.dtype) -> ConvFactory:
+    if norm is None:
         return functools.partial(ConvAct, dtype=dtype)
     return functools.partial(
         ConvNormAct,
-        norm=functools.partial(BatchNorm, epsilon=1e-3),
+        norm=norm,
         kernel_init=nn.initializers.normal(0.01),
         dtype=dtype,
     )
@@ -119,10 +120,13 @@ class GoogLeNet(nn.Module):
 
     Attributes:
         original: Whether it is the paper's network instead of torchvision's.
+        norm: Factory of the normalisation, None in the paper's network, whose convolutions have
+            biases instead.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
     original: bool = False
+    norm: Norm | None = batch_norm
     dtype: jnp.dtype = jnp.float32
 
     def __call__(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
@@ -133,7 +137,7 @@ class GoogLeNet(nn.Module):
 
         Raises:
             ValueError: If an image is so small that a map is left without pixels: H or W less than
-                15, 31 in the original.
+                15, 31 in the original. If the original has a norm, or the other none.
         """
         return self.with_taps(images, train=train)[0]
 
@@ -146,10 +150,15 @@ class GoogLeNet(nn.Module):
         Returns:
             {stride: features} and the outputs of modules 4a and 4d, both at stride 16.
         """
+        if self.original != (self.norm is None):
+            raise ValueError(
+                "norm must be None if and only if the network is the original, "
+                f"got original={self.original} and norm={self.norm}"
+            )
         smallest = 31 if self.original else 15
         if min(images.shape[1:3]) < smallest:
             raise ValueError(f"images must be at least {smallest} pixels, got {images.shape[1:3]}")
-        conv = _conv(self.original, self.dtype)
+        conv = _conv(self.norm, self.dtype)
         pool = functools.partial(max_pool, window=3, stride=2, ceil_mode=True)
         # Caffe takes the mean of the squares where the function takes their sum.
         norm = functools.partial(local_response_norm, size=5, alpha=1e-4 / 5, beta=0.75, k=1.0)
@@ -188,11 +197,13 @@ class GoogLeNetAuxiliaryHead(nn.Module):
     Attributes:
         num_classes: K.
         original: Whether it belongs to the paper's network.
+        norm: Factory of the normalisation, None in the paper's network.
         dtype: Of the computation; logits are float32.
     """
 
     num_classes: int
     original: bool = False
+    norm: Norm | None = batch_norm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -211,7 +222,7 @@ class GoogLeNetAuxiliaryHead(nn.Module):
             )
         else:
             x = avg_pool(x, window=5, stride=3)
-        x = _conv(self.original, self.dtype)(128, 1, name="conv")(x, train=train)
+        x = _conv(self.norm, self.dtype)(128, 1, name="conv")(x, train=train)
         x = x.reshape(len(x), -1)
         hidden = _dense(1024, self.original, x.shape[-1], bias=0.2, dtype=self.dtype, name="hidden")
         x = nn.relu(hidden(x))
@@ -260,15 +271,15 @@ class GoogLeNetClassifier(nn.Module):
         Returns:
             The logits, in training with auxiliary heads a `ClassifierOutput`.
         """
-        original, dtype = self.backbone.original, self.backbone.dtype
+        original, norm, dtype = self.backbone.original, self.backbone.norm, self.backbone.dtype
         features, taps = self.backbone.with_taps(images, train=train)
         auxiliary = ()
         # They have their variables from `init`, whether that trains or not.
         if self.auxiliary and (train or self.is_initializing()):
             auxiliary = tuple(
-                GoogLeNetAuxiliaryHead(self.num_classes, original, dtype, name=f"auxiliary{i}")(
-                    tap, train=train
-                )
+                GoogLeNetAuxiliaryHead(
+                    self.num_classes, original, norm, dtype, name=f"auxiliary{i}"
+                )(tap, train=train)
                 for i, tap in enumerate(taps, start=1)
             )
         x = features[32].astype(jnp.float32).mean((1, 2))
@@ -279,7 +290,7 @@ class GoogLeNetClassifier(nn.Module):
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "googlenet": dict(),
-    "googlenet_original": dict(original=True),
+    "googlenet_original": dict(original=True, norm=None),
 }
 
 

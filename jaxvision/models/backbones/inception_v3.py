@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
-from jaxvision.layers.conv import ConvNormAct
+from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.initializers import uniform_bias
 from jaxvision.layers.pooling import avg_pool, max_pool
@@ -160,11 +160,14 @@ _BLOCKS = (
 _STRIDES = {"mixed5d": 8, "mixed6e": 16, "mixed7c": 32}
 
 
-def _conv(stddev: float, dtype: jnp.dtype) -> ConvFactory:
+batch_norm = functools.partial(BatchNorm, epsilon=1e-3)
+
+
+def _conv(stddev: float, norm: Norm, dtype: jnp.dtype) -> ConvFactory:
     # torchvision truncates at an absolute 2, which is 20 or more standard deviations away.
     return functools.partial(
         ConvNormAct,
-        norm=functools.partial(BatchNorm, epsilon=1e-3),
+        norm=norm,
         kernel_init=nn.initializers.normal(stddev),
         dtype=dtype,
     )
@@ -174,9 +177,11 @@ class InceptionV3(nn.Module):
     """A stem of five convolutions and two pools, and eleven Inception blocks.
 
     Attributes:
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
+    norm: Norm = batch_norm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -191,7 +196,7 @@ class InceptionV3(nn.Module):
         """
         if min(images.shape[1:3]) < 75:
             raise ValueError(f"images must be at least 75 x 75, got {images.shape[1:3]}")
-        conv = _conv(0.1, self.dtype)
+        conv = _conv(0.1, self.norm, self.dtype)
         x = conv(32, 3, 2, padding=0, name="stem_conv1")(images.astype(self.dtype), train=train)
         x = conv(32, 3, padding=0, name="stem_conv2")(x, train=train)
         outputs = {2: conv(64, 3, name="stem_conv3")(x, train=train)}
@@ -215,10 +220,12 @@ class InceptionAuxiliaryHead(nn.Module):
 
     Attributes:
         num_classes: K.
+        norm: Factory of the normalisation.
         dtype: Of the convolutions.
     """
 
     num_classes: int
+    norm: Norm = batch_norm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -234,8 +241,8 @@ class InceptionAuxiliaryHead(nn.Module):
                 f"have, got {x.shape[1:3]}: use larger images or auxiliary=False"
             )
         x = avg_pool(x, window=5, stride=3)
-        x = _conv(0.1, self.dtype)(128, 1, name="conv1")(x, train=train)
-        x = _conv(0.01, self.dtype)(768, 5, padding=0, name="conv2")(x, train=train)
+        x = _conv(0.1, self.norm, self.dtype)(128, 1, name="conv1")(x, train=train)
+        x = _conv(0.01, self.norm, self.dtype)(768, 5, padding=0, name="conv2")(x, train=train)
         x = x.astype(jnp.float32).mean((1, 2))
         return nn.Dense(
             self.num_classes,
@@ -276,7 +283,9 @@ class InceptionV3Classifier(nn.Module):
         auxiliary = None
         # It has its variables from `init`, whether that trains or not.
         if self.auxiliary and (train or self.is_initializing()):
-            head = InceptionAuxiliaryHead(self.num_classes, self.backbone.dtype, name="auxiliary1")
+            head = InceptionAuxiliaryHead(
+                self.num_classes, self.backbone.norm, self.backbone.dtype, name="auxiliary1"
+            )
             auxiliary = head(features[16], train=train)
         x = features[32].astype(jnp.float32).mean((1, 2))
         x = nn.Dropout(self.dropout, deterministic=not train)(x)

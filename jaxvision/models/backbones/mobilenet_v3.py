@@ -15,12 +15,12 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
-from jaxvision.layers.conv import ConvNormAct
+from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.depthwise import DepthwiseConv
 from jaxvision.layers.initializers import he_normal_fan_out
 from jaxvision.layers.squeeze_excitation import SqueezeExcitation
 
-norm = functools.partial(BatchNorm, momentum=0.99, epsilon=1e-3)
+batch_norm = functools.partial(BatchNorm, momentum=0.99, epsilon=1e-3)
 
 
 def divisible_by_8(channels: float) -> int:
@@ -54,10 +54,12 @@ class InvertedResidual(nn.Module):
 
     Attributes:
         row: Kernel, widths, activation and stride.
+        norm: Factory of the normalisation.
         dtype: Of the computation.
     """
 
     row: Row
+    norm: Norm = batch_norm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -66,7 +68,7 @@ class InvertedResidual(nn.Module):
         row = self.row
         act = nn.hard_swish if row.hard_swish else nn.relu
         conv = functools.partial(
-            ConvNormAct, norm=norm, kernel_init=he_normal_fan_out(), dtype=self.dtype
+            ConvNormAct, norm=self.norm, kernel_init=he_normal_fan_out(), dtype=self.dtype
         )
         y = x
         if row.expanded != x.shape[-1]:
@@ -74,7 +76,7 @@ class InvertedResidual(nn.Module):
         y = DepthwiseConv(
             row.kernel, row.stride, he_normal_fan_out(), self.dtype, name="depthwise"
         )(y)
-        y = act(norm(dtype=self.dtype, name="depthwise_norm")(y, train=train))
+        y = act(self.norm(dtype=self.dtype, name="depthwise_norm")(y, train=train))
         if row.squeeze:
             y = SqueezeExcitation(
                 divisible_by_8(row.expanded // 4),
@@ -92,10 +94,12 @@ class MobileNetV3(nn.Module):
 
     Attributes:
         rows: The blocks.
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
     rows: tuple[Row, ...]
+    norm: Norm = batch_norm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -108,14 +112,14 @@ class MobileNetV3(nn.Module):
         conv = functools.partial(
             ConvNormAct,
             act=nn.hard_swish,
-            norm=norm,
+            norm=self.norm,
             kernel_init=he_normal_fan_out(),
             dtype=self.dtype,
         )
         x = conv(16, 3, 2, name="stem")(images.astype(self.dtype), train=train)
         stride, outputs = 2, {2: x}
         for i, row in enumerate(self.rows):
-            x = InvertedResidual(row, self.dtype, name=f"block{i + 1}")(x, train=train)
+            x = InvertedResidual(row, self.norm, self.dtype, name=f"block{i + 1}")(x, train=train)
             stride *= row.stride
             outputs[stride] = x
         outputs[stride] = conv(6 * x.shape[-1], 1, name="expand")(x, train=train)

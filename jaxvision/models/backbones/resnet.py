@@ -19,11 +19,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
-from jaxvision.layers.conv import ConvNormAct
+from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.drop_path import DropPath, linear_rates
 from jaxvision.layers.initializers import he_normal_fan_out, torch_uniform, uniform_bias
 from jaxvision.layers.pooling import max_pool
 from jaxvision.layers.squeeze_excitation import SqueezeExcitation
-from jaxvision.layers.stochastic_depth import StochasticDepth, linear_rates
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 
 
@@ -39,8 +39,12 @@ class ResidualBlock(nn.Module):
         groups: Cardinality: 1 for ResNet, 32 for ResNeXt.
         squeeze_excitation: Whether squeeze-and-excitation by 16 ends the branch.
         stride_in_1x1: Whether a bottleneck's stride is in its first convolution.
-        zero_init_last: Whether the branch starts silent: scale 0 in its last normalisation.
-        drop_rate: Probability of dropping the branch in training.
+        zero_init_last: Whether the branch starts at zero: scale 0 in its last normalisation.
+        drop_path: Probability of dropping the branch in training.
+        dilation: Distance of the taps of a bottleneck's 3 x 3 convolution, and of the first one of
+            the two of a plain block.
+        second_dilation: Distance of the taps of the second 3 x 3 convolution of a plain block.
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
@@ -52,29 +56,40 @@ class ResidualBlock(nn.Module):
     squeeze_excitation: bool = False
     stride_in_1x1: bool = False
     zero_init_last: bool = False
-    drop_rate: float = 0.0
+    drop_path: float = 0.0
+    dilation: int = 1
+    second_dilation: int = 1
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, ceil(H / stride), ceil(W / stride), features]."""
-        conv = functools.partial(ConvNormAct, kernel_init=he_normal_fan_out(), dtype=self.dtype)
-        scale_init = nn.initializers.zeros if self.zero_init_last else nn.initializers.ones
-        last = functools.partial(
-            conv, act=None, norm=functools.partial(BatchNorm, scale_init=scale_init)
+        conv = functools.partial(
+            ConvNormAct, norm=self.norm, kernel_init=he_normal_fan_out(), dtype=self.dtype
         )
+        last = functools.partial(conv, act=None)
+        if self.zero_init_last:
+            zero = functools.partial(self.norm, scale_init=nn.initializers.zeros)
+            last = functools.partial(last, norm=zero)
         if self.bottleneck:
             first, second = (self.stride, 1) if self.stride_in_1x1 else (1, self.stride)
             y = conv(self.width, 1, first, name="reduce")(x, train=train)
-            y = conv(self.width, 3, second, self.groups, name="spatial")(y, train=train)
+            y = conv(self.width, 3, second, self.groups, dilation=self.dilation, name="spatial")(
+                y, train=train
+            )
             y = last(self.features, 1, name="expand")(y, train=train)
         else:
-            y = conv(self.features, 3, self.stride, name="spatial1")(x, train=train)
-            y = last(self.features, 3, name="spatial2")(y, train=train)
+            y = conv(self.features, 3, self.stride, dilation=self.dilation, name="spatial1")(
+                x, train=train
+            )
+            y = last(self.features, 3, dilation=self.second_dilation, name="spatial2")(
+                y, train=train
+            )
         if self.squeeze_excitation:
             y = SqueezeExcitation(self.features // 16, dtype=self.dtype, name="se")(y)
-        if self.drop_rate:
-            y = StochasticDepth(self.drop_rate, name="drop")(y, train=train)
+        if self.drop_path:
+            y = DropPath(self.drop_path, name="drop")(y, train=train)
         if self.stride > 1 or x.shape[-1] != self.features:
             x = conv(self.features, 1, self.stride, act=None, name="shortcut")(x, train=train)
         return nn.relu(x + y)
@@ -94,8 +109,12 @@ class ResNet(nn.Module):
         ceil_pool: Whether the stem's pool hangs over the far edge, as in Caffe, instead of being
             padded on both sides.
         zero_init_last: Whether blocks start as their shortcut (Goyal et al. 2017, section 5.1).
-        stochastic_depth: Probability of dropping the last block's branch in training; those of
+        drop_path: Probability of dropping the last block's branch in training; those of
             blocks before it grow linearly up to it.
+        dilation: Whether each of the stages at strides 8, 16 and 32 keeps the resolution of the
+            stage before it and dilates its 3 x 3 convolutions instead, torchvision's
+            `replace_stride_with_dilation`: (False, False, True) for a true stride of 16 at most.
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
@@ -107,35 +126,65 @@ class ResNet(nn.Module):
     stride_in_1x1: bool = False
     ceil_pool: bool = False
     zero_init_last: bool = False
-    stochastic_depth: float = 0.0
+    drop_path: float = 0.0
+    dilation: tuple[bool, bool, bool] = (False, False, False)
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
-        """Maps images [B, H, W, 3] to {4, 8, 16, 32: features}."""
-        x = ConvNormAct(64, 7, 2, kernel_init=he_normal_fan_out(), dtype=self.dtype, name="stem")(
-            images.astype(self.dtype), train=train
+        """Maps images [B, H, W, 3] to {4, 8, 16, 32: features}.
+
+        The features of a dilated stage are named by the stride that they would have without.
+
+        Raises:
+            ValueError: If `dilation` does not have an entry for each of the last three stages.
+        """
+        if len(self.dilation) != 3:
+            raise ValueError(
+                f"dilation must have an entry for strides 8, 16 and 32, got {self.dilation}"
+            )
+        stem = ConvNormAct(
+            64,
+            7,
+            2,
+            norm=self.norm,
+            kernel_init=he_normal_fan_out(),
+            dtype=self.dtype,
+            name="stem",
         )
+        x = stem(images.astype(self.dtype), train=train)
         if self.ceil_pool:
             x = max_pool(x, window=3, stride=2, ceil_mode=True)
         else:
             x = max_pool(x, window=3, stride=2, padding=1)
 
         outputs = {}
-        rates = iter(linear_rates(self.stochastic_depth, sum(self.depths)))
-        for stage, blocks in enumerate(self.depths, start=2):
+        rates = iter(linear_rates(self.drop_path, sum(self.depths)))
+        dilation = 1
+        for stage, (blocks, dilated) in enumerate(
+            zip(self.depths, (False, *self.dilation), strict=True), start=2
+        ):
             scale = 2 ** (stage - 2)
+            # As in torchvision, the 3 x 3 filter that would have the stride still has the dilation
+            # of the stage before; behind a strided 1 x 1 convolution it has the new one.
+            first, dilation = dilation, dilation * 2 if dilated else dilation
+            if self.bottleneck and self.stride_in_1x1:
+                first = dilation
             for i in range(blocks):
                 x = ResidualBlock(
                     features=(256 if self.bottleneck else 64) * scale,
                     width=self.groups * self.width_per_group * scale,
-                    stride=2 if stage > 2 and i == 0 else 1,
+                    stride=2 if stage > 2 and i == 0 and not dilated else 1,
                     bottleneck=self.bottleneck,
                     groups=self.groups,
                     squeeze_excitation=self.squeeze_excitation,
                     stride_in_1x1=self.stride_in_1x1,
                     zero_init_last=self.zero_init_last,
-                    drop_rate=next(rates),
+                    drop_path=next(rates),
+                    dilation=first if i == 0 else dilation,
+                    second_dilation=dilation,
+                    norm=self.norm,
                     dtype=self.dtype,
                     name=f"stage{stage}_block{i + 1}",
                 )(x, train=train)

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxvision.layers.conv import ConvNormAct
+from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 
 
@@ -24,18 +25,23 @@ class CIFARBlock(nn.Module):
     Attributes:
         features: Output channels.
         stride: Spatial stride of the block.
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
     features: int
     stride: int = 1
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, ceil(H / stride), ceil(W / stride), features]."""
         conv = functools.partial(
-            ConvNormAct, kernel_init=nn.initializers.he_normal(), dtype=self.dtype
+            ConvNormAct,
+            norm=self.norm,
+            kernel_init=nn.initializers.he_normal(),
+            dtype=self.dtype,
         )
         y = conv(self.features, 3, self.stride, name="spatial1")(x, train=train)
         y = conv(self.features, 3, act=None, name="spatial2")(y, train=train)
@@ -50,25 +56,27 @@ class CIFARResNet(nn.Module):
 
     Attributes:
         depth: Blocks n of each stage; the network has 6 * n + 2 layers.
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
     depth: int
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
         """Maps images [B, H, W, 3] to {1, 2, 4: features}."""
         init = nn.initializers.he_normal()
-        x = ConvNormAct(16, 3, kernel_init=init, dtype=self.dtype, name="stem")(
-            images.astype(self.dtype), train=train
-        )
+        stem = ConvNormAct(16, 3, norm=self.norm, kernel_init=init, dtype=self.dtype, name="stem")
+        x = stem(images.astype(self.dtype), train=train)
         outputs = {}
         for stage in (1, 2, 3):
             for i in range(self.depth):
                 x = CIFARBlock(
                     8 * 2**stage,
                     stride=2 if stage > 1 and i == 0 else 1,
+                    norm=self.norm,
                     dtype=self.dtype,
                     name=f"stage{stage}_block{i + 1}",
                 )(x, train=train)

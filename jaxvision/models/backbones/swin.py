@@ -18,9 +18,9 @@ from flax import linen as nn
 
 from jaxvision.layers.activations import activation
 from jaxvision.layers.attention import SelfAttention
+from jaxvision.layers.drop_path import DropPath, linear_rates
 from jaxvision.layers.initializers import torch_uniform, uniform_bias
 from jaxvision.layers.mlp import MLP
-from jaxvision.layers.stochastic_depth import StochasticDepth, linear_rates
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 from jaxvision.ops.resize import space_to_depth
 
@@ -91,7 +91,7 @@ class SwinBlock(nn.Module):
         shift: Pixels by which the windows are shifted down and right.
         mlp_ratio: Units of the perceptron over the width.
         dropout: Share of values that training drops after every layer but queries, keys, values.
-        drop_rate: Probability of dropping either branch in training.
+        drop_path: Probability of dropping either branch in training.
         implementation: Of attention.
         dtype: Of the computation; parameters are float32.
     """
@@ -101,7 +101,7 @@ class SwinBlock(nn.Module):
     shift: int = 0
     mlp_ratio: int = 4
     dropout: float = 0.0
-    drop_rate: float = 0.0
+    drop_path: float = 0.0
     implementation: str | None = None
     dtype: jnp.dtype = jnp.float32
 
@@ -110,8 +110,8 @@ class SwinBlock(nn.Module):
         """Maps [B, H, W, C] to [B, H, W, C]."""
 
         def add(x: jax.Array, y: jax.Array, name: str) -> jax.Array:
-            if self.drop_rate:
-                y = StochasticDepth(self.drop_rate, name=f"{name}_drop")(y, train=train)
+            if self.drop_path:
+                y = DropPath(self.drop_path, name=f"{name}_drop")(y, train=train)
             return x + y
 
         y = nn.LayerNorm(EPSILON, dtype=self.dtype, name="attention_norm")(x)
@@ -190,7 +190,7 @@ class Swin(nn.Module):
         mlp_ratio: Units of the perceptrons over the width.
         dropout: Share of values that training drops after the patches' embedding and after every
             layer but queries, keys and values.
-        stochastic_depth: Probability of dropping a branch of the last block in training; it grows
+        drop_path: Probability of dropping a branch of the last block in training; it grows
             linearly from 0 at the first.
         implementation: Of attention: None, or "cudnn" on NVIDIA GPUs in 16 bits.
         remat: Whether the backward pass computes each block anew instead of storing its inside.
@@ -203,7 +203,7 @@ class Swin(nn.Module):
     window: int = 7
     mlp_ratio: int = 4
     dropout: float = 0.0
-    stochastic_depth: float = 0.0
+    drop_path: float = 0.0
     implementation: str | None = None
     remat: bool = False
     dtype: jnp.dtype = jnp.float32
@@ -240,7 +240,7 @@ class Swin(nn.Module):
 
         run = nn.remat(run) if self.remat else run
         outputs = {}
-        rates = iter(linear_rates(self.stochastic_depth, sum(self.depths), from_zero=True))
+        rates = iter(linear_rates(self.drop_path, sum(self.depths), from_zero=True))
         for stage, (depth, heads) in enumerate(zip(self.depths, self.heads, strict=True), start=1):
             if stage > 1:
                 x = PatchMerging(self.dtype, name=f"merge{stage}")(x)
@@ -251,7 +251,7 @@ class Swin(nn.Module):
                     shift=self.window // 2 if i % 2 else 0,
                     mlp_ratio=self.mlp_ratio,
                     dropout=self.dropout,
-                    drop_rate=next(rates),
+                    drop_path=next(rates),
                     implementation=self.implementation,
                     dtype=self.dtype,
                     name=f"stage{stage}_block{i + 1}",
@@ -264,9 +264,9 @@ class Swin(nn.Module):
 
 # With the stochastic depth of the paper's appendix A2.1 and of torchvision.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "swin_t": dict(width=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), stochastic_depth=0.2),
-    "swin_s": dict(width=96, depths=(2, 2, 18, 2), heads=(3, 6, 12, 24), stochastic_depth=0.3),
-    "swin_b": dict(width=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32), stochastic_depth=0.5),
+    "swin_t": dict(width=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), drop_path=0.2),
+    "swin_s": dict(width=96, depths=(2, 2, 18, 2), heads=(3, 6, 12, 24), drop_path=0.3),
+    "swin_b": dict(width=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32), drop_path=0.5),
 }
 
 

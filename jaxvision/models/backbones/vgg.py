@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.conv import Norm
 from jaxvision.layers.initializers import he_normal_fan_out
 from jaxvision.layers.pooling import adaptive_avg_pool, max_pool
 
@@ -24,12 +25,12 @@ class VGG(nn.Module):
 
     Attributes:
         depths: Convolutions of the stages at strides 1, 2, 4, 8 and 16.
-        batch_norm: Whether convolutions are normalised.
+        norm: Factory of the normalisation between convolution and ReLU, or None for none.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
     depths: tuple[int, int, int, int, int]
-    batch_norm: bool = False
+    norm: Norm | None = None
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -46,8 +47,8 @@ class VGG(nn.Module):
                     dtype=self.dtype,
                     name=f"stage{stage}_conv{i}",
                 )(x)
-                if self.batch_norm:
-                    x = BatchNorm(dtype=self.dtype, name=f"stage{stage}_norm{i}")(x, train=train)
+                if self.norm is not None:
+                    x = self.norm(dtype=self.dtype, name=f"stage{stage}_norm{i}")(x, train=train)
                 x = nn.relu(x)
             outputs[2 ** (stage - 1)] = x
             x = max_pool(x, window=2, stride=2)
@@ -88,10 +89,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "vgg13": dict(depths=(2, 2, 2, 2, 2)),
     "vgg16": dict(depths=(2, 2, 3, 3, 3)),
     "vgg19": dict(depths=(2, 2, 4, 4, 4)),
-    "vgg11_bn": dict(depths=(1, 1, 2, 2, 2), batch_norm=True),
-    "vgg13_bn": dict(depths=(2, 2, 2, 2, 2), batch_norm=True),
-    "vgg16_bn": dict(depths=(2, 2, 3, 3, 3), batch_norm=True),
-    "vgg19_bn": dict(depths=(2, 2, 4, 4, 4), batch_norm=True),
+    "vgg11_bn": dict(depths=(1, 1, 2, 2, 2), norm=BatchNorm),
+    "vgg13_bn": dict(depths=(2, 2, 2, 2, 2), norm=BatchNorm),
+    "vgg16_bn": dict(depths=(2, 2, 3, 3, 3), norm=BatchNorm),
+    "vgg19_bn": dict(depths=(2, 2, 4, 4, 4), norm=BatchNorm),
 }
 
 

@@ -22,8 +22,8 @@ from flax import linen as nn
 
 from jaxvision.layers.activations import activation
 from jaxvision.layers.attention import SelfAttention
+from jaxvision.layers.drop_path import DropPath, linear_rates
 from jaxvision.layers.mlp import MLP
-from jaxvision.layers.stochastic_depth import StochasticDepth, linear_rates
 from jaxvision.models.backbones.vit_weight_init import WEIGHT_INITS
 from jaxvision.ops.position_embedding import resize_position_embedding, sincos_position_embedding
 
@@ -52,7 +52,7 @@ class EncoderBlock(nn.Module):
         mlp_ratio: Units of the perceptron over the width.
         activation: Of the perceptron, a name of `jaxvision.layers.activations`.
         dropout: Share of values that training drops after every layer but queries, keys, values.
-        drop_rate: Probability of dropping either branch in training.
+        drop_path: Probability of dropping either branch in training.
         layer_scale: Initial value of a factor for each channel of both branches (Touvron et al.
             2021, https://arxiv.org/abs/2103.17239, equation 4), or None for no factors.
         weight_init: A row of `WEIGHT_INITS`.
@@ -64,7 +64,7 @@ class EncoderBlock(nn.Module):
     mlp_ratio: int = 4
     activation: str = "gelu"
     dropout: float = 0.0
-    drop_rate: float = 0.0
+    drop_path: float = 0.0
     layer_scale: float | None = None
     weight_init: str = "timm"
     implementation: str | None = None
@@ -80,8 +80,8 @@ class EncoderBlock(nn.Module):
                 value = nn.initializers.constant(self.layer_scale)
                 scale = self.param(f"{name}_scale", value, (features,), jnp.float32)
                 y = y * scale.astype(self.dtype)[None, None]
-            if self.drop_rate:
-                y = StochasticDepth(self.drop_rate, name=f"{name}_drop")(y, train=train)
+            if self.drop_path:
+                y = DropPath(self.drop_path, name=f"{name}_drop")(y, train=train)
             return x + y
 
         y = nn.LayerNorm(EPSILON, dtype=self.dtype, name="attention_norm")(x)
@@ -125,7 +125,7 @@ class ViT(nn.Module):
         weight_init: Whose initial values: "timm", "big_vision" or "torchvision".
         dropout: Share of values that training drops after the positions are added and after every
             layer but queries, keys and values.
-        stochastic_depth: Probability of dropping a branch of the last block in training; it grows
+        drop_path: Probability of dropping a branch of the last block in training; it grows
             linearly from 0 at the first.
         layer_scale: Initial value of factors for the branches' channels, or None for no factors.
         implementation: Of attention: None, or "cudnn" on NVIDIA GPUs in 16 bits.
@@ -148,7 +148,7 @@ class ViT(nn.Module):
     activation: str = "gelu"
     weight_init: str = "timm"
     dropout: float = 0.0
-    stochastic_depth: float = 0.0
+    drop_path: float = 0.0
     layer_scale: float | None = None
     implementation: str | None = None
     remat: bool = False
@@ -235,14 +235,14 @@ class ViT(nn.Module):
             return block(x, train=train)
 
         run = nn.remat(run) if self.remat else run
-        rates = linear_rates(self.stochastic_depth, self.depth, from_zero=True)
+        rates = linear_rates(self.drop_path, self.depth, from_zero=True)
         for i, rate in enumerate(rates, start=1):
             block = EncoderBlock(
                 heads=self.heads,
                 mlp_ratio=self.mlp_ratio,
                 activation=self.activation,
                 dropout=self.dropout,
-                drop_rate=rate,
+                drop_path=rate,
                 layer_scale=self.layer_scale,
                 weight_init=self.weight_init,
                 implementation=self.implementation,

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
-from jaxvision.layers.conv import ConvNormAct
+from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.depthwise import DepthwiseConv
 from jaxvision.layers.initializers import he_normal_fan_out, torch_uniform, uniform_bias
 from jaxvision.layers.pooling import max_pool
@@ -29,10 +29,12 @@ class SeparableConvNorm(nn.Module):
 
     Attributes:
         features: Output channels.
+        norm: Factory of the normalisation.
         dtype: Of the computation.
     """
 
     features: int
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -47,7 +49,7 @@ class SeparableConvNorm(nn.Module):
             dtype=self.dtype,
             name="pointwise",
         )(x)
-        return BatchNorm(dtype=self.dtype, name="norm")(x, train=train)
+        return self.norm(dtype=self.dtype, name="norm")(x, train=train)
 
 
 class XceptionBlock(nn.Module):
@@ -57,12 +59,14 @@ class XceptionBlock(nn.Module):
         widths: Output channels of the separable convolutions.
         stride: 2 to pool and to project the shortcut, 1 for an identity.
         relu_first: Whether a ReLU precedes the first convolution, too.
+        norm: Factory of the normalisation.
         dtype: Of the computation.
     """
 
     widths: tuple[int, ...]
     stride: int = 1
     relu_first: bool = True
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -71,7 +75,8 @@ class XceptionBlock(nn.Module):
         y = x
         for i, width in enumerate(self.widths):
             y = nn.relu(y) if i or self.relu_first else y
-            y = SeparableConvNorm(width, self.dtype, name=f"separable{i + 1}")(y, train=train)
+            separable = SeparableConvNorm(width, self.norm, self.dtype, name=f"separable{i + 1}")
+            y = separable(y, train=train)
         if self.stride == 1:
             return x + y
         y = max_pool(y, window=3, stride=self.stride, padding=1)
@@ -80,6 +85,7 @@ class XceptionBlock(nn.Module):
             1,
             self.stride,
             act=None,
+            norm=self.norm,
             kernel_init=he_normal_fan_out(),
             dtype=self.dtype,
             name="shortcut",
@@ -92,10 +98,12 @@ class Xception(nn.Module):
 
     Attributes:
         middle: Blocks of the middle flow.
+        norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
     middle: int = 8
+    norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -112,10 +120,14 @@ class Xception(nn.Module):
         if min(images.shape[1:3]) < 7:
             raise ValueError(f"images must be at least 7 x 7, got {images.shape[1:3]}")
         conv = functools.partial(
-            ConvNormAct, kernel_init=he_normal_fan_out(), dtype=self.dtype, padding=0
+            ConvNormAct,
+            norm=self.norm,
+            kernel_init=he_normal_fan_out(),
+            dtype=self.dtype,
+            padding=0,
         )
-        block = functools.partial(XceptionBlock, dtype=self.dtype)
-        separable = functools.partial(SeparableConvNorm, dtype=self.dtype)
+        block = functools.partial(XceptionBlock, norm=self.norm, dtype=self.dtype)
+        separable = functools.partial(SeparableConvNorm, norm=self.norm, dtype=self.dtype)
 
         x = conv(32, 3, 2, name="stem_conv1")(images.astype(self.dtype), train=train)
         outputs = {2: conv(64, 3, name="stem_conv2")(x, train=train)}
