@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 import train
+from jaxvision.cli.config_file import parse
+from jaxvision.cli.main import main
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = (
@@ -30,6 +32,7 @@ SHAPES = (*SMALL, "--config.data.train_images=16", "--config.data.val_images=8")
 
 
 def run(*arguments, config="configs/yolox.py"):
+    # An absolute path stays as it is.
     return train.main(["train.py", f"--config={ROOT / config}", *map(str, arguments)])
 
 
@@ -52,34 +55,69 @@ def failing(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config.epoch=3"], 'the config has no field epoch. Did you mean "epochs"'),
-        (["--config.data.pth=x"], 'Did you mean "path"'),
+        (["--config.epoch=3"], "the config has no value epoch; did you mean epochs?"),
+        (["--config.data.pth=x"], "no value data.pth; did you mean data.path?"),
+        (["--config.agument.flip=1"], "no value agument.flip; did you mean augment.flip?"),
+        (["--config.learning_rate=1"], "did you mean optimizer.learning_rate?"),
+        (["--config.lerning_rate=1"], "did you mean optimizer.learning_rate?"),
+        (["--config.zzzzz=1"], "the config has no value zzzzz; --help lists all"),
         (["--config.epochs=many"], "epochs=many: invalid literal"),
         (["--confg=x"], "Unknown command line flag 'confg'"),
         (["stray"], "flags start with --, got stray"),
         (["--config.image_size=100"], "image_size must be a multiple of 32, got 100"),
-        (["--config.variant=huge"], "variant must be one of yolox_nano"),
-        (["--config.num_classes=7"], "num_classes must be 0 or 4"),
         (
-            ["--config.batch_size=17"],
-            "the training split has 16 images, fewer than one batch of 17",
+            ["--config.augment.multi_scale=(64, 70)"],
+            "augment.multi_scale must be a multiple of 32, got 70",
         ),
+        (["--config.variant=huge"], "variant must be one of yolox_nano"),
+        (["--config.method=fcos"], "method must be one of yolox, retinanet, got fcos"),
+        (["--config.data.num_classes=7"], "data.num_classes must be 0 or 4"),
+        (["--config.batch_size=17"], "the training split has 16 examples, fewer than one batch"),
         (["--config.dtype=float8"], "dtype must be auto, float32"),
+        (["--config.dtype=float16"], "dtype float16 is not supported"),
         (["--config.data.source=pascal"], "data.source must be one of shapes, coco, voc"),
         (["--config.data.source=voc"], "data.path must name the folder"),
-        (["--config.epochs=0"], "total_steps must be at least 1, got 0"),
-        (["--config.box_loss=diou"], "box_loss must be one of iou, giou, got diou"),
-        (["--config.candidates=box"], "candidates must be one of center, box_or_center, got box"),
+        (["--config.data.on_fault=skip"], "data.on_fault must be error or drop, got skip"),
+        (["--config.epochs=0"], "epochs must be at least 1, got 0"),
+        (["--config.augment.no_aug=2"], "augment.no_aug must be in [0, 1], got 2"),
+        (["--config.loss.box_loss=diou"], "box_loss must be one of iou, plain_iou, giou, got diou"),
+        (["--config.loss.candidates=box"], "candidates must be one of center, box_or_center"),
+        (["--config.loss.top_k=0"], "top_k must be at least 1, got 0"),
+        (["--config.eval.nms_threshold=2"], "nms_threshold must be in [0, 1], got 2"),
+        (["--config.schedule.name=sine"], "schedule must be one of constant, step"),
+        (["--config.optimizer.name=sdg"], "optimizer must be one of sgd"),
+        (["--config.schedule.warmup_steps=5"], "one of schedule.warmup, warmup_epochs and"),
+        (["--config.ema.decay=2"], "ema.decay must be in [0, 1), got 2"),
+        (["--config.sharding=zero"], "sharding must be one of replicated, fsdp"),
     ],
 )
 def test_wrong_flags_end_in_one_message(failing, arguments, message):
-    # Fields that only exist with shapes would be unknown with another source.
     assert message in failing(*SHAPES, *arguments)
 
 
-def test_wrong_config_file_ends_in_one_message(failing):
+def test_wrong_config_file_ends_in_one_message(failing, tmp_path):
     assert "--config must be a file" in failing(config="configs/none.py")
-    assert "argument must be of nano, tiny" in failing(config="configs/yolox.py:small")
+    assert "argument must be of tiny, nano" in failing(config="configs/yolox.py:small")
+    file = tmp_path / "config.txt"
+    file.write_text("")
+    assert "--config must be a Python file" in failing(config=file)
+
+    def message(text):
+        file = tmp_path / "my_config.py"
+        file.write_text(text)
+        return failing(config=file)
+
+    recipe = "from jaxvision.recipes import classification\nrecipe = classification\n"
+    assert "it has no recipe" in message("def get_config(): ...")
+    assert "it has no get_config" in message(recipe)
+    assert "cannot import name 'clasification'" in message(recipe.replace("lass", "las", 1))
+    assert "invalid syntax" in message("recipe = = 1")
+    begin = recipe + "def get_config():\n    config = classification.defaults()\n"
+    wrong = "my_config.py: the config has no value learning_rate; did you mean optimizer.learn"
+    assert wrong in message(f"{begin}    config.learning_rate = 1\n    return config")
+    assert "did you mean optimizer.learning_rate?" in message(
+        f"{begin}    config.optimizer.update(lerning_rate=1)\n    return config"
+    )
 
 
 def test_help_shows_the_values_of_a_config(capsys):
@@ -145,24 +183,23 @@ def test_truncated_image_ends_the_run_with_its_path(capsys, tmp_path, data):
     assert "Traceback" not in error
 
 
-def test_truncated_images_can_be_left_out_and_are_listed(capsys, data):
+def test_truncated_images_can_be_dropped_and_are_listed(capsys, data):
     for name in ("3.jpg", "8.jpg"):
         file = data / "JPEGImages" / name
         file.write_bytes(file.read_bytes()[:1500])
-    flags = (*voc_flags(data), "--config.batch_size=4", "--config.data.on_error=skip")
+    flags = (*voc_flags(data), "--config.batch_size=4", "--config.data.on_fault=drop")
     config = ROOT / "configs/yolox.py"
-    command = train.parse(["train.py", f"--config={config}:voc", *flags])
-    experiment = command.module.build(command.config)
+    command = parse(["train.py", f"--config={config}:voc", *flags], "")
+    experiment = command.recipe.experiment(command.config)
     batches = experiment.train_data.batches(0)
     seen = np.concatenate([next(batches)["index"] for _ in range(4)])
     batches.close()
     assert len(seen) == 16 and 3 not in seen
-    (batch,) = experiment.eval_data
+    (batch,) = experiment.eval_data["val"].data
     # Of images 8 and 9 the first cannot be read.
-    assert batch["mask"].tolist() == [True, False, False, False] and batch["index"][0] == 1
-    report = experiment.epoch_report()
-    assert "for one of 2 faults" in report and "3.jpg: " in report and "8.jpg: " in report
-    assert experiment.epoch_report() == ""
+    assert batch["mask"].tolist() == [False, True, False, False] and batch["index"][1] == 1
+    assert "3.jpg: " in experiment.train_data.faults() and experiment.train_data.faults() == ""
+    assert "8.jpg: " in experiment.eval_data["val"].data.faults()
 
 
 def test_class_that_only_the_validation_split_has(failing, data):
@@ -184,8 +221,10 @@ def test_empty_split(failing, data):
 
 
 def test_number_of_classes_that_disagrees_with_the_data(failing, data):
-    message = failing(*voc_flags(data), "--config.num_classes=20", config="configs/yolox.py:voc")
-    assert "num_classes must be 0 or 2" in message
+    message = failing(
+        *voc_flags(data), "--config.data.num_classes=20", config="configs/yolox.py:voc"
+    )
+    assert "data.num_classes must be 0 or 2" in message
     assert "cat, dog" in message
 
 
@@ -207,7 +246,7 @@ def test_broken_coco_file(failing, tmp_path, content):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished run on data with boxes to mend: its flags, folder and output."""
+    """A finished run on data with boxes to repair: its flags, folder and output."""
     folder = tmp_path_factory.mktemp("finished")
     data = voc(folder / "voc")
     (data / "Annotations/2.xml").write_text(annotation("cat", (50, 20, 90, 40)))
@@ -219,12 +258,12 @@ def finished(tmp_path_factory):
     return flags, folder / "run", shown.getvalue()
 
 
-def test_mended_boxes_are_shown_and_the_run_goes_on(finished):
+def test_repaired_boxes_are_shown_and_the_run_goes_on(finished):
     _, workdir, shown = finished
     assert "clipped" in shown
     assert "dropped" in shown
     names = {k for line in logged_lines(workdir) for k in line}
-    assert {"train/loss", "train/images_per_second", "val/AP", "val/AP50", "val/AP/cat"} <= names
+    assert {"train/loss", "train/examples_per_second", "val/AP", "val/AP50", "val/AP/cat"} <= names
     assert list((workdir / "plots").glob("*.png"))
 
 
@@ -243,6 +282,35 @@ def test_work_directory_of_another_config(finished, capsys):
     assert run(*flags, "--config.seed=1", config="configs/yolox.py:voc") == 1
     assert "seed: 0 there, 1 now" in capsys.readouterr().err
     assert before == {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
+
+
+def test_run_continues_with_other_free_values(finished, capsys):
+    flags, workdir, _ = finished
+    free = (
+        "--config.data.prefetch=2",
+        "--config.eval.batch_size=4",
+        "--config.data.on_fault=drop",
+        "--config.eval_every=1",
+        "--config.patience=9",
+        "--config.accumulate=2",
+        "--config.epochs=2",
+        "--config.num_workers=0",
+    )
+    assert run(*flags, *free, config="configs/yolox.py:voc") == 0
+    assert set(losses(workdir)) == {1, 2}
+    assert json.loads((workdir / "config.2.json").read_text())["data"]["prefetch"] == 2
+    # Classes are those of the run, not those that the data has now.
+    annotations = workdir.parent / "voc/Annotations"
+    for file in annotations.glob("*.xml"):
+        file.write_text(file.read_text().replace("<name>cat", "<name>dog"))
+    assert run(*flags, *free, "--config.epochs=3", config="configs/yolox.py:voc") == 0
+    assert {"val/AP/cat", "val/AP/dog"} <= set(logged_lines(workdir)[-1])
+    capsys.readouterr()
+    # And so is the number of images, on which the steps of an epoch depend.
+    split = workdir.parent / "voc/ImageSets/Main/train.txt"
+    split.write_text("".join(f"{i}\n" for i in range(10)))
+    assert run(*flags, *free, "--config.epochs=4", config="configs/yolox.py:voc") == 1
+    assert "data.train has 10 images, and the run was started with 8" in capsys.readouterr().err
 
 
 DIGITS = (
@@ -332,3 +400,36 @@ def test_killed_process_continues_to_the_last_bit(tmp_path):
     again = finish("killed", workers=3)
     assert "already finished" in again.stdout
     shutil.rmtree(tmp_path / "killed")
+
+
+def test_installed_command_trains_a_config_of_any_folder(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my_config.py").write_text(
+        "from jaxvision.recipes import classification\n"
+        "recipe = classification\n"
+        "def get_config():\n"
+        "    config = classification.defaults()\n"
+        "    config.update(variant='lenet5_modern', image_size=32, batch_size=8, epochs=1)\n"
+        "    config.update(mean=(0.1,), std=(0.8,), num_workers=0, log_every=1)\n"
+        "    config.data.update(source='digits', train_images=16, val_images=12)\n"
+        "    config.data.update(test='test', test_images=8)\n"
+        "    config.augment.crop = 'pad'\n"
+        "    return config\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--config=my_config.py"]) == 0
+    lines = logged_lines(tmp_path / "runs/my_config")
+    assert sum("val/accuracy" in line for line in lines) == 1
+    # The test split is evaluated once, at the end.
+    assert [line["step"] for line in lines if "test/accuracy" in line] == [2]
+    assert "my_config.py" in (tmp_path / "runs/my_config/command.txt").read_text()
+    capsys.readouterr()
+    assert main(["train", "--config=my_config.py", "--config.augment.crop=stretch"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and "holds a run of another config" in error
+    assert main(["train", "--config=my_config.py", "--workdir=new", "--config.augment.crop=x"]) == 1
+    assert "crop must be" in capsys.readouterr().err and not (tmp_path / "new").exists()
+    assert main(["train"]) == 1
+    assert "jaxvision train --config=my_config.py" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "train what a config file describes" in capsys.readouterr().out

@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from jaxvision.cli.output import write_whole
 from jaxvision.cli.training_sheet import training_sheet
 from jaxvision.data.check.dataset import CheckedSplit, Report, check_dataset
 from jaxvision.data.check.html import as_html
 from jaxvision.data.check.text import as_json, as_text
+from jaxvision.data.files import write_whole
 from jaxvision.data.sources.subset import Subset
 from jaxvision.train.progress import Progress
 
@@ -130,14 +130,14 @@ class _Bars:
 
     def start(self, split: str, total: int) -> Callable[[int], None]:
         self.close()
-        self._bar = bar = Progress(0, total)
+        self._bar = bar = Progress(total, "images")
         bar.message(f"reading the {total:,} images of {split}")
         done = 0
 
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            bar.step(done)
+            bar(done)
 
         return advance
 

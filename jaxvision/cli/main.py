@@ -1,20 +1,21 @@
-"""The `jaxvision` command: what there is to do besides training.
+"""The `jaxvision` command.
 
+jaxvision train --config=my_config.py
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
 jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
 jaxvision translate --workdir=runs/transformer_multi30k --input=test.en --output=test.de
 
-`jaxvision --help` lists the commands, `jaxvision pack --help` what one takes.
+`jaxvision --help` lists the commands, `jaxvision pack --help` the flags of one.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from jaxvision.cli import check_data, pack, translate
+from jaxvision.cli import check_data, pack, train, translate
 
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
-SUBCOMMANDS = (check_data, pack, translate)
+SUBCOMMANDS = (train, check_data, pack, translate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,14 +25,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the name of the program.
 
     Returns:
-        The exit code: the subcommand's; 2 for what the user has to mend, told in a line on stderr;
-        130 for Ctrl-C, as a shell reports it.
+        The exit code: the subcommand's; 2 for an error of the user, which is printed as one line on
+        stderr; 130 for Ctrl-C, as a shell reports it.
 
     Raises:
         SystemExit: With 2 if the command line cannot be parsed, with 0 for --help.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["train"]:
+        # Its flags are the values of its config, which argparse does not know.
+        return train.main(["jaxvision train", *arguments[1:]])
     parser = argparse.ArgumentParser(
-        prog="jaxvision", description="What there is to do besides training."
+        prog="jaxvision", description="Trains and applies vision and translation models."
     )
     subparsers = parser.add_subparsers(metavar="command", required=True)
     for subcommand in SUBCOMMANDS:

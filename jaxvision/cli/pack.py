@@ -11,9 +11,9 @@ import argparse
 import os
 import re
 
-from jaxvision.cli.progress import Progress
 from jaxvision.data.detection import detection_source
 from jaxvision.data.pack import pack
+from jaxvision.train.progress import Progress
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -5,7 +5,8 @@ import numpy as np
 
 from jaxvision.data.detection_samples import DetectionTrainSample
 from jaxvision.data.example import DetectionSource
-from jaxvision.inference.draw import captioned, contact_sheet, draw_detections
+from jaxvision.plots.detections import draw_detections
+from jaxvision.plots.sheet import captioned, contact_sheet
 
 _CELL = 480
 _COLUMNS = 4

@@ -1,4 +1,4 @@
-"""What a batch holds, one `TypedDict` a task: keys, shapes, dtypes, units and the padding rule."""
+"""The batches of each task as a `TypedDict`: keys, shapes, dtypes, units and the padding rule."""
 
 from typing import NotRequired, TypedDict
 
@@ -16,13 +16,14 @@ class DetectionBatch(TypedDict):
         boxes: xyxy in pixels of `image` [B, N, 4] float32.
         classes: Class of each object [B, N] int32, in [0, K).
         valid: False for padding objects [B, N] bool.
-        index: Which image of its source each one is [B] int32; `source.name(index)` names it.
-        scale: Pixels of `image` per pixel of the original [B] float32. Evaluation only, as
-            the rest.
-        crowd: Objects that the metric ignores and no detection has to find [B, N] bool.
-        area: Object areas in original pixels [B, N] float32; of the mask where the data has one, as
-            COCO's small, medium and large are by mask.
-        mask: False for images that only fill up the last batch [B] bool.
+        index: Number of each image in its source [B] int32; `source.name(index)` names it.
+        scale: Pixels of `image` per pixel of the original [B] float32. Evaluation only, like all
+            that follow.
+        crowd: Objects that the metric ignores: detections of them count neither as right nor as
+            wrong [B, N] bool.
+        area: Object areas in original pixels [B, N] float32: of the mask where the data has one,
+            since COCO's small, medium and large refer to masks.
+        mask: False for rows of padding and images that cannot be read [B] bool.
     """
 
     image: np.ndarray
@@ -42,10 +43,10 @@ class ClassificationBatch(TypedDict):
     Attributes:
         image: RGB images [B, H, W, 3] uint8.
         label: Class of each image [B] int32, in [0, K), where it has exactly one.
-        targets: 1 for every class that an image shows, else 0 [B, K] float32, where it may have
-            several or none.
-        index: Which image of its source each one is [B] int32; `source.name(index)` names it.
-        mask: False for images that only fill up the last batch [B] bool. Evaluation only.
+        targets: 1 for every class in an image, else 0 [B, K] float32, where an image may have
+            several classes or none.
+        index: Number of each image in its source [B] int32; `source.name(index)` names it.
+        mask: False for rows of padding and images that cannot be read [B] bool. Evaluation only.
     """
 
     image: np.ndarray
@@ -59,19 +60,19 @@ class TranslationBatch(TypedDict):
     """Sentences and their translations, on the host: one pair a row or, packed, several.
 
     Sentences end with `END` of `jaxvision.data.text.tokenizer`, and rows are padded with its `PAD`;
-    S is one of a few lengths, as is T. In packed batches, of training alone, the sentences of a row
-    follow one another, its P pairs at most in the same order in source and target.
+    S and T are one of a few lengths. In packed batches, used in training only, the sentences of a
+    row follow one another, its at most P pairs in the same order in source and target.
 
     Attributes:
         source: Tokens to translate [B, S] int32.
-        target: Tokens of the translations [B, T] int32; all padding in rows that only fill up a
-            batch of training.
-        index: Which pair of its source each one is [B] int32, or packed [B, P]; -1 for rows that
-            only fill up and after the last of a row.
-        source_segments: Which pair of its row each token of `source` is of, from 1; 0 for padding
-            [B, S] int32. Packed only.
+        target: Tokens of the translations [B, T] int32.
+        index: Number of each pair in its source [B] int32, or packed [B, P]; in training -1 for
+            rows of padding and after the last pair of a packed row.
+        source_segments: Pair of its row that each token of `source` belongs to, numbered from 1; 0
+            for padding [B, S] int32. Packed only.
         target_segments: The same for `target` [B, T] int32. Packed only.
-        mask: False for rows that only fill up a batch of evaluation [B] bool. There alone.
+        mask: False for rows of padding [B] bool. Evaluation only.
+        truth: The translations as text, B strings; None in rows of padding. Evaluation only.
     """
 
     source: np.ndarray
@@ -80,3 +81,4 @@ class TranslationBatch(TypedDict):
     source_segments: NotRequired[np.ndarray]
     target_segments: NotRequired[np.ndarray]
     mask: NotRequired[np.ndarray]
+    truth: NotRequired[list[str | None]]

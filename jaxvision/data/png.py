@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from jaxvision.data.files import write_whole
+
 
 def write_png(path: str | os.PathLike[str], image: np.ndarray) -> Path:
     """Writes a picture; a file of that name is either whole or not there, and is never replaced.
@@ -34,13 +36,5 @@ def write_png(path: str | os.PathLike[str], image: np.ndarray) -> Path:
             return target
         number += 1
         target = path.with_name(f"{path.stem}-{number}.png")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(target, data)
     return target

@@ -1,10 +1,21 @@
-"""Opens parallel text by the name of its format."""
+"""Parallel text: opens it by the name of its format, and makes streams of batches of it."""
 
 import os
 
+import numpy as np
+
 from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.readers.tfds_translation import tfds_translation
+from jaxvision.data.stream import Stream
+from jaxvision.data.text.buckets import Buckets
+from jaxvision.data.text.collate import PackPairs, PadPairs
+from jaxvision.data.text.limit import limit_length
+from jaxvision.data.text.packing import PackedRows
+from jaxvision.data.text.padding import pad, token_lengths
 from jaxvision.data.text.parallel import ParallelText, read_parallel
+from jaxvision.data.text.shapes import assign, choose_shapes
+from jaxvision.data.text.tokenizer import SubwordTokenizer
 
 
 def translation_source(
@@ -19,14 +30,14 @@ def translation_source(
     """Opens one split of parallel text.
 
     Args:
-        source: `parallel`, two files with a sentence a line, or `tfds:<name>`, as
+        source: `parallel`, two files with a sentence a line, or `tfds:<name>`, for example
             `tfds:wmt16_translate/de-en`.
         path: Folder of the dataset.
-        split: Name of the split, as the format has it; see the readers.
-        from_language: To translate from, as the format names it: `en`, for example.
-        to_language: To translate to.
-        on_fault: Gets every pair of which a sentence is empty; it is left out if it returns, and by
-            default the first one is raised.
+        split: Name of the split in the format; see the readers.
+        from_language: Language to translate from, by its name in the format: `en`, for example.
+        to_language: Language to translate to.
+        on_fault: Called with an error for every pair with an empty sentence; if it returns, the
+            pair is dropped. By default the first one is raised.
 
     Raises:
         DataError: If the dataset has a fault.
@@ -45,3 +56,121 @@ def translation_source(
     if kind == "tfds":
         return tfds_translation(path, split, name=name, on_fault=on_fault, **options)
     return read_parallel(path, split, on_fault=on_fault, **options)
+
+
+def train_stream(
+    text: ParallelText,
+    tokenizer: SubwordTokenizer,
+    *,
+    batch_tokens: int,
+    buckets: int = 10,
+    packing: bool = False,
+    max_length: int = 256,
+    long_sentences: str = "drop",
+    multiple: int = 8,
+    seed: int = 0,
+    num_workers: int = 0,
+    prefetch: int = 4,
+) -> Stream:
+    """Makes batches of `jaxvision.data.batch.TranslationBatch` that show each pair once an epoch.
+
+    Args:
+        text: The pairs.
+        tokenizer: Turns sentences into tokens.
+        batch_tokens: Upper limit of B times the longer of S and T of a batch.
+        buckets: Upper limit of the number of shapes without packing; each is a program to compile.
+        packing: Whether pairs share rows of `max_length` tokens, in batches of one shape.
+        max_length: Tokens that a sentence may have in either language.
+        long_sentences: What happens to longer ones: `drop`, `cut` or `error`.
+        multiple: B is a multiple of it; it must be one of the number of devices.
+        seed: Orders the epochs; in [0, 2^32).
+        num_workers: Threads; 0 makes the batches in the calling thread.
+        prefetch: Batches that are ready or being made.
+
+    Returns:
+        The stream; its `plan.describe()` says how the pairs fill the batches.
+
+    Raises:
+        DataError: If there is no pair, one does not fit into a batch, or one is too long and
+            `long_sentences` is `error`.
+        ValueError: If a number is out of its range, or there is no such rule.
+    """
+    for field, value in (("batch_tokens", batch_tokens), ("multiple", multiple)):
+        if value < 1:
+            raise ValueError(f"{field} must be at least 1, got {value}")
+    limited = limit_length(
+        tokenizer.encode(text.source),
+        tokenizer.encode(text.target),
+        max_length,
+        long_sentences,
+        text.place,
+    )
+    options = dict(batch_tokens=batch_tokens, multiple=multiple)
+    if packing:
+        plan = PackedRows(limited, row_length=max_length, **options)
+        collate = PackPairs(limited.source, limited.target)
+    else:
+        plan = Buckets(limited, buckets=buckets, **options)
+        collate = PadPairs(limited.source, limited.target)
+    return Stream(
+        plan,
+        None,
+        collate,
+        seed=seed,
+        num_workers=num_workers,
+        prefetch=prefetch,
+        name=text.name,
+    )
+
+
+def eval_stream(
+    text: ParallelText,
+    tokenizer: SubwordTokenizer,
+    *,
+    batch_size: int,
+    buckets: int = 2,
+    num_workers: int = 0,
+    prefetch: int = 4,
+) -> Stream:
+    """Makes a pass over all pairs in batches of a few shapes, with `mask` and `truth`.
+
+    Args:
+        text: The pairs; `truth` holds the translations as they are read.
+        tokenizer: Turns sentences into tokens.
+        batch_size: Sentences in a batch, B.
+        buckets: Upper limit of the number of shapes; each is a program to compile.
+        num_workers: Threads; 0 makes the batches in the calling thread.
+        prefetch: Batches that are ready or being made.
+
+    Raises:
+        DataError: If there is no pair.
+        ValueError: If a number is out of its range.
+    """
+    if not len(text.source):
+        raise DataError("the evaluation split has no sentences; expected at least one pair")
+    sides = tokenizer.encode(text.source), tokenizer.encode(text.target)
+    lengths = token_lengths(*sides)
+    shapes = choose_shapes(lengths, buckets)
+    assigned = assign(lengths, shapes)
+
+    def example(index: int, rng: np.random.Generator) -> dict[str, np.ndarray | str]:
+        del rng
+        source, target = (
+            pad([side[index]], (1, length))[0]
+            for side, length in zip(sides, shapes[assigned[index]], strict=True)
+        )
+        return {
+            "source": source,
+            "target": target,
+            "index": np.asarray(index, np.int32),
+            "truth": text.target[index],
+        }
+
+    groups = [np.flatnonzero(assigned == k) for k in range(len(shapes))]
+    return Stream(
+        InOrder(len(text.source), batch_size, groups),
+        example,
+        num_workers=num_workers,
+        prefetch=prefetch,
+        name=text.name,
+    )

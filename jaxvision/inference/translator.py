@@ -3,27 +3,27 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from matplotlib.figure import Figure
 
 from jaxvision.data.text.padding import pad
-from jaxvision.data.text.tokenizer import END, SubwordTokenizer
-from jaxvision.tasks.task import Params
+from jaxvision.data.text.parallel import read_lines
+from jaxvision.data.text.tokenizer import END
+from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.plots.attention import attention_figure
+from jaxvision.plots.style import to_rgb
 from jaxvision.tasks.translation import Translation
-from jaxvision.tasks.translation_config import translation_from_config
-from jaxvision.train.checkpoint import read_checkpoint
-from jaxvision.train.precision import compute_dtype
-from jaxvision.train.workdir import read_config
 
 # Tokens of the shortest batches; the next ones are twice as long, and so on.
 _SHORTEST = 16
 
 
 class Attention(NamedTuple):
-    """Where a decoder looked as it wrote a translation.
+    """Where a decoder looked while it wrote a translation.
 
     Attributes:
         weights: By token of the translation and token of the source [T, S] float32; rows sum to 1.
@@ -35,34 +35,79 @@ class Attention(NamedTuple):
     source: list[str]
     target: list[str]
 
+    def figure(self) -> Figure:
+        """Draws the weights as a heat map."""
+        return attention_figure(*self)
 
-class Translator:
-    """Translates sentences.
 
-        translator = Translator.from_workdir("runs/transformer_multi30k")
-        translator(["A man sleeps.", "Two dogs run."])  # two German ones
-
-    The sentences of a batch have nearly the same length, and a batch is of one of a few lengths:
-    each of these is a program that is compiled when it is first needed. A sentence alone has
-    programs of its own, as on a keyboard one waits for it.
+@dataclasses.dataclass(frozen=True, eq=False)
+class SentenceTranslation:
+    """The translation of one sentence; `str()` of it is the text.
 
     Attributes:
-        task: Holds the network, the tokenizer and the options of the search.
-        params: The network's parameters, on the default device.
+        source: The sentence.
+        text: Its translation.
+        score: Log probability of the translation over its length penalty; 0 for an empty sentence.
+        translator: Wrote it.
+    """
+
+    source: str
+    text: str
+    score: float
+    translator: "Translator"
+
+    def __str__(self) -> str:
+        return self.text
+
+    def plot(self, *, layer: int = -1, head: int | None = None) -> np.ndarray:
+        """Draws where the decoder looked, as `Translator.attention` computes it.
+
+        Returns:
+            RGB [H, W, 3] uint8.
+        """
+        found = self.translator.attention(self.source, self.text, layer=layer, head=head)
+        return to_rgb(found.figure())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns source, text and score as values that JSON can hold."""
+        return {"source": self.source, "text": self.text, "score": self.score}
+
+
+class Translator(Predictor):
+    """Translates sentences.
+
+        translator = jaxvision.load("runs/transformer_multi30k")
+        translator("A man sleeps.").text
+        [found.text for found in translator(["A man sleeps.", "Two dogs run."])]
+
+    The sentences of a batch have similar lengths, and a batch is padded to one of a few lengths:
+    each of these is a program that is compiled when it is first needed. A single sentence has
+    programs of its own, as someone at a keyboard waits for it.
+
+    Attributes:
         max_length: Tokens of the longest sentences, their end included.
         batch_size: Sentences translated at a time.
     """
 
+    task: Translation
+
     def __init__(
-        self, task: Translation, params: Params, *, max_length: int = 128, batch_size: int = 64
+        self,
+        task: Translation,
+        variables: Mapping[str, Any],
+        *,
+        max_length: int = 128,
+        batch_size: int = 64,
+        origin: Origin | None = None,
     ) -> None:
-        """Puts the parameters on the default device.
+        """Puts the variables on the devices.
 
         Args:
             task: The network, the tokenizer and the options of the search.
-            params: The network's parameters.
+            variables: {"params"} of the network.
             max_length: Tokens that a sentence may have, its end included.
-            batch_size: Sentences to translate at a time.
+            batch_size: Sentences translated at a time.
+            origin: The run that the variables come from.
 
         Raises:
             ValueError: If a number is out of its range, or the parameters are of another vocabulary
@@ -71,84 +116,95 @@ class Translator:
         for name, value, least in (("max_length", max_length, 2), ("batch_size", batch_size, 1)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
-        rows = len(params["embedding"]["embedding"])
+        rows = len(variables["params"]["embedding"]["embedding"])
         if rows != task.tokenizer.vocabulary_size:
             raise ValueError(
                 f"the tokenizer must have the {rows} subwords of the checkpoint, got one of "
                 f"{task.tokenizer.vocabulary_size}"
             )
-        self.task = task
-        self.params = jax.device_put(params)
+        super().__init__(task, variables, origin=origin)
         self.max_length = max_length
         self.batch_size = batch_size
-        self._best = jax.jit(lambda *inputs: task.translate(*inputs).tokens[:, 0])
+        self._translate = jax.jit(task.translate)
         self._attend = jax.jit(task.cross_attention)
 
-    @classmethod
-    def from_workdir(
-        cls,
-        workdir: str | os.PathLike[str],
+    def replaced(
+        self,
         *,
-        step: int | None = None,
         beam_size: int | None = None,
         alpha: float | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
     ) -> "Translator":
-        """Reads a run of `configs/transformer_multi30k.py`, finished or not.
+        """Returns a translator that searches with other options; None keeps an option.
 
         Args:
-            workdir: The folder of the run.
-            step: Which checkpoint; by default the one with the best metric, or the newest where
-                none was evaluated.
-            beam_size: Hypotheses of a sentence; by default as in the run's evaluation.
-            alpha: Exponent of the length penalty; by default likewise.
-            batch_size: Sentences to translate at a time.
+            beam_size: Hypotheses of a sentence; 1 for greedy search.
+            alpha: Exponent of the length penalty.
+            batch_size: Sentences translated at a time.
 
         Raises:
-            FileNotFoundError: If the folder holds no run, or no checkpoint yet.
-            ValueError: If it holds another kind of run, there is no checkpoint of that step, or a
-                number is out of its range.
+            ValueError: If a number is out of its range.
         """
-        folder = pathlib.Path(workdir)
-        config = read_config(folder)
-        try:
-            dtype = compute_dtype(config["dtype"])
-            longest = config["data"]["max_length"]
-            # After its config: without one, the folder is not one of a run at all.
-            tokenizer = SubwordTokenizer.load(folder / "tokenizer.json")
-            task = translation_from_config(config, tokenizer, dtype=dtype)
-        except KeyError as error:
-            raise ValueError(
-                f"{workdir} must be a run of configs/transformer_multi30k.py, but its config has "
-                f"no {error.args[0]}"
-            ) from error
         options = {"beam_size": beam_size, "alpha": alpha}
-        task = dataclasses.replace(task, **{k: v for k, v in options.items() if v is not None})
-        variables, _ = read_checkpoint(folder, step)
-        return cls(task, variables["params"], max_length=longest, batch_size=batch_size)
+        task = dataclasses.replace(
+            self.task, **{name: value for name, value in options.items() if value is not None}
+        )
+        return Translator(
+            task,
+            {"params": self.params, **self.model_state},
+            max_length=self.max_length,
+            batch_size=self.batch_size if batch_size is None else batch_size,
+            origin=self.origin,
+        )
 
     def __call__(
         self,
-        sentences: Sequence[str],
+        inputs: str | os.PathLike[str] | Iterable[str],
         *,
         on_long: Callable[[list[int]], None] | None = None,
         progress: Callable[[int], None] | None = None,
-    ) -> list[str]:
+    ) -> Any:
         """Translates sentences; the translation of an empty one is empty.
 
         Args:
-            sentences: In any order and of any lengths.
-            on_long: Is told, before anything is translated, which sentences have more than
-                `max_length` tokens; if it returns, they are cut there. By default they are refused.
-            progress: Is told, after each batch, how many sentences are done.
+            inputs: A sentence, several sentences of any lengths, or a `pathlib.Path` of a text
+                file, compressed by gzip or not, with a sentence on each line.
+            on_long: Called, before anything is translated, with the numbers of the sentences that
+                have more than `max_length` tokens; if it returns, they are cut there. By default
+                they are an error.
+            progress: Called after each batch with the number of sentences that are done.
+
+        Returns:
+            `SentenceTranslation` for one sentence, a list of them for several, in order.
 
         Raises:
+            DataError: If a file cannot be read.
             ValueError: If a sentence is too long, unless `on_long` accepts that.
         """
+        single = isinstance(inputs, str)
+        if isinstance(inputs, str):
+            sentences = [inputs]
+        elif isinstance(inputs, os.PathLike):
+            sentences = list(read_lines(pathlib.Path(inputs)))
+        else:
+            sentences = list(inputs)
+        found = self._translations(sentences, on_long or self._too_long, progress)
+        results = [
+            SentenceTranslation(sentence, text, score, self)
+            for sentence, (text, score) in zip(sentences, found, strict=True)
+        ]
+        return results[0] if single else results
+
+    def _translations(
+        self,
+        sentences: Sequence[str],
+        on_long: Callable[[list[int]], None],
+        progress: Callable[[int], None] | None,
+    ) -> list[tuple[str, float]]:
+        """Returns the translation and the score of each sentence."""
         encoded = self.task.tokenizer.encode(sentences)
-        long = [i for i, tokens in enumerate(encoded) if len(tokens) > self.max_length]
-        if long:
-            (on_long or self._refuse)(long)
+        if long := [i for i, tokens in enumerate(encoded) if len(tokens) > self.max_length]:
+            on_long(long)
         encoded = [self._cut(tokens) for tokens in encoded]
 
         # Longest first: what does not fit into memory fails at once.
@@ -156,17 +212,18 @@ class Translator:
         order = [i for i in order if len(encoded[i]) > 1]
         rows = 1 if len(order) == 1 else self.batch_size
         done = len(encoded) - len(order)
-        texts = [""] * len(encoded)
+        results = [("", 0.0)] * len(encoded)
         for start in range(0, len(order), rows):
             members = order[start : start + rows]
             source = self._padded([encoded[i] for i in members], rows)
-            found = np.asarray(self._best(self.params, source))
-            for i, tokens in zip(members, found, strict=False):
-                texts[i] = self.task.tokenizer.decode(tokens)
+            found = self._translate(self.params, source)
+            tokens, scores = jax.device_get((found.tokens[:, 0], found.scores[:, 0]))
+            for i, row, score in zip(members, tokens, scores, strict=False):
+                results[i] = self.task.tokenizer.decode(row), float(score)
             done += len(members)
             if progress is not None:
                 progress(done)
-        return texts
+        return results
 
     def attention(
         self,
@@ -176,7 +233,7 @@ class Translator:
         layer: int = -1,
         head: int | None = None,
     ) -> Attention:
-        """Tells where the decoder looks as it writes a translation.
+        """Computes where the decoder looks while it writes a translation.
 
         Args:
             sentence: To translate; one that is too long is cut.
@@ -197,7 +254,7 @@ class Translator:
         inputs = self._padded([source], 1)
         longest = inputs.shape[1] + self.task.extra_length
         if translation is None:
-            found = np.asarray(self._best(self.params, inputs))[0]
+            found = np.asarray(self._translate(self.params, inputs).tokens[:, 0])[0]
             target = found[: np.flatnonzero(found == END)[0] + 1]
         else:
             target = tokenizer.encode([translation])[0]
@@ -212,7 +269,7 @@ class Translator:
         return Attention(weights, tokenizer.pieces(source), tokenizer.pieces(target))
 
     def _cut(self, tokens: np.ndarray) -> np.ndarray:
-        """Cuts a sentence's tokens [T] to at most `max_length`, END again their last."""
+        """Cuts a sentence's tokens [T] to at most `max_length`, with END as the last."""
         if len(tokens) <= self.max_length:
             return tokens
         return np.append(tokens[: self.max_length - 1], np.int32(END))
@@ -225,9 +282,9 @@ class Translator:
             length *= 2
         return pad(sentences, (rows, min(length, self.max_length)))
 
-    def _refuse(self, long: list[int]) -> None:
+    def _too_long(self, long: list[int]) -> None:
         more = " and others" if len(long) > 1 else ""
         raise ValueError(
-            f"sentences must be of at most {self.max_length} tokens, got number {long[0] + 1}{more}"
-            ", which are longer"
+            f"sentences must have at most {self.max_length} tokens, got number {long[0] + 1}{more}"
+            ", which have more"
         )

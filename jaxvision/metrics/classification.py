@@ -1,19 +1,20 @@
-"""Measures of a classifier whose images have one class each.
+"""Metrics of a classifier whose images have one class each.
 
-A value without an image to define it (recall of a class that no image has) is nan, which tables and
-JSON writers show as missing; it is not part of any mean.
+A value that no image defines, such as the recall of a class that no image has, is nan: tables show
+it as missing, and no mean includes it.
 """
 
 from collections.abc import Sequence
 
 import flax.struct
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from jaxvision.data.batch import ClassificationBatch
 from jaxvision.metrics.curves import Calibration, calibration
 from jaxvision.metrics.gathered import GatheredPredictions, by_class, mean_of_defined, ranking
 
-# With more classes than this, values of single ones are left out: ImageNet's would be thousands.
+# With more classes there are no values of single classes: ImageNet's would be thousands.
 MAX_CLASSES_SHOWN = 100
 TOP = 5
 
@@ -30,27 +31,24 @@ class Classification(GatheredPredictions):
 
         Args:
             probabilities: [B, K], each row summing to 1.
-            batch: The evaluation batch; images whose `mask` is False are left out.
+            batch: The evaluation batch; images whose `mask` is False are dropped.
             class_names: Name of each class, without repetition.
 
         Raises:
-            ValueError: If the batch is not one of evaluation, a label is out of range, or a class
+            ValueError: If the batch is not an evaluation batch, a label is out of range, or a class
                 has no name.
         """
         return cls.gather(probabilities, "label", batch, class_names)
 
     def confusion(self) -> np.ndarray:
-        """Images by true class and predicted class [K, K] int64."""
+        """Counts images by true class and predicted class [K, K] int64."""
         _, probabilities, labels = self.joined()
-        count = len(self.class_names)
-        cells = labels.astype(np.int64) * count + probabilities.argmax(axis=1)
-        return np.bincount(cells, minlength=count * count).reshape(count, count)
+        return _confusion(labels, probabilities.argmax(axis=1), len(self.class_names))
 
     def calibration(self) -> Calibration:
-        """Accuracy by the probability of the predicted class."""
+        """Computes the accuracy by the probability of the predicted class."""
         _, probabilities, labels = self.joined()
-        right = probabilities.argmax(axis=1) == labels
-        return calibration(probabilities.max(axis=1), right)
+        return _calibration(probabilities, labels)
 
     def compute(self) -> dict[str, float]:
         """Evaluates all images together.
@@ -74,7 +72,7 @@ class Classification(GatheredPredictions):
         rank = ((probabilities > own) | before).sum(axis=1)
         one_hot = labels[:, None] == np.arange(count)[None]
 
-        confusion = self.confusion()
+        confusion = _confusion(labels, probabilities.argmax(axis=1), count)
         right, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
         present = true > 0
         each = {
@@ -87,7 +85,16 @@ class Classification(GatheredPredictions):
         if count > TOP:
             values["top5"] = float((rank < TOP).mean())
         values |= {name: mean_of_defined(column) for name, column in each.items()}
-        values["ece"] = self.calibration().error
+        values["ece"] = _calibration(probabilities, labels).error
         values["nll"] = float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())
         del each["average_precision"]
         return values | by_class(each, self.class_names, MAX_CLASSES_SHOWN)
+
+
+def _confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    return confusion_matrix(labels, predicted, labels=np.arange(classes))
+
+
+def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
+    right = probabilities.argmax(axis=1) == labels
+    return calibration(probabilities.max(axis=1), right)

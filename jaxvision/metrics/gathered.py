@@ -1,4 +1,4 @@
-"""Probabilities of a whole evaluation with what was true, which every measure is computed from.
+"""Probabilities of a whole evaluation with the true classes, from which metrics are computed.
 
 They take 4 bytes an image and class: 200 MB for the 50,000 images and 1,000 classes of ImageNet.
 """
@@ -10,11 +10,11 @@ import flax.struct
 import numpy as np
 from clu import metrics
 
-from jaxvision.metrics.curves import average_precision, roc_auc
+from jaxvision.metrics.curves import Ranked
 
 
 class Gathered(NamedTuple):
-    """What some images contribute.
+    """Predictions and true classes of n images.
 
     Attributes:
         index: Number of each image [n] int32.
@@ -41,7 +41,7 @@ class GatheredPredictions(metrics.Metric):
 
     @classmethod
     def empty(cls) -> Self:
-        """The metric of no images: merging it changes nothing."""
+        """Returns the metric of no images; merging it changes nothing."""
         return cls(class_names=(), records=())
 
     @classmethod
@@ -56,12 +56,13 @@ class GatheredPredictions(metrics.Metric):
 
         Args:
             probabilities: [B, K].
-            key: What is true in the batch: `label` [B] or `targets` [B, K].
-            batch: The evaluation batch; images whose `mask` is False are left out.
+            key: Key of the true classes in the batch: `label` [B] or `targets` [B, K].
+            batch: The evaluation batch; images whose `mask` is False are dropped.
             class_names: Name of each class, without repetition.
 
         Raises:
-            ValueError: If the batch is not one of evaluation, or a class has no name.
+            ValueError: If the batch is not an evaluation batch, a label is out of range, or a class
+                has no name.
         """
         missing = [name for name in (key, "index", "mask") if name not in batch]
         if missing:
@@ -98,10 +99,10 @@ class GatheredPredictions(metrics.Metric):
         )
 
     def joined(self) -> Gathered:
-        """All images, by their index, so that no result depends on how batches came.
+        """Returns all images, sorted by index, so that no result depends on the batches.
 
         Raises:
-            ValueError: If there is none, or one has been given twice.
+            ValueError: If there is no image, or one was evaluated twice.
         """
         # Not recursive: merging batch after batch makes the tree as deep as there are batches.
         leaves, stack = [], [self.records]
@@ -123,7 +124,7 @@ class GatheredPredictions(metrics.Metric):
 
 
 def ranking(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
-    """How well each class's probability ranks the images that show it before the others.
+    """Computes how well each class's probability ranks images that show it before the others.
 
     Args:
         probabilities: [n, K].
@@ -133,17 +134,15 @@ def ranking(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarra
         `auc` and `average_precision` [K]; nan for a class that no image shows, and for the area
         also where all do.
     """
-    columns = range(truth.shape[1])
+    ranked = [Ranked.of(truth[:, k], probabilities[:, k]) for k in range(truth.shape[1])]
     return {
-        "auc": np.array([roc_auc(truth[:, k], probabilities[:, k]) for k in columns]),
-        "average_precision": np.array(
-            [average_precision(truth[:, k], probabilities[:, k]) for k in columns]
-        ),
+        "auc": np.array([one.auc() for one in ranked]),
+        "average_precision": np.array([one.average_precision() for one in ranked]),
     }
 
 
 def mean_of_defined(values: np.ndarray) -> float:
-    """Mean of the values that are numbers; nan if none is."""
+    """Averages the values that are not nan; nan if all are."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
 

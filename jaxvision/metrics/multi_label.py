@@ -1,4 +1,4 @@
-"""Measures of a classifier whose images show any number of classes."""
+"""Metrics of a classifier whose images show any number of classes."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from jaxvision.metrics.classification import MAX_CLASSES_SHOWN
 from jaxvision.metrics.curves import Calibration, calibration
 from jaxvision.metrics.gathered import GatheredPredictions, by_class, mean_of_defined, ranking
 
-# A class is predicted from this probability on.
+# A class with this probability or more is predicted.
 THRESHOLD = 0.5
 
 
 @flax.struct.dataclass(eq=False)
 class MultiLabel(GatheredPredictions):
-    """Ranking, decisions and calibration, every class for itself."""
+    """Ranking, decisions and calibration of each class."""
 
     @classmethod
     def from_model_output(
@@ -26,16 +26,16 @@ class MultiLabel(GatheredPredictions):
 
         Args:
             probabilities: [B, K], each in [0, 1].
-            batch: The evaluation batch; images whose `mask` is False are left out.
+            batch: The evaluation batch; images whose `mask` is False are dropped.
             class_names: Name of each class, without repetition.
 
         Raises:
-            ValueError: If the batch is not one of evaluation, or a class has no name.
+            ValueError: If the batch is not an evaluation batch, or a class has no name.
         """
         return cls.gather(probabilities, "targets", batch, class_names)
 
     def calibration(self) -> Calibration:
-        """How often a class is present by its probability, over all images and classes."""
+        """Computes how often a class is present by its probability, over all images and classes."""
         _, probabilities, truth = self.joined()
         return calibration(probabilities.ravel(), (truth > 0.5).ravel())
 
@@ -45,12 +45,13 @@ class MultiLabel(GatheredPredictions):
         Returns:
             `mAP`, the mean over the classes of the average precision; `auc`, of the area below the
             ROC curve; `precision`, `recall` and `f1` of decisions at 1/2, means over the classes;
-            `exact`, the share of images with every class decided rightly; `ece`, in 15 bins of the
-            probability; all in [0, 1]. For up to 100 classes also `average_precision/<name>`,
-            `recall/<name>` and so on. A class that no image shows is nan and in no mean.
+            `subset_accuracy`, the share of images for which every class is decided right; `ece`, in
+            15 bins of the probability; all in [0, 1]. For up to 100 classes also
+            `average_precision/<name>`, `recall/<name>` and so on. For a class that no image shows
+            they are nan, and no mean includes them.
 
         Raises:
-            ValueError: If there is no image, or one has been given twice.
+            ValueError: If there is no image, or one was evaluated twice.
         """
         _, probabilities, truth = self.joined()
         truth = truth > 0.5
@@ -66,6 +67,6 @@ class MultiLabel(GatheredPredictions):
         }
         values = {"mAP": mean_of_defined(each["average_precision"])}
         values |= {n: mean_of_defined(v) for n, v in each.items() if n != "average_precision"}
-        values["exact"] = float((truth == decided).all(axis=1).mean())
+        values["subset_accuracy"] = float((truth == decided).all(axis=1).mean())
         values["ece"] = self.calibration().error
         return values | by_class(each, self.class_names, MAX_CLASSES_SHOWN)

@@ -1,7 +1,7 @@
 """BLEU (Papineni et al. 2002, https://aclanthology.org/P02-1040), perplexity and token accuracy.
 
-BLEU is sacrebleu's (Post 2018, https://arxiv.org/abs/1804.08771): of cased text as it is read,
-which it splits into words by its tokenizer `13a`.
+BLEU is computed by sacrebleu (Post 2018, https://arxiv.org/abs/1804.08771): on cased, detokenised
+text, which its tokenizer `13a` splits into words.
 """
 
 import math
@@ -14,7 +14,7 @@ from clu import metrics
 
 
 class TranslationRecord(NamedTuple):
-    """What one sentence contributes."""
+    """The values of one sentence."""
 
     index: int
     hypothesis: str
@@ -29,14 +29,14 @@ class TranslationQuality(metrics.Metric):
     """Compares translations with one reference each, on the host.
 
     Attributes:
-        records: A tree of tuples with `TranslationRecord` leaves, so that merging copies nothing.
+        records: A tree of tuples with `TranslationRecord` leaves, so that merging does not copy.
     """
 
     records: tuple[Any, ...] = flax.struct.field(pytree_node=False, repr=False)
 
     @classmethod
     def empty(cls) -> "TranslationQuality":
-        """The metric of no sentences: merging it changes nothing."""
+        """Returns the metric of no sentences; merging it changes nothing."""
         return cls(records=())
 
     @classmethod
@@ -50,15 +50,16 @@ class TranslationQuality(metrics.Metric):
         correct: np.ndarray,
         tokens: np.ndarray,
     ) -> "TranslationQuality":
-        """Takes N sentences.
+        """Builds the metric of N sentences.
 
         Args:
-            index: Which sentence of the data each one is, N numbers.
-            hypotheses: Translations, N texts.
-            references: What they are compared with, N texts.
-            negative_log_likelihood: Sums over each reference's tokens, in nats [N].
-            correct: Tokens of it that were the likeliest after those before [N].
-            tokens: Tokens of it [N].
+            index: Number of each sentence in the data.
+            hypotheses: N translations.
+            references: N reference translations.
+            negative_log_likelihood: Sum over the tokens of each reference, in nats [N].
+            correct: Number of tokens of each reference that were predicted, with teacher forcing
+                [N].
+            tokens: Number of tokens of each reference [N].
         """
         columns = (index, hypotheses, references, negative_log_likelihood, correct, tokens)
         rows = zip(*columns, strict=True)
@@ -77,10 +78,10 @@ class TranslationQuality(metrics.Metric):
         """Evaluates all sentences together.
 
         Returns:
-            `bleu` in [0, 100], `perplexity` and `token_accuracy` of the references' tokens.
+            `bleu` in [0, 100], `perplexity` and `token_accuracy` over the tokens of the references.
 
         Raises:
-            ValueError: If there is no sentence, or one has been given twice.
+            ValueError: If there is no sentence, or one was given twice.
         """
         records = sorted(_leaves(self.records), key=lambda record: record.index)
         if not records:
@@ -92,23 +93,19 @@ class TranslationQuality(metrics.Metric):
         mean = sum(record.negative_log_likelihood for record in records) / tokens
         return {
             "bleu": corpus_bleu([r.hypothesis for r in records], [r.reference for r in records]),
-            # An untrained model's overflows a float.
+            # That of an untrained model overflows a float.
             "perplexity": math.exp(min(mean, 700.0)),
             "token_accuracy": sum(record.correct for record in records) / tokens,
         }
 
 
 def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """Compares N translations with a reference each.
-
-    Returns:
-        BLEU of all together, in [0, 100].
-    """
+    """Returns the BLEU of N translations, one reference each, in [0, 100]."""
     return _bleu().corpus_score(hypotheses, [references]).score
 
 
 def bleu_signature() -> str:
-    """Tells how BLEU is computed, as it has to be quoted with it."""
+    """Returns how BLEU is computed, to be quoted with the score."""
     metric = _bleu()
     metric.corpus_score(["a"], [["a"]])
     return str(metric.get_signature())

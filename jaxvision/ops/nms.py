@@ -8,8 +8,25 @@ import jax.numpy as jnp
 from jaxvision.ops.boxes import pairwise_iou
 
 
+class Candidates(NamedTuple):
+    """Scored boxes of an image before suppression; with a leading batch axis, those of a batch.
+
+    A candidate is a box with one class. A method that scores several classes for one box gives
+    the box once for each class that it keeps.
+
+    Attributes:
+        boxes: [..., C, 4] float32, xyxy in pixels of the network's input.
+        scores: [..., C] float32, in [0, 1].
+        classes: [..., C] int32.
+    """
+
+    boxes: jax.Array
+    scores: jax.Array
+    classes: jax.Array
+
+
 class Detections(NamedTuple):
-    """What is left of an image's predictions, best first.
+    """The predictions of an image that remain, best first.
 
     Attributes:
         boxes: [..., K, 4], xyxy in pixels of the network's input.
@@ -25,37 +42,34 @@ class Detections(NamedTuple):
 
 
 def non_maximum_suppression(
-    boxes: jax.Array,
-    scores: jax.Array,
-    classes: jax.Array,
+    candidates: Candidates,
     *,
     iou_threshold: float,
     score_threshold: float,
     max_detections: int,
-    candidates: int = 1000,
+    max_candidates: int = 1000,
     class_aware: bool = True,
 ) -> Detections:
     """Keeps each box that no better kept box overlaps; equal to the greedy algorithm.
 
     Args:
-        boxes: [A, 4], xyxy in pixels.
-        scores: [A], in [0, 1].
-        classes: [A] int32.
-        iou_threshold: A box goes when its IoU with a better one is above this.
-        score_threshold: Boxes with a score below this are left out.
+        candidates: Boxes [C, 4] of one image, in any order. Among equal scores the first is better.
+        iou_threshold: A box is removed when its IoU with a better kept one is above this.
+        score_threshold: Boxes with a score below this are dropped.
         max_detections: K; the best are kept.
-        candidates: The best so many boxes enter.
+        max_candidates: Only the best so many boxes enter. The result is that of all boxes wherever
+            K of these remain, or C is not larger; memory grows with its square.
         class_aware: Whether only boxes of the same class suppress each other.
 
     Returns:
-        K detections of one image.
+        K detections of one image, or C if that is less.
     """
-    candidates = min(candidates, scores.shape[0])
-    scores, order = jax.lax.top_k(scores, candidates)
-    boxes, classes = boxes[order], classes[order]
+    count = min(max_candidates, candidates.scores.shape[0])
+    scores, order = jax.lax.top_k(candidates.scores, count)
+    boxes, classes = candidates.boxes[order], candidates.classes[order]
     eligible = scores >= score_threshold
 
-    rank = jnp.arange(candidates)
+    rank = jnp.arange(count)
     suppresses = (pairwise_iou(boxes, boxes) > iou_threshold) & (rank[:, None] < rank[None])
     if class_aware:
         suppresses &= classes[:, None] == classes[None]
@@ -74,8 +88,7 @@ def non_maximum_suppression(
 
     kept, _ = jax.lax.while_loop(changed, round_, (eligible, jnp.zeros_like(eligible)))
 
-    max_detections = min(max_detections, candidates)
-    scores, best = jax.lax.top_k(jnp.where(kept, scores, -1.0), max_detections)
+    scores, best = jax.lax.top_k(jnp.where(kept, scores, -1.0), min(max_detections, count))
     valid = scores >= 0
     return Detections(
         boxes=jnp.where(valid[:, None], boxes[best], 0.0),

@@ -1,6 +1,7 @@
-"""Image classification: any classifier, one class an image or several."""
+"""Image classification with any network, one class an image or several."""
 
 import dataclasses
+import functools
 from typing import Any, Protocol, cast
 
 import jax
@@ -24,11 +25,11 @@ from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-# By name and whether an image may have several labels.
+# By name and `multi_label`.
 LOSSES = {
     ("cross_entropy", False): softmax_cross_entropy,
     ("focal", False): softmax_focal,
-    # One class an image, each decided for itself ("ResNet strikes back", Wightman et al. 2021).
+    # A sigmoid for each class, as in "ResNet strikes back", Wightman et al. 2021.
     ("binary_cross_entropy", False): binary_cross_entropy,
     ("binary_cross_entropy", True): binary_cross_entropy,
     ("focal", True): sigmoid_focal,
@@ -51,22 +52,24 @@ class Classifier(Protocol):
 class ImageClassification:
     """Trains a classifier on batches of `jaxvision.data.batch.ClassificationBatch`.
 
-    Images are erased, then mixed, after they were normalised; only in training.
+    In training, normalised images are partly erased, then mixed.
 
     Attributes:
         model: The network; its classes are those of `class_names`.
         class_names: For the metric, by class index.
-        multi_label: Whether an image may show several classes: `targets` in place of `label`.
-        mean: Of each channel, for images in [0, 1]. One number: the network takes grey images
-            [B, H, W, 1], the mean of the three channels.
-        std: Of each channel, or one number.
-        loss_name: `cross_entropy`, `binary_cross_entropy` or `focal`; the first not with several
-            labels.
-        label_smoothing: Share of each target that is dealt out to all classes.
-        class_weights: Factor of each class's term in the loss; () for none.
-        auxiliary_weight: Of the loss of each auxiliary head, where the network has any.
+        multi_label: Whether an image may show several classes: batches have `targets` [B, K] in
+            place of `label` [B].
+        mean: Mean of each channel, for images in [0, 1]. With one number the network takes grey
+            images [B, H, W, 1], the mean of the three channels.
+        std: Standard deviation of each channel, or one number.
+        loss_name: `cross_entropy`, `binary_cross_entropy` or `focal`; `cross_entropy` only without
+            `multi_label`.
+        label_smoothing: Share of each target that is spread over all classes.
+        class_weights: Factor of each class's term in the loss, by class index; () for none.
+        auxiliary_weight: Factor of the loss of each auxiliary head, for networks that have any.
         mixup: Parameter of mixup's Beta distribution, 0 for none.
-        cutmix: The same of CutMix; with both, each batch gets one of the two, equally often.
+        cutmix: Parameter of CutMix's, 0 for none; with both, each batch gets one of the two,
+            equally often.
         erase: Probability that a part of an image is erased.
 
     Raises:
@@ -88,10 +91,10 @@ class ImageClassification:
 
     def __post_init__(self) -> None:
         if (self.loss_name, self.multi_label) not in LOSSES:
-            known = [name for name, several in LOSSES if several == self.multi_label]
+            known = [name for name, multi_label in LOSSES if multi_label == self.multi_label]
             raise ValueError(
                 f"loss_name must be one of {', '.join(known)}"
-                f"{' with several labels an image' if self.multi_label else ''}, "
+                f"{' with multi_label' if self.multi_label else ''}, "
                 f"got {self.loss_name}"
             )
         if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
@@ -117,7 +120,7 @@ class ImageClassification:
         """Initialises the network for images of the batch's size."""
         images = self.normalize(batch["image"][:1])
         params_key, dropout_key = jax.random.split(key)
-        # As in training, so that auxiliary heads, which evaluation lacks, get their parameters.
+        # With train=True, since only training runs auxiliary heads and so makes their parameters.
         variables = dict(
             self.model.init({"params": params_key, "dropout": dropout_key}, images, train=True)
         )
@@ -132,7 +135,7 @@ class ImageClassification:
         step: jax.Array,
         key: jax.Array,
     ) -> Loss:
-        """Computes the mean loss of a batch, with what its images go through on the device."""
+        """Computes the mean loss of a batch, after erasing and mixing its images."""
         del step
         dropout_key, erase_key, mix_key = jax.random.split(key, 3)
         images, targets = self.normalize(batch["image"]), self.targets(batch)
@@ -158,15 +161,18 @@ class ImageClassification:
             logs["accuracy"] = (logits.argmax(axis=-1) == targets.argmax(axis=-1)).mean()
         return Loss(value, state, logs)
 
-    def predict(self, params: Params, state: ModelState, batch: Batch) -> jax.Array:
+    def predict(
+        self, params: Params, state: ModelState, batch: Batch, *, key: jax.Array
+    ) -> jax.Array:
         """Computes the probabilities [B, K] of a batch."""
+        del key
         images = self.normalize(batch["image"])
         output = self.model.apply({"params": params, **state}, images, train=False)
         logits = _parts(output)[0].astype(jnp.float32)
         return jax.nn.sigmoid(logits) if self.multi_label else jax.nn.softmax(logits)
 
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
-        """Compares probabilities [B, K] with the classes of an evaluation batch."""
+        """Compares probabilities [B, K] with the true classes of an evaluation batch."""
         kind = MultiLabel if self.multi_label else Classification
         return kind.from_model_output(
             probabilities=predictions,
@@ -192,8 +198,8 @@ class ImageClassification:
         self, key: jax.Array, images: jax.Array, targets: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         mixers = [
-            lambda k, x, y, f=f, alpha=alpha: f(k, x, y, alpha=alpha)
-            for f, alpha in ((mixup, self.mixup), (cutmix, self.cutmix))
+            functools.partial(mix, alpha=alpha)
+            for mix, alpha in ((mixup, self.mixup), (cutmix, self.cutmix))
             if alpha
         ]
         if not mixers:

@@ -10,6 +10,8 @@ from clu import metrics
 # as batch_stats.
 Params = Any
 ModelState = Any
+# Arrays by name, and the experiment's constants as further keys. `truth`, a list of Python objects
+# of an evaluation batch, is there for `measure` alone.
 Batch = Mapping[str, Any]
 
 
@@ -48,14 +50,23 @@ class Task(Protocol):
         Args:
             params: Parameters.
             state: Model state.
-            batch: On the device, of the global batch size.
+            batch: On the devices, of the global batch size; or a part of it where gradients are
+                accumulated.
             step: Steps made so far, for losses that change with time.
             key: Randomness of this step.
         """
         ...
 
-    def predict(self, params: Params, state: ModelState, batch: Batch) -> Any:
-        """Maps an evaluation batch to the arrays that `measure` and drawings need. Runs in jit."""
+    def predict(self, params: Params, state: ModelState, batch: Batch, *, key: jax.Array) -> Any:
+        """Maps an evaluation batch to the arrays that `measure` and reports need. Runs in jit.
+
+        Args:
+            params: Parameters.
+            state: Model state, without the collections that hold rows of a training batch: a row
+                of an evaluation batch is a whole sequence, which starts from zeros.
+            batch: On the devices, of the global batch size.
+            key: A function of the seed and the batch's number: the same in each evaluation.
+        """
         ...
 
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -20,20 +19,21 @@ from jaxvision.ops.beam_search import Hypotheses, beam_search, length_penalty
 from jaxvision.ops.greedy_search import greedy_search
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
-# Sentences of a batch of which `predict` tells the attention.
+# Number of sentences of a batch whose attention `predict` returns.
 _LOOKED_AT = 2
 
 
 class Translated(NamedTuple):
-    """What `predict` finds for B sentences.
+    """The predictions for B sentences.
 
     Attributes:
         tokens: The best translation of each, padded after its end [B, L].
-        scores: Its log probability over length penalty [B].
-        negative_log_likelihood: Sum over the reference's tokens, each after the right ones [B].
-        correct: Tokens of the reference that were the likeliest there [B] int32.
-        attention: Of the translations of the first sentences, as `Translation.cross_attention`, the
-            mean over the heads of the last layer [min(B, 2), L, S].
+        scores: Its log probability divided by the length penalty [B].
+        negative_log_likelihood: Sum over the tokens of the reference, with teacher forcing [B].
+        correct: Number of tokens of the reference that were predicted, with teacher forcing [B]
+            int32.
+        attention: Cross-attention of the translations of the first sentences: the mean over the
+            heads of the last layer [min(B, 2), L, S].
     """
 
     tokens: jax.Array
@@ -48,22 +48,20 @@ class Translation:
     """Trains a Transformer on batches of `jaxvision.data.batch.TranslationBatch`.
 
     Attributes:
-        model: The network; its vocabulary is the tokenizer's.
-        tokenizer: Turns tokens to text.
-        references: Translations of the evaluation data by index, as they are read.
-        label_smoothing: Of the loss, see `jaxvision.losses.label_smoothing`.
-        beam_size: Hypotheses of a sentence; 1 for greedy search.
+        model: The network; its vocabulary is that of the tokenizer.
+        tokenizer: Turns tokens into text.
+        label_smoothing: Probability that is spread over all tokens, in [0, 1).
+        beam_size: Hypotheses per sentence; 1 for greedy search.
         alpha: Exponent of the length penalty ((5 + n) / 6)^alpha.
-        extra_length: Tokens that a translation may have more than its source.
+        extra_length: Upper limit of the tokens of a translation beyond those of its source.
 
     Raises:
-        ValueError: If the network's vocabulary is not the tokenizer's, or a number is out of its
-            range.
+        ValueError: If the vocabulary of the network is not that of the tokenizer, or a number is
+            out of its range.
     """
 
     model: Transformer
     tokenizer: SubwordTokenizer
-    references: Sequence[str] = ()
     label_smoothing: float = 0.1
     beam_size: int = 4
     alpha: float = 0.6
@@ -102,8 +100,7 @@ class Translation:
     ) -> Loss:
         """Computes the mean over the target's tokens of the smoothed cross entropy.
 
-        Logs the perplexity and the share of tokens that were the likeliest, with dropout, and the
-        number of target tokens.
+        Logs perplexity and token accuracy, both with dropout, and the number of target tokens.
         """
         del step
         terms, valid = self._score(params, batch, train=True, rngs={"dropout": key})
@@ -115,9 +112,11 @@ class Translation:
         }
         return Loss(mean(terms.smoothed), state, logs)
 
-    def predict(self, params: Params, state: ModelState, batch: Batch) -> Translated:
-        """Translates a batch, and scores its references."""
-        del state
+    def predict(
+        self, params: Params, state: ModelState, batch: Batch, *, key: jax.Array
+    ) -> Translated:
+        """Translates a batch and scores its references; the search is not random."""
+        del state, key
         terms, valid = self._score(params, batch, train=False)
         found = self.translate(params, batch["source"])
         tokens = found.tokens[:, 0]
@@ -131,7 +130,7 @@ class Translation:
         )
 
     def translate(self, params: Params, source: jax.Array) -> Hypotheses:
-        """Searches the `beam_size` best translations of source tokens [B, S], END their last."""
+        """Finds the `beam_size` best translations of source tokens [B, S], each ending with END."""
         batch, longest = source.shape
         length = longest + self.extra_length
         apply = functools.partial(self.model.apply, {"params": params})
@@ -143,7 +142,7 @@ class Translation:
             return jnp.where(never[None], -jnp.inf, logits), cache
 
         tokens = (source != PAD).sum(axis=1)
-        # Rows that only fill up a batch are to keep nobody waiting.
+        # Rows of padding must not prolong the search.
         limits = jnp.where(tokens > 0, tokens + self.extra_length, 1)
         cache = apply(batch * self.beam_size, length, method="empty_cache")
         options = dict(length=length, start_id=START, end_id=END, pad_id=PAD)
@@ -156,16 +155,16 @@ class Translation:
         return Hypotheses(found.tokens[:, None], (found.log_probability / penalty)[:, None])
 
     def cross_attention(self, params: Params, source: jax.Array, target: jax.Array) -> jax.Array:
-        """Tells at which source tokens the decoder looks as it writes each token of the target.
+        """Computes how much the decoder attends to each source token for each token of the target.
 
         Args:
             params: The parameters.
-            source: Tokens [B, S], END their last.
-            target: Tokens of a translation [B, T], END their last.
+            source: Tokens [B, S], each row ending with END.
+            target: Tokens of a translation [B, T], each row ending with END.
 
         Returns:
-            Weights [layers, B, heads, T, S] float32; row t is of the step that writes token t. Rows
-            of padding are of no use.
+            Weights [layers, B, heads, T, S] float32; row t belongs to the step that writes token t.
+            Rows of padding have no meaning.
         """
         inputs = jnp.pad(target[:, :-1], ((0, 0), (1, 0)), constant_values=START)
         _, sown = self.model.apply(
@@ -176,22 +175,22 @@ class Translation:
         return jnp.stack([layers[f"layer{i}"]["cross_attention"]["weights"][0] for i in numbers])
 
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
-        """Compares translations with the references, as text."""
+        """Compares translations with the references in `truth`, as text."""
         real = np.flatnonzero(batch["mask"])
         index = batch["index"][real].tolist()
         return TranslationQuality.from_model_output(
             index=index,
             hypotheses=[self.tokenizer.decode(row) for row in predictions.tokens[real]],
-            references=[str(self.references[i]) for i in index],
+            references=[batch["truth"][i] for i in real],
             negative_log_likelihood=predictions.negative_log_likelihood[real],
             correct=predictions.correct[real],
             tokens=(batch["target"][real] != PAD).sum(axis=1),
         )
 
     def _score(self, params: Params, batch: Batch, **options: Any) -> tuple[TokenLoss, jax.Array]:
-        """Returns the loss of each target token, and which of them count."""
+        """Returns the loss of each target token, and which tokens are not padding."""
         target = batch["target"]
-        # Each token is predicted from those before it, the first from a start token.
+        # Teacher forcing: a token is predicted from the true ones before it, the first from START.
         inputs = jnp.pad(target[:, :-1], ((0, 0), (1, 0)), constant_values=START)
         segments = batch.get("source_segments"), batch.get("target_segments")
         if segments[1] is not None:

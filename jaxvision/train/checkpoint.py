@@ -3,6 +3,7 @@
 import math
 import pathlib
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -12,7 +13,12 @@ from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
 from jaxvision.train.errors import TrainingError
+from jaxvision.train.experiment import Best
+from jaxvision.train.sharding import replicated
 from jaxvision.train.state import TrainState
+
+# What a checkpoint holds and how its names are chosen; raised when older ones cannot be read.
+LAYOUT = 2
 
 
 class Checkpoints:
@@ -20,30 +26,34 @@ class Checkpoints:
 
     Args:
         directory: Where they are; made if it is missing.
-        meta: JSON stored with each one: class names, config, versions.
-        best: Name of the metric whose best checkpoint is kept beside the newest, higher is better.
+        meta: JSON stored with each one: recipe, config, info, versions.
+        best: The metric whose best checkpoint is kept beside the newest.
         keep: How many of the newest are kept.
     """
 
     def __init__(
-        self, directory: pathlib.Path, *, meta: dict[str, Any], best: str | None, keep: int = 2
+        self, directory: pathlib.Path, *, meta: Mapping[str, Any], best: Best | None, keep: int = 2
     ) -> None:
         self._directory = directory.absolute()
-        self._meta = meta
+        direction = best.direction if best else "max"
+        self._meta = {**meta, "layout": LAYOUT, "best_direction": direction}
         policies: list[Any] = [checkpoint_managers.LatestN(keep)]
         options: dict[str, Any] = {}
         if best is not None:
 
             def score(metrics: dict[str, float]) -> float:
-                return metrics[best]
+                return metrics.get(best.name, -math.inf * best.sign)
 
             policies.append(
                 checkpoint_managers.BestN(
-                    get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False
+                    get_metric_fn=score,
+                    n=1,
+                    reverse=best.direction == "min",
+                    keep_checkpoints_without_metrics=False,
                 )
             )
             # Without best_fn no metric reaches the disk, and the best step goes after a restart.
-            options = {"best_fn": score, "best_mode": "max"}
+            options = {"best_fn": score, "best_mode": best.direction}
         self._best = best
         self._manager = ocp.CheckpointManager(
             self._directory,
@@ -56,18 +66,19 @@ class Checkpoints:
             ),
         )
 
-    def save(self, state: TrainState, metrics: dict[str, float] | None = None) -> None:
+    def save(self, state: TrainState, metrics: Mapping[str, float] | None = None) -> None:
         """Starts to save a state; returns when it is copied, before it is written.
 
         Args:
             state: Its `step` names the checkpoint.
-            metrics: Of this state, if it was evaluated.
+            metrics: Of this state by their full names, if it was evaluated.
         """
         score = None
         if self._best is not None:
             # Not evaluated, or without ground truth: worse than any that was.
-            score = (metrics or {}).get(self._best, -math.inf)
-            score = {self._best: score if math.isfinite(score) else -math.inf}
+            worst = -math.inf * self._best.sign
+            value = (metrics or {}).get(self._best.name, worst)
+            score = {self._best.name: value if math.isfinite(value) else worst}
         self._manager.save(
             int(state.step),
             args=ocp.args.Composite(
@@ -86,21 +97,19 @@ class Checkpoints:
         One that cannot be read is moved aside, to `<step>.unreadable`, and the one before is tried.
 
         Args:
-            like: A state of the run, for structure, shapes and placement.
+            like: A state of the run or its shapes, for structure and placement. Its rows may have
+                another batch size than those saved: then they are None in what is returned.
 
         Raises:
-            TrainingError: If the newest is of another model or optimizer, which is no damage.
+            TrainingError: If the newest has another layout, model, optimizer or constants, which is
+                not damage.
         """
         template = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
         )
         while (step := self._manager.latest_step()) is not None:
             try:
-                self._refuse_another_model(step, template)
-                restored = self._manager.restore(
-                    step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
-                )
-                return restored["state"]
+                return self._restore(step, template)
             except TrainingError:
                 raise
             except Exception as error:  # orbax raises what its storage raises
@@ -116,10 +125,30 @@ class Checkpoints:
                 self._manager.reload()
         return None
 
-    def _refuse_another_model(self, step: int, template: Any) -> None:
+    def _restore(self, step: int, template: TrainState) -> TrainState:
+        folder = self._directory / str(step)
+        meta = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
+        if problem := _other_layout(folder, meta["meta"]):
+            raise TrainingError(problem)
+        there, here = meta["meta"].get("constants", {}), self._meta.get("constants", {})
+        if changed := sorted(k for k in there | here if there.get(k) != here.get(k)):
+            raise TrainingError(
+                f"{folder} was trained with other constants: {', '.join(changed)}; start this run "
+                "in another work directory, or with the same values"
+            )
         saved = self._manager.item_metadata(step)["state"]
-        if saved is None:  # reading it will say why
-            return
+        anew = False
+        if saved is not None:  # else reading it will say why
+            rows = _saved_rows(saved, template.rows)
+            anew = _shapes(rows) != _shapes(template.rows)
+            template = template.replace(rows=rows)
+            self._check_model(folder, saved, template)
+        restored = self._manager.restore(
+            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
+        )["state"]
+        return restored.replace(rows=None) if anew else restored
+
+    def _check_model(self, folder: pathlib.Path, saved: Any, template: TrainState) -> None:
         there, here = _shapes(saved), _shapes(template)
         differ = [name for name in there | here if there.get(name) != here.get(name)]
         if not differ:
@@ -130,10 +159,10 @@ class Checkpoints:
         if len(lines) > 10:
             lines[10:] = [f"  and {len(lines) - 10} more"]
         raise TrainingError(
-            f"{self._directory / str(step)} is of another model or optimizer: "
-            f"{_count(there)} there, {_count(here)} now\n"
+            f"{folder} is of another model or optimizer: {_count(there)} there, "
+            f"{_count(here)} now\n"
             + "\n".join(lines)
-            + "\nstart this one in another work directory, or as that one was started"
+            + "\nstart this run in another work directory, or with the values of that one"
         )
 
     def wait(self) -> None:
@@ -148,7 +177,7 @@ class Checkpoints:
 def read_checkpoint(
     workdir: pathlib.Path, step: int | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Reads what a run made, without the run: also one that was interrupted or still goes on.
+    """Reads the variables of a run, also of one that was interrupted or still goes on.
 
     Args:
         workdir: The folder of the run; nothing is written to it.
@@ -161,29 +190,11 @@ def read_checkpoint(
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
-        ValueError: If there is none of that step.
+        ValueError: If there is none of that step, or its layout is of another version.
     """
-    directory = workdir.absolute() / "checkpoints"
-    absent = f"{directory} holds no checkpoints; expected the work directory of a run"
-    if not directory.is_dir():
-        raise FileNotFoundError(absent)
-    handlers = {"state": ocp.PyTreeCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
-    # No `read_only`, which logs two warnings: without `create` nothing is written either.
-    options = ocp.CheckpointManagerOptions(create=False)
-    with ocp.CheckpointManager(directory, item_handlers=handlers, options=options) as manager:
-        steps = sorted(manager.all_steps())
-        if not steps:
-            raise FileNotFoundError(absent)
-
-        def score(step: int) -> tuple[float, int]:
-            # The one metric that the run chose; minus infinity where it was not evaluated.
-            return max((manager.metrics(step) or {}).values(), default=-math.inf), step
-
-        if step is None:
-            step = max(steps, key=score)
-        if step not in steps:
-            known = ", ".join(map(str, steps))
-            raise ValueError(f"step must be one of {known}, the checkpoints there are, got {step}")
+    with _reading(workdir) as manager:
+        step = _chosen(manager, step)
+        meta = _meta(manager, step)
         saved = manager.item_metadata(step)["state"].tree
         wanted = {k: saved[k] for k in (["ema"] if saved.get("ema") else ["params", "model_state"])}
         # As numpy, so that the devices of the run do not have to be there.
@@ -193,13 +204,93 @@ def read_checkpoint(
             args=ocp.args.Composite(
                 state=ocp.args.PyTreeRestore(
                     item=wanted, restore_args=as_numpy, partial_restore=True
-                ),
-                meta=ocp.args.JsonRestore(),
+                )
             ),
         )
     state = restored["state"]
     average = state.get("ema", state)
-    return {"params": average["params"], **average["model_state"]}, restored["meta"]
+    return {"params": average["params"], **average["model_state"]}, meta
+
+
+def read_meta(workdir: pathlib.Path, step: int | None = None) -> tuple[int, dict[str, Any]]:
+    """Reads the step and the meta of a checkpoint alone, chosen as by `read_checkpoint`.
+
+    Raises:
+        FileNotFoundError: If the folder holds no checkpoints.
+        ValueError: If there is none of that step, or its layout is of another version.
+    """
+    with _reading(workdir) as manager:
+        step = _chosen(manager, step)
+        return step, _meta(manager, step)
+
+
+def _reading(workdir: pathlib.Path) -> ocp.CheckpointManager:
+    directory = workdir.absolute() / "checkpoints"
+    if not directory.is_dir():
+        raise FileNotFoundError(_no_checkpoints(directory))
+    handlers = {"state": ocp.PyTreeCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
+    # No `read_only`, which logs two warnings: without `create` nothing is written either.
+    options = ocp.CheckpointManagerOptions(create=False)
+    return ocp.CheckpointManager(directory, item_handlers=handlers, options=options)
+
+
+def _chosen(manager: ocp.CheckpointManager, step: int | None) -> int:
+    steps = sorted(manager.all_steps())
+    if not steps:
+        raise FileNotFoundError(_no_checkpoints(pathlib.Path(manager.directory)))
+    if step is None:
+        sign = -1.0 if _meta(manager, steps[-1]).get("best_direction") == "min" else 1.0
+
+        def score(step: int) -> tuple[float, int]:
+            # The one metric that the run chose; infinitely bad where it was not evaluated.
+            values = (manager.metrics(step) or {}).values()
+            return max((sign * value for value in values), default=-math.inf), step
+
+        return max(steps, key=score)
+    if step not in steps:
+        known = ", ".join(map(str, steps))
+        raise ValueError(f"step must be one of {known}, the checkpoints there are, got {step}")
+    return step
+
+
+def _meta(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
+    restored = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
+    if problem := _other_layout(pathlib.Path(manager.directory) / str(step), restored["meta"]):
+        raise ValueError(problem)
+    return restored["meta"]
+
+
+def _no_checkpoints(directory: pathlib.Path) -> str:
+    return f"{directory} holds no checkpoints; expected the work directory of a run"
+
+
+def _other_layout(folder: pathlib.Path, meta: Mapping[str, Any]) -> str:
+    layout = meta.get("layout", 1)
+    if layout == LAYOUT:
+        return ""
+    age = "newer" if layout > LAYOUT else "older"
+    return (
+        f"{folder} was written by {'a' if age == 'newer' else 'an'} {age} version of jaxvision "
+        f"(layout {layout}, this version reads {LAYOUT}); use that version, or train again"
+    )
+
+
+def _saved_rows(saved: Any, rows: Any) -> Any:
+    """Returns the template of the rows with as many rows as were saved."""
+    there = _shapes(saved)
+
+    def as_saved(path: Any, x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        name = f"rows/{jax.tree_util.keystr(path, simple=True, separator='/')}"
+        shape = there.get(name, x.shape)
+        if shape[1:] != x.shape[1:]:
+            return x  # another model, which is found out when all shapes are compared
+        if shape == x.shape:
+            return x
+        # Read to be thrown away, with a batch size that the devices may not divide.
+        mesh = x.sharding.mesh
+        return jax.ShapeDtypeStruct(shape, x.dtype, sharding=replicated(mesh))
+
+    return jax.tree_util.tree_map_with_path(as_saved, rows)
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 
-def warm_up_decay(decay: float = 0.9998, tau: float = 2000.0) -> Callable[[jax.Array], jax.Array]:
+def warmup_decay(decay: float = 0.9998, tau: float = 2000.0) -> Callable[[jax.Array], jax.Array]:
     """Decay that starts at 0, so that an average forgets the initial weights (YOLOv5, YOLOX).
 
     Args:
@@ -31,7 +31,7 @@ def constant_decay(decay: float) -> Callable[[jax.Array], jax.Array]:
 def tail_average(start: int) -> Callable[[jax.Array], jax.Array]:
     """Decay that gives the plain mean of all states from update `start` on, and the newest before.
 
-    What averaging the last checkpoints is for, at every update of the same stretch.
+    It does at every update what averaging the last checkpoints does for a few.
     """
 
     def at(updates: jax.Array) -> jax.Array:

@@ -1,5 +1,5 @@
-"""Faults of a run that its user can mend."""
+"""Errors of a run that its user can resolve."""
 
 
 class TrainingError(RuntimeError):
-    """A run cannot start or go on; the message says what was expected, what came and what to do."""
+    """A run cannot start or continue; the message says what was expected, what came, what to do."""

@@ -1,18 +1,37 @@
-"""Everything that a run needs, wired: what a config's `build` returns."""
+"""Everything that a run needs, wired: what a recipe's `experiment` returns."""
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Sized
-from typing import Any, Protocol
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import numpy as np
 import optax
 
-from jaxvision.tasks.task import Batch, Task
+from jaxvision.tasks.task import ModelState, Params, Task
+from jaxvision.train.evaluate import Evaluation
+from jaxvision.train.plateau import Plateau
 from jaxvision.train.sharding import StateSharding, replicated_state
 
 
-class TrainData(Protocol):
+class Batches(Protocol):
+    """What both kinds of streams say about their batches, dicts of numpy arrays."""
+
+    def rows(self, batch: Mapping[str, Any]) -> int:
+        """Number of examples in a batch, for the speed and for accumulation."""
+        ...
+
+    def axis(self, key: str) -> int | None:
+        """Axis along which the devices share an array of a batch; None: a copy on each device."""
+        ...
+
+    def faults(self) -> str:
+        """Describes the examples that were skipped since the last call; "" if there are none."""
+        ...
+
+
+class TrainData(Batches, Protocol):
     """An endless stream of batches, a function of its seed and the step alone."""
 
     @property
@@ -20,17 +39,86 @@ class TrainData(Protocol):
         """Batches that show every example once."""
         ...
 
-    def batches(self, start_step: int) -> Generator[Mapping[str, np.ndarray], None, None]:
+    def batches(self, start_step: int = 0) -> Iterator[Mapping[str, Any]]:
         """Batches from `start_step` on, until closed."""
         ...
 
+    def name(self, index: int) -> str:
+        """Names an example by its `index`, for messages."""
+        ...
 
-class EvalData(Sized, Protocol):
-    """A finite sequence of batches of one shape, the last one padded; each has a `mask` [B]."""
 
-    def __iter__(self) -> Iterator[Mapping[str, np.ndarray]]:
+class EvalData(Batches, Sized, Protocol):
+    """A finite sequence of batches of one shape or a few, the last one padded.
+
+    A batch may hold `truth`, a list of Python objects that never reaches the devices.
+    """
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
         """All batches, from the first."""
         ...
+
+
+class EvalSet(NamedTuple):
+    """One of the sets that a run is evaluated on.
+
+    Attributes:
+        data: Its batches.
+        at_end: Whether it is evaluated after the last step alone, as a test set.
+    """
+
+    data: EvalData
+    at_end: bool = False
+
+
+class Best(NamedTuple):
+    """The metric whose best checkpoint is kept.
+
+    Attributes:
+        name: Full name, as `val/AP`.
+        direction: Whether higher or lower values are better.
+    """
+
+    name: str
+    direction: Literal["max", "min"] = "max"
+
+    @property
+    def sign(self) -> float:
+        """What a value is multiplied by so that higher is better."""
+        return 1.0 if self.direction == "max" else -1.0
+
+
+class Report(NamedTuple):
+    """What an evaluation shows besides its metrics.
+
+    Attributes:
+        lines: Text, shown below the metrics.
+        pictures: RGB pictures [H, W, 3] uint8 by name, for `plots/`.
+    """
+
+    lines: Sequence[str] = ()
+    pictures: Mapping[str, np.ndarray] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class InitFrom:
+    """Variables of another model that a new run starts from.
+
+    Attributes:
+        variables: {"params": tree, **other collections}, or a function that reads them, called
+            when a run starts and not when it continues.
+        there: Prefix of their names that is taken, as `backbone`; "" for all of them.
+        here: Prefix of the names that they fill.
+        strict: Whether every variable under `here` must be found in the same shape, and every one
+            under `there` be used. If not, those without a counterpart of the same shape keep
+            their fresh values, as the last layer for other classes, but at least half of the
+            values must fit.
+    """
+
+    variables: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+    there: str = ""
+    here: str = ""
+    strict: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,68 +128,127 @@ class Experiment:
     Attributes:
         task: The problem.
         train_data: Batches to learn from.
-        eval_data: Batches to measure on.
+        eval_data: Sets to measure on, by the prefix of their metrics: `val`, `val/set5`, `test`.
         optimizer: Changes the parameters.
         learning_rate: What `optimizer` uses at each step, for the log.
-        total_steps: Length of the run.
-        start_from: Maps the fresh variables {"params", **model state} to those that a new run
-            starts from, as pretrained ones; None leaves them as they are.
-        seed: Of initialisation and of each step's randomness.
+        total_steps: Length of the run; 0 for `finish` and the evaluation alone.
+        seed: Of initialisation, of each step's randomness and of predictions.
         ema: Decay of the average of parameters and model state as a function of the updates made,
             or None for no average. Where there is one, it is what is evaluated.
+        accumulate: Parts of a batch that are computed one after another, for batches that do not
+            fit into memory. A step stays one update by the mean of their gradients.
+        constants: Arrays or trees of them that are neither parameters nor state, as a teacher, a
+            graph or a sampling table. They are put on the devices once and are further keys of
+            every batch; they are not saved, but their digests are.
+        freeze: Regular expressions; parameters whose whole name matches one, as
+            `backbone/stem/conv/kernel` does `backbone/.*`, keep their values. They have no
+            gradient and no optimizer state, and normalisation whose parameters are all frozen
+            uses its running statistics and keeps them.
+        collections: What becomes of a collection of the model's state besides the plain update:
+            `average` (the default; it is averaged as the parameters are), `copy` (the average
+            holds the newest), or `rows` (its arrays have one row for each of the batch, as the
+            carry of a language model; they are cut and accumulated with the batch, never
+            averaged, and start anew if the batch size changes; evaluation does not see them).
+        init_from: Variables of other models that a new run starts from, applied in order.
+        best: The metric whose best checkpoint is kept, or None.
+        patience: Evaluations in a row without a better value of `best` after which the run ends
+            early; None for never.
+        plateau: Lowers the learning rate where `best` stays, or None.
+        finish: Maps the evaluated parameters and model state, as numpy arrays, to those that take
+            their place, once, after the last step and before the last evaluation.
+        report: What an evaluation shows besides its metrics.
         state_sharding: Where the devices hold the state: a copy each, or a part each with
             `fsdp_state` of `jaxvision.train.sharding`. A run may be continued with the other.
         log_every: Steps between lines of the log.
-        eval_every: Steps between evaluations; the last step has one too.
+        eval_every: Steps between evaluations; there is one after the last step too.
         save_every: Steps between checkpoints; evaluations and the last step have one too.
-        best: Name of the metric whose best checkpoint is kept, higher is better.
-        patience: Evaluations in a row without a better value of `best` after which the run ends
-            early; None for never.
-        image_name: Names an example by its `index`, for messages.
-        draw: Maps (predictions, evaluation batch) to an RGB picture [H, W, 3] uint8 for `plots/`.
-        show: Maps (predictions, evaluation batch) to lines of text, which are shown below the
-            metrics.
-        epoch_report: Called at the end of each epoch and of the run; what it returns is shown, if
-            it is not empty.
-        figures: Maps the measure of a whole evaluation, what the task's `measure` gave, merged, to
-            more such pictures by name, as curves.
-        class_names: Stored with checkpoints.
-        files: {name: text} that the work directory and every checkpoint get, as what turns
-            predictions into text; a run is only continued with the same.
-        make_step: Replaces the step of `jaxvision.train.step`.
+        make_step: Replaces `make_step` of `jaxvision.train.step`, as for sparse updates; called
+            with task, optimizer and ema. Other fields that change the step must not be set.
+        meta: JSON stored with every checkpoint: recipe, config, info, versions.
     """
 
     task: Task
     train_data: TrainData
-    eval_data: EvalData
+    eval_data: Mapping[str, EvalSet]
     optimizer: optax.GradientTransformation
     learning_rate: optax.Schedule
     total_steps: int
-    start_from: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     seed: int = 0
     ema: Callable[[jax.Array], jax.Array] | None = None
+    accumulate: int = 1
+    constants: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    freeze: tuple[str, ...] = ()
+    collections: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    init_from: Sequence[InitFrom] = ()
+    best: Best | None = None
+    patience: int | None = None
+    plateau: Plateau | None = None
+    finish: Callable[[Params, ModelState], tuple[Params, ModelState]] | None = None
+    report: Callable[[Evaluation], Report] | None = None
     state_sharding: StateSharding = replicated_state
     log_every: int = 20
     eval_every: int = 1000
     save_every: int = 1000
-    best: str | None = None
-    patience: int | None = None
-    image_name: Callable[[int], str] = str
-    draw: Callable[[Any, Batch], np.ndarray] | None = None
-    show: Callable[[Any, Batch], Sequence[str]] = lambda predictions, batch: ()
-    epoch_report: Callable[[], str] = str
-    figures: Callable[[Any], Mapping[str, np.ndarray]] | None = None
-    class_names: tuple[str, ...] = ()
-    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     make_step: Callable[..., Callable[..., Any]] | None = None
+    meta: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for field in ("total_steps", "log_every", "eval_every", "save_every"):
-            value = getattr(self, field)
-            if value < 1:
-                raise ValueError(f"{field} must be at least 1, got {value}")
+        least = dict(total_steps=0, accumulate=1, log_every=1, eval_every=1, save_every=1)
+        for field, bound in least.items():
+            if getattr(self, field) < bound:
+                raise ValueError(f"{field} must be at least {bound}, got {getattr(self, field)}")
+        if isinstance(self.freeze, str):
+            raise ValueError(f"freeze must be a tuple of patterns, got {self.freeze!r}")
+        self._check_best()
+        try:
+            json.dumps(dict(self.meta))
+        except TypeError as error:
+            raise ValueError(f"meta must be JSON, which it is not: {error}") from error
+        kinds = ("average", "copy", "rows")
+        for name, kind in self.collections.items():
+            if kind not in kinds:
+                raise ValueError(
+                    f"collections[{name!r}] must be one of {', '.join(kinds)}, got {kind!r}"
+                )
+        if self.make_step is not None:
+            changed = dict(
+                accumulate=self.accumulate > 1,
+                freeze=bool(self.freeze),
+                collections=bool(self.collections),
+                plateau=self.plateau is not None,
+            )
+            ignored = [name for name, is_set in changed.items() if is_set]
+            if ignored:
+                raise ValueError(
+                    f"make_step replaces the step, which would ignore {', '.join(ignored)}; "
+                    "leave them at their defaults"
+                )
+
+    def _check_best(self) -> None:
+        if "train" in self.eval_data:
+            raise ValueError(
+                "eval_data must not be named train, the prefix of the training log; "
+                "use train_eval or another name"
+            )
+        if self.best is not None:
+            if self.best.direction not in ("max", "min"):
+                raise ValueError(f"best's direction must be max or min, got {self.best.direction}")
+            each_time = [name for name, data in self.eval_data.items() if not data.at_end]
+            if not any(self.best.name.startswith(f"{name}/") for name in each_time):
+                raise ValueError(
+                    f"best must name a metric of a set that is evaluated each time, as "
+                    f"{' or '.join(f'{name}/...' for name in each_time) or 'none is'}, got "
+                    f"{self.best.name}"
+                )
         if self.patience is not None and (self.patience < 1 or self.best is None):
             raise ValueError(
                 "patience must be at least 1, and best name a metric, got "
                 f"patience={self.patience} and best={self.best}"
             )
+        if self.plateau is not None and self.best is None:
+            raise ValueError("plateau needs a metric to watch: best must name one")
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Names of the collections that hold rows of the batch."""
+        return tuple(name for name, kind in self.collections.items() if kind == "rows")

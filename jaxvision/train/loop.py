@@ -1,32 +1,29 @@
 """The one loop that runs every task."""
 
 import contextlib
-import dataclasses
 import enum
 import itertools
 import pathlib
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
-import numpy as np
+from absl import logging
 from jax.sharding import Mesh
 
 from jaxvision.tasks.task import Batch
-from jaxvision.train import overview, sharding
-from jaxvision.train.checkpoint import Checkpoints
+from jaxvision.train import sharding
 from jaxvision.train.compiled import CompiledStep
-from jaxvision.train.evaluate import Evaluation, evaluate
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.guard import FiniteGuard
+from jaxvision.train.init_from import start_from
 from jaxvision.train.interrupt import interruptible
+from jaxvision.train.monitor import Monitor, say_already_finished
 from jaxvision.train.patience import Patience
-from jaxvision.train.progress import Progress, duration
-from jaxvision.train.state import TrainState, create_state
-from jaxvision.train.step import make_step
-from jaxvision.train.workdir import keep_files
-from jaxvision.train.writer import MetricWriter, table
+from jaxvision.train.record import Record
+from jaxvision.train.state import TrainState, create_state, state_shapes
+from jaxvision.train.step import Step, make_step
 
 
 class Outcome(enum.Enum):
@@ -36,217 +33,182 @@ class Outcome(enum.Enum):
     INTERRUPTED = "interrupted"
 
 
-@dataclasses.dataclass(frozen=True)
-class _Setting:
-    """What stays the same from step to step."""
+class Result(NamedTuple):
+    """What `run` returns.
 
-    mesh: Mesh
-    checkpoints: Checkpoints
-    writer: MetricWriter
-    progress: Progress
-    predict: Callable[..., Any]
-    key: jax.Array
+    Attributes:
+        outcome: How it ended.
+        state: The last state, on the devices; `state.evaluated` is what was evaluated.
+        metrics: Of the last evaluation by their full names; empty if there was none.
+    """
+
+    outcome: Outcome
+    state: TrainState
+    metrics: dict[str, float]
 
 
-def run(
-    experiment: Experiment, workdir: pathlib.Path, *, meta: dict[str, Any] | None = None
-) -> Outcome:
+def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
     """Trains an experiment to its end, from its newest checkpoint if there is one.
 
     Args:
         experiment: What to train.
         workdir: Gets checkpoints, metrics and pictures; a second call with the same folder
-            continues.
-        meta: JSON stored with every checkpoint.
+            continues. None: nothing is written.
 
     Raises:
-        TrainingError: If a loss is not finite, or the experiment's files are not those there.
+        TrainingError: If a loss is NaN or infinite, or the checkpoints there are of another model.
+        ValueError: If parts of the experiment do not fit together.
     """
     started = time.perf_counter()
-    total = experiment.total_steps
-    keep_files(workdir, experiment.files)
     with contextlib.ExitStack() as stack:
-        checkpoints = Checkpoints(
-            workdir / "checkpoints",
-            meta={
-                **(meta or {}),
-                "class_names": list(experiment.class_names),
-                "files": dict(experiment.files),
-            },
-            best=experiment.best,
-        )
-        stack.callback(checkpoints.close)
-        latest = checkpoints.latest_step() or 0
-        if latest >= total:
-            print(f"already finished: {workdir} has all {total} steps; more epochs continue it")
-            return Outcome.FINISHED
-        patience = Patience(experiment.patience, experiment.best, workdir, latest)
-        if patience.over:
-            print(f"already finished: {workdir}: {patience}; a larger patience continues it")
-            return Outcome.FINISHED
-
+        record = stack.enter_context(contextlib.closing(Record(experiment, workdir)))
         mesh = sharding.data_mesh()
-        first_eval_batches = list(itertools.islice(experiment.eval_data, 2))
-        batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(latest)))
+        constants = jax.device_put(dict(experiment.constants), sharding.replicated(mesh))
+
+        latest = record.latest_step() or 0
+        batches = stack.enter_context(_open(experiment, latest))
         first_batch = next(batches)
-        state = _state(experiment, first_batch, checkpoints, mesh)
+        state, restored = _state(experiment, first_batch, record, mesh)
         start = int(state.step)
         if start != latest:  # the newest checkpoint could not be read
-            patience = Patience(experiment.patience, experiment.best, workdir, start)
-            batches = stack.enter_context(contextlib.closing(experiment.train_data.batches(start)))
+            batches = stack.enter_context(_open(experiment, start))
             first_batch = next(batches)
-        _introduce(experiment, state, first_batch, workdir)
+        history = record.history(start)
+        patience = Patience(experiment.patience, experiment.best, history)
+        if restored and (start >= experiment.total_steps or patience.over):
+            say_already_finished(experiment, workdir, start, patience)
+            return Result(Outcome.FINISHED, state, history[-1] if history else {})
 
-        def predict(params: Any, model_state: Any, batch: Batch) -> Any:
-            params, model_state = sharding.whole((params, model_state), mesh)
-            return experiment.task.predict(params, model_state, batch)
+        monitor = Monitor(experiment, mesh, constants, record, patience, start)
+        monitor.introduce(state, first_batch)
+        monitor.check_evaluation(state)
+        print(f"training from step {start} to {experiment.total_steps}", flush=True)
 
-        setting = _Setting(
-            mesh=mesh,
-            checkpoints=checkpoints,
-            writer=stack.enter_context(contextlib.closing(MetricWriter(workdir))),
-            progress=Progress(start, total),
-            predict=jax.jit(predict),
-            key=jax.device_put(jax.random.key(experiment.seed), sharding.replicated(mesh)),
-        )
-        # A wrong data set fails here, in the first minute, and not after the first epoch.
-        sanity = evaluate(
-            experiment.task, setting.predict, state.evaluated, first_eval_batches, mesh
-        )
-        print(f"evaluation works: {_short(sanity.metrics)} on {len(first_eval_batches)} batches")
-        print(f"training from step {start} to {total}", flush=True)
-
-        stack.enter_context(contextlib.closing(setting.progress))
+        stack.enter_context(contextlib.closing(monitor.progress))
         interrupted = stack.enter_context(interruptible())
         batches = itertools.chain([first_batch], batches)
-        final = _train(experiment, setting, state, start, batches, patience, interrupted)
-        setting.progress.close()
-        checkpoints.wait()
-        if final is None:
-            return Outcome.INTERRUPTED
-        print(f"\n{table(final)}\n\ndone in {duration(time.perf_counter() - started)}: {workdir}")
-        return Outcome.FINISHED
+        result = _train(experiment, monitor, mesh, constants, state, batches, interrupted)
+        monitor.progress.close()
+        record.wait()
+        if result.outcome is Outcome.FINISHED:
+            monitor.say_finished(result.metrics, time.perf_counter() - started)
+        else:
+            saved = "which is saved; the same command continues" if workdir else "nothing is saved"
+            print(f"stopped after step {int(result.state.step)}, {saved}")
+        return result
+
+
+@contextlib.contextmanager
+def _open(experiment: Experiment, step: int) -> Iterator[Iterator[Batch]]:
+    batches = experiment.train_data.batches(step)
+    try:
+        yield batches
+    finally:
+        if close := getattr(batches, "close", None):
+            close()
 
 
 def _state(
-    experiment: Experiment, batch: Batch, checkpoints: Checkpoints, mesh: Mesh
-) -> TrainState:
-    """Returns the newest saved state, or a fresh one."""
-    state = create_state(
-        experiment.task,
-        experiment.optimizer,
-        batch,
-        seed=experiment.seed,
-        ema=experiment.ema is not None,
-        mesh=mesh,
-        state_sharding=experiment.state_sharding,
-    )
-    restored = checkpoints.restore(state)
-    if restored is None and experiment.start_from is not None:
-        return state.start_from(experiment.start_from)
-    return restored or state
+    experiment: Experiment, batch: Batch, record: Record, mesh: Mesh
+) -> tuple[TrainState, bool]:
+    """Returns the newest saved state, or a fresh one, and whether it was saved."""
+    batch = {name: x for name, x in batch.items() if name != "truth"}
+    restored = record.restore(state_shapes(experiment, batch, mesh))
+    if restored is None:
+        state = create_state(experiment, batch, mesh)
+        if experiment.init_from:
+            variables = state.variables
+            for source in experiment.init_from:
+                variables = start_from(variables, source)
+            state = state.with_variables(variables)
+        return state, False
+    if restored.rows is None:
+        logging.warning(
+            "the batch size has changed: the rows of %s start anew", ", ".join(experiment.rows)
+        )
+        restored = restored.replace(rows=create_state(experiment, batch, mesh).rows)
+    return restored, True
 
 
 def _train(
     experiment: Experiment,
-    setting: _Setting,
+    monitor: Monitor,
+    mesh: Mesh,
+    constants: Mapping[str, Any],
     state: TrainState,
-    start: int,
     batches: Iterator[Batch],
-    patience: Patience,
     interrupted: Callable[[], bool],
-) -> dict[str, float] | None:
-    """Makes the steps; returns the metrics after the last, or None if it was interrupted."""
-    progress, writer, total = setting.progress, setting.writer, experiment.total_steps
-    make = experiment.make_step or make_step
-    step_function = CompiledStep(
-        make(experiment.task, experiment.optimizer, experiment.ema), setting.mesh, progress.message
-    )
-    guard = FiniteGuard(experiment.image_name)
-    window_start, window_step = time.perf_counter(), start
+) -> Result:
+    """Makes the steps, and what comes after the last."""
+    start, total, stream = int(state.step), experiment.total_steps, experiment.train_data
+    make = CompiledStep(_make_step(experiment), mesh, monitor.progress.message, constants)
+    key = jax.device_put(jax.random.key(experiment.seed), sharding.replicated(mesh))
+    guard = FiniteGuard(stream.name)
+    step, metrics = start, None
 
     for step, host_batch in enumerate(itertools.islice(batches, total - start), start + 1):
-        batch = sharding.put_batch(host_batch, setting.mesh)
-        compiling = step_function.prepare(state, batch, setting.key)
-        progress.pause(compiling)
-        window_start += compiling
-        state, logs = step_function(state, batch, setting.key)
+        examples = stream.rows(host_batch)
+        batch = sharding.put_batch(host_batch, mesh, stream.axis)
+        monitor.pause(make.prepare(state, batch, key, examples))
+        state, logs = make(state, batch, key)
         guard.watch(step, host_batch, logs)
-        progress.step(step)
-
-        evaluated = None
+        monitor.count(step, examples)
         if step % experiment.log_every == 0 or step in (start + 1, total):
-            metrics = {f"train/{k}": float(v) for k, v in jax.device_get(logs).items()}
-            seconds = time.perf_counter() - window_start
-            images = (step - window_step) * len(next(iter(host_batch.values())))
-            metrics["train/learning_rate"] = float(np.asarray(experiment.learning_rate(step - 1)))
-            metrics["train/images_per_second"] = images / seconds
-            window_start, window_step = time.perf_counter(), step
-            progress.log(step, metrics)
-            writer.write(step, metrics)
+            monitor.log(step, logs)
 
-        if step % experiment.eval_every == 0 or step == total:
+        metrics = None
+        if step % experiment.eval_every == 0 and step < total:
             guard.flush()
-            before = time.perf_counter()
-            found = evaluate(
-                experiment.task,
-                setting.predict,
-                state.evaluated,
-                experiment.eval_data,
-                setting.mesh,
-            )
-            evaluated = found.metrics
-            _record(experiment, writer, step, found)
-            patience.see(evaluated)
-            spent = time.perf_counter() - before
-            progress.pause(spent)
-            window_start += spent
-            told = f"step {step}  {_short(evaluated)}  ({duration(spent)})"
-            examples = experiment.show(found.predictions, found.batch)
-            progress.message("\n".join([told, *examples]))
-
+            metrics = monitor.evaluate(state, step, at_end=False)
+            state = monitor.watch(state, metrics)
         stop = interrupted() and step < total
-        epoch_ends = step % experiment.train_data.steps_per_epoch == 0 or step == total or stop
-        if epoch_ends and (note := experiment.epoch_report()):
-            progress.message(f"step {step}  {note}")
-
-        if evaluated is not None or step % experiment.save_every == 0 or stop:
-            guard.flush()  # nothing is saved that came from a loss that is no number
-            setting.checkpoints.save(state, evaluated)
-        if step == total:
-            return evaluated
-        if patience.over:
-            progress.message(f"stopped early after step {step}: {patience}")
-            return evaluated
+        if step % stream.steps_per_epoch == 0 or step == total or stop:
+            monitor.show_faults(step, stream)
+        if monitor.patience.over:
+            monitor.progress.message(f"stopped early after step {step}: {monitor.patience}")
+            break
+        if step < total and (metrics is not None or step % experiment.save_every == 0 or stop):
+            guard.flush()  # nothing is saved that came from a loss that is NaN or infinite
+            monitor.record.save(state, metrics)
         if stop:
-            progress.close()
-            setting.checkpoints.wait()
-            print(f"stopped after step {step}, which is saved; the same command continues")
-            return None
-    return None
+            return Result(Outcome.INTERRUPTED, state, metrics or {})
+    guard.flush()
+    return _conclude(experiment, monitor, state, step, metrics)
 
 
-def _introduce(
-    experiment: Experiment, state: TrainState, batch: Batch, workdir: pathlib.Path
-) -> None:
-    (workdir / "parameters.txt").write_text(overview.full_parameter_table(state.params) + "\n")
-    print(overview.parameter_table(state.params))
-    devices = jax.local_devices()
-    print(
-        f"{len(devices)} x {devices[0].device_kind}, batch {len(next(iter(batch.values())))}, "
-        f"{experiment.train_data.steps_per_epoch} steps an epoch, "
-        f"{experiment.total_steps / experiment.train_data.steps_per_epoch:g} epochs"
+def _conclude(
+    experiment: Experiment,
+    monitor: Monitor,
+    state: TrainState,
+    step: int,
+    metrics: dict[str, float] | None,
+) -> Result:
+    """Finishes the variables, evaluates what was not evaluated after this step, and saves."""
+    if experiment.finish is not None:
+        state = state.with_evaluated(*experiment.finish(*jax.device_get(state.evaluated)))
+        metrics = None
+    if metrics is None:
+        metrics = monitor.evaluate(state, step)
+        state = monitor.watch(state, metrics)
+    else:
+        metrics = {**metrics, **monitor.evaluate(state, step, at_end=True)}
+    monitor.record.save(state, metrics)
+    return Result(Outcome.FINISHED, state, metrics)
+
+
+def _make_step(experiment: Experiment) -> Step:
+    if experiment.make_step is not None:
+        return experiment.make_step(experiment.task, experiment.optimizer, experiment.ema)
+
+    def axis(key: str) -> int | None:
+        return None if key in experiment.constants else experiment.train_data.axis(key)
+
+    return make_step(
+        experiment.task,
+        experiment.optimizer,
+        experiment.ema,
+        accumulate=experiment.accumulate,
+        freeze=experiment.freeze,
+        collections=experiment.collections,
+        axis=axis,
     )
-
-
-def _record(experiment: Experiment, writer: MetricWriter, step: int, found: Evaluation) -> None:
-    writer.write(step, {f"val/{k}": v for k, v in found.metrics.items()})
-    if experiment.draw is not None:
-        writer.picture(step, "predictions", experiment.draw(found.predictions, found.batch))
-    if experiment.figures is not None:
-        for name, image in experiment.figures(found.metric).items():
-            writer.picture(step, name, image)
-
-
-def _short(metrics: dict[str, float]) -> str:
-    return "  ".join(f"{k} {v:.3f}" for k, v in metrics.items() if "/" not in k and v == v)

@@ -1,12 +1,13 @@
-"""Optimizers by the names that papers and configs use, with decay, clipping and plateau."""
+"""Optimizers by the names that papers and configs use, with decay, clipping and groups."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from optax import contrib
+
+from jaxvision.train.names import first_match
 
 
 def kernels(params: Any) -> Any:
@@ -16,26 +17,33 @@ def kernels(params: Any) -> Any:
     )
 
 
-def sgd(
-    learning_rate: optax.ScalarOrSchedule,
-    *,
-    momentum: float = 0.9,
-    nesterov: bool = True,
-    weight_decay: float = 0.0,
+def scale_by_adagrad(
+    initial_accumulator: float = 0.0, epsilon: float = 1e-10
 ) -> optax.GradientTransformation:
-    """SGD with L2 decay of the kernels added to the gradient, as PyTorch's `SGD` does.
+    """Divides gradients by the root of the sum of their squares, as PyTorch's `Adagrad`.
+
+    Duchi et al. 2011, https://jmlr.org/papers/v12/duchi11a.html. `optax.scale_by_rss` starts the
+    sum at 0.1 and has epsilon inside of the root.
 
     Args:
-        learning_rate: A number or a function of the steps made.
-        momentum: Of the velocity.
-        nesterov: Whether the update looks ahead.
-        weight_decay: Factor of the kernels in the gradient.
+        initial_accumulator: What the sums start at.
+        epsilon: Added to the root.
     """
-    return optax.chain(
-        optax.add_decayed_weights(weight_decay, mask=kernels),
-        optax.trace(decay=momentum, nesterov=nesterov),
-        optax.scale_by_learning_rate(learning_rate),
-    )
+
+    def init(params: Any) -> optax.ScaleByRssState:
+        return optax.ScaleByRssState(
+            jax.tree.map(lambda x: jnp.full_like(x, initial_accumulator), params)
+        )
+
+    def update(
+        updates: Any, state: optax.ScaleByRssState, params: Any = None
+    ) -> tuple[Any, optax.ScaleByRssState]:
+        del params
+        sums = jax.tree.map(lambda g, s: jnp.square(g) + s, updates, state.sum_of_squares)
+        updates = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + epsilon), updates, sums)
+        return updates, optax.ScaleByRssState(sums)
+
+    return optax.GradientTransformation(init, update)
 
 
 # What each optimizer makes of a gradient, before the learning rate.
@@ -43,9 +51,11 @@ _RULES: dict[str, Callable[..., optax.GradientTransformation]] = {
     "sgd": lambda **_: optax.identity(),
     "momentum": lambda momentum, **_: optax.trace(decay=momentum),
     "nesterov": lambda momentum, **_: optax.trace(decay=momentum, nesterov=True),
-    "adagrad": lambda epsilon, **_: optax.scale_by_rss(0.1, epsilon or 1e-7),
+    "adagrad": lambda initial_accumulator, epsilon, **_: scale_by_adagrad(
+        initial_accumulator, epsilon or 1e-10
+    ),
     "adadelta": lambda decay, epsilon, **_: optax.scale_by_adadelta(decay or 0.9, epsilon or 1e-6),
-    # Epsilon outside of the root and the learning rate outside of the moment, as in PyTorch.
+    # Epsilon outside the root and the learning rate outside the moment, as in PyTorch.
     "rmsprop": lambda momentum, decay, epsilon, **_: optax.chain(
         optax.scale_by_rms(decay or 0.9, epsilon or 1e-8, eps_in_sqrt=False),
         optax.trace(decay=momentum) if momentum else optax.identity(),
@@ -69,11 +79,12 @@ def optimizer(
     b2: float = 0.999,
     decay: float = 0.0,
     epsilon: float = 0.0,
+    initial_accumulator: float = 0.0,
     weight_decay: float = 0.0,
     l1: float = 0.0,
     clip_norm: float = 0.0,
     clip_value: float = 0.0,
-    plateau: optax.GradientTransformationExtraArgs | None = None,
+    groups: Sequence[tuple[str, float, float]] = (),
     decayed: Callable[[Any], Any] = kernels,
 ) -> optax.GradientTransformation:
     """Builds an optimizer.
@@ -90,16 +101,20 @@ def optimizer(
         b2: Decay of their second moment.
         decay: Of the mean square of `rmsprop` and `adadelta`; 0 for 0.9.
         epsilon: Keeps divisions finite; 0 for the optimizer's usual one.
+        initial_accumulator: What the sums of squares of `adagrad` start at.
         weight_decay: Factor of the kernels: decoupled with `adamw` and `lamb`, else L2 (the factor
             is that of the parameter in the gradient, as PyTorch's, not of its square in the loss).
         l1: Factor of the kernels' signs in the gradient, that of their absolute sum in the loss.
         clip_norm: Longest gradient, over all parameters; 0 for any.
         clip_value: Largest absolute value in a gradient; 0 for any.
-        plateau: As `reduce_on_plateau` makes it: lowers the learning rate where the loss stays.
+        groups: (pattern, learning-rate scale, decay scale): parameters whose whole name, as
+            `backbone/stem/conv/kernel`, matches a pattern have their learning rate, weight decay
+            and `l1` scaled; the first match wins.
         decayed: Maps parameters to the mask of those that decay and `l1` apply to.
 
     Raises:
-        ValueError: If there is no such optimizer, or a factor is negative.
+        ValueError: If there is no such optimizer, a factor is negative, or, when parameters are
+            given, a group's pattern matches none of them.
     """
     if name not in _RULES:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name}")
@@ -107,72 +122,81 @@ def optimizer(
     for field, value in factors.items():
         if value < 0:
             raise ValueError(f"{field} must be at least 0, got {value}")
-    decay_term = optax.add_decayed_weights(weight_decay, mask=decayed)
+    for group in groups:
+        if len(group) != 3 or min(group[1:]) < 0:
+            raise ValueError(
+                "groups must be of (pattern, learning-rate scale, decay scale), scales at least 0, "
+                f"got {group!r}"
+            )
+    patterns = [pattern for pattern, _, _ in groups]
+
+    def scales(params: Any, column: int) -> Any:
+        chosen = first_match(params, patterns, "groups")
+        return jax.tree.map(lambda i: 1.0 if i < 0 else groups[i][column], chosen)
+
+    def decay_scales(params: Any) -> Any:
+        return jax.tree.map(lambda x, chosen: x * chosen, scales(params, 2), decayed(params))
+
+    decay_term = add_decay(lambda p: weight_decay * p, decay_scales)
     stages = []
     if clip_norm:
         stages.append(optax.clip_by_global_norm(clip_norm))
     if clip_value:
         stages.append(optax.clip(clip_value))
     if l1:
-        stages.append(add_l1(l1, decayed))
+        stages.append(add_decay(lambda p: l1 * jnp.sign(p), decay_scales))
     if weight_decay and name not in DECOUPLED:
         stages.append(decay_term)
-    stages.append(_RULES[name](momentum=momentum, b1=b1, b2=b2, decay=decay, epsilon=epsilon))
+    stages.append(
+        _RULES[name](
+            momentum=momentum,
+            b1=b1,
+            b2=b2,
+            decay=decay,
+            epsilon=epsilon,
+            initial_accumulator=initial_accumulator,
+        )
+    )
     if weight_decay and name in DECOUPLED:
         stages.append(decay_term)
     if name == "lamb":
         # You et al. 2019, https://arxiv.org/abs/1904.00962: decay counts for the trust ratio.
         stages.append(optax.scale_by_trust_ratio())
     stages.append(optax.scale_by_learning_rate(learning_rate))
-    if plateau is not None:
-        stages.append(plateau)
+    if groups:
+        stages.append(scale_leaves(lambda params: scales(params, 1)))
     return optax.chain(*stages)
 
 
-def add_l1(factor: float, mask: Callable[[Any], Any]) -> optax.GradientTransformation:
-    """Adds the gradient of `factor` times the absolute sum of the parameters that `mask` names."""
+def add_decay(
+    term: Callable[[jax.Array], jax.Array], scales: Callable[[Any], Any]
+) -> optax.GradientTransformation:
+    """Adds a term of each parameter, scaled, to its gradient.
+
+    Args:
+        term: Maps a parameter to the term.
+        scales: Maps parameters to a tree of numbers, 0 for those without decay.
+    """
 
     def update(updates: Any, params: Any) -> Any:
         return jax.tree.map(
-            lambda g, p, chosen: g + factor * jnp.sign(p) if chosen else g,
+            lambda g, p, scale: g + scale * term(p) if scale else g,
             updates,
             params,
-            mask(params),
+            scales(params),
         )
 
     return optax.stateless(update)
 
 
-def reduce_on_plateau(
-    *, patience: int, every: int, factor: float = 0.1, tolerance: float = 1e-4
-) -> optax.GradientTransformationExtraArgs:
-    """Lowers the learning rate where the mean training loss has stopped to fall.
+def scale_leaves(scales: Callable[[Any], Any]) -> optax.GradientTransformation:
+    """Multiplies each update by a number; `scales` maps parameters to a tree of them."""
 
-    It looks at the loss that the step computes, so that it needs nothing of the task; its factor is
-    a part of the optimizer's state, so that a resumed run keeps it. The log's learning rate is the
-    schedule's, without it; `plateau_scale` is logged beside it.
+    def init(params: Any) -> optax.EmptyState:
+        scales(params)  # a wrong pattern fails here, before the first step
+        return optax.EmptyState()
 
-    Args:
-        patience: Means in a row that do not improve before the rate falls.
-        every: Steps over which the loss is averaged: those of an epoch.
-        factor: What the rate is multiplied by.
-        tolerance: Share of the best mean by which one has to be lower.
+    def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, Any]:
+        return jax.tree.map(lambda u, scale: scale * u, updates, scales(params)), state
 
-    Raises:
-        ValueError: If a number is out of its range.
-    """
-    if patience < 1 or every < 1:
-        raise ValueError(f"patience and every must be at least 1, got {patience} and {every}")
-    return contrib.reduce_on_plateau(
-        factor=factor, patience=patience, rtol=tolerance, accumulation_size=every
-    )
-
-
-def plateau_scale(opt_state: Any) -> jax.Array | None:
-    """Finds the factor of `reduce_on_plateau` in an optimizer's state; None where there is none."""
-
-    def is_plateau(node: Any) -> bool:
-        return isinstance(node, contrib.ReduceLROnPlateauState)
-
-    nodes = jax.tree.leaves(opt_state, is_leaf=is_plateau)
-    return next((jnp.asarray(node.scale) for node in nodes if is_plateau(node)), None)
+    return optax.GradientTransformation(init, update)

@@ -1,42 +1,45 @@
-"""When a run has stopped to get better."""
+"""Early stopping: when a run does not get better any more."""
 
-import json
 import math
-import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from jaxvision.train.experiment import Best
 
 
 class Patience:
-    """Counts evaluations since the best one; what came before a resume is read from the metrics.
+    """Counts evaluations since the best one; those before a resume are read from the metrics.
 
     So nothing of it is stored with a checkpoint: `metrics.jsonl` says it already.
     """
 
     def __init__(
-        self, limit: int | None, best: str | None, workdir: pathlib.Path, start: int
+        self,
+        limit: int | None,
+        best: Best | None,
+        history: Iterable[Mapping[str, float]] = (),
     ) -> None:
         """Counts the evaluations of a run so far.
 
         Args:
             limit: Evaluations in a row without a better value after which it is over; None for
                 never.
-            best: Name of the metric, higher is better.
-            workdir: Holds `metrics.jsonl`, if the run is continued.
-            start: Step that the run continues from; later evaluations will come again.
+            best: The metric.
+            history: Metrics of the evaluations before, in order.
         """
         self._limit = limit
-        self._name = best or ""
-        self._best = -math.inf
+        self._metric = best
+        self._best = math.nan
         self._since = 0
-        if limit is None:
-            return
-        for _, metrics in sorted(_evaluations(workdir / "metrics.jsonl", start).items()):
+        for metrics in history:
             self.see(metrics)
 
     def see(self, metrics: Mapping[str, float]) -> None:
-        """Takes an evaluation into account; one without the metric is no better than any."""
-        value = metrics.get(self._name, math.nan)
-        if value > self._best:
+        """Takes an evaluation into account; one without the metric is not better than any."""
+        if self._metric is None:
+            return
+        value = metrics.get(self._metric.name, math.nan)
+        first = math.isnan(self._best) and not math.isnan(value)
+        if first or self._metric.sign * value > self._metric.sign * self._best:
             self._best, self._since = value, 0
         else:
             self._since += 1
@@ -47,18 +50,5 @@ class Patience:
         return self._limit is not None and self._since >= self._limit
 
     def __str__(self) -> str:
-        return f"{self._since} evaluations without a better {self._name} than {self._best:.4g}"
-
-
-def _evaluations(file: pathlib.Path, until: int) -> dict[int, dict[str, float]]:
-    """Reads {step: {name: value}} of the evaluations up to a step; of one made twice, the last."""
-    found: dict[int, dict[str, float]] = {}
-    for line in file.read_text().splitlines() if file.exists() else ():
-        try:
-            values = json.loads(line)
-        except ValueError:
-            continue  # torn by the end of a process
-        metrics = {k.removeprefix("val/"): v for k, v in values.items() if k.startswith("val/")}
-        if metrics and values["step"] <= until:
-            found[values["step"]] = metrics
-    return found
+        name = self._metric.name if self._metric else "metric"
+        return f"{self._since} evaluations without a better {name} than {self._best:.4g}"

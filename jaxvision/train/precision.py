@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-_BY_NAME = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
+_BY_NAME = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def compute_dtype(name: str) -> jnp.dtype:
@@ -13,8 +13,13 @@ def compute_dtype(name: str) -> jnp.dtype:
     bfloat16 is slower than for float32.
 
     Raises:
-        ValueError: If there is no such type.
+        ValueError: If there is no such type, or for float16.
     """
+    if name == "float16":
+        raise ValueError(
+            "dtype float16 is not supported: small gradients become 0 in it without loss scaling; "
+            "use bfloat16 or auto"
+        )
     if name == "auto":
         name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     if name not in _BY_NAME:

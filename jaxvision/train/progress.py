@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere."""
+"""What a person sees while work goes on: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -7,54 +7,70 @@ from typing import TextIO
 
 import tqdm
 
+# Seconds between two lines of `step` where there is no terminal for a bar.
+LINE_EVERY = 30.0
+
 
 class Progress:
-    """Shows steps, speed, losses and the time left.
+    """Shows how much is done, the time left and, of a training run, losses and speed.
 
     Args:
-        start_step: Steps already made.
-        total_steps: Steps of the whole run.
-        stream: Where to; a bar where it is a terminal.
+        total: How many there are.
+        unit: What they are, in the plural.
+        start: How many were done before.
+        stream: Where to, by default stderr; a bar where it is a terminal.
     """
 
-    def __init__(self, start_step: int, total_steps: int, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, total: int, unit: str = "steps", *, start: int = 0, stream: TextIO | None = None
+    ) -> None:
         self._stream = stream or sys.stderr
-        self._total = total_steps
+        self._total = total
+        self._unit = unit
         self._bar = None
         if self._stream.isatty():
             self._bar = tqdm.tqdm(
-                total=total_steps,
-                initial=start_step,
+                total=total,
+                initial=start,
+                unit=f" {unit}",
                 file=self._stream,
                 dynamic_ncols=True,
                 smoothing=0.05,
-                bar_format="{n_fmt}/{total_fmt} {percentage:.0f}%|{bar:12}| {remaining}{postfix}",
+                bar_format="{n_fmt}/{total_fmt}{unit} {percentage:.0f}%|{bar:12}| "
+                "{remaining}{postfix}",
             )
-        self._started = time.perf_counter()
+        self._started = self._shown = time.perf_counter()
         self._paused = 0.0
-        self._start_step = start_step
+        self._start = start
 
-    def step(self, step: int) -> None:
-        """Counts one step."""
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __call__(self, done: int) -> None:
+        """Shows how many are done: on the bar, or in a line now and then."""
         if self._bar is not None:
-            self._bar.update(step - self._bar.n)
+            self._bar.update(done - self._bar.n)
+        elif time.perf_counter() - self._shown > LINE_EVERY:
+            self.message(f"{done:,}/{self._total:,} {self._unit}  left {self._left(done)}")
 
     def pause(self, seconds: float) -> None:
-        """Leaves time that was not spent on steps, as an evaluation's, out of the estimate."""
+        """Leaves time that was not spent on the work, as an evaluation's, out of the estimate."""
         self._paused += seconds
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Shows the metrics of a step."""
+        """Shows the metrics of a training step."""
         parts = summary(metrics)
         if self._bar is not None:
             self._bar.set_postfix_str("  " + parts)
             return
-        spent = time.perf_counter() - self._started - self._paused
-        left = spent / max(step - self._start_step, 1) * (self._total - step)
-        self.message(f"step {step}/{self._total}  {parts}  left {duration(left)}")
+        self.message(f"step {step}/{self._total}  {parts}  left {self._left(step)}")
 
     def message(self, text: str) -> None:
         """Prints a line, above the bar where there is one."""
+        self._shown = time.perf_counter()
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
         else:
@@ -65,11 +81,38 @@ class Progress:
         if self._bar is not None:
             self._bar.close()  # a second time does nothing
 
+    def _left(self, done: int) -> str:
+        spent = time.perf_counter() - self._started - self._paused
+        return duration(spent / max(done - self._start, 1) * (self._total - done))
+
+
+class Speed:
+    """Counts examples and the time that training took for them."""
+
+    def __init__(self) -> None:
+        self._examples = 0
+        self._since = time.perf_counter()
+
+    def add(self, examples: int) -> None:
+        """Takes the examples of a step into account."""
+        self._examples += examples
+
+    def pause(self, seconds: float) -> None:
+        """Leaves time that was not spent on training out."""
+        self._since += seconds
+
+    def take(self) -> float:
+        """Examples per second since the last call."""
+        now = time.perf_counter()
+        speed = self._examples / (now - self._since)
+        self._examples, self._since = 0, now
+        return speed
+
 
 def summary(metrics: Mapping[str, float]) -> str:
-    """Lays out training metrics in a line, most wanted first: a narrow terminal cuts the end."""
+    """Lays out training metrics in a line, the important first: a narrow terminal cuts the end."""
     values = {name.removeprefix("train/"): value for name, value in metrics.items()}
-    first = {"loss": "loss", "images_per_second": "images/s", "learning_rate": "lr"}
+    first = {"loss": "loss", "examples_per_second": "examples/s", "learning_rate": "lr"}
     parts = [f"{short} {values.pop(name):.4g}" for name, short in first.items() if name in values]
     return "  ".join([*parts, *(f"{name} {value:.4g}" for name, value in values.items())])
 

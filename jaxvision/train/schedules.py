@@ -1,4 +1,4 @@
-"""Learning rates: any of a few by name, with a linear warm-up, and those of two papers."""
+"""Learning rates: any of a few by name, with a linear warmup, and those of two papers."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def schedule(
     peak: float,
     *,
     total_steps: int,
-    warm_up_steps: int = 0,
+    warmup_steps: int = 0,
     boundaries: Sequence[float] = (0.5, 0.75),
     factor: float = 0.1,
     period: int = 1,
@@ -35,13 +35,13 @@ def schedule(
     Args:
         name: `constant`; `step`, times `factor` at each boundary; `exponential`, times
             `factor` every `period` steps; `cosine` or `polynomial`, from
-            the peak after the warm-up to the floor at the end; `inverse_sqrt`, the peak times the
-            root of warm_up_steps by step; `one_cycle` (Smith and Topin 2017,
+            the peak after the warmup to the floor at the end; `inverse_sqrt`, the peak times the
+            root of warmup_steps by step; `one_cycle` (Smith and Topin 2017,
             https://arxiv.org/abs/1708.07120), a cosine from peak / 25 up and one down to the floor,
-            which has a warm-up of its own.
+            which has a warmup of its own.
         peak: Highest learning rate.
         total_steps: Length of the run.
-        warm_up_steps: The first steps, in which the rate rises linearly from peak / warm_up_steps;
+        warmup_steps: The first steps, in which the rate rises linearly from peak / warmup_steps;
             the rest of the run is as long as it leaves, but boundaries count from the start.
         boundaries: Of `step`, as shares of the run, ascending.
         factor: Of `step` and `exponential`.
@@ -55,21 +55,20 @@ def schedule(
     """
     if name not in SCHEDULES:
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {name}")
-    if not 0 <= warm_up_steps < total_steps:
+    if not 0 <= warmup_steps < total_steps:
         raise ValueError(
-            f"warm_up_steps must be in [0, {total_steps}), the length of the run, got "
-            f"{warm_up_steps}"
+            f"warmup_steps must be in [0, {total_steps}), the length of the run, got {warmup_steps}"
         )
-    left = total_steps - warm_up_steps
+    left = total_steps - warmup_steps
     if name == "one_cycle":
-        if warm_up_steps:
-            raise ValueError(f"one_cycle has its own warm-up; got warm_up_steps {warm_up_steps}")
+        if warmup_steps:
+            raise ValueError(f"one_cycle has its own warmup; got warmup_steps {warmup_steps}")
         return _one_cycle(peak, total_steps, max(1, round(rise * total_steps)), final_ratio)
     if name == "step":
         if list(boundaries) != sorted(set(boundaries)) or not all(0 < b < 1 for b in boundaries):
             raise ValueError(f"boundaries must be ascending shares in (0, 1), got {boundaries}")
         main = optax.piecewise_constant_schedule(
-            peak, {round(b * total_steps) - warm_up_steps: factor for b in boundaries}
+            peak, {round(b * total_steps) - warmup_steps: factor for b in boundaries}
         )
     elif name == "exponential":
         main = optax.exponential_decay(peak, period, factor, staircase=True)
@@ -78,23 +77,23 @@ def schedule(
     elif name == "polynomial":
         main = optax.polynomial_schedule(peak, peak * final_ratio, power, left)
     elif name == "inverse_sqrt":
-        main = _inverse_sqrt(peak, max(warm_up_steps, 1))
+        main = _inverse_sqrt(peak, max(warmup_steps, 1))
     else:
         main = optax.constant_schedule(peak)
-    if not warm_up_steps:
+    if not warmup_steps:
         return main
     # The first step, number 0, already learns: its rate is that of one step of the ramp.
     ramp = optax.linear_schedule(
-        peak / warm_up_steps, peak * (warm_up_steps + 1) / warm_up_steps, warm_up_steps
+        peak / warmup_steps, peak * (warmup_steps + 1) / warmup_steps, warmup_steps
     )
-    return optax.join_schedules([ramp, main], [warm_up_steps])
+    return optax.join_schedules([ramp, main], [warmup_steps])
 
 
-def quadratic_warm_up_cosine(
+def quadratic_warmup_cosine(
     peak: float,
     *,
     total_steps: int,
-    warm_up_steps: int,
+    warmup_steps: int,
     final_steps: int,
     final_ratio: float = 0.05,
 ) -> optax.Schedule:
@@ -103,43 +102,43 @@ def quadratic_warm_up_cosine(
     Args:
         peak: Highest learning rate.
         total_steps: Length of the run.
-        warm_up_steps: Length of the rise from 0.
+        warmup_steps: Length of the rise from 0.
         final_steps: Steps at the floor.
         final_ratio: The floor as a share of the peak.
     """
     floor = peak * final_ratio
-    cosine_steps = max(total_steps - warm_up_steps - final_steps, 1)
+    cosine_steps = max(total_steps - warmup_steps - final_steps, 1)
 
     def rate(step: jax.typing.ArrayLike) -> jax.Array:
         step = jnp.asarray(step, jnp.float32)
-        progress = (step - warm_up_steps) / cosine_steps
+        progress = (step - warmup_steps) / cosine_steps
         cosine = floor + 0.5 * (peak - floor) * (1.0 + jnp.cos(jnp.pi * progress))
         falling = jnp.where(step >= total_steps - final_steps, floor, cosine)
-        if not warm_up_steps:
+        if not warmup_steps:
             return falling
-        return jnp.where(step <= warm_up_steps, peak * jnp.square(step / warm_up_steps), falling)
+        return jnp.where(step <= warmup_steps, peak * jnp.square(step / warmup_steps), falling)
 
     return rate
 
 
-def noam(features: int, warm_up_steps: int, *, factor: float = 1.0) -> optax.Schedule:
+def noam(features: int, warmup_steps: int, *, factor: float = 1.0) -> optax.Schedule:
     """The Transformer's schedule: a linear rise, then the inverse root of the step.
 
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, equation 3: factor * features^-0.5 *
-    min(n^-0.5, n * warm_up_steps^-1.5) for step n, the first of which is 1. Its highest value is
-    factor * (features * warm_up_steps)^-0.5.
+    min(n^-0.5, n * warmup_steps^-1.5) for step n, the first of which is 1. Its highest value is
+    factor * (features * warmup_steps)^-0.5.
 
     Args:
         features: Channels of the model, D.
-        warm_up_steps: Length of the rise, at least 1.
+        warmup_steps: Length of the rise, at least 1.
         factor: The paper's is 1; small models take more.
     """
-    if warm_up_steps < 1:
-        raise ValueError(f"warm_up_steps must be at least 1, got {warm_up_steps}")
+    if warmup_steps < 1:
+        raise ValueError(f"warmup_steps must be at least 1, got {warmup_steps}")
 
     def rate(step: jax.typing.ArrayLike) -> jax.Array:
         number = jnp.asarray(step, jnp.float32) + 1.0
-        smaller = jnp.minimum(number**-0.5, number * warm_up_steps**-1.5)
+        smaller = jnp.minimum(number**-0.5, number * warmup_steps**-1.5)
         return factor * features**-0.5 * smaller
 
     return rate

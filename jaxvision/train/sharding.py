@@ -30,9 +30,11 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """The first axis cut over the devices."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+def cut(mesh: Mesh, axis: int | None = 0) -> NamedSharding:
+    """One axis shared by the devices; None: a copy on every device."""
+    if axis is None:
+        return replicated(mesh)
+    return NamedSharding(mesh, PartitionSpec(*[None] * axis, "data"))
 
 
 def replicated_state(mesh: Mesh, state: Any) -> Any:
@@ -59,8 +61,7 @@ def fsdp_state(mesh: Mesh, state: Any, *, smallest: int = 4096) -> Any:
         axes = [axis for axis, side in enumerate(x.shape) if side % mesh.size == 0]
         if not axes or math.prod(x.shape) < smallest:
             return replicated(mesh)
-        axis = max(axes, key=lambda axis: x.shape[axis])
-        return NamedSharding(mesh, PartitionSpec(*[None] * axis, "data"))
+        return cut(mesh, max(axes, key=lambda axis: x.shape[axis]))
 
     return jax.tree.map(place, state)
 
@@ -87,15 +88,47 @@ def whole(variables: Any, mesh: Mesh) -> Any:
     return jax.lax.with_sharding_constraint(variables, replicated(mesh))
 
 
-def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
-    """Moves a batch to the devices, its first axis cut over them.
+def put_batch(
+    batch: Mapping[str, Any], mesh: Mesh, axis: Callable[[str], int | None] = lambda key: 0
+) -> dict[str, Any]:
+    """Moves a batch to the devices, but for `truth`, which stays on the host.
+
+    Args:
+        batch: Numpy arrays by name.
+        mesh: Devices.
+        axis: Axis of each array that they share, or None for a copy each, as a stream says it.
 
     Raises:
-        ValueError: If the batch size is no multiple of the number of devices.
+        ValueError: If an axis is missing or its length is not a multiple of the number of devices.
     """
-    size = len(next(iter(batch.values())))
-    if size % mesh.size:
+    arrays = {key: value for key, value in batch.items() if key != "truth"}
+    axes = {key: axis(key) for key in arrays}
+    for key, value in arrays.items():
+        place = axes[key]
+        if place is None:
+            continue
+        if np.ndim(value) <= place:
+            raise ValueError(
+                f"{key} has no axis {place} for the devices to share, its shape is "
+                f"{np.shape(value)}; the stream's axis({key!r}) must be None for a copy on each"
+            )
+        if np.shape(value)[place] % mesh.size:
+            raise ValueError(
+                f"batch_size must be a multiple of the number of devices, {mesh.size}, got "
+                f"{np.shape(value)[place]} ({key})"
+            )
+    return jax.device_put(arrays, {key: cut(mesh, place) for key, place in axes.items()})
+
+
+def with_constants(batch: Mapping[str, Any], constants: Mapping[str, Any]) -> dict[str, Any]:
+    """A batch with the constants of an experiment as further keys.
+
+    Raises:
+        ValueError: If a name is that of both.
+    """
+    if clash := sorted(batch.keys() & constants.keys()):
         raise ValueError(
-            f"batch_size must be a multiple of the number of devices, {mesh.size}, got {size}"
+            f"constants must have other names than the arrays of a batch, both have "
+            f"{', '.join(clash)}"
         )
-    return jax.device_put(dict(batch), batch_sharding(mesh))
+    return {**batch, **constants}

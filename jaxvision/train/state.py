@@ -1,17 +1,19 @@
 """What a training run carries from step to step."""
 
-from collections.abc import Callable
+import dataclasses
 from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
 
-from jaxvision.tasks.task import Batch, ModelState, Params, Task
-from jaxvision.train.sharding import StateSharding, replicated_state
+from jaxvision.tasks.task import Batch, ModelState, Params
+from jaxvision.train.experiment import Experiment
+from jaxvision.train.names import matching, without
+from jaxvision.train.plateau import PlateauState
+from jaxvision.train.sharding import cut
 
 
 class Average(flax.struct.PyTreeNode):
@@ -27,9 +29,11 @@ class TrainState(flax.struct.PyTreeNode):
     Attributes:
         step: Steps made, int32.
         params: Parameters.
-        model_state: All other collections of the model, as batch_stats.
+        model_state: All other collections of the model, as batch_stats, but for `rows`.
         opt_state: State of the optimizer.
         ema: Moving average of params and model_state, or None.
+        rows: Collections of the model that hold rows of the batch.
+        plateau: Scale of the learning rate and what it depends on, or None.
     """
 
     step: jax.Array
@@ -37,19 +41,19 @@ class TrainState(flax.struct.PyTreeNode):
     model_state: ModelState
     opt_state: Any
     ema: Average | None
+    rows: ModelState = dataclasses.field(default_factory=dict)
+    plateau: PlateauState | None = None
 
-    def start_from(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> "TrainState":
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The parameters, as `params`, and the model state by collection."""
+        return {"params": self.params, **self.model_state}
+
+    def with_variables(self, variables: dict[str, Any]) -> "TrainState":
         """Replaces parameters, model state and their average, each where it was placed."""
-        old = {"params": self.params, **self.model_state}
-        new = change(old)
-
-        def placed() -> Average:
-            variables = jax.tree.map(lambda x, y: jax.device_put(np.array(x), y.sharding), new, old)
-            return Average(variables.pop("params"), variables)
-
-        start = placed()
+        start = _placed(variables, self.variables)
         # A copy of its own for the average: a step gives away the buffers of both.
-        average = self.ema and placed()
+        average = self.ema and _placed(variables, self.variables)
         return self.replace(params=start.params, model_state=start.model_state, ema=average)
 
     @property
@@ -59,42 +63,82 @@ class TrainState(flax.struct.PyTreeNode):
             return self.params, self.model_state
         return self.ema.params, self.ema.model_state
 
+    def with_evaluated(self, params: Params, model_state: ModelState) -> "TrainState":
+        """Replaces what evaluation uses."""
+        old_params, old_state = self.evaluated
+        new = _placed({"params": params, **model_state}, {"params": old_params, **old_state})
+        if self.ema is None:
+            return self.replace(params=new.params, model_state=new.model_state)
+        return self.replace(ema=new)
 
-def create_state(
-    task: Task,
-    optimizer: optax.GradientTransformation,
-    batch: Batch,
-    *,
-    seed: int,
-    ema: bool,
-    mesh: Mesh,
-    state_sharding: StateSharding = replicated_state,
-) -> TrainState:
+
+def _placed(new: dict[str, Any], old: dict[str, Any]) -> Average:
+    variables = jax.tree.map(lambda x, y: jax.device_put(np.array(x), y.sharding), new, old)
+    return Average(variables.pop("params"), variables)
+
+
+def create_state(experiment: Experiment, batch: Batch, mesh: Mesh) -> TrainState:
     """Initialises a run on the devices.
 
     Args:
-        task: The problem.
-        optimizer: Its state is initialised with the parameters.
-        batch: Shapes of a batch, arrays or `jax.ShapeDtypeStruct`s.
-        seed: Of the initial parameters.
-        ema: Whether the state holds a moving average, which starts as a copy.
+        experiment: What to train.
+        batch: Shapes of a batch, arrays or `jax.ShapeDtypeStruct`s, without `truth`.
         mesh: Devices.
-        state_sharding: Where on them every array goes.
-    """
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), dict(batch))
 
-    def create(key: jax.Array) -> TrainState:
-        params, model_state = task.init(
-            key, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        )
+    Raises:
+        ValueError: If `freeze` or `collections` names what the model does not have.
+    """
+    create, arguments = _creator(experiment, batch)
+    shapes = jax.eval_shape(create, *arguments)
+    return jax.jit(create, out_shardings=_shardings(experiment, shapes, mesh))(*arguments)
+
+
+def state_shapes(experiment: Experiment, batch: Batch, mesh: Mesh) -> TrainState:
+    """Describes what `create_state` would make, as `jax.ShapeDtypeStruct`s with shardings."""
+    create, arguments = _creator(experiment, batch)
+    shapes = jax.eval_shape(create, *arguments)
+    shardings = _shardings(experiment, shapes, mesh)
+    return jax.tree.map(
+        lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
+        shapes,
+        shardings,
+    )
+
+
+def _creator(experiment: Experiment, batch: Batch) -> tuple[Any, tuple[Any, ...]]:
+    """Returns a pure function that makes a fresh state, and its arguments."""
+    shapes = {
+        key: jax.ShapeDtypeStruct(x.shape, x.dtype)
+        for key, x in batch.items()
+        if key not in experiment.constants
+    }
+
+    def create(key: jax.Array, constants: Any) -> TrainState:
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        params, model_state = experiment.task.init(key, {**zeros, **constants})
+        if missing := sorted(experiment.collections.keys() - model_state.keys()):
+            raise ValueError(
+                f"collections must be of the model's state, {sorted(model_state)}, got {missing}"
+            )
+        frozen = matching(params, experiment.freeze, "freeze")
+        if experiment.freeze and experiment.total_steps and all(jax.tree.leaves(frozen)):
+            raise ValueError("freeze leaves no parameter to train")
+        rows = {name: model_state[name] for name in experiment.rows}
+        model_state = {k: x for k, x in model_state.items() if k not in rows}
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             params=params,
             model_state=model_state,
-            opt_state=optimizer.init(params),
-            ema=Average(params, model_state) if ema else None,
+            opt_state=experiment.optimizer.init(without(params, frozen)),
+            ema=Average(params, model_state) if experiment.ema is not None else None,
+            rows=rows,
+            plateau=PlateauState.initial() if experiment.plateau is not None else None,
         )
 
-    key = jax.random.key(seed)
-    shardings = state_sharding(mesh, jax.eval_shape(create, key))
-    return jax.jit(create, out_shardings=shardings)(key)
+    return create, (jax.random.key(experiment.seed), dict(experiment.constants))
+
+
+def _shardings(experiment: Experiment, shapes: TrainState, mesh: Mesh) -> TrainState:
+    shardings = experiment.state_sharding(mesh, shapes)
+    # Rows lie where those of the batch do.
+    return shardings.replace(rows=jax.tree.map(lambda _: cut(mesh), shapes.rows))

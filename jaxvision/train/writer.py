@@ -1,9 +1,9 @@
-"""Where the numbers of a run go: `metrics.jsonl` and TensorBoard events."""
+"""Metrics and pictures of a run: `metrics.jsonl`, TensorBoard events, PNG files."""
 
 import json
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorboardX
@@ -27,7 +27,7 @@ class MetricWriter:
         self._events = tensorboardX.SummaryWriter(str(workdir / "tensorboard"))
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Records metrics of a step; those that are not a number are left out."""
+        """Records metrics of a step, without those that are NaN or infinite."""
         finite = {k: float(v) for k, v in metrics.items() if math.isfinite(v)}
         self._file.write(json.dumps({"step": step, **finite}) + "\n")
         self._file.flush()
@@ -35,8 +35,8 @@ class MetricWriter:
             self._events.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
-        """Records an RGB picture [H, W, 3] uint8, as `plots/<name>_<step>.png` too."""
-        write_png(self._plots / f"{name}_{step:08}.png", image)
+        """Records an RGB picture [H, W, 3] uint8, `val/x` in `plots/val_x_<step>.png` too."""
+        write_png(self._plots / f"{name.replace('/', '_')}_{step:08}.png", image)
         self._events.add_image(name, image, step, dataformats="HWC")
 
     def close(self) -> None:
@@ -46,7 +46,7 @@ class MetricWriter:
 
 
 def _drop_torn_line(path: pathlib.Path) -> None:
-    """Cuts off what a killed run left of its last line, which is no JSON."""
+    """Cuts off the incomplete last line of a killed run, which is not JSON."""
     if not path.exists():
         return
     with path.open("rb+") as file:
@@ -54,13 +54,29 @@ def _drop_torn_line(path: pathlib.Path) -> None:
         file.truncate(content.rfind(b"\n") + 1)
 
 
-def table(metrics: Mapping[str, float]) -> str:
+def table(metrics: Mapping[str, float], sets: Sequence[str]) -> str:
     """Lays out metrics for a terminal.
 
     Args:
-        metrics: Names as `AP` go to a line `name value`; names as `AP/cat` to a row `cat` and a
-            column `AP`. What is not a number shows as a dash.
+        metrics: Values by their full names. Of a set `val`, names as `val/AP` go to a line
+            `name value`; names as `val/AP/cat` to a row `cat` and a column `AP`. NaN shows as a
+            dash.
+        sets: Names of the sets; each gets a title where there are several.
     """
+    by_set: dict[str, dict[str, float]] = {name: {} for name in sets}
+    for full_name, value in metrics.items():
+        # The longest, for there may be `val` and `val/set5`.
+        owner = max((s for s in sets if full_name.startswith(f"{s}/")), key=len)
+        by_set[owner][full_name.removeprefix(f"{owner}/")] = value
+    tables = [
+        (f"{name}\n" if len(sets) > 1 else "") + _table(found)
+        for name, found in by_set.items()
+        if found
+    ]
+    return "\n\n".join(tables)
+
+
+def _table(metrics: Mapping[str, float]) -> str:
     plain = {k: v for k, v in metrics.items() if "/" not in k}
     rows: dict[str, dict[str, float]] = {}
     for name, value in metrics.items():

@@ -9,7 +9,8 @@ import pytest
 from jaxvision.assigners import simota as module
 from jaxvision.assigners.simota import class_cost, dynamic_k_match, in_center_region, simota
 from jaxvision.ops.boxes import cxcywh_to_xyxy
-from jaxvision.ops.points import anchor_points
+from jaxvision.ops.objects import Objects
+from jaxvision.ops.points import AnchorPoints, anchor_points
 
 PARITY = pathlib.Path(__file__).parents[1] / "parity"
 PAPER = dict(center_radius=2.5, candidates="box_or_center")
@@ -18,9 +19,7 @@ PAPER = dict(center_radius=2.5, candidates="box_or_center")
 @functools.cache
 def assign_batch(center_radius=1.5, candidates="center"):
     options = dict(center_radius=center_radius, candidates=candidates)
-    return jax.jit(
-        jax.vmap(functools.partial(simota, **options), in_axes=(0, 0, 0, None, None, 0, 0, 0))
-    )
+    return jax.jit(jax.vmap(functools.partial(simota, **options), in_axes=(0, 0, 0, None, 0)))
 
 
 @pytest.mark.parametrize(
@@ -36,20 +35,25 @@ def test_assignment_equals_reference(case, options):
         cxcywh_to_xyxy(jnp.asarray(data["boxes_cxcywh"])),
         data["cls_logits"],
         data["obj_logits"][..., 0],
-        *points,
-        cxcywh_to_xyxy(jnp.asarray(labels[..., 1:])),
-        labels[..., 0].astype(np.int32),
-        labels.sum(-1) > 0,
+        points,
+        Objects(
+            cxcywh_to_xyxy(jnp.asarray(labels[..., 1:])),
+            labels[..., 0].astype(np.int32),
+            labels.sum(-1) > 0,
+        ),
     )
     np.testing.assert_array_equal(result.matched, data["matched_gt"])
     np.testing.assert_allclose(result.iou, data["matched_iou"], atol=1e-5)
+    assert not result.ignored.any()
 
 
-def brute_force(boxes, classes, objectness, points, strides, gt_boxes, gt_classes, gt_valid):
-    """The assignment as the paper tells it, one object and one anchor at a time, in float32.
+def brute_force(boxes, classes, objectness, points, objects, *, iou_weight=3.0, top_k=10):
+    """The assignment by the paper's text, one object and one anchor at a time, in float32.
 
     Returns None where rounding decides: two costs, or a sum of IoUs and an integer, too close.
     """
+    points, strides = points
+    gt_boxes, gt_classes, gt_valid, _ = objects
     objects, anchors = np.flatnonzero(gt_valid), range(len(boxes))
     matched, own_iou = np.full(len(boxes), -1), np.zeros(len(boxes))
     center = {n: (gt_boxes[n, :2] + gt_boxes[n, 2:]) / 2 for n in objects}
@@ -77,11 +81,11 @@ def brute_force(boxes, classes, objectness, points, strides, gt_boxes, gt_classe
             target = np.arange(len(p)) == gt_classes[n]
             bce = -np.where(target, np.log(p), np.log1p(-p)).sum()
             overlap[n, a] = iou(gt_boxes[n], boxes[a])
-            near = bce - 3 * np.log(overlap[n, a] + 1e-8)
+            near = bce - iou_weight * np.log(overlap[n, a] + 1e-8)
             cost[n, a] = np.float32(near) + np.float32(0 if inside[n, a] else 1e6)
     claims = {a: [] for a in candidates}
     for n in objects:
-        best = sorted((overlap[n, a] for a in candidates), reverse=True)[:10]
+        best = sorted((overlap[n, a] for a in candidates), reverse=True)[:top_k]
         if abs(sum(best) - round(sum(best))) < 1e-5:
             return None
         k = max(int(sum(best)), 1)
@@ -113,18 +117,13 @@ def random_image(rng, objects, slots, num_classes=4, side=128):
     middle = points.centers + rng.normal(0, 6, (anchors, 2))
     extent = rng.uniform(8, 70, (anchors, 2))
     boxes = np.concatenate([middle - extent / 2, middle + extent / 2], -1)
+    classes = rng.integers(0, num_classes, slots).astype(np.int32)
     return [
-        x.astype(np.float32) if x.dtype == np.float64 else x
-        for x in (
-            boxes,
-            rng.normal(-1, 2, (anchors, num_classes)),
-            rng.normal(-1, 2, anchors),
-            points.centers,
-            points.strides,
-            gt_boxes,
-            rng.integers(0, num_classes, slots).astype(np.int32),
-            valid,
-        )
+        boxes.astype(np.float32),
+        rng.normal(-1, 2, (anchors, num_classes)).astype(np.float32),
+        rng.normal(-1, 2, anchors).astype(np.float32),
+        points,
+        Objects(gt_boxes.astype(np.float32), classes, valid),
     ]
 
 
@@ -144,6 +143,23 @@ def test_assignment_equals_brute_force(objects):
     assert compared >= 3
 
 
+def test_weight_of_the_overlap_and_number_of_overlaps_equal_brute_force():
+    options = dict(iou_weight=1.0, top_k=4)
+    assign, plain = jax.jit(functools.partial(simota, **options)), jax.jit(simota)
+    compared, differences = 0, 0
+    for seed in range(8):
+        image = random_image(np.random.default_rng(seed), 7, slots=24)
+        expected = brute_force(*image, **options)
+        if expected is None:
+            continue
+        result = assign(*image)
+        np.testing.assert_array_equal(result.matched, expected[0])
+        differences += (result.matched != plain(*image).matched).sum()
+        compared += 1
+    assert compared >= 3
+    assert differences > 0
+
+
 def test_no_object_leaves_every_anchor_background():
     image = random_image(np.random.default_rng(0), 0, slots=120)
     result = simota(*image)
@@ -152,21 +168,21 @@ def test_no_object_leaves_every_anchor_background():
 
 
 def test_padding_objects_never_match_and_change_nothing():
-    image = random_image(np.random.default_rng(1), 5, slots=120)
-    result = simota(*image)
-    valid = image[-1]
+    *predictions, objects = random_image(np.random.default_rng(1), 5, slots=120)
+    result = simota(*predictions, objects)
+    valid = objects.valid
     assert set(np.unique(result.matched)) <= {-1, *np.flatnonzero(valid)}
     # The same objects without padding, in the same order.
-    packed = simota(*image[:5], image[5][valid], image[6][valid], valid[valid])
+    packed = simota(*predictions, Objects(*(x[valid] for x in objects[:3])))
     renumber = np.append(np.flatnonzero(valid), -1)
     np.testing.assert_array_equal(renumber[np.asarray(packed.matched)], result.matched)
 
 
 def test_padding_with_a_box_in_it_is_still_padding():
-    image = random_image(np.random.default_rng(1), 5, slots=20)
-    garbage = np.where(image[-1][:, None], image[5], np.float32([10, 10, 90, 90]))
-    result = simota(*image)
-    poisoned = simota(*image[:5], garbage, *image[6:])
+    *predictions, objects = random_image(np.random.default_rng(1), 5, slots=20)
+    garbage = np.where(objects.valid[:, None], objects.boxes, np.float32([10, 10, 90, 90]))
+    result = simota(*predictions, objects)
+    poisoned = simota(*predictions, objects._replace(boxes=garbage))
     np.testing.assert_array_equal(result.matched, poisoned.matched)
 
 
@@ -178,15 +194,18 @@ def test_120_objects():
 
 
 def test_of_equal_objects_the_first_gets_the_anchors():
-    image = random_image(np.random.default_rng(3), 1, slots=1)
-    twice = [*image[:5], *(np.concatenate([x, x]) for x in image[5:])]
-    np.testing.assert_array_equal(simota(*twice).matched, simota(*image).matched)
+    *predictions, one = random_image(np.random.default_rng(3), 1, slots=1)
+    two = Objects(*(np.concatenate([x, x]) for x in one[:3]))
+    np.testing.assert_array_equal(
+        simota(*predictions, two).matched, simota(*predictions, one).matched
+    )
 
 
 def test_center_region_excludes_its_border():
     points = np.float32([[4, 4], [12, 4], [16, 4], [16.01, 4], [-8, 4], [-7.99, 4]])
     box = np.float32([[0, 0, 8, 8]])
-    inside = in_center_region(points, np.full(6, 8.0, np.float32), box, 1.5)
+    cells = AnchorPoints(points, np.full(6, 8.0, np.float32))
+    inside = in_center_region(cells, box, 1.5)
     np.testing.assert_array_equal(inside, [[True, True, False, False, False, True]])
 
 

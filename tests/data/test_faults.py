@@ -1,7 +1,9 @@
 import threading
 
+import pytest
+
 from jaxvision.data.errors import DataError
-from jaxvision.data.faults import FaultLog
+from jaxvision.data.faults import FaultLog, on_fault
 
 
 def test_counts_and_lists_the_most_frequent_first():
@@ -9,7 +11,7 @@ def test_counts_and_lists_the_most_frequent_first():
     for name in ("a.jpg", "b.jpg", "b.jpg"):
         faults(DataError(f"{name}: truncated"))
     assert faults.report().splitlines() == [
-        "3 times an example was left out for one of 2 faults:",
+        "3 examples dropped, 2 different faults:",
         "  2 x b.jpg: truncated",
         "  1 x a.jpg: truncated",
     ]
@@ -43,3 +45,11 @@ def test_no_fault_of_any_thread_is_lost():
     for thread in threads:
         thread.join()
     assert "  8000 x a.jpg" in faults.report()
+
+
+def test_rules_of_a_config():
+    on_fault("drop")(DataError("a.jpg"))
+    with pytest.raises(DataError, match=r"a\.jpg"):
+        on_fault("error")(DataError("a.jpg"))
+    with pytest.raises(ValueError, match="expected error or drop for faulty examples, got skip"):
+        on_fault("skip")

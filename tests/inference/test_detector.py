@@ -1,264 +1,179 @@
 import json
-import pathlib
 
 import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 
-import train
-from jaxvision import models
 from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.errors import DataError
-from jaxvision.data.sources.shapes import Shapes
 from jaxvision.inference.detector import Detector
+from jaxvision.losses.detection.yolox import YOLOXMethod
 from jaxvision.models.detection.detector_output import DetectorOutput
-from jaxvision.tasks.yolox_detection import YOLOXDetection
-from jaxvision.train.checkpoint import Checkpoints
-from jaxvision.train.state import Average, TrainState
-
-ROOT = pathlib.Path(__file__).parents[2]
-SIZE = 32
-NO_BOXES = np.zeros((0, 4), np.float32)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The work directory of a run of four steps."""
-    workdir = tmp_path_factory.mktemp("runs") / "nano"
-    flags = {
-        "variant": "nano",
-        "image_size": SIZE,
-        "batch_size": 8,
-        "epochs": 2,
-        "num_workers": 1,
-        "data.train_images": 16,
-        "data.val_images": 8,
-    }
-    arguments = [f"--config.{k}={v}" for k, v in flags.items()]
-    config = f"--config={ROOT / 'configs/yolox.py'}"
-    assert train.main(["train.py", config, f"--workdir={workdir}", *arguments]) == 0
-    return workdir
-
-
-def saved_average(run):
-    """The moving average of the run, read without jaxvision, and with the rest of the state."""
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        folder = run / "checkpoints" / "4" / "state"
-        tree = checkpointer.metadata(folder).item_metadata.tree
-        numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-        state = checkpointer.restore(folder, args=ocp.args.PyTreeRestore(restore_args=numpy))
-    return state["ema"]["params"], state["ema"]["model_state"]
-
-
-def files(folder):
-    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def test_detections_equal_those_of_the_task(run):
-    before = files(run)
-    detector = Detector.from_run(run)
-    picture = Shapes(1, image_size=80)[0].image[:60]
-    found = detector(picture, threshold=0.0)
-
-    model = models.yolox("nano", num_classes=4)
-    task = YOLOXDetection(model, detector.class_names, score_threshold=0.0)
-    image, _, scale = Letterbox((SIZE, SIZE))(picture, NO_BOXES)
-    expected = jax.jit(task.predict)(*saved_average(run), {"image": image[None]})
-
-    # Anchors whose boxes lie in the border below the picture are not its detections.
-    boxes = np.clip(expected.boxes[0] / scale, 0, [80, 60, 80, 60])
-    kept = np.asarray(expected.valid[0]) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-    assert kept.sum() > 10
-    np.testing.assert_allclose(found.boxes, boxes[kept], rtol=1e-6)
-    np.testing.assert_array_equal(found.scores, expected.scores[0][kept])
-    np.testing.assert_array_equal(found.classes, expected.classes[0][kept])
-    assert detector.class_names == Shapes.classes
-    assert detector.image_size == SIZE
-    assert files(run) == before
-
-
-def test_reads_a_file_as_its_pixels(run, tmp_path):
-    detector = Detector.from_run(run)
-    picture = Shapes(1, image_size=80)[0].image
-    cv2.imwrite(str(tmp_path / "a.png"), picture[..., ::-1])
-    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
-        for a, b in zip(
-            detector(path, threshold=0.0), detector(picture, threshold=0.0), strict=True
-        ):
-            np.testing.assert_array_equal(a, b)
+from jaxvision.plots.detections import draw_detections
+from jaxvision.tasks.dense_detection import DenseDetection
 
 
 class Painted:
-    """Stands for a network that finds fixed boxes.
+    """Stands for a network that finds boxes where an image's first pixel is not black.
 
     Attributes:
         found: (center x, center y, width, height, class, score) of each, pixels of the input.
+        shapes: Those of the images it was compiled for.
     """
 
     num_classes = 2
 
     def __init__(self, *found):
         self.found = found
+        self.shapes = []
 
     def apply(self, variables, images, *, train):
-        assert images.shape == (1, 64, 64, 3)
-        anchors = 8 * 8 + 4 * 4 + 2 * 2
+        self.shapes.append(images.shape)
+        height, width = images.shape[1:3]
+        anchors = sum((height // s) * (width // s) for s in (8, 16, 32))
         boxes, logits = np.zeros((anchors, 4)), np.full((anchors, 2), -30.0)
         objectness = np.full(anchors, -30.0)
-        for i, (x, y, width, height, kind, score) in enumerate(self.found):
+        for i, (x, y, w, h, kind, score) in enumerate(self.found):
             # The anchors of the first row, at stride 8.
-            boxes[i] = x / 8 - i, y / 8, np.log(width / 8), np.log(height / 8)
+            boxes[i] = x / 8 - i, y / 8, np.log(w / 8), np.log(h / 8)
             logits[i, kind] = 30.0
             objectness[i] = np.log(score / (1 - score))
+        seen = images[:, 0, 0, 0] > 0
+        boxes, logits, objectness = (
+            jnp.tile(jnp.asarray(x[None], jnp.float32), (len(images),) + (1,) * x.ndim)
+            for x in (boxes, logits, objectness)
+        )
         return DetectorOutput(
-            *(jnp.asarray(x[None], jnp.float32) for x in (boxes, objectness, logits))
+            box_regression=boxes,
+            class_logits=logits,
+            objectness=jnp.where(seen[:, None], objectness, -30.0),
         )
 
 
-def painted(*found):
-    return Detector(Painted(*found), {"params": {}}, ("cat", "dog"), 64)
+def painted(*found, size=64, shapes=(), **options):
+    task = DenseDetection(Painted(*found), YOLOXMethod(), ("cat", "dög"))
+    return Detector(task, {"params": {}}, Letterbox((size, size), shapes), **options)
 
 
-@pytest.mark.parametrize(
-    ("shape", "factor"), [((64, 128, 3), 2.0), ((128, 64, 3), 2.0), ((16, 32, 3), 0.5)]
-)
-def test_boxes_are_in_pixels_of_the_picture(shape, factor):
-    found = painted((20, 15, 20, 10, 1, 0.9))(np.zeros(shape, np.uint8))
-    box = np.array([[10.0, 10.0, 30.0, 20.0]]) * factor
-    np.testing.assert_allclose(found.boxes, box, rtol=1e-5)
+ONE = (20, 15, 20, 10, 1, 0.9)
+
+
+def picture(height=64, width=64, value=9):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+@pytest.mark.parametrize(("shape", "factor"), [((64, 128), 2), ((128, 64), 2), ((16, 32), 0.5)])
+def test_boxes_are_in_pixels_of_the_image(shape, factor):
+    found = painted(ONE)(picture(*shape))
+    np.testing.assert_allclose(found.boxes, np.array([[10, 10, 30, 20]]) * factor, rtol=1e-5)
     np.testing.assert_array_equal(found.classes, [1])
     np.testing.assert_allclose(found.scores, [0.9], rtol=1e-5)
+    assert (found.names, len(found), found.size) == (["dög"], 1, shape)
 
 
-def test_boxes_end_at_the_edges_of_the_picture():
-    # The picture covers the upper 32 rows of the input: one box reaches into the border, the other
+def test_boxes_end_at_the_edges_of_the_image():
+    # The image covers the upper 32 rows of the input: one box reaches into the border, the other
     # lies in it.
-    found = painted((10, 30, 40, 20, 0, 0.8), (30, 50, 10, 10, 0, 0.9))(
-        np.zeros((64, 128, 3), np.uint8)
-    )
+    found = painted((10, 30, 40, 20, 0, 0.8), (30, 50, 10, 10, 0, 0.9))(picture(64, 128))
     np.testing.assert_allclose(found.boxes, [[0, 40, 60, 64]], rtol=1e-5)
 
 
-def test_best_comes_first_and_what_is_below_the_threshold_is_left_out():
+def test_best_comes_first_and_scores_below_the_threshold_are_dropped():
     detector = painted((10, 10, 8, 8, 0, 0.2), (30, 10, 8, 8, 1, 0.5), (50, 50, 8, 8, 0, 0.7))
-    picture = np.zeros((64, 64, 3), np.uint8)
-    np.testing.assert_allclose(detector(picture).scores, [0.7, 0.5], rtol=1e-5)
-    np.testing.assert_array_equal(detector(picture).classes, [0, 1])
-    assert len(detector(picture, threshold=0.1).boxes) == 3
-    assert detector(picture, threshold=0.99).boxes.shape == (0, 4)
+    np.testing.assert_allclose(detector(picture()).scores, [0.7, 0.5], rtol=1e-5)
+    np.testing.assert_array_equal(detector(picture()).classes, [0, 1])
+    assert len(detector(picture(), threshold=0.1)) == 3
+    assert detector(picture(), threshold=0.99).boxes.shape == (0, 4)
 
 
-def save(workdir, scores, *, average=True, best="AP", meta=None):
-    """Writes a checkpoint a score, whose parameters say its step."""
-    if meta is None:
-        meta = {
-            "config": {"variant": "nano", "image_size": 64, "dtype": "auto"},
-            "class_names": ["cat", "dog"],
-        }
-    checkpoints = Checkpoints(workdir / "checkpoints", meta=meta, best=best, keep=9)
-    for step, score in scores.items():
-        parts = {"w": np.full(2, step, np.float32)}, {"batch_stats": {"m": np.zeros(3, np.float32)}}
-        state = TrainState(
-            step=np.asarray(step, np.int32),
-            params=jax.tree.map(lambda x: x + 100, parts[0]),
-            model_state=parts[1],
-            opt_state=({"trace": np.zeros(2, np.float32)},),
-            ema=Average(*parts) if average else None,
-        )
-        checkpoints.save(state, None if score is None else {"AP": score})
-    checkpoints.close()
-    return workdir
+def test_file_list_and_folder(tmp_path):
+    detector = painted(ONE)
+    (tmp_path / "inner").mkdir()
+    for name, value in (("b.png", 9), ("a.PNG", 0), ("inner/c.png", 9)):
+        cv2.imwrite(str(tmp_path / name), picture(value=value))
+    (tmp_path / "note.txt").write_text("no image")
+    assert len(detector(tmp_path / "b.png")) == len(detector(str(tmp_path / "b.png"))) == 1
+    found = detector(tmp_path)
+    assert [len(one) for one in found] == [0, 1, 1]
+    assert [str(one.image) for one in found] == [
+        str(tmp_path / name) for name in ("a.PNG", "b.png", "inner/c.png")
+    ]
+    mixed = detector([tmp_path / "b.png", picture(value=0), picture(32, 64)])
+    assert [len(one) for one in mixed] == [1, 0, 1]
+    assert [len(one) for one in detector(np.stack([picture(), picture(value=0)]))] == [1, 0]
+    assert detector([]) == []
 
 
-def loaded(workdir, step=None):
-    return int(Detector.from_run(workdir, step=step).variables["params"]["w"][0])
+def test_many_images_need_few_programs():
+    detector = painted(ONE, batch_size=16)
+    network = detector.task.model
+    for count in (1, 1, 2, 3, 4, 9, 16, 40):
+        values = [9 * (i % 3 > 0) for i in range(count)]
+        found = detector([picture(20 + i, 64, value) for i, value in enumerate(values)])
+        assert [len(one) for one in found] == [int(value > 0) for value in values]
+    assert [shape[0] for shape in network.shapes] == [1, 4, 16]
 
 
-@pytest.mark.parametrize(
-    ("scores", "step"),
-    [
-        ({2: 0.1, 4: 0.6, 6: 0.4, 8: None}, 4),
-        ({2: 0.0, 4: 0.0, 6: None}, 4),
-        ({2: None, 4: None}, 4),
-        ({2: 0.3, 10: 0.2}, 2),
-    ],
-)
-def test_best_step_is_the_default_else_the_newest(tmp_path, scores, step):
-    assert loaded(save(tmp_path, scores)) == step
+def test_each_shape_has_its_program_and_results_keep_their_order():
+    detector = painted(ONE, shapes=((32, 64), (64, 32), (64, 64)), batch_size=4)
+    sizes = [(20, 64), (64, 64), (64, 20), (20, 64), (20, 64), (64, 64), (20, 60)]
+    values = [9, 0, 9, 0, 9, 9, 0]
+    found = detector([picture(*size, value) for size, value in zip(sizes, values, strict=True)])
+    assert [len(one) for one in found] == [int(value > 0) for value in values]
+    assert [one.size for one in found] == sizes
+    assert sorted(detector.task.model.shapes) == [
+        (4, 32, 64, 3),
+        (4, 64, 32, 3),
+        (4, 64, 64, 3),
+    ]
 
 
-def test_newest_step_is_the_default_of_a_run_without_a_metric(tmp_path):
-    assert loaded(save(tmp_path, {8: None, 16: None}, best=None)) == 16
+def test_result_is_a_picture_and_json(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), picture(64, 128))
+    found = painted(ONE)(tmp_path / "a.png")
+    expected = draw_detections(
+        picture(64, 128), found.boxes, found.classes, found.scores, ("cat", "dög")
+    )
+    np.testing.assert_array_equal(found.plot(), expected)
+    result = json.loads(json.dumps(found.to_dict()))
+    (one,) = result.pop("objects")
+    assert result == {"image": str(tmp_path / "a.png"), "height": 64, "width": 128}
+    assert (one.pop("name"), one.pop("class")) == ("dög", 1)
+    assert one.pop("score") == pytest.approx(0.9) and one.pop("box") == pytest.approx(
+        [20, 20, 60, 40]
+    )
+    assert not one
+    assert painted(ONE)(picture()).to_dict()["image"] is None
 
 
-def test_step_can_be_chosen(tmp_path):
-    save(tmp_path, {2: 0.1, 4: 0.6, 6: 0.4})
-    assert [loaded(tmp_path, step) for step in (2, 4, 6)] == [2, 4, 6]
-    with pytest.raises(ValueError, match="step must be one of 2, 4, 6, .* got 3"):
-        Detector.from_run(tmp_path, step=3)
-
-
-def test_parameters_serve_where_there_is_no_average(tmp_path):
-    detector = Detector.from_run(save(tmp_path, {2: 0.1}, average=False))
-    np.testing.assert_array_equal(detector.variables["params"]["w"], [102, 102])
-    assert set(detector.variables) == {"params", "batch_stats"}
-    assert detector.model.num_classes == 2
-
-
-def test_what_a_killed_run_leaves_behind_is_no_checkpoint(tmp_path):
-    save(tmp_path, {2: 0.1})
-    (tmp_path / "checkpoints" / "4.orbax-checkpoint-tmp").mkdir()
-    (tmp_path / "checkpoints" / "3.unreadable").mkdir()
-    assert loaded(tmp_path) == 2
-
-
-@pytest.mark.parametrize("folder", ["", "checkpoints"])
-def test_folder_without_checkpoints(tmp_path, folder):
-    (tmp_path / "run" / folder).mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"run/checkpoints holds no checkpoints"):
-        Detector.from_run(tmp_path / "run")
-    assert not list((tmp_path / "run" / folder).iterdir())
-
-
-def test_run_of_something_else(tmp_path):
-    save(tmp_path / "a", {2: 0.1}, meta={"class_names": []})
-    with pytest.raises(ValueError, match="has no variant, image_size, dtype"):
-        Detector.from_run(tmp_path / "a")
-    config = {"variant": "resnet50", "image_size": 64, "dtype": "auto"}
-    save(tmp_path / "b", {2: 0.1}, meta={"class_names": ["cat"], "config": config})
-    with pytest.raises(ValueError, match="variant must be one of yolox_nano, .* got resnet50"):
-        Detector.from_run(tmp_path / "b")
-
-
-def test_file_that_is_no_image(run, tmp_path):
-    detector = Detector.from_run(run)
-    with pytest.raises(DataError, match=r"none\.jpg: cannot read the image: No such file"):
+def test_faults(tmp_path):
+    detector = painted(ONE)
+    with pytest.raises(DataError, match=r"none\.jpg: cannot read the image"):
         detector(tmp_path / "none.jpg")
-    (tmp_path / "a.jpg").write_text(json.dumps({}))
-    with pytest.raises(DataError, match=r"a\.jpg: not a readable image"):
-        detector(tmp_path / "a.jpg")
+    (tmp_path / "note.txt").write_text("no image")
+    with pytest.raises(DataError, match=r"note\.txt: not a readable image"):
+        detector([picture(), tmp_path / "note.txt"])
+    with pytest.raises(ValueError, match=r"holds no image \(\.bmp, \.jpeg"):
+        detector(tmp_path)
+    for image in (picture().astype(np.float32), picture()[..., :1], np.zeros((0, 4, 3), np.uint8)):
+        with pytest.raises(ValueError, match=r"image must be RGB \[H, W, 3\] uint8, got \["):
+            detector(image)
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        painted(ONE, batch_size=0)
 
 
-@pytest.mark.parametrize(
-    ("image", "got"),
-    [
-        (np.zeros((8, 8, 3), np.float32), r"\[8, 8, 3\] float32"),
-        (np.zeros((8, 8), np.uint8), r"\[8, 8\] uint8"),
-        (np.zeros((8, 8, 4), np.uint8), r"\[8, 8, 4\] uint8"),
-        (np.zeros((0, 8, 3), np.uint8), r"\[0, 8, 3\] uint8"),
-    ],
-)
-def test_array_that_is_no_rgb_image(image, got):
-    with pytest.raises(ValueError, match=r"image must be RGB \[H, W, 3\] uint8, got " + got):
-        painted()(image)
+def test_detector_from_elsewhere_has_no_data_to_be_evaluated_on():
+    with pytest.raises(ValueError, match="only a model that comes from a run can be evaluated"):
+        painted(ONE).evaluate()
 
 
-def test_names_and_size_that_do_not_fit_the_network():
-    model = models.yolox("nano", num_classes=3)
-    with pytest.raises(ValueError, match="class_names must be 3, one a class .* got 2"):
-        Detector(model, {"params": {}}, ("cat", "dog"), 64)
-    with pytest.raises(ValueError, match="image_size must be a multiple of 32, got 100"):
-        Detector(model, {"params": {}}, ("cat", "dog", "cow"), 100)
+def test_variables_are_put_on_the_devices_once():
+    detector = Detector(
+        DenseDetection(Painted(ONE), YOLOXMethod(), ("cat", "dog")),
+        {"params": {"w": np.ones(2)}, "batch_stats": {"m": np.zeros(3)}},
+        Letterbox((64, 64)),
+    )
+    assert isinstance(detector.params["w"], jax.Array)
+    assert set(detector.model_state) == {"batch_stats"}

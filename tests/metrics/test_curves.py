@@ -1,13 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxvision.metrics.curves import (
-    average_precision,
-    calibration,
-    precision_recall_curve,
-    roc_auc,
-    roc_curve,
-)
+from jaxvision.metrics.curves import Ranked, calibration
 
 
 def draws(count=30):
@@ -23,7 +17,7 @@ def test_area_is_the_share_of_pairs_in_order():
     for truth, scores in draws():
         pairs = [(p > n) + 0.5 * (p == n) for p in scores[truth] for n in scores[~truth]]
         expected = np.mean(pairs) if pairs else np.nan
-        np.testing.assert_allclose(roc_auc(truth, scores), expected, atol=1e-12)
+        np.testing.assert_allclose(Ranked.of(truth, scores).auc(), expected, atol=1e-12)
 
 
 def test_average_precision_by_brute_force():
@@ -36,25 +30,38 @@ def test_average_precision_by_brute_force():
                 total += (new - recall) * truth[chosen].mean()
                 recall = new
         expected = total if truth.any() else np.nan
-        np.testing.assert_allclose(average_precision(truth, scores), expected, atol=1e-12)
+        np.testing.assert_allclose(
+            Ranked.of(truth, scores).average_precision(), expected, atol=1e-12
+        )
 
 
 def test_curves_by_hand():
     truth = np.array([True, False, True, False])
     scores = np.float32([0.9, 0.8, 0.8, 0.1])
-    roc = roc_curve(truth, scores)
+    ranked = Ranked.of(truth, scores)
+    roc = ranked.roc()
     np.testing.assert_allclose(roc.x, [0, 0, 0.5, 1])
     np.testing.assert_allclose(roc.y, [0, 0.5, 1, 1])
-    curve = precision_recall_curve(truth, scores)
+    curve = ranked.precision_recall()
     np.testing.assert_allclose(curve.x, [0.5, 1, 1])
     np.testing.assert_allclose(curve.y, [1, 2 / 3, 0.5])
 
 
-def test_undefined_areas_are_nan():
-    scores = np.float32([0.1, 0.2])
-    assert np.isnan(roc_auc(np.array([True, True]), scores))
-    assert np.isnan(roc_auc(np.array([False, False]), scores))
-    assert np.isnan(average_precision(np.array([False, False]), scores))
+@pytest.mark.parametrize(
+    ("truth", "scores", "auc", "average_precision"),
+    [
+        ([True, True], [0.1, 0.2], np.nan, 1.0),
+        ([False, False], [0.1, 0.2], np.nan, np.nan),
+        ([True, False], [0.1, np.nan], np.nan, np.nan),
+        ([], [], np.nan, np.nan),
+    ],
+)
+def test_undefined_areas_are_nan(truth, scores, auc, average_precision):
+    ranked = Ranked.of(np.array(truth, bool), np.float32(scores))
+    np.testing.assert_array_equal(ranked.auc(), auc)
+    np.testing.assert_array_equal(ranked.average_precision(), average_precision)
+    assert not ranked.has_both
+    assert np.isnan(ranked.roc().x).all()
 
 
 def test_calibration_by_brute_force():

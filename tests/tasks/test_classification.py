@@ -50,6 +50,10 @@ def task_of(classes, **options):
     return ImageClassification(model, classes, mean=(0.2,) * 3, std=(0.3,) * 3, **options)
 
 
+def predicted(task, params, state, batch):
+    return jax.jit(task.predict)(params, state, batch, key=jax.random.key(0))
+
+
 def trained(task, batch, steps=60):
     params, state = jax.jit(task.init)(jax.random.key(0), batch)
     optimizer = optax.adam(1e-2)
@@ -71,7 +75,7 @@ def trained(task, batch, steps=60):
     # Statistics of the whole set: enough steps to forget the first ones.
     for _ in range(300):
         state = step(params, state, opt_state, jnp.int32(0))[1]
-    return task.measure(jax.device_get(jax.jit(task.predict)(params, state, batch)), batch)
+    return task.measure(jax.device_get(predicted(task, params, state, batch)), batch)
 
 
 def test_learns_twenty_digits_by_heart():
@@ -87,7 +91,7 @@ def test_learns_several_labels_by_heart():
     task = task_of(source.classes, multi_label=True, loss_name="binary_cross_entropy")
     found = trained(task, batch).compute()
     assert found["mAP"] > 0.99
-    assert found["exact"] > 0.9
+    assert found["subset_accuracy"] > 0.9
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +133,7 @@ def test_auxiliary_heads_are_initialised_and_weighed(small):
     assert set(params) == {"stem", "norm", "head", "aux"}
     value, logs, _ = loss_of(task, params, state, batch)
     np.testing.assert_allclose(value, logs["main"] + 0.4 * logs["auxiliary"], rtol=1e-6)
-    assert jax.jit(task.predict)(params, state, batch).shape == (16, 10)
+    assert predicted(task, params, state, batch).shape == (16, 10)
 
 
 def test_initialisation_leaves_the_statistics_at_their_start(small):
@@ -151,7 +155,7 @@ def test_mixing_draws_from_the_key(small, options):
     assert one != plain
     # Predictions are of whole images.
     np.testing.assert_array_equal(
-        mixed.predict(params, state, batch), task.predict(params, state, batch)
+        predicted(mixed, params, state, batch), predicted(task, params, state, batch)
     )
 
 
@@ -183,14 +187,14 @@ def test_one_mean_makes_images_grey(small):
 
 def test_probabilities_sum_to_one_and_of_several_labels_do_not(small):
     task, batch, params, state = small
-    found = jax.jit(task.predict)(params, state, batch)
+    found = predicted(task, params, state, batch)
     np.testing.assert_allclose(found.sum(axis=1), np.ones(16), rtol=1e-5)
     several = dataclasses.replace(task, multi_label=True, loss_name="focal")
     logits = task.model.apply(
         {"params": params, **state}, task.normalize(batch["image"]), train=False
     )
     np.testing.assert_allclose(
-        several.predict(params, state, batch), jax.nn.sigmoid(logits), rtol=1e-4
+        predicted(several, params, state, batch), jax.nn.sigmoid(logits), rtol=1e-4
     )
 
 
@@ -211,7 +215,7 @@ def test_eight_devices_equal_one(small):
         (dict(loss_name="hinge"), "loss_name must be one of cross_entropy, focal"),
         (
             dict(multi_label=True),
-            "binary_cross_entropy, focal with several labels an image, got cross_entropy",
+            "binary_cross_entropy, focal with multi_label, got cross_entropy",
         ),
         (dict(mean=(0.5, 0.5)), "mean and std must have 3 numbers each, or 1"),
         (dict(std=(0.0, 1.0, 1.0)), "std must be positive"),

@@ -8,8 +8,9 @@ import optax
 import pytest
 
 from jaxvision import models
-from jaxvision.data.text.stream import TranslationTrainStream, translation_eval_stream
+from jaxvision.data.text.parallel import ParallelText
 from jaxvision.data.text.tokenizer import END, PAD, START, SubwordTokenizer
+from jaxvision.data.translation import eval_stream, train_stream
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.state import TrainState
 from jaxvision.train.step import make_step
@@ -34,11 +35,10 @@ def small():
         num_layers=(1, 1),
         dropout_rate=0.0,
     )
-    task = Translation(model, tokenizer, references=GERMAN, beam_size=3, extra_length=6)
-    source, target = tokenizer.encode(ENGLISH), tokenizer.encode(GERMAN)
-    options = dict(buckets=1, num_workers=0)
-    train = TranslationTrainStream(source, target, batch_tokens=256, seed=0, **options)
-    (eval_batch,) = translation_eval_stream(source, target, batch_size=8, **options)
+    task = Translation(model, tokenizer, beam_size=3, extra_length=6)
+    text = ParallelText(ENGLISH, GERMAN, str)
+    train = train_stream(text, tokenizer, batch_tokens=256, buckets=1)
+    (eval_batch,) = eval_stream(text, tokenizer, batch_size=8, buckets=1)
     batch = next(train.batches(0))
     params, state = jit(task.init)(jax.random.key(0), batch)
     assert state == {}
@@ -58,13 +58,20 @@ def trained(small):
     return state.params, logs
 
 
+def predict(task, params, batch):
+    """Predicts as an evaluation does, which keeps `truth` from the devices."""
+    arrays = {name: value for name, value in batch.items() if name != "truth"}
+    key = jax.random.key(0)
+    return jax.device_get(jit(task.predict)(params, {}, arrays, key=key))
+
+
 def test_learns_six_sentences_by_heart(small, trained):
     task, batch, eval_batch, _ = small
     params, logs = trained
     assert float(logs[-1]["token_accuracy"]) == 1.0
     assert float(logs[-1]["perplexity"]) < 1.3 < float(logs[0]["perplexity"])
     assert int(logs[0]["target_tokens"]) == (batch["target"] != PAD).sum()
-    predicted = jax.device_get(jit(task.predict)(params, {}, eval_batch))
+    predicted = predict(task, params, eval_batch)
     found = task.measure(predicted, eval_batch).compute()
     assert found["bleu"] == pytest.approx(100)
     assert found["token_accuracy"] == 1.0
@@ -124,16 +131,8 @@ def test_loss_is_the_mean_over_the_targets_tokens(small):
 def test_packed_pairs_have_the_loss_and_the_gradient_of_pairs_alone(small):
     task, batch, _, params = small
     target = task.tokenizer.encode(GERMAN)
-    train = TranslationTrainStream(
-        task.tokenizer.encode(ENGLISH),
-        target,
-        batch_tokens=8 * 40,
-        buckets=1,
-        seed=0,
-        num_workers=0,
-        packing=True,
-        max_length=40,
-    )
+    text = ParallelText(ENGLISH, GERMAN, str)
+    train = train_stream(text, task.tokenizer, batch_tokens=8 * 40, packing=True, max_length=40)
     assert train.steps_per_epoch == 1
     packed = next(train.batches(0))
     assert (packed["index"] >= 0).sum(axis=1).max() > 1

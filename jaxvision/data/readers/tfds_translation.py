@@ -19,13 +19,13 @@ def tfds_translation(
     """Reads a split of a prepared dataset, all of it.
 
     Args:
-        path: TFDS's data folder.
+        path: Data folder of TFDS.
         split: `train`, `validation[:10%]`, ...
-        name: The dataset, as `wmt16_translate/de-en`.
+        name: Name of the dataset, for example `wmt16_translate/de-en`.
         source: Feature to translate from: `en`, for example.
         target: Feature to translate to.
-        on_fault: Is told of every pair of which a sentence is empty; if it returns, the pair is
-            left out.
+        on_fault: Called with an error for every pair with an empty sentence; if it returns, the
+            pair is dropped.
 
     Raises:
         DataError: If the dataset is not prepared as array_record under `path`, or has no such split
@@ -40,12 +40,12 @@ def tfds_translation(
 def text_records(
     records: Any, features: Any, name: str, *, source: str, target: str, on_fault: OnFault = stop
 ) -> ParallelText:
-    """Takes records of the form that TFDS's translation datasets have.
+    """Reads records in the form of the translation datasets of TFDS.
 
     Args:
         records: Sequence of {language: a sentence as UTF-8}.
-        features: Has a key for each language.
-        name: What to call the records in messages.
+        features: Features of the dataset, one for each language.
+        name: Name of the records in messages.
         source: Language to translate from.
         target: Language to translate to.
         on_fault: As for `tfds_translation`.
@@ -73,7 +73,7 @@ def text_records(
             on_fault(
                 DataError(
                     f"{name}[{index}]: expected a sentence, got no text in {empty[0]}; set "
-                    "data.empty_lines to leave_out for such pairs"
+                    "data.empty_lines to drop for such pairs"
                 )
             )
             continue

@@ -1,1 +1,1 @@
-"""Sentences as batches of tokens."""
+"""Parallel text as batches of tokens."""

@@ -1,27 +1,28 @@
-"""Rows that several sentence pairs share: one shape of batch, and little of it padding."""
+"""Packing: several sentence pairs share a row, so batches have one shape and little padding."""
 
 import numpy as np
 
 from jaxvision.data.errors import DataError
-from jaxvision.data.text.buckets import Shape
-from jaxvision.data.text.padding import Tokens
-from jaxvision.data.text.tokenizer import PAD
+from jaxvision.data.plans.plan import NOTHING, Rows
+from jaxvision.data.text.limit import Limited
+from jaxvision.data.text.pair_plan import PairPlan
+from jaxvision.data.text.shapes import Shape
 
 # Pairs that may share rows.
 _CHUNK = 4096
-# Lengths that suit devices better than those next to them.
+# Devices prefer lengths that are a multiple of it.
 _ROUND = 8
 
 
 def pack(lengths: np.ndarray, row: Shape) -> np.ndarray:
     """Puts each pair into the first row that has room for it in both languages.
 
-    Pairs come in chunks, drawn at random but always alike, the longest of a chunk first; each chunk
-    has rows of its own, so that the time grows with the number of pairs and not with its square.
+    Pairs are shuffled with a fixed seed and packed in chunks, the longest pair of a chunk first;
+    each chunk has its own rows, so that the time grows linearly with the number of pairs.
 
     Args:
         lengths: Tokens of source and target of each pair [N, 2].
-        row: What a row holds.
+        row: Tokens that a row holds, by language.
 
     Returns:
         The row of each pair [N], from 0.
@@ -33,7 +34,7 @@ def pack(lengths: np.ndarray, row: Shape) -> np.ndarray:
         raise ValueError(
             f"a row must hold every pair, {lengths.max(axis=0).tolist()} tokens, got {list(row)}"
         )
-    # By chance pairs that are longer in one language meet such as are longer in the other.
+    # Shuffled, pairs that are longer in one language meet pairs that are longer in the other.
     order = np.random.default_rng(0).permutation(len(lengths))
     rows = np.empty(len(lengths), int)
     first = 0
@@ -43,7 +44,7 @@ def pack(lengths: np.ndarray, row: Shape) -> np.ndarray:
         room_source, room_target = (np.full(len(chunk), length) for length in row)
         for pair in chunk:
             source, target = lengths[pair]
-            # There is a row of its own for each, if it has to be.
+            # There are as many rows as pairs, so one always has room.
             place = int(((room_source >= source) & (room_target >= target)).argmax())
             room_source[place] -= source
             room_target[place] -= target
@@ -53,7 +54,7 @@ def pack(lengths: np.ndarray, row: Shape) -> np.ndarray:
 
 
 def row_shape(lengths: np.ndarray, longest: int) -> Shape:
-    """Chooses what a row holds: `longest` tokens in one language, in the other in proportion.
+    """Chooses the tokens of a row: `longest` in one language, in proportion in the other.
 
     Args:
         lengths: Tokens of source and target of each pair [N, 2], at most `longest`.
@@ -65,34 +66,21 @@ def row_shape(lengths: np.ndarray, longest: int) -> Shape:
     return Shape(*held.tolist())
 
 
-class PackedRows:
+class PackedRows(PairPlan):
     """Batches of rows that several pairs share, all of one shape.
 
-    Which lengths share a row is decided once; which pairs have these lengths, and which rows are a
-    batch, is new in each epoch. So all epochs have as many batches.
-
-    Attributes:
-        shapes: Length of source and target, of one kind.
-        batch_sizes: B of it.
-        padding: Share of an epoch's tokens that are padding.
-        pairs_per_row: Of the row with the most, P.
+    Which lengths share a row is decided once; which pairs of these lengths share it, and which rows
+    form a batch, changes with every epoch. So all epochs have the same number of batches.
     """
 
     def __init__(
-        self,
-        pairs: np.ndarray,
-        lengths: np.ndarray,
-        *,
-        batch_tokens: int,
-        row_length: int,
-        multiple: int,
+        self, limited: Limited, *, batch_tokens: int, row_length: int, multiple: int
     ) -> None:
-        """Packs pairs.
+        """Packs the pairs.
 
         Args:
-            pairs: Their numbers [N].
-            lengths: Tokens of source and target of each [N, 2].
-            batch_tokens: B times `row_length`, at most.
+            limited: The pairs.
+            batch_tokens: Upper limit of B times `row_length`.
             row_length: Tokens of a row in the language that has more of them.
             multiple: B is a multiple of it.
 
@@ -105,47 +93,36 @@ class PackedRows:
                 f"batch_tokens must be at least {row_length * multiple}, {multiple} rows of "
                 f"max_length {row_length} tokens, got {batch_tokens}; raise it or lower max_length"
             )
+        lengths = limited.lengths
         row = row_shape(lengths, row_length)
         rows = pack(lengths, row)
         in_row = np.bincount(rows)
         batches = -(-len(in_row) // size)
+        self.limited = limited
         self.shapes, self.batch_sizes = [row], [size]
         self.padding = 1.0 - float(lengths.sum()) / (batches * size * sum(row))
-        self._pairs = pairs
         self.pairs_per_row = int(in_row.max())
         self._shape = (batches, size, self.pairs_per_row)
         self._filled = len(in_row)
         _, self._kind = np.unique(lengths, axis=0, return_inverse=True)
-        # Where the pairs lie, in order of their lengths: the row, and the place in it.
+        # Where the pairs are, sorted by their lengths: the row, and the place in it.
         self._rows = rows[np.argsort(self._kind, kind="stable")]
         by_row = np.argsort(self._rows, kind="stable")
         starts = in_row.cumsum() - in_row
-        self._places = np.empty(len(pairs), int)
-        self._places[by_row] = np.arange(len(pairs)) - starts[self._rows[by_row]]
+        self._places = np.empty(len(rows), int)
+        self._places[by_row] = np.arange(len(rows)) - starts[self._rows[by_row]]
 
-    def plan(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Draws an epoch: the pairs of each row of a batch [B, P], -1 after the last."""
-        drawn = rng.permutation(len(self._pairs))
+    def __len__(self) -> int:
+        """Returns the number of batches of an epoch."""
+        return self._shape[0]
+
+    def __call__(self, epoch: int, rng: np.random.Generator) -> list[Rows]:
+        """Returns the pairs of each row of a batch [B, P], -1 after the last."""
+        del epoch
+        drawn = rng.permutation(len(self._kind))
         drawn = drawn[np.argsort(self._kind[drawn], kind="stable")]
-        index = np.full(self._shape, -1, np.int32)
+        index = np.full(self._shape, NOTHING)
         rows = index.reshape(-1, self.pairs_per_row)
-        rows[self._rows, self._places] = self._pairs[drawn]
+        rows[self._rows, self._places] = self.limited.kept[drawn]
         rows[: self._filled] = rng.permutation(rows[: self._filled])
-        return list(rng.permutation(index))
-
-    def batch(self, planned: np.ndarray, source: Tokens, target: Tokens) -> dict[str, np.ndarray]:
-        """Makes one of the batches of a plan."""
-        batch = {}
-        for name, sentences, length in zip(
-            ("source", "target"), (source, target), self.shapes[0], strict=True
-        ):
-            tokens = np.full((len(planned), length), PAD, np.int32)
-            segments = np.zeros_like(tokens)
-            for b, row in enumerate(planned):
-                end = 0
-                for number, pair in enumerate(row[row >= 0], 1):
-                    start, end = end, end + len(sentences[pair])
-                    tokens[b, start:end] = sentences[pair]
-                    segments[b, start:end] = number
-            batch |= {name: tokens, f"{name}_segments": segments}
-        return {**batch, "index": planned}
+        return [Rows(batch, self.shapes[0]) for batch in rng.permutation(index)]

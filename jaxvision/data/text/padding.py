@@ -16,7 +16,7 @@ def token_lengths(source: Tokens, target: Tokens) -> np.ndarray:
 
 
 def pad(sentences: Tokens, shape: tuple[int, int]) -> np.ndarray:
-    """Puts sentences into an array of a shape, with padding after and below them."""
+    """Returns an array of a shape [B, T] with a sentence a row, padded on the right and below."""
     padded = np.full(shape, PAD, np.int32)
     for row, sentence in zip(padded, sentences, strict=False):
         row[: len(sentence)] = sentence

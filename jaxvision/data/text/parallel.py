@@ -15,7 +15,7 @@ class ParallelText(NamedTuple):
     Attributes:
         source: In the language to translate from.
         target: The same sentences in the other.
-        place: Tells where a pair is from: `train.en:17`, for example.
+        place: Maps the number of a pair to its place in the files: `train.en:17`, for example.
     """
 
     source: list[str]
@@ -23,7 +23,7 @@ class ParallelText(NamedTuple):
     place: Callable[[int], str]
 
     def name(self, index: int) -> str:
-        """Names a pair by its place and its source."""
+        """Names a pair by its place and its source sentence."""
         return f"{self.place(index)}: {self.source[index]}"
 
 
@@ -35,18 +35,18 @@ def read_parallel(
     target: str,
     on_fault: OnFault = stop,
 ) -> ParallelText:
-    """Reads `<folder>/<split>.<language>`, or the same with `.gz`, for two languages.
+    """Reads `<folder>/<split>.<language>` or `<folder>/<split>.<language>.gz` for two languages.
 
     Args:
-        folder: Holds the files.
+        folder: Folder of the files.
         split: `train`, for example.
-        source: Ending of the files to translate from: `en`, for example.
-        target: Ending of the files to translate to.
-        on_fault: Is told of every pair of which a sentence is empty; if it returns, the pair is
-            left out.
+        source: File extension of the language to translate from: `en`, for example.
+        target: File extension of the language to translate to.
+        on_fault: Called with an error for every pair with an empty sentence; if it returns, the
+            pair is dropped.
 
     Raises:
-        DataError: If a file is missing, broken or not UTF-8, or the two have not the same number
+        DataError: If a file is missing, broken or not UTF-8, or the two do not have the same number
             of lines; the message names file and line.
     """
     files = [_find(pathlib.Path(folder), f"{split}.{language}") for language in (source, target)]
@@ -54,8 +54,8 @@ def read_parallel(
     if len(sentences[0]) != len(sentences[1]):
         counts = ", ".join(f"{f} has {len(s)}" for f, s in zip(files, sentences, strict=True))
         raise DataError(
-            f"both files must have as many lines, one sentence each, got: {counts}; look for a "
-            "sentence that goes over two lines, or for a file that was cut off",
+            f"both files must have the same number of lines, one sentence each, got: {counts}; "
+            "look for a sentence that spans two lines, or for a truncated file",
         )
     if not sentences[0]:
         raise DataError(f"{files[0]} is empty, expected a sentence a line")
@@ -65,7 +65,7 @@ def read_parallel(
         if empty:
             fault = (
                 f"{empty[0]}:{line}: expected a sentence, got an empty line; write it, delete line "
-                f"{line} of both files, or set data.empty_lines to leave_out"
+                f"{line} of both files, or set data.empty_lines to drop"
             )
             on_fault(DataError(fault))
         else:
@@ -87,7 +87,7 @@ def _find(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def read_lines(file: pathlib.Path) -> Iterator[str]:
-    """Yields the lines of a file, `.gz` or not, without the white space around them.
+    """Yields the lines of a file, `.gz` or not, without surrounding white space.
 
     Raises:
         DataError: If the file is broken or not UTF-8; the message names file and line.
@@ -98,12 +98,12 @@ def read_lines(file: pathlib.Path) -> Iterator[str]:
 
 
 def decode_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    """Yields the lines of a stream, without the white space around them.
+    """Yields the lines of a stream, without surrounding white space.
 
     Args:
-        stream: Lines as bytes, as Python ends lines of text at characters of which the file that
-            goes with it knows nothing.
-        name: Of the stream, for messages.
+        stream: Lines as bytes: Python would also split text at characters that do not end a line
+            of the file.
+        name: Name of the stream, for messages.
 
     Raises:
         DataError: If the stream is broken or not UTF-8; the message names the line.
@@ -115,7 +115,7 @@ def decode_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name}:{line}: expected UTF-8, got byte 0x{error.object[error.start]:02x} at "
-            f"place {error.start + 1}; convert the file, as by iconv -f latin1 -t utf-8",
+            f"place {error.start + 1}; convert the file, for example by iconv -f latin1 -t utf-8",
         ) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(

@@ -1,7 +1,7 @@
 """Byte-pair encoding of text into subwords (Sennrich et al. 2015, https://arxiv.org/abs/1508.07909).
 
-Pairs of bytes are joined, not of characters, so that every text has an encoding and none is lost by
-it, but for white space around it and Unicode's composition, which is normalised (NFC).
+Merges start from bytes, not from characters, so that any text can be encoded and is decoded without
+loss, except for surrounding white space and Unicode composition, which is normalised (NFC).
 """
 
 import pathlib
@@ -18,38 +18,38 @@ _BYTES = 256
 
 
 class SubwordTokenizer:
-    """Maps sentences to tokens and back; needs the extra `text`.
+    """Maps sentences to tokens and back; needs the optional extra `text`.
 
     Attributes:
-        vocabulary_size: V; tokens are in [0, V). The first are `PAD`, `START` and `END`.
+        vocabulary_size: V; tokens are in [0, V), the first three are `PAD`, `START` and `END`.
     """
 
     def __init__(self, json: str) -> None:
-        """Takes a tokenizer as `json` wrote it.
+        """Restores a tokenizer from its JSON, see `json`.
 
         Raises:
-            ValueError: If it is none.
+            ValueError: If it is not the JSON of a tokenizer.
         """
         try:
             self._tokenizer = _library().Tokenizer.from_str(json)
-        except Exception as error:  # the library raises nothing more special
+        except Exception as error:  # the library raises no subclass
             raise ValueError(f"expected the JSON of a tokenizer: {error}") from error
         if tuple(map(self._tokenizer.id_to_token, range(3))) != _SPECIAL:
             raise ValueError(f"the first tokens must be {', '.join(_SPECIAL)}")
-        # Text that looks like a special token stays text.
+        # Text that looks like a special token is encoded as text.
         self._tokenizer.encode_special_tokens = True
         self.vocabulary_size: int = self._tokenizer.get_vocab_size()
 
     @classmethod
     def train(cls, sentences: Iterable[str], vocabulary_size: int) -> "SubwordTokenizer":
-        """Learns a vocabulary, the same from the same sentences.
+        """Learns a vocabulary; the same sentences give the same vocabulary.
 
         Args:
-            sentences: In all languages that it is for.
-            vocabulary_size: Tokens; fewer if the sentences have not so many different subwords.
+            sentences: Sentences in all languages of the vocabulary.
+            vocabulary_size: Number of tokens; fewer if the sentences have fewer subwords.
 
         Raises:
-            ValueError: If the vocabulary does not hold every byte.
+            ValueError: If the vocabulary is too small to hold every byte.
         """
         smallest = _BYTES + len(_SPECIAL)
         if vocabulary_size < smallest:
@@ -71,10 +71,10 @@ class SubwordTokenizer:
 
     @classmethod
     def load(cls, path: str | pathlib.Path) -> "SubwordTokenizer":
-        """Reads a file that holds what `json` wrote.
+        """Reads a file that holds the JSON of a tokenizer.
 
         Raises:
-            DataError: If there is no such file, or it holds something else.
+            DataError: If the file cannot be read or holds something else.
         """
         try:
             return cls(pathlib.Path(path).read_text())
@@ -82,11 +82,11 @@ class SubwordTokenizer:
             raise DataError(f"cannot read the tokenizer {path}: {error}") from error
 
     def json(self) -> str:
-        """Returns the tokenizer as JSON."""
+        """Returns the tokenizer as JSON text."""
         return self._tokenizer.to_str(pretty=True) + "\n"
 
     def encode(self, sentences: Sequence[str]) -> list[np.ndarray]:
-        """Maps each sentence to tokens [T] int32, `END` the last."""
+        """Maps each sentence to tokens [T] int32, the last of which is `END`."""
         encoded = self._tokenizer.encode_batch(list(sentences), add_special_tokens=False)
         return [np.array([*each.ids, END], np.int32) for each in encoded]
 
@@ -97,10 +97,10 @@ class SubwordTokenizer:
         return self._tokenizer.decode(ids[ids > END].tolist()).removeprefix(" ")
 
     def pieces(self, tokens: np.ndarray) -> list[str]:
-        """Names each token [T]: a word's first is its text, the next ones begin with a dot.
+        """Returns the text of each token [T]; tokens that continue a word begin with a dot.
 
-        Special tokens have their names; of a token that is a part of a character, the tokenizer's
-        own spelling is returned.
+        Special tokens are shown by their names, parts of a character in the spelling of the
+        tokenizer library.
         """
         return [self._piece(int(token)) for token in tokens]
 

@@ -1,43 +1,192 @@
-"""The loss of YOLOX, and the box coding that it and decoding share.
+"""The method of YOLOX: SimOTA's targets, four loss terms, and the coding of boxes.
 
 YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, section 2.1, as the authors'
 implementation has it.
 """
 
-from typing import NamedTuple
+import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from jaxvision.assigners.assignment import Assignment
+from jaxvision.assigners.simota import PENALTY, simota
+from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.ops.boxes import cxcywh_to_xyxy, generalized_iou, iou, xyxy_to_cxcywh
-from jaxvision.ops.points import AnchorPoints
+from jaxvision.ops.nms import Candidates
+from jaxvision.ops.objects import Objects
+from jaxvision.ops.points import AnchorPoints, anchor_points
 
-BOX_WEIGHT = 5.0
-BOX_LOSSES = ("iou", "giou")
+# By name: matched predictions and objects [..., 4] to losses [...]. 1e-16 as in the reference.
+BOX_LOSSES = {
+    "iou": lambda a, b: 1.0 - jnp.square(iou(a, b, epsilon=1e-16)),
+    "plain_iou": lambda a, b: 1.0 - iou(a, b, epsilon=1e-16),
+    "giou": lambda a, b: 1.0 - generalized_iou(a, b, epsilon=1e-16),
+}
 
 
-class YOLOXLoss(NamedTuple):
-    """Scalars, each a sum over the batch divided by the number of matched anchors.
+@dataclasses.dataclass(frozen=True)
+class YOLOXMethod:
+    """SimOTA and YOLOX's loss over one anchor point a cell.
 
     Attributes:
-        total: Sum of the terms.
-        box: 1 - IoU^2 of matched anchors, times 5.
-        objectness: Binary cross entropy over all anchors.
-        classification: Binary cross entropy over matched anchors, one-hot targets times IoU; times
-            the class's weight, if there are weights.
-        l1: Absolute error of the raw box code, 0 while it is off.
-        matches_per_object: Matched anchors per object.
+        strides: Of the network's maps, ascending.
+        center_radius: Half the side of an object's centre region in SimOTA, in strides.
+        candidates: Of SimOTA, `center` or `box_or_center`.
+        iou_weight: Weight of -log IoU in SimOTA's cost, the paper's lambda.
+        top_k: Number of an object's best IoUs whose sum estimates how many anchors it takes.
+        box_loss: `iou` (1 - IoU^2), `plain_iou` (1 - IoU) or `giou` (1 - GIoU).
+        box_weight: Factor of the box term.
+        class_weights: Factors of the classification term of an anchor, by the class of its object,
+            as `jaxvision.data.balance` computes them; None for 1. The sum is still divided by the
+            number of matched anchors, not by their weights: weights whose mean over the objects is
+            1 leave the balance of the terms about as it is.
+        l1_from_step: First step with the L1 term; None for never.
+
+    Raises:
+        ValueError: If a name is unknown or a number is out of range.
     """
 
-    total: jax.Array
-    box: jax.Array
-    objectness: jax.Array
-    classification: jax.Array
-    l1: jax.Array
-    matches_per_object: jax.Array
+    strides: tuple[int, ...] = (8, 16, 32)
+    center_radius: float = 1.5
+    candidates: str = "center"
+    iou_weight: float = 3.0
+    top_k: int = 10
+    box_loss: str = "iou"
+    box_weight: float = 5.0
+    class_weights: tuple[float, ...] | None = None
+    l1_from_step: int | None = None
+
+    def __post_init__(self) -> None:
+        for field, known in (("candidates", PENALTY), ("box_loss", BOX_LOSSES)):
+            if getattr(self, field) not in known:
+                raise ValueError(
+                    f"{field} must be one of {', '.join(known)}, got {getattr(self, field)}"
+                )
+        if self.center_radius <= 0:
+            raise ValueError(f"center_radius must be positive, got {self.center_radius}")
+        if self.top_k < 1:
+            raise ValueError(f"top_k must be at least 1, got {self.top_k}")
+        for field in ("iou_weight", "box_weight"):
+            if getattr(self, field) < 0:
+                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
+        if self.class_weights is not None and min(self.class_weights, default=0.0) < 0:
+            raise ValueError(f"class_weights must not be negative, got {self.class_weights}")
+
+    def priors(self, height: int, width: int) -> AnchorPoints:
+        """Lays out the cells of an image of this size."""
+        return anchor_points(height, width, self.strides)
+
+    def loss(
+        self,
+        output: DetectorOutput,
+        points: AnchorPoints,
+        objects: Objects,
+        *,
+        step: jax.Array,
+        key: jax.Array,
+    ) -> DetectionLoss:
+        """Assigns the objects to anchors by the predictions and compares them.
+
+        Each term is a sum over the batch divided by the number of matched anchors.
+
+        Args:
+            output: Raw predictions [B, A].
+            points: The cells of the anchors.
+            objects: Objects [B, N] of the images.
+            step: Steps made so far.
+            key: Not used: nothing is sampled.
+
+        Returns:
+            `box`, `objectness` (all anchors), `classification` (one-hot targets times IoU) and `l1`
+            (of the raw box code); logs: `matches_per_object`.
+        """
+        del key
+        assignment = self.assign(output, points, objects)
+        return self.terms(output, points, objects, assignment, step=step)
+
+    def assign(self, output: DetectorOutput, points: AnchorPoints, objects: Objects) -> Assignment:
+        """Gives every anchor of a batch its object [B, A] by SimOTA."""
+        # Without this the backward pass would keep every [N, A] array of the assignment.
+        regression, class_logits, objectness = jax.lax.stop_gradient(
+            (output.box_regression, output.class_logits, _objectness(output))
+        )
+        assign = functools.partial(
+            simota,
+            center_radius=self.center_radius,
+            candidates=self.candidates,
+            iou_weight=self.iou_weight,
+            top_k=self.top_k,
+        )
+        boxes = decode_boxes(regression, points)
+        return jax.vmap(assign, in_axes=(0, 0, 0, None, 0))(
+            boxes, class_logits, objectness, points, objects
+        )
+
+    def terms(
+        self,
+        output: DetectorOutput,
+        points: AnchorPoints,
+        objects: Objects,
+        assignment: Assignment,
+        *,
+        step: jax.Array,
+    ) -> DetectionLoss:
+        """Computes the terms of `loss` for a given assignment [B, A]."""
+        foreground = assignment.matched >= 0
+        count = jnp.maximum(foreground.sum(), 1).astype(jnp.float32)
+        matched = jnp.maximum(assignment.matched, 0)
+        target_boxes = jnp.take_along_axis(objects.boxes, matched[..., None], axis=1)
+        target_classes = jnp.take_along_axis(objects.classes, matched, axis=1)
+        # Background anchors get a box and a target whose losses and gradients are harmless before
+        # they are masked: a masked nan is still a nan in the backward pass.
+        boxes = decode_boxes(output.box_regression, points)
+        unit_box = jnp.asarray([0.0, 0.0, 1.0, 1.0])[None, None]
+        boxes = jnp.where(foreground[..., None], boxes, unit_box)
+        target_boxes = jnp.where(foreground[..., None], target_boxes, unit_box)
+
+        def mean(losses: jax.Array) -> jax.Array:
+            mask = foreground.reshape(foreground.shape + (1,) * (losses.ndim - foreground.ndim))
+            return jnp.where(mask, losses, 0.0).sum() / count
+
+        objectness = optax.sigmoid_binary_cross_entropy(
+            _objectness(output), foreground.astype(jnp.float32)
+        )
+        one_hot = jax.nn.one_hot(target_classes, output.class_logits.shape[-1])
+        classification = optax.sigmoid_binary_cross_entropy(
+            output.class_logits, one_hot * assignment.iou[..., None]
+        )
+        if self.class_weights is not None:
+            classification *= jnp.asarray(self.class_weights)[target_classes][..., None]
+        l1 = jnp.abs(output.box_regression - encode_boxes(target_boxes, points))
+        with_l1 = False if self.l1_from_step is None else step >= self.l1_from_step
+        return DetectionLoss(
+            terms=dict(
+                box=self.box_weight * mean(BOX_LOSSES[self.box_loss](boxes, target_boxes)),
+                objectness=objectness.sum() / count,
+                classification=mean(classification),
+                l1=jnp.where(with_l1, 1.0, 0.0) * mean(l1),
+            ),
+            logs=dict(matches_per_object=foreground.sum() / jnp.maximum(objects.valid.sum(), 1)),
+        )
+
+    def decode(self, output: DetectorOutput, points: AnchorPoints) -> Candidates:
+        """Gives every anchor [B, A] its most probable class, scored times objectness."""
+        probabilities = jax.nn.sigmoid(output.class_logits)
+        return Candidates(
+            boxes=decode_boxes(output.box_regression, points),
+            scores=jax.nn.sigmoid(_objectness(output)) * probabilities.max(axis=-1),
+            classes=probabilities.argmax(axis=-1).astype(jnp.int32),
+        )
+
+
+def _objectness(output: DetectorOutput) -> jax.Array:
+    if output.objectness is None:
+        raise ValueError("the network must predict objectness for YOLOX's method, got None")
+    return output.objectness
 
 
 def decode_boxes(regression: jax.Array, points: AnchorPoints) -> jax.Array:
@@ -52,97 +201,23 @@ def decode_boxes(regression: jax.Array, points: AnchorPoints) -> jax.Array:
     Returns:
         Boxes [..., A, 4], xyxy in pixels.
     """
-    shape = (1,) * (regression.ndim - 2) + (-1,)
-    strides = jnp.asarray(points.strides).reshape(*shape, 1)
-    corners = jnp.asarray(points.centers).reshape(*shape, 2) - strides / 2
+    strides, corners = _cells(points, regression.ndim)
     center = regression[..., :2] * strides + corners
-    # exp(15) strides are millions of pixels: cut there, an early wild prediction stays finite.
+    # exp(15) strides are millions of pixels: clamped there, an early wild prediction stays finite.
     size = jnp.exp(jnp.minimum(regression[..., 2:], 15.0)) * strides
     return cxcywh_to_xyxy(jnp.concatenate([center, size], axis=-1))
 
 
 def encode_boxes(boxes: jax.Array, points: AnchorPoints) -> jax.Array:
     """Inverts `decode_boxes`: boxes [..., A, 4], xyxy in pixels, to regressions [..., A, 4]."""
-    shape = (1,) * (boxes.ndim - 2) + (-1,)
-    strides = jnp.asarray(points.strides).reshape(*shape, 1)
-    corners = jnp.asarray(points.centers).reshape(*shape, 2) - strides / 2
+    strides, corners = _cells(points, boxes.ndim)
     coded = xyxy_to_cxcywh(boxes)
     center = (coded[..., :2] - corners) / strides
     return jnp.concatenate([center, jnp.log(coded[..., 2:] / strides + 1e-8)], axis=-1)
 
 
-def yolox_loss(
-    output: DetectorOutput,
-    points: AnchorPoints,
-    assignment: Assignment,
-    gt_boxes: jax.Array,
-    gt_classes: jax.Array,
-    gt_valid: jax.Array,
-    *,
-    l1_weight: jax.Array | float = 0.0,
-    box_loss: str = "iou",
-    class_weights: jax.Array | None = None,
-) -> YOLOXLoss:
-    """Computes the four terms for a batch.
-
-    Args:
-        output: Raw predictions for A anchors.
-        points: The cells of the anchors.
-        assignment: The object of every anchor [B, A] and their IoU [B, A].
-        gt_boxes: Objects [B, N, 4], xyxy in pixels.
-        gt_classes: [B, N], in [0, K).
-        gt_valid: False for padding objects [B, N].
-        l1_weight: 1 in the last epochs, 0 before.
-        box_loss: `iou` (1 - IoU^2) or `giou` (1 - GIoU).
-        class_weights: Factors [K] of the classification term of an anchor, by the class of its
-            object. The sum is still divided by the number of matched anchors, not by their weights:
-            weights whose mean over the objects is 1 leave the balance of the terms about as it is.
-
-    Raises:
-        ValueError: If `box_loss` is none of the two.
-    """
-    if box_loss not in BOX_LOSSES:
-        raise ValueError(f"box_loss must be one of {', '.join(BOX_LOSSES)}, got {box_loss}")
-    foreground = assignment.matched >= 0
-    count = jnp.maximum(foreground.sum(), 1).astype(jnp.float32)
-    matched = jnp.maximum(assignment.matched, 0)
-    target_boxes = jnp.take_along_axis(gt_boxes, matched[..., None], axis=1)
-    target_classes = jnp.take_along_axis(gt_classes, matched, axis=1)
-    # Background anchors get a box and a target whose losses and gradients are harmless before
-    # they are masked: a masked nan is still a nan in the backward pass.
-    boxes = decode_boxes(output.box_regression, points)
-    unit_box = jnp.asarray([0.0, 0.0, 1.0, 1.0])[None, None]
-    boxes = jnp.where(foreground[..., None], boxes, unit_box)
-    target_boxes = jnp.where(foreground[..., None], target_boxes, unit_box)
-
-    def mean(terms: jax.Array) -> jax.Array:
-        mask = foreground.reshape(foreground.shape + (1,) * (terms.ndim - foreground.ndim))
-        return jnp.where(mask, terms, 0.0).sum() / count
-
-    if box_loss == "iou":
-        box = 1.0 - jnp.square(iou(boxes, target_boxes, epsilon=1e-16))
-    else:
-        box = 1.0 - generalized_iou(boxes, target_boxes, epsilon=1e-16)
-    objectness = optax.sigmoid_binary_cross_entropy(
-        output.objectness, foreground.astype(jnp.float32)
-    )
-    one_hot = jax.nn.one_hot(target_classes, output.class_logits.shape[-1])
-    classification = optax.sigmoid_binary_cross_entropy(
-        output.class_logits, one_hot * assignment.iou[..., None]
-    )
-    if class_weights is not None:
-        classification *= class_weights[target_classes][..., None]
-    l1 = jnp.abs(output.box_regression - encode_boxes(target_boxes, points))
-
-    terms = dict(
-        box=BOX_WEIGHT * mean(box),
-        objectness=objectness.sum() / count,
-        classification=mean(classification),
-        l1=l1_weight * mean(l1),
-    )
-    objects = jnp.maximum(gt_valid.sum(), 1)
-    return YOLOXLoss(
-        total=sum(terms.values(), start=jnp.zeros(())),
-        **terms,
-        matches_per_object=foreground.sum() / objects,
-    )
+def _cells(points: AnchorPoints, ndim: int) -> tuple[jax.Array, jax.Array]:
+    """Returns strides [..., A, 1] and top left corners [..., A, 2] for arrays of `ndim` axes."""
+    leading = (1,) * (ndim - 2) + (-1,)
+    strides = jnp.asarray(points.strides).reshape(*leading, 1)
+    return strides, jnp.asarray(points.centers).reshape(*leading, 2) - strides / 2

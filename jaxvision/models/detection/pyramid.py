@@ -1,4 +1,4 @@
-"""Feature pyramids between backbone and head: PAFPN and YOLOv3's FPN, as YOLOX builds them.
+"""Feature pyramids between backbone and head: PAFPN and YOLOv3's, as YOLOX builds them.
 
 FPN: Lin et al. 2017, https://arxiv.org/abs/1612.03144. PAN: Liu et al. 2018,
 https://arxiv.org/abs/1803.01534.
@@ -53,7 +53,7 @@ class PAFPN(nn.Module):
         return {8: p3, 16: p4, 32: p5}
 
 
-class FPN(nn.Module):
+class YOLOFPN(nn.Module):
     """YOLOv3's top-down path: each step fuses with five convolutions.
 
     Attributes:

@@ -17,7 +17,7 @@ from jaxvision.layers.initializers import torch_uniform
 from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.darknet import Darknet
 from jaxvision.models.detection.detector_output import DetectorOutput
-from jaxvision.models.detection.pyramid import FPN, PAFPN
+from jaxvision.models.detection.pyramid import PAFPN, YOLOFPN
 from jaxvision.models.detection.yolox_head import DecoupledHead
 
 STRIDES = (8, 16, 32)
@@ -75,7 +75,7 @@ class YOLOX(nn.Module):
         )
         if self.darknet53:
             own = functools.partial(Darknet, block, pyramid_pooling=True, dtype=self.dtype)
-            neck = FPN(block, name="neck")
+            neck = YOLOFPN(block, name="neck")
         else:
             own = functools.partial(CSPDarknet, self.depth, self.width, block, spatial, self.dtype)
             neck = PAFPN(self.depth, block, spatial, name="neck")

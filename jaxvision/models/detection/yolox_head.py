@@ -69,4 +69,4 @@ class DecoupledHead(nn.Module):
                 )
             )
         boxes, objectness, classes = (jnp.concatenate(x, axis=1) for x in zip(*levels, strict=True))
-        return DetectorOutput(boxes, objectness[..., 0], classes)
+        return DetectorOutput(boxes, classes, objectness[..., 0])

@@ -1,1 +1,1 @@
-"""Networks from sequences of tokens."""
+"""Networks for sequences of tokens."""

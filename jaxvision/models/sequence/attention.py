@@ -12,7 +12,7 @@ from flax import linen as nn
 
 
 class KeyValues(NamedTuple):
-    """What queries attend to, one head a row of the third axis.
+    """Projections that queries attend to, split into heads.
 
     Attributes:
         keys: [B, S, heads, D / heads].
@@ -24,21 +24,21 @@ class KeyValues(NamedTuple):
 
 
 def padding_mask(valid: jax.Array) -> jax.Array:
-    """Lets every query attend to the tokens that are no padding: [B, S] to [B, 1, 1, S]."""
+    """Returns the mask [B, 1, 1, S] under which every query attends to all valid tokens [B, S]."""
     return valid[:, None, None]
 
 
 def causal_mask(length: int) -> jax.Array:
-    """Lets each token attend to itself and to those before: [1, 1, length, length]."""
+    """Returns the mask [1, 1, length, length]: each token attends to itself and earlier ones."""
     return jnp.tri(length, dtype=bool)[None, None]
 
 
 def segment_mask(queries: jax.Array, keys: jax.Array) -> jax.Array:
-    """Lets every query attend to the tokens of its segment, where several sentences share a row.
+    """Returns the mask under which queries attend to their own segment of a packed row.
 
     Args:
-        queries: Number of each query's segment in its row, from 1 [B, T]; 0 for padding.
-        keys: That of each key's [B, S].
+        queries: Segment of each query in its row, numbered from 1 [B, T]; 0 for padding.
+        keys: Segment of each key [B, S].
 
     Returns:
         Mask [B, 1, T, S]; padding attends to nothing.
@@ -53,35 +53,35 @@ def attention_weights(queries: jax.Array, keys: jax.Array, mask: jax.Array | Non
     Args:
         queries: [B, T, heads, d].
         keys: [B, S, heads, d].
-        mask: True where a query may attend to a key, of a shape that broadcasts to [B, heads, T,
-            S]; None where all may attend to all.
+        mask: True where a query may attend to a key, broadcast to [B, heads, T, S]; None for no
+            mask.
 
     Returns:
-        Weights [B, heads, T, S] float32. Those of a query sum to 1, or to 0 where it may attend to
-        nothing.
+        Weights [B, heads, T, S] float32. They sum to 1 for each query, or to 0 where the mask
+        excludes all keys.
     """
     logits = jnp.einsum("bthd,bshd->bhts", queries, keys, preferred_element_type=jnp.float32)
     logits = logits / jnp.sqrt(jnp.float32(queries.shape[-1]))
     if mask is None:
         return jax.nn.softmax(logits)
-    # Finite, since the softmax of a row of infinities is not a number, and so is its gradient.
+    # Finite: the softmax of a row of infinities, and its gradient, is NaN.
     logits = jnp.where(mask, logits, jnp.finfo(jnp.float32).min)
     return jnp.where(mask, jax.nn.softmax(logits), 0.0)
 
 
 class MultiHeadAttention(nn.Module):
-    """Attention of several heads, each on a projection of its own (section 3.2.2).
+    """Attention of several heads, each with its own projections (section 3.2.2).
 
-    What is attended to comes as the `KeyValues` that `keys_values` makes of it, so that it can be
-    made once and kept: `attention(x, attention.keys_values(x), mask)` is self-attention. The
-    weights can be had by `mutable=["intermediates"]`.
+    Keys and values are computed by `keys_values`, apart from the queries, so that they can be
+    cached: `attention(x, attention.keys_values(x), mask)` is self-attention. The weights are sown
+    as an intermediate: pass `mutable=["intermediates"]`.
 
     Attributes:
         features: D.
-        num_heads: Heads, each of D / heads channels.
+        num_heads: Number of heads, each of D / heads channels.
         use_bias: Whether the four projections have a bias.
-        dropout_rate: Of the weights.
-        dtype: Of the computation; parameters and the softmax are float32.
+        dropout_rate: Dropout of the weights.
+        dtype: Type of the computation; parameters and the softmax are float32.
     """
 
     features: int
@@ -91,7 +91,7 @@ class MultiHeadAttention(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     def setup(self) -> None:
-        """Makes the four projections."""
+        """Builds the four projections."""
         if self.features % self.num_heads:
             raise ValueError(
                 f"features must be a multiple of the number of heads, {self.num_heads}, got "
@@ -111,19 +111,19 @@ class MultiHeadAttention(nn.Module):
         self.dropout = nn.Dropout(self.dropout_rate)
 
     def keys_values(self, memory: jax.Array) -> KeyValues:
-        """Projects what is attended to [B, S, D]."""
+        """Projects the tokens [B, S, D] that are attended to."""
         return KeyValues(self.key(memory), self.value(memory))
 
     def __call__(
         self, x: jax.Array, keys_values: KeyValues, mask: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        """Maps queries' tokens [B, T, D] to [B, T, D].
+        """Maps the tokens that attend [B, T, D] to [B, T, D].
 
         Args:
-            x: Tokens that ask.
-            keys_values: Tokens that answer.
+            x: Tokens that attend.
+            keys_values: Projections of the tokens that are attended to.
             mask: As in `attention_weights`.
-            train: Whether weights are dropped.
+            train: Whether dropout is on.
         """
         weights = attention_weights(self.query(x), keys_values.keys, mask)
         self.sow("intermediates", "weights", weights)

@@ -1,4 +1,4 @@
-"""Tokens and their positions as vectors (Vaswani et al. 2017, sections 3.4 and 3.5)."""
+"""Embeddings of tokens and positions (Vaswani et al. 2017, sections 3.4 and 3.5)."""
 
 import jax
 import jax.numpy as jnp
@@ -9,17 +9,17 @@ POSITIONS = ("sinusoidal", "learned")
 
 
 def sinusoidal_positions(length: int, features: int) -> np.ndarray:
-    """Computes section 3.5's codes: sine in even channels, cosine in odd ones.
+    """Computes the position encoding of section 3.5: sine in even channels, cosine in odd ones.
 
-    Other implementations put all sines before all cosines; their networks are equal up to the order
-    of channels, their weights are not.
+    Other implementations put all sines before all cosines. Their networks are equivalent up to the
+    order of channels, but weights cannot be exchanged.
 
     Args:
         length: T.
         features: D, even.
 
     Returns:
-        Codes [T, D] float32: sin(t / 10000^(2 i / D)) in channel 2 i, the cosine in 2 i + 1.
+        Encodings [T, D] float32: sin(t / 10000^(2 i / D)) in channel 2 i, the cosine in 2 i + 1.
 
     Raises:
         ValueError: If D is odd.
@@ -32,19 +32,19 @@ def sinusoidal_positions(length: int, features: int) -> np.ndarray:
 
 
 def segment_positions(segments: jax.Array) -> jax.Array:
-    """Counts the tokens before each one in its segment, neighbours of one number: [B, T] int32."""
+    """Returns the position of each token in its segment, from 0, for segments [B, T]."""
     place = jnp.arange(segments.shape[1])[None]
     starts = jnp.pad(segments[:, 1:] != segments[:, :-1], ((0, 0), (1, 0)), constant_values=True)
     return place - jax.lax.cummax(jnp.where(starts, place, 0), axis=1)
 
 
 class TokenEmbedding(nn.Module):
-    """A table of vectors, scaled by sqrt(D), that also scores tokens (Press and Wolf 2016).
+    """An embedding table scaled by sqrt(D), also used as output layer (Press and Wolf 2016).
 
     Attributes:
         vocabulary_size: V.
         features: D.
-        dtype: Of the computation; the table and the logits are float32.
+        dtype: Type of the computation; the table and the logits are float32.
     """
 
     vocabulary_size: int
@@ -52,8 +52,8 @@ class TokenEmbedding(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     def setup(self) -> None:
-        """Makes the table."""
-        # With the factor sqrt(D) the vectors start with unit variance, and so do the logits.
+        """Builds the table."""
+        # Times sqrt(D), the vectors have unit variance at the start; so have the logits.
         normal = nn.initializers.normal(self.features**-0.5)
         self.embedding = self.param("embedding", normal, (self.vocabulary_size, self.features))
 
@@ -69,12 +69,12 @@ class TokenEmbedding(nn.Module):
 
 
 class Positions(nn.Module):
-    """Adds codes of positions, then drops out.
+    """Adds position encodings, then applies dropout.
 
     Attributes:
         kind: `sinusoidal` or `learned`.
-        max_length: Positions that can be learned.
-        dropout_rate: Of the sums.
+        max_length: Number of learned positions.
+        dropout_rate: Dropout of the sums.
     """
 
     kind: str
@@ -94,12 +94,13 @@ class Positions(nn.Module):
 
         Args:
             x: Vectors of tokens.
-            positions: Of each token [B, T] or, the same in all rows, [1, T]; from 0 by default.
-            length: Positions that there may be, T by default.
-            train: Whether to drop out.
+            positions: Position of each token [B, T], or [1, T] if the same in all rows; from 0 by
+                default.
+            length: Upper limit of the positions, T by default.
+            train: Whether dropout is on.
 
         Raises:
-            ValueError: If there is no such kind, or more positions than can be learned.
+            ValueError: If there is no such kind, or more positions than are learned.
         """
         tokens, features = x.shape[1:]
         length = length or tokens

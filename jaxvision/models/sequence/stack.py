@@ -1,7 +1,7 @@
 """Stacks of attention and feed-forward blocks: encoders, decoders and language models.
 
 Attention Is All You Need, Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, figure 1. A stack
-with `cross` is a decoder. One without is an encoder, or with a causal mask a language model.
+with `cross` is a decoder; without, it is an encoder or, under a causal mask, a language model.
 """
 
 import functools
@@ -16,22 +16,22 @@ from jaxvision.models.sequence.attention import KeyValues, MultiHeadAttention
 # Keys and values of the tokens so far, one for each layer.
 Cache = tuple[KeyValues, ...]
 
-# That of PyTorch and of its checkpoints; the paper names none.
+# PyTorch's; the paper gives no value.
 EPSILON = 1e-5
 
 
 def layer_norm(dtype: jnp.dtype, name: str | None = None) -> nn.LayerNorm:
-    """Builds a LayerNorm whose statistics are float32 and whose variance does not cancel."""
+    """Builds a LayerNorm with float32 statistics and a variance without cancellation."""
     return nn.LayerNorm(EPSILON, dtype=dtype, use_fast_variance=False, name=name)
 
 
 class FeedForward(nn.Module):
-    """Two dense layers, applied to each token alone (equation 2).
+    """Two dense layers, applied to each token separately (equation 2).
 
     Attributes:
         hidden: Channels between the two.
-        dropout_rate: Of the channels between the two; the paper has none there.
-        dtype: Of the computation.
+        dropout_rate: Dropout between the two; the paper has none there.
+        dtype: Type of the computation.
     """
 
     hidden: int
@@ -50,19 +50,19 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Self-attention, cross-attention if it is a decoder's, and feed-forward.
+    """Self-attention, cross-attention in a decoder, and feed-forward layer.
 
     Attributes:
-        num_heads: Heads of each attention.
+        num_heads: Number of heads of each attention.
         features: D.
         hidden: Channels inside the feed-forward layer.
-        cross: Whether it attends to another sequence, too.
-        pre_norm: Whether x + f(norm(x)) takes the place of the paper's norm(x + f(x)).
-        dropout_rate: Of what each sublayer adds.
-        attention_dropout_rate: Of attention weights.
-        relu_dropout_rate: Inside the feed-forward layer.
-        attention_bias: Whether attention's projections have a bias.
-        dtype: Of the computation.
+        cross: Whether the block also attends to another sequence.
+        pre_norm: Whether to compute x + f(norm(x)) instead of the paper's norm(x + f(x)).
+        dropout_rate: Dropout of the output of each sublayer.
+        attention_dropout_rate: Dropout of the attention weights.
+        activation_dropout_rate: Dropout inside the feed-forward layer.
+        attention_bias: Whether the projections of attention have a bias.
+        dtype: Type of the computation.
     """
 
     num_heads: int
@@ -72,12 +72,12 @@ class Block(nn.Module):
     pre_norm: bool
     dropout_rate: float
     attention_dropout_rate: float
-    relu_dropout_rate: float
+    activation_dropout_rate: float
     attention_bias: bool
     dtype: jnp.dtype
 
     def setup(self) -> None:
-        """Makes the sublayers."""
+        """Builds the sublayers."""
         attention = functools.partial(
             MultiHeadAttention,
             self.features,
@@ -91,7 +91,7 @@ class Block(nn.Module):
         if self.cross:
             self.cross_attention = attention()
             self.cross_attention_norm = layer_norm(self.dtype)
-        self.feed_forward = FeedForward(self.hidden, self.relu_dropout_rate, self.dtype)
+        self.feed_forward = FeedForward(self.hidden, self.activation_dropout_rate, self.dtype)
         self.feed_forward_norm = layer_norm(self.dtype)
         self.dropout = nn.Dropout(self.dropout_rate)
 
@@ -118,7 +118,7 @@ class Block(nn.Module):
         memory: KeyValues | None = None,
         memory_mask: jax.Array | None = None,
     ) -> tuple[jax.Array, KeyValues]:
-        """Maps one token a sequence [N, 1, D] to [N, 1, D], and the cache to that with it."""
+        """Maps one token per sequence [N, 1, D] to [N, 1, D] and adds it to the cache."""
         y = self._before(self.attention_norm, x)
         new = self.attention.keys_values(y)
         cache = jax.tree.map(
@@ -132,7 +132,7 @@ class Block(nn.Module):
         return self._rest(x, memory, memory_mask, train=False), cache
 
     def cross_keys_values(self, memory: jax.Array) -> KeyValues:
-        """Projects what cross-attention attends to [B, S, D]."""
+        """Projects the tokens [B, S, D] that cross-attention attends to."""
         return self.cross_attention.keys_values(memory)
 
     def _rest(
@@ -143,7 +143,7 @@ class Block(nn.Module):
             if memory is None:
                 raise ValueError("a stack with cross-attention needs memory, got None")
             y = self._before(self.cross_attention_norm, x)
-            # Hypotheses of one source ask as so many tokens, so that its memory is not repeated.
+            # Hypotheses of one source are tokens of one row here, so that its memory is not copied.
             y = y.reshape(len(memory.keys), -1, self.features)
             y = self.cross_attention(y, memory, memory_mask, train=train)
             x = self._add(self.cross_attention_norm, x, y.reshape(x.shape), train)
@@ -154,18 +154,18 @@ class Block(nn.Module):
         return norm(x) if self.pre_norm else x
 
     def _add(self, norm: nn.LayerNorm, x: jax.Array, y: jax.Array, train: bool) -> jax.Array:
-        """Adds what a sublayer made of x."""
+        """Adds the output of a sublayer to x."""
         x = x + self.dropout(y, deterministic=not train)
         return x if self.pre_norm else norm(x)
 
 
 class Stack(nn.Module):
-    """Blocks one after another.
+    """A stack of blocks.
 
     Attributes:
-        block: Builds one of them, for example `functools.partial(Block, num_heads=8, ...)`.
-        num_layers: How many.
-        final_norm: Whether the last one's output is normalised, as it must be with `pre_norm`.
+        block: Builds a block, for example `functools.partial(Block, num_heads=8, ...)`.
+        num_layers: Number of blocks.
+        final_norm: Whether the output of the last block is normalised; `pre_norm` needs it.
     """
 
     block: Callable[..., Block]
@@ -173,7 +173,7 @@ class Stack(nn.Module):
     final_norm: bool
 
     def setup(self) -> None:
-        """Makes the blocks."""
+        """Builds the blocks."""
         self.layers = [self.block(name=f"layer{i}") for i in range(1, self.num_layers + 1)]
         if self.final_norm:
             self.norm = layer_norm(self.layers[0].dtype)
@@ -191,12 +191,12 @@ class Stack(nn.Module):
 
         Args:
             x: Embedded tokens.
-            mask: True where a token may attend to another, of a shape that broadcasts to [B, heads,
-                T, T]: `padding_mask`, `causal_mask`, both joined by `&`; None for everywhere.
-            memory: What `cross_keys_values` made of the other sequence, of S tokens.
-            memory_mask: True where a token may attend to one of the other sequence, of a shape
-                that broadcasts to [B, heads, T, S].
-            train: Whether to drop out.
+            mask: True where a token may attend to another, broadcast to [B, heads, T, T]:
+                `padding_mask`, `causal_mask` or both joined by `&`; None for no mask.
+            memory: The other sequence, of S tokens, as `cross_keys_values` projects it.
+            memory_mask: True where a token may attend to a token of the other sequence, broadcast
+                to [B, heads, T, S].
+            train: Whether dropout is on.
         """
         for layer, other in zip(self.layers, self._each(memory), strict=True):
             x = layer(x, mask, other, memory_mask, train=train)
@@ -210,18 +210,18 @@ class Stack(nn.Module):
         memory: Cache | None = None,
         memory_mask: jax.Array | None = None,
     ) -> tuple[jax.Array, Cache]:
-        """Maps one token a sequence to what a causal mask gives at its position.
+        """Maps one token per sequence as `__call__` under a causal mask does at its position.
 
         Args:
             x: Embedded tokens [N, 1, D].
-            position: Of these tokens, from 0.
-            cache: Of the tokens before.
-            memory: As in `__call__`, for B sequences; the N rows of x are N / B hypotheses of each,
-                in the same order.
+            position: Position of these tokens, from 0.
+            cache: Keys and values of the earlier tokens.
+            memory: As in `__call__`, for B sequences; x holds N / B hypotheses of each, in the same
+                order.
             memory_mask: [B, 1, 1, S].
 
         Returns:
-            Vectors [N, 1, D], and the cache with these tokens in it.
+            Vectors [N, 1, D], and the cache including these tokens.
         """
         updated = []
         for layer, own, other in zip(self.layers, cache, self._each(memory), strict=True):
@@ -234,7 +234,7 @@ class Stack(nn.Module):
         return tuple(layer.cross_keys_values(memory) for layer in self.layers)
 
     def empty_cache(self, rows: int, length: int) -> Cache:
-        """Makes room for `length` tokens of each of `rows` sequences."""
+        """Returns a cache of zeros for `length` tokens of each of `rows` sequences."""
         block = self.layers[0]
         shape = (rows, length, block.num_heads, block.features // block.num_heads)
         zeros = jnp.zeros(shape, block.dtype)

@@ -1,13 +1,14 @@
-"""Transformer: an encoder and a decoder of attention alone.
+"""Transformer: an encoder and a decoder built of attention.
 
 Attention Is All You Need, Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, figure 1 and table
-3. `EncoderDecoder` with its final norms is equal to PyTorch's `nn.Transformer`.
+3. `EncoderDecoder` with final norms equals PyTorch's `nn.Transformer`.
 
-Departs from the paper: LayerNorm's epsilon is PyTorch's 1e-5, kernels start Xavier uniform and the
-embeddings N(0, 1 / D), of none of which the paper tells. Options that it has not: norms before the
-sublayers, as the authors' code had soon after, final norms, learned positions, and dropout of
-attention weights and within the feed-forward layers. `tiny` is that of Wu et al. 2021, Good for
-Misconceived Reasons, https://arxiv.org/abs/2105.14462, for sets as small as Multi30k.
+Departs from the paper: The paper does not give LayerNorm's epsilon or the initialisation; here they
+are PyTorch's 1e-5, Xavier uniform for kernels and N(0, 1 / D) for embeddings. Options that the
+paper does not have: norms before the sublayers, as in the authors' later code, final norms, learned
+positions, and dropout of attention weights and inside the feed-forward layers. `tiny` is the model
+of Wu et al. 2021, Good for Misconceived Reasons, https://arxiv.org/abs/2105.14462, for datasets as
+small as Multi30k.
 """
 
 import functools
@@ -23,12 +24,12 @@ from jaxvision.models.sequence.stack import Block, Cache, Stack
 
 
 class Memory(NamedTuple):
-    """What the decoder sees of B rows of source tokens.
+    """The source tokens of B rows, as the decoder attends to them.
 
     Attributes:
-        keys_values: For each of its layers, [B, S, heads, D / heads].
-        segments: 0 for padding, else the number of the token's sentence in its row, from 1
-            [B, S]; False and True where a row holds one sentence.
+        keys_values: For each layer of the decoder, [B, S, heads, D / heads].
+        segments: The sentence of each token in its row, numbered from 1, 0 for padding [B, S];
+            bool where each row holds one sentence.
     """
 
     keys_values: Cache
@@ -36,20 +37,20 @@ class Memory(NamedTuple):
 
 
 class EncoderDecoder(nn.Module):
-    """Two stacks, from vectors to vectors.
+    """An encoder stack and a decoder stack, from vectors to vectors.
 
     Attributes:
         features: D.
         hidden: Channels inside the feed-forward layers.
-        num_heads: Heads of each attention.
-        num_layers: Of the encoder and of the decoder.
+        num_heads: Number of heads of each attention.
+        num_layers: Number of blocks of the encoder and of the decoder.
         pre_norm: Whether norms come before the sublayers.
         final_norm: Whether the output of each stack is normalised.
-        dropout_rate: Of what each sublayer adds.
-        attention_dropout_rate: Of attention weights.
-        relu_dropout_rate: Inside the feed-forward layers.
-        attention_bias: Whether attention's projections have a bias.
-        dtype: Of the computation; parameters, norms and softmax are float32.
+        dropout_rate: Dropout of the output of each sublayer.
+        attention_dropout_rate: Dropout of the attention weights.
+        activation_dropout_rate: Dropout inside the feed-forward layers.
+        attention_bias: Whether the projections of attention have a bias.
+        dtype: Type of the computation; parameters, norms and softmax are float32.
     """
 
     features: int
@@ -60,12 +61,12 @@ class EncoderDecoder(nn.Module):
     final_norm: bool = True
     dropout_rate: float = 0.1
     attention_dropout_rate: float = 0.0
-    relu_dropout_rate: float = 0.0
+    activation_dropout_rate: float = 0.0
     attention_bias: bool = True
     dtype: jnp.dtype = jnp.float32
 
     def setup(self) -> None:
-        """Makes the two stacks."""
+        """Builds the two stacks."""
         block = functools.partial(
             Block,
             features=self.features,
@@ -74,7 +75,7 @@ class EncoderDecoder(nn.Module):
             pre_norm=self.pre_norm,
             dropout_rate=self.dropout_rate,
             attention_dropout_rate=self.attention_dropout_rate,
-            relu_dropout_rate=self.relu_dropout_rate,
+            activation_dropout_rate=self.activation_dropout_rate,
             attention_bias=self.attention_bias,
             dtype=self.dtype,
         )
@@ -91,14 +92,14 @@ class EncoderDecoder(nn.Module):
         *,
         train: bool,
     ) -> jax.Array:
-        """Maps vectors [B, S, D] and [B, T, D] to those after the decoder [B, T, D].
+        """Maps vectors [B, S, D] and [B, T, D] to the output of the decoder [B, T, D].
 
         Args:
-            source: What is translated.
-            target: What the decoder continues, each token with those before it.
+            source: Vectors of the source tokens.
+            target: Vectors of the target tokens; each attends to itself and the earlier ones.
             source_valid: False for padding [B, S].
             target_valid: False for padding [B, T].
-            train: Whether to drop out.
+            train: Whether dropout is on.
         """
         memory_mask = padding_mask(source_valid)
         memory = self.encode(source, memory_mask, train=train)
@@ -106,29 +107,29 @@ class EncoderDecoder(nn.Module):
         return self.decoder(target, mask, memory, memory_mask, train=train)
 
     def encode(self, source: jax.Array, mask: jax.Array, *, train: bool) -> Cache:
-        """Maps vectors [B, S, D], under a mask as in `Stack`, to what the decoder attends to."""
+        """Maps vectors [B, S, D], with a mask as in `Stack`, to the memory of the decoder."""
         return self.decoder.cross_keys_values(self.encoder(source, mask, train=train))
 
 
 class Transformer(nn.Module):
-    """From tokens to logits, with one table for source, target and output (section 3.4).
+    """From tokens to logits, with one embedding table for source, target and output (section 3.4).
 
     Attributes:
         vocabulary_size: V, of source and target together.
         features: D.
         hidden: Channels inside the feed-forward layers.
-        num_heads: Heads of each attention.
-        num_layers: Of the encoder and of the decoder.
+        num_heads: Number of heads of each attention.
+        num_layers: Number of blocks of the encoder and of the decoder.
         positions: `sinusoidal` or `learned`.
-        max_length: Positions that can be learned.
+        max_length: Number of learned positions.
         pre_norm: Whether norms come before the sublayers.
-        final_norm: Whether the output of each stack is normalised; None for with `pre_norm` alone.
-        dropout_rate: Of what each sublayer adds, and of the sums of embeddings and positions.
-        attention_dropout_rate: Of attention weights.
-        relu_dropout_rate: Inside the feed-forward layers.
-        attention_bias: Whether attention's projections have a bias.
-        pad_id: The token that stands for none.
-        dtype: Of the computation; parameters, norms, softmax and logits are float32.
+        final_norm: Whether the output of each stack is normalised; None: only with `pre_norm`.
+        dropout_rate: Dropout of the output of each sublayer, and of embeddings plus positions.
+        attention_dropout_rate: Dropout of the attention weights.
+        activation_dropout_rate: Dropout inside the feed-forward layers.
+        attention_bias: Whether the projections of attention have a bias.
+        pad_id: Padding token.
+        dtype: Type of the computation; parameters, norms, softmax and logits are float32.
     """
 
     vocabulary_size: int
@@ -142,13 +143,13 @@ class Transformer(nn.Module):
     final_norm: bool | None = None
     dropout_rate: float = 0.1
     attention_dropout_rate: float = 0.0
-    relu_dropout_rate: float = 0.0
+    activation_dropout_rate: float = 0.0
     attention_bias: bool = True
     pad_id: int = 0
     dtype: jnp.dtype = jnp.float32
 
     def setup(self) -> None:
-        """Makes the table, the positions and the stacks."""
+        """Builds the table, the positions and the stacks."""
         positions = functools.partial(Positions, self.positions, self.max_length, self.dropout_rate)
         self.embedding = TokenEmbedding(self.vocabulary_size, self.features, self.dtype)
         self.source_positions = positions()
@@ -162,7 +163,7 @@ class Transformer(nn.Module):
             self.pre_norm if self.final_norm is None else self.final_norm,
             self.dropout_rate,
             self.attention_dropout_rate,
-            self.relu_dropout_rate,
+            self.activation_dropout_rate,
             self.attention_bias,
             self.dtype,
         )
@@ -178,16 +179,16 @@ class Transformer(nn.Module):
     ) -> jax.Array:
         """Maps source [B, S] and target tokens [B, T] to logits [B, T, V] of what follows.
 
-        Where several pairs share a row, both segments tell which token is of which pair: tokens of
-        the same number see each other, as if they were alone.
+        In packed rows, segments give the pair that each token belongs to: tokens attend to their
+        own pair only, and the result is as if each pair had its own row.
 
         Args:
             source: Tokens, padded with `pad_id` at their end.
-            target: A start token and the translation, without its last token, padded likewise.
-            source_segments: Number of each token's pair in its row, from 1, in ascending order; 0
-                for padding [B, S] int32. None where each row is one pair.
+            target: A start token and the translation without its last token, padded at the end.
+            source_segments: Pair of each token in its row, numbered from 1 in order, 0 for padding
+                [B, S] int32; None where each row holds one pair.
             target_segments: The same for the target [B, T].
-            train: Whether to drop out.
+            train: Whether dropout is on.
         """
         memory = self.encode(source, source_segments, train=train)
         return self.decode(target, memory, target_segments, train=train)
@@ -195,7 +196,7 @@ class Transformer(nn.Module):
     def encode(
         self, source: jax.Array, segments: jax.Array | None = None, *, train: bool = False
     ) -> Memory:
-        """Maps source tokens [B, S] to what the decoder attends to."""
+        """Maps source tokens [B, S] to the memory that the decoder attends to."""
         if segments is None:
             positions, segments = None, source != self.pad_id
             mask = padding_mask(segments)
@@ -213,7 +214,7 @@ class Transformer(nn.Module):
         train: bool = False,
     ) -> jax.Array:
         """Maps target tokens [B, T] to logits [B, T, V] of the tokens that follow."""
-        # Padding comes last, where no other token looks, so that it needs no mask of its own.
+        # Padding is at the end, so the causal mask hides it from all other tokens.
         mask = causal_mask(target.shape[1])
         if segments is None:
             positions, memory_mask = None, padding_mask(memory.segments)
@@ -225,22 +226,22 @@ class Transformer(nn.Module):
         return self.embedding.logits(x)
 
     def empty_cache(self, rows: int, length: int) -> Cache:
-        """Makes what `step` begins with, for `rows` sequences of up to `length` tokens."""
+        """Returns the first cache of `step` for `rows` sequences of up to `length` tokens."""
         return self.stacks.decoder.empty_cache(rows, length)
 
     def step(
         self, tokens: jax.Array, position: jax.Array, memory: Memory, cache: Cache
     ) -> tuple[jax.Array, Cache]:
-        """Decodes one token a sequence.
+        """Decodes one token per sequence.
 
         Args:
             tokens: Tokens at `position` [N]; a start token at position 0.
-            position: From 0, below the cache's length.
-            memory: Of B sources; the N sequences are N / B hypotheses of each, in the same order.
-            cache: Of the tokens before.
+            position: Position of these tokens, from 0, below the length of the cache.
+            memory: Memory of B sources; there are N / B hypotheses of each, in the same order.
+            cache: Keys and values of the earlier tokens.
 
         Returns:
-            Logits of the tokens that follow [N, V], and the cache with these tokens in it.
+            Logits of the tokens that follow [N, V], and the cache including these tokens.
         """
         length = cache[0].keys.shape[1]
         x = self.embedding(tokens[:, None])
@@ -263,7 +264,7 @@ def transformer(variant: str, *, vocabulary_size: int, **overrides: object) -> T
     """Builds a network from a row of `VARIANTS`; keywords replace single fields.
 
     Args:
-        variant: A name of `VARIANTS`, with or without its `transformer_`.
+        variant: A name of `VARIANTS`, with or without `transformer_`.
         vocabulary_size: V.
         **overrides: Fields of `Transformer`.
 

@@ -58,7 +58,7 @@ def test_direction_and_slices_of_splits(tmp_path):
     assert text.source == ["eine Tür", "zwei Katzen"] and text.target == ["a door", "two cats"]
 
 
-def test_empty_sentences_are_told_and_can_be_left_out():
+def test_empty_sentences_are_reported_and_can_be_dropped():
     records = [{"en": en, "de": de} for en, de in [(b"a", b"x"), (b" ", b"y"), (b"c", b"z")]]
     languages = dict(source="en", target="de")
     with pytest.raises(DataError, match=r"set\[1\]: expected a sentence, got no text in en"):

@@ -2,13 +2,15 @@ import itertools
 
 import numpy as np
 import pytest
+from already_tokens import AlreadyTokens
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.text import packing
-from jaxvision.data.text.buckets import Shape
 from jaxvision.data.text.packing import pack, row_shape
-from jaxvision.data.text.stream import TranslationTrainStream
+from jaxvision.data.text.parallel import ParallelText
+from jaxvision.data.text.shapes import Shape
 from jaxvision.data.text.tokenizer import END, PAD
+from jaxvision.data.translation import train_stream
 
 RNG = np.random.default_rng(0)
 # As those of short sentences are: the longer the source, the longer the target.
@@ -26,9 +28,8 @@ def sentences(side, lengths=LENGTHS):
 
 def stream(lengths=LENGTHS, **changes):
     options = dict(batch_tokens=512, buckets=8, seed=5, num_workers=0, max_length=64) | changes
-    return TranslationTrainStream(
-        sentences(0, lengths), sentences(1, lengths), packing=True, **options
-    )
+    text = ParallelText(sentences(0, lengths), sentences(1, lengths), str)
+    return train_stream(text, AlreadyTokens, packing=True, **options)
 
 
 def first_fit(lengths, row):
@@ -96,12 +97,12 @@ def test_epoch_shows_each_pair_once_in_one_shape_with_little_padding():
         index = np.concatenate([b["index"].ravel() for b in batches])
         assert sorted(index[index >= 0]) == list(range(700))
         assert {b["source"].shape for b in batches} == {(8, 64)}
-        assert {b["target"].shape for b in batches} == {(8, train.shapes[0].target)}
+        assert {b["target"].shape for b in batches} == {(8, train.plan.shapes[0].target)}
         tokens = sum(b["source"].size + b["target"].size for b in batches)
-        assert train.padding == pytest.approx(1 - LENGTHS.sum() / tokens)
+        assert train.plan.padding == pytest.approx(1 - LENGTHS.sum() / tokens)
     # The last batch is filled in part.
-    assert train.padding < 0.1
-    assert "8 x 64+64 tokens, up to" in train.describe()
+    assert train.plan.padding < 0.1
+    assert "8 x 64+64 tokens, up to" in train.plan.describe()
 
 
 def test_rows_hold_their_pairs_one_after_another_and_padding():

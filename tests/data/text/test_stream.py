@@ -2,11 +2,12 @@ import itertools
 
 import numpy as np
 import pytest
+from already_tokens import AlreadyTokens
 
 from jaxvision.data.errors import DataError
-from jaxvision.data.text.buckets import Shape, assign, choose_shapes
-from jaxvision.data.text.stream import TranslationTrainStream, translation_eval_stream
+from jaxvision.data.text.parallel import ParallelText
 from jaxvision.data.text.tokenizer import END, PAD
+from jaxvision.data.translation import eval_stream, train_stream
 
 RNG = np.random.default_rng(0)
 # As those of short sentences are: the longer the source, the longer the target.
@@ -22,51 +23,13 @@ def sentences(side, lengths=LENGTHS):
     ]
 
 
+def text(lengths=LENGTHS):
+    return ParallelText(sentences(0, lengths), sentences(1, lengths), str)
+
+
 def stream(lengths=LENGTHS, **changes):
     options = dict(batch_tokens=256, buckets=8, seed=5, num_workers=0) | changes
-    return TranslationTrainStream(sentences(0, lengths), sentences(1, lengths), **options)
-
-
-def cost(lengths, shapes):
-    return sum(sum(shapes[k]) for k in assign(lengths, shapes))
-
-
-@pytest.mark.parametrize(
-    "lengths",
-    [
-        np.array([[2, 2]] * 9 + [[2, 6]] * 4 + [[5, 3]] * 5 + [[7, 7], [7, 3]]),
-        # Halves first are no way to thirds.
-        np.array([[n, n] for n in range(1, 10)]),
-    ],
-    ids=["corners", "diagonal"],
-)
-def test_shapes_are_the_best_where_all_can_be_tried(lengths):
-    largest = Shape(*lengths.max(axis=0).tolist())
-    ends = (sorted(set(side)) for side in lengths.T.tolist())
-    grid = [Shape(*each) for each in itertools.product(*ends)]
-    for count in (1, 2, 3):
-        tried = itertools.combinations(grid, count - 1)
-        best = min(cost(lengths, [largest, *others]) for others in tried)
-        shapes = choose_shapes(lengths, count)
-        assert len(shapes) == count and shapes == sorted(shapes, key=sum)
-        assert cost(lengths, shapes) == best
-
-
-def test_shapes_hold_all_pairs_with_little_padding_however_many_lengths():
-    lengths = 5 * LENGTHS + np.random.default_rng(1).integers(0, 5, LENGTHS.shape)
-    shapes = choose_shapes(lengths, 10)
-    assert 1 < len(shapes) <= 10
-    assigned = np.array(shapes)[assign(lengths, shapes)]
-    assert (assigned >= lengths).all()
-    assert 1 - lengths.sum() / assigned.sum() < 0.2
-
-
-def test_pair_goes_to_the_shape_of_fewest_tokens():
-    shapes = [Shape(3, 3), Shape(6, 4), Shape(4, 8), Shape(9, 9)]
-    lengths = np.array([[3, 3], [1, 4], [5, 1], [4, 5], [7, 1]])
-    assert assign(lengths, shapes).tolist() == [0, 1, 1, 2, 3]
-    with pytest.raises(ValueError, match=r"no shape holds a pair of \[10, 1\]"):
-        assign(np.array([[10, 1]]), shapes)
+    return train_stream(text(lengths), AlreadyTokens, **options)
 
 
 def test_epoch_shows_each_pair_once_in_a_few_shapes():
@@ -77,13 +40,13 @@ def test_epoch_shows_each_pair_once_in_a_few_shapes():
         index = np.concatenate([b["index"] for b in batches])
         assert sorted(index[index >= 0]) == list(range(700))
         shapes = {(*b["source"].shape, b["target"].shape[1]) for b in batches}
-        known = zip(train.batch_sizes, train.shapes, strict=True)
+        known = zip(train.plan.batch_sizes, train.plan.shapes, strict=True)
         assert shapes <= {(size, *shape) for size, shape in known}
         for size, source, target in shapes:
             assert size % 8 == 0 and size * max(source, target) <= 256
         tokens = sum(b["source"].size + b["target"].size for b in batches)
-        assert train.padding == pytest.approx(1 - LENGTHS.sum() / tokens)
-        assert train.padding < 0.2
+        assert train.plan.padding == pytest.approx(1 - LENGTHS.sum() / tokens)
+        assert train.plan.padding < 0.2
 
 
 def test_rows_hold_their_pair_and_padding():
@@ -102,7 +65,7 @@ def test_longer_pairs_are_too_long():
     index = np.concatenate([b["index"] for b in itertools.islice(train.batches(0), steps)])
     expected = np.flatnonzero((LENGTHS <= 12).all(axis=1))
     np.testing.assert_array_equal(np.sort(index[index >= 0]), expected)
-    assert train.too_long == 700 - len(expected) > 0
+    assert train.plan.limited.too_long == 700 - len(expected) > 0
 
 
 def test_a_few_pairs_fill_a_batch_in_part():
@@ -130,8 +93,8 @@ def test_batches_depend_on_seed_and_step_alone():
 
 
 def test_evaluation_shows_each_pair_once_with_its_mask():
-    source, target = sentences(0), sentences(1)
-    data = translation_eval_stream(source, target, batch_size=64, buckets=3, num_workers=0)
+    target = sentences(1)
+    data = eval_stream(text(), AlreadyTokens, batch_size=64, buckets=3)
     batches = list(data)
     assert len(batches) == len(data)
     assert len({(b["source"].shape, b["target"].shape) for b in batches}) == 3
@@ -139,8 +102,15 @@ def test_evaluation_shows_each_pair_once_with_its_mask():
     assert sorted(index) == list(range(700))
     for batch in batches:
         assert len(batch["mask"]) == 64
-        for i, row in zip(batch["index"][batch["mask"]], batch["target"], strict=False):
-            np.testing.assert_array_equal(row[row != PAD], target[i])
+        assert len(batch["truth"]) == 64
+        for row, valid in enumerate(batch["mask"]):
+            tokens, truth = batch["target"][row], batch["truth"][row]
+            if valid:
+                expected = target[batch["index"][row]]
+                np.testing.assert_array_equal(tokens[tokens != PAD], expected)
+                np.testing.assert_array_equal(truth, expected)
+            else:
+                assert (tokens == PAD).all() and truth is None
 
 
 @pytest.mark.parametrize(
@@ -161,4 +131,4 @@ def test_wrong_numbers_are_refused(changes, words):
 
 def test_no_sentence_to_evaluate_is_refused():
     with pytest.raises(DataError, match="no sentences"):
-        translation_eval_stream([], [], batch_size=8, buckets=1, num_workers=0)
+        eval_stream(ParallelText([], [], str), AlreadyTokens, batch_size=8)

@@ -120,7 +120,7 @@ def test_padding_changes_no_output():
         pre_norm=False,
         dropout_rate=0.0,
         attention_dropout_rate=0.0,
-        relu_dropout_rate=0.0,
+        activation_dropout_rate=0.0,
         attention_bias=True,
         dtype=jnp.float32,
     )
@@ -226,7 +226,7 @@ def test_dropout_is_where_the_paper_and_the_options_have_it():
     assert masks() == sublayers + 2
     assert masks(dropout_rate=0.0) == 0
     assert masks(dropout_rate=0.0, attention_dropout_rate=0.1) == 1 + 2 * 2
-    assert masks(dropout_rate=0.0, relu_dropout_rate=0.1) == 1 + 2
+    assert masks(dropout_rate=0.0, activation_dropout_rate=0.1) == 1 + 2
 
 
 @pytest.mark.parametrize(

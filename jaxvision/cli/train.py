@@ -1,0 +1,77 @@
+"""`jaxvision train`: trains what a config file describes.
+
+    jaxvision train --config=my_config.py
+    jaxvision train --config=my_config.py:s,coco --config.data.path=DIR --workdir=runs/coco
+
+The same command continues a run that was stopped. Every value of the config is a flag:
+--config.batch_size=32, --config.optimizer.learning_rate=0.01. --help after a config lists them.
+"""
+
+import argparse
+import functools
+import os
+import pathlib
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the subcommand to the list; its flags depend on the config, so `main` reads them."""
+    subparsers.add_parser("train", help="train what a config file describes", add_help=False)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a command line, the name of the program first; returns the exit code."""
+    # XLA's notes to its developers are not for the reader of a training log.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Here, so that the other commands need not wait for JAX.
+    from jaxvision.train.errors import TrainingError
+
+    show_traceback = "--traceback" in arguments
+    try:
+        return _train(arguments)
+    except (ValueError, OSError, TrainingError) as error:
+        if show_traceback:
+            traceback.print_exception(error)
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _train(arguments: Sequence[str]) -> int:
+    from jaxvision.cli.config_file import parse
+    from jaxvision.train import loop, workdir
+
+    command = parse(arguments, __doc__ or "")
+    if command is None:
+        return 0
+    prepare = functools.partial(
+        workdir.prepare,
+        command.workdir,
+        command.config.to_dict(),
+        free=command.recipe.FREE,
+        config_file=command.file,
+        command=list(arguments),
+    )
+    # Of a run that continues, the config is compared before anything is taken from it; a new one
+    # leaves no folder behind if its experiment cannot be built.
+    if (command.workdir / "config.json").exists():
+        prepare()
+        experiment = command.recipe.experiment(command.config, _stored_info(command.workdir))
+    else:
+        experiment = command.recipe.experiment(command.config)
+        prepare()
+    result = loop.run(experiment, command.workdir)
+    # 130 is what a shell reports of a process that Ctrl-C ended.
+    return 0 if result.outcome is loop.Outcome.FINISHED else 130
+
+
+def _stored_info(folder: pathlib.Path) -> Mapping[str, Any] | None:
+    """Returns what the task of a run knows of the data; None before its first checkpoint."""
+    from jaxvision.train.checkpoint import read_meta
+
+    try:
+        return read_meta(folder)[1]["info"]
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,127 @@
+"""What every dataset of images offers, whatever the task."""
+
+import abc
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxvision.data.image import encode_image
+from jaxvision.data.sample import ImageObjects, Sample
+
+
+class Annotation(NamedTuple):
+    """What is known of an image without its pixels.
+
+    Attributes:
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+        objects: Its objects, without masks; None where the data has none.
+        proposals: Regions of interest [P, 4]; None where the data has none.
+    """
+
+    height: int
+    width: int
+    objects: ImageObjects | None = None
+    proposals: np.ndarray | None = None
+
+
+class Source(abc.ABC):
+    """Random access to samples; safe to read from several threads.
+
+    A dataset needs `classes`, `__len__` and `__getitem__`. The other methods have defaults that
+    read whole samples; a dataset that knows its annotations without decoding images overrides them.
+
+    Attributes:
+        classes: Class names, in the order of their indices.
+        labels: Class of each image [I] int32, or multi-label targets [I, K] float32; None where
+            images have no class.
+        dense: Whether samples have parts of the image's size: instance masks, a label map or a
+            target. Readers then take whole samples, never reduced images.
+        max_objects: The most objects that one image has, crowds included.
+    """
+
+    classes: tuple[str, ...] = ()
+    labels: np.ndarray | None = None
+    dense: bool = False
+    max_objects: int = 0
+
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def __getitem__(self, index: int) -> Sample: ...
+
+    def label(self, index: int) -> np.ndarray | None:
+        """Returns the class [] int32 or targets [K] of an image; None where images have none."""
+        return None if self.labels is None else np.asarray(self.labels[index])
+
+    def annotation(self, index: int) -> Annotation:
+        """Returns what is known of an image without its pixels."""
+        sample = self[index]
+        return Annotation(*sample.size, sample.objects, sample.proposals)
+
+    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
+        """Reads an image, at a fraction of its size if that is faster.
+
+        Args:
+            index: Which image.
+            max_reduction: 1, 2, 4 or 8.
+
+        Returns:
+            RGB image [ceil(H / r), ceil(W / r), 3] uint8, not to be written to, and r, at most
+            `max_reduction`. Pixel (y, x) is the mean of r x r pixels from (r y, r x) on.
+        """
+        del max_reduction
+        return self[index].image, 1
+
+    def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Returns the classes [n] and crowd flags [n] of an image's objects.
+
+        None where they are not known without reading the image.
+        """
+        return None
+
+    def encoded(self, index: int) -> bytes:
+        """Returns an image as it is stored; as PNG, frame below frame, if it is not."""
+        image = self[index].image
+        return encode_image(image.reshape(-1, *image.shape[-2:]), ".png")
+
+    def name(self, index: int) -> str:
+        """Returns what to call an image in messages: a path where there is one."""
+        return f"{type(self).__name__}[{index}]"
+
+    def describe(self, max_objects: int | None = None) -> str:
+        """Reports what was read, repaired and dropped, in a few lines.
+
+        Args:
+            max_objects: If given, images with more objects than this are counted too.
+        """
+        del max_objects
+        return f"{len(self):,} images; {len(self.classes)} classes"
+
+    def repaired(self) -> list[str]:
+        """Reports what was repaired in the whole dataset, a line each."""
+        return []
+
+
+# One example of a source: changed, and whatever it carries moved with its pixels.
+Transform = Callable[[Sample, np.random.Generator], Sample]
+# Reads one example, perhaps together with others (mosaic, mixup) or only a part of it.
+Reader = Callable[[Source, int, np.random.Generator], Sample]
+
+
+def read_reduced(source: Source, index: int, max_reduction: int) -> Sample:
+    """Reads the pixels of an example, the image at a fraction of its size where that is possible.
+
+    Args:
+        source: Where the example comes from.
+        index: Which one.
+        max_reduction: 1, 2, 4 or 8.
+
+    Returns:
+        All of a dense source's sample; of another one the image alone, perhaps reduced.
+    """
+    if source.dense:
+        return source[index]
+    return Sample(source.image(index, max_reduction)[0], index)

@@ -1,0 +1,149 @@
+"""Loads a trained run, whatever its task."""
+
+import importlib
+import os
+import pathlib
+import pkgutil
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from jaxvision import recipes
+from jaxvision.inference.classifier import Classifier
+from jaxvision.inference.detector import Detector
+from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.translator import Translator
+from jaxvision.recipes import values
+from jaxvision.tasks.classification import ImageClassification
+from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.translation import Translation
+from jaxvision.train.checkpoint import read_checkpoint, read_meta
+
+
+def load(
+    run: str | os.PathLike[str],
+    *,
+    step: int | None = None,
+    recipe: types.ModuleType | None = None,
+) -> Predictor:
+    """Loads a run, also one that was interrupted or is still going on.
+
+    Only the checkpoint is read: neither the training data nor the config file has to be there.
+
+    Args:
+        run: Work directory of the run, or the folder of one of its checkpoints.
+        step: Which checkpoint; by default the one with the best metric, or the newest where none
+            was evaluated.
+        recipe: Module of the recipe that trained it, if that is not in `jaxvision.recipes`. A name
+            in a checkpoint never decides which other code is imported.
+
+    Returns:
+        A `Detector`, `Classifier` or `Translator`, by the task.
+
+    Raises:
+        FileNotFoundError: If the folder holds no checkpoints.
+        ValueError: If there is no checkpoint of that step, it is of another version of jaxvision,
+            or its recipe is not known.
+    """
+    folder, step = _folder(pathlib.Path(run), step)
+    step, meta = read_meta(folder, step)
+    missing = [name for name in ("recipe", "config", "info") if name not in meta]
+    if missing:
+        raise ValueError(
+            f"{folder} was not trained by a recipe: its checkpoints hold no {', '.join(missing)}"
+        )
+    module = _recipe(folder, meta["recipe"], recipe)
+    config = values.restored(meta["config"])
+    try:
+        task = module.task(config, meta["info"])
+        origin = Origin(module, config, meta["info"], step)
+        make = _maker(task)
+    except (AttributeError, KeyError) as error:
+        reason = str(error).splitlines()[0].strip("\"'")
+        raise ValueError(
+            f"{folder} was trained by another version of the recipe {meta['recipe']}: {reason}"
+        ) from error
+    variables, _ = read_checkpoint(folder, step)
+    return make(task, variables, origin)
+
+
+def _folder(run: pathlib.Path, step: int | None) -> tuple[pathlib.Path, int | None]:
+    """Returns the work directory, and the step if a checkpoint's own folder was given."""
+    run = run.expanduser()
+    if not run.is_dir():
+        found = "a file" if run.exists() else "nothing there"
+        raise FileNotFoundError(f"expected the work directory of a run, got {run}, {found}")
+    if run.name == "checkpoints":
+        return run.parent, step
+    if run.parent.name == "checkpoints" and run.name.isdigit():
+        if step not in (None, int(run.name)):
+            raise ValueError(f"step must be that of {run} or None, got {step}")
+        return run.parent.parent, int(run.name)
+    return run, step
+
+
+def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> types.ModuleType:
+    if given is not None:
+        own = given.__name__.rpartition(".")[2]
+        if own != name:
+            raise ValueError(f"{folder} was trained by the recipe {name}, got recipe={own}")
+        return given
+    known = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
+    if name in known:
+        module = importlib.import_module(f"{recipes.__name__}.{name}")
+        if hasattr(module, "task"):
+            return module
+    raise ValueError(
+        f"{folder} was trained by the recipe {name!r}, which is not in jaxvision.recipes; give its "
+        "module as recipe="
+    )
+
+
+def _maker(task: Any) -> Any:
+    makers = {
+        DenseDetection: _detector,
+        ImageClassification: _classifier,
+        Translation: _translator,
+    }
+    for kind, make in makers.items():
+        if isinstance(task, kind):
+            return make
+    known = ", ".join(kind.__name__ for kind in makers)
+    raise ValueError(f"task must be one of {known}, got {type(task).__name__}")
+
+
+def _batch_size(config: Any) -> int:
+    return config.eval.batch_size or config.batch_size
+
+
+def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin) -> Detector:
+    return Detector(
+        task,
+        variables,
+        origin.recipe.eval_transform(origin.config),
+        batch_size=_batch_size(origin.config),
+        origin=origin,
+    )
+
+
+def _classifier(
+    task: ImageClassification, variables: Mapping[str, Any], origin: Origin
+) -> Classifier:
+    return Classifier(
+        task,
+        variables,
+        origin.recipe.eval_transform(origin.config),
+        batch_size=_batch_size(origin.config),
+        origin=origin,
+    )
+
+
+def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:
+    config = origin.config
+    return Translator(
+        task,
+        variables,
+        max_length=config.data.max_length,
+        batch_size=config.eval.batch_size,
+        origin=origin,
+    )

@@ -1,0 +1,140 @@
+"""What every trained model can do, whatever its task."""
+
+import abc
+import dataclasses
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxvision.tasks.task import Task
+from jaxvision.train.evaluate import compile_predict, evaluate, prediction_key
+from jaxvision.train.sharding import data_mesh, put_batch, replicated
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """The run that the variables of a predictor come from.
+
+    Attributes:
+        recipe: Module that built the task.
+        config: Its values.
+        info: What the task knows of the data.
+        step: Training steps made.
+    """
+
+    recipe: types.ModuleType
+    config: ConfigDict
+    info: Mapping[str, Any]
+    step: int
+
+
+class Predictor(abc.ABC):
+    """A task with trained variables.
+
+    Attributes:
+        task: The problem, with its network.
+        params: The network's parameters, on all local devices.
+        model_state: Its other collections.
+        origin: The run that they come from; None for variables from elsewhere.
+    """
+
+    def __init__(
+        self, task: Task, variables: Mapping[str, Any], *, origin: Origin | None = None
+    ) -> None:
+        """Puts the variables on the devices.
+
+        Args:
+            task: The problem, with its network.
+            variables: {"params", **other collections} of the network.
+            origin: The run that they come from.
+        """
+        self.task = task
+        self.origin = origin
+        self._mesh = data_mesh()
+        state = {name: tree for name, tree in variables.items() if name != "params"}
+        self.params, self.model_state = jax.device_put(
+            (variables["params"], state), replicated(self._mesh)
+        )
+        self._predict = compile_predict(task, self._mesh)
+
+    @abc.abstractmethod
+    def __call__(self, inputs: Any) -> Any:
+        """Predicts one input, or each of several; the result is one object, or a list of them."""
+
+    def evaluate(self, split: str = "val") -> dict[str, float]:
+        """Measures the model on data of its run, as the run's evaluations do.
+
+        Args:
+            split: `val`, `test` or `train`: the data that the run's config names so.
+
+        Returns:
+            {name: value}, such as `AP`, `accuracy` or `bleu`; for `val` those of the run's
+            evaluation at this step.
+
+        Raises:
+            DataError: If the data is no longer there or has a fault.
+            ValueError: If there is no such split, or the model does not come from a run.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        if self.origin is None:
+            raise ValueError(
+                "only a model that comes from a run can be evaluated, since the run says on which "
+                "data; use jaxvision.load"
+            )
+        origin = self.origin
+        data = origin.recipe.eval_data(origin.config, origin.info, split)
+        found = evaluate(
+            self.task,
+            self._predict,
+            (self.params, self.model_state),
+            data,
+            self._mesh,
+            seed=origin.config.seed,
+            axis=data.axis,
+            name=split,
+            step=origin.step,
+        )
+        return found.metrics
+
+    def predict_batches(
+        self, batches: Iterator[tuple[Sequence[Any], Mapping[str, np.ndarray]]]
+    ) -> Iterator[tuple[Any, Any]]:
+        """Predicts batches; the devices work on one while the host prepares the next.
+
+        Args:
+            batches: The members of each batch, and its arrays; rows past the members are padding.
+
+        Yields:
+            Each member with its row of the predictions, numpy arrays.
+        """
+        seed = self.origin.config.seed if self.origin else 0
+        pending = None
+        for number, (members, batch) in enumerate(batches):
+            key = jax.device_put(prediction_key(seed, number), replicated(self._mesh))
+            rows = len(next(iter(batch.values())))
+            # A batch that the devices cannot share is computed by each of them.
+            axis = 0 if rows % self._mesh.size == 0 else None
+            found = self._predict(
+                self.params,
+                self.model_state,
+                put_batch(batch, self._mesh, lambda _, axis=axis: axis),
+                key,
+            )
+            if pending is not None:
+                yield from _rows(*pending)
+            pending = members, found
+        if pending is not None:
+            yield from _rows(*pending)
+
+
+def _rows(members: Sequence[Any], predictions: Any) -> Iterator[tuple[Any, Any]]:
+    predictions = jax.device_get(predictions)
+    for i, member in enumerate(members):
+        yield member, jax.tree.map(lambda x, i=i: x[i], predictions)

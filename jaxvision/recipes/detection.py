@@ -1,0 +1,354 @@
+"""Object detection: YOLOX and RetinaNet."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jaxvision import models
+from jaxvision.data.augment.letterbox import Letterbox
+from jaxvision.data.augment.multi_scale import MultiScale
+from jaxvision.data.augment.rectangles import rectangles
+from jaxvision.data.balance import class_weights, image_weights
+from jaxvision.data.detection import detection_source
+from jaxvision.data.detection_examples import DetectionEvalExample, detection_train_example
+from jaxvision.data.plans.in_order import InOrder
+from jaxvision.data.plans.shuffled import Shuffled
+from jaxvision.data.source import Source
+from jaxvision.data.splits import open_split, splits
+from jaxvision.data.stream import Stream
+from jaxvision.losses.detection.retinanet import RetinaNetMethod
+from jaxvision.losses.detection.yolox import YOLOXMethod
+from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD, RetinaNet
+from jaxvision.models.detection.yolox import YOLOX
+from jaxvision.plots.detections import detection_report
+from jaxvision.recipes import image_splits, values, wiring
+from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.train.experiment import Best, EvalSet, Experiment
+from jaxvision.train.precision import compute_dtype
+
+METHODS = ("yolox", "retinanet")
+
+# What a continued run may change.
+FREE = (
+    *values.FREE,
+    "batch_size",
+    "data.on_fault",
+    "data.test_images",
+)
+
+
+def defaults(method: str = "yolox") -> ConfigDict:
+    """Returns all values, locked; those of the method's authors for COCO.
+
+    Args:
+        method: `yolox` or `retinanet`, which differ in the group `loss`.
+
+    Raises:
+        ValueError: If there is no such method.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method}")
+    config = values.common()
+    config.method = method
+    config.image_size = 640
+    config.batch_size = 64
+    config.epochs = 300
+    config.backbone = ""  # a name of models.variants() in place of the detector's own backbone
+
+    config.data.source = "coco"
+    config.data.classes = ""  # comma-separated; empty: as the data names them
+    config.data.num_classes = 0  # 0: as many as the data names; another number is checked
+    config.data.val_share = 0.0  # a part of train is val, for sets that come without one
+    config.data.fold = ""  # "2/5": the second of five parts of train is val
+    config.data.split_seed = 0
+    config.data.strict = False  # boxes outside the image or without area are errors
+    config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
+    config.data.max_objects = 120  # trained on, an image
+    config.data.balance = ""  # repeat or inverse: draws images of rare classes more often
+    # Images of each split, for `shapes`; 0: its own number.
+    config.data.train_images = config.data.val_images = config.data.test_images = 0
+
+    config.augment = ConfigDict()
+    config.augment.mosaic = 0.0  # probability, as others of which nothing else is said
+    config.augment.mixup = 0.0  # where a mosaic was made
+    config.augment.cutmix = 0.0
+    config.augment.no_aug = 0.0  # share of the run, its end, without the three above
+    config.augment.mosaic_scale = (0.1, 2.0)
+    config.augment.degrees = 10.0
+    config.augment.translate = 0.1  # share of the input's side
+    config.augment.shear = 2.0  # degrees
+    config.augment.affine_centered = False  # about the canvas's centre, not its corner
+    config.augment.filter_boxes = False  # drops what mosaic and mixup leave little of
+    config.augment.max_reduction = 8  # mosaic and mixup may read images at 1/2, 1/4, 1/8; 1: never
+    # Sides of the training images, another every ten steps; each is a program to compile. Empty:
+    # image_size alone.
+    config.augment.multi_scale = ()
+    config.augment.flip = 0.5
+    config.augment.vertical_flip = 0.0
+    config.augment.hsv = 0.0
+    config.augment.hsv_gain = False  # multiplies instead of adding
+    config.augment.jitter = 0.0  # range of brightness, contrast and saturation
+    config.augment.crop = 0.0
+    config.augment.erasing = 0.0
+    config.augment.cutout = 0  # squares of an eighth of the input's side
+    config.augment.min_side = 1.0  # pixels; objects that are not larger are not trained on
+
+    config.eval.score_threshold = 0.001  # detections below are dropped
+    config.eval.nms_threshold = 0.65  # IoU above which the worse of two boxes of a class is dropped
+    config.eval.max_detections = 300  # an image
+    config.eval.max_candidates = 1000  # boxes of an image that enter suppression
+    config.eval.class_aware = True  # False: boxes of different classes suppress each other too
+    config.eval.rectangular = False  # images in the shape that suits them, not in squares
+    {"yolox": _yolox, "retinanet": _retinanet}[method](config)
+    return values.locked(config)
+
+
+def _yolox(config: ConfigDict) -> None:
+    config.variant = "yolox_s"
+    config.augment.update(mosaic=1.0, mixup=1.0, hsv=1.0, no_aug=15 / 300)
+    config.optimizer.update(name="nesterov", learning_rate=0.01, base_batch=64, weight_decay=5e-4)
+    config.schedule.update(name="yolox", warmup=5 / 300, final_ratio=0.05)
+    config.ema.decay = 0.9998
+    config.eval.epochs = 10.0
+
+    config.loss = ConfigDict()
+    config.loss.box_loss = "iou"  # 1 - IoU^2; giou; or plain_iou, 1 - IoU
+    config.loss.box_weight = 5.0
+    config.loss.class_weights = ""  # inverse or effective, by the training split's frequencies
+    config.loss.center_radius = 1.5  # of SimOTA, as the next three; in strides
+    config.loss.candidates = "center"  # or box_or_center
+    config.loss.iou_weight = 3.0  # lambda of the paper's equation 1
+    config.loss.top_k = 10  # IoUs whose sum is an object's number of anchors
+
+
+def _retinanet(config: ConfigDict) -> None:
+    config.variant = "retinanet_resnet50_fpn"
+    config.batch_size = 16
+    config.epochs = 12
+    config.optimizer.update(name="momentum", learning_rate=0.01, base_batch=16, weight_decay=1e-4)
+    config.schedule.update(name="step", boundaries=(8 / 12, 11 / 12), warmup_steps=500)
+    config.eval.update(score_threshold=0.05, nms_threshold=0.5)
+
+    config.loss = ConfigDict()
+    config.loss.anchor_scale = 4.0  # side of a level's smallest square anchor, in strides
+    config.loss.scales_per_octave = 3
+    config.loss.ratios = (0.5, 1.0, 2.0)  # height over width of the anchors
+    config.loss.foreground_iou = 0.5  # an anchor belongs to an object from this IoU on
+    config.loss.background_iou = 0.4  # it is background below this one, and ignored in between
+    config.loss.low_quality = True  # the anchors that overlap an object most match at any IoU
+    config.loss.alpha = 0.25  # of the focal loss
+    config.loss.gamma = 2.0
+    config.loss.box_weight = 1.0
+    config.loss.pre_nms = 1000  # detections of each level that enter suppression
+
+
+def info(config: ConfigDict, train: Source) -> dict[str, Any]:
+    """Returns what the task must know of the data.
+
+    Args:
+        config: The values.
+        train: The training images.
+
+    Returns:
+        JSON: `class_names`, `class_weights`, empty for none, and `train_images`, their number.
+    """
+    rule = config.loss.get("class_weights", "")
+    weights = class_weights(train, rule).tolist() if rule else []
+    return dict(class_names=list(train.classes), class_weights=weights, train_images=len(train))
+
+
+_info = info  # `experiment` has an argument of that name
+
+
+def task(config: ConfigDict, info: Mapping[str, Any]) -> DenseDetection:
+    """Builds the task; opens no file.
+
+    Args:
+        config: The values.
+        info: What `info` returned for the training data.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+    if config.method not in _BUILDERS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {config.method}")
+    model, method = _BUILDERS[config.method](config, info)
+    options = wiring.keywords(config.eval, "batch_size", "epochs", "rectangular")
+    return DenseDetection(model, method, class_names=tuple(info["class_names"]), **options)
+
+
+def _yolox_parts(config: ConfigDict, info: Mapping[str, Any]) -> tuple[YOLOX, YOLOXMethod]:
+    fields = _model_fields(config, info)
+    if config.backbone:  # it takes normalised images; YOLOX's own takes pixels
+        fields |= dict(image_mean=IMAGE_MEAN, image_std=IMAGE_STD)
+    steps = wiring.total_steps(config, info["train_images"] // config.batch_size)
+    method = YOLOXMethod(
+        **wiring.keywords(config.loss, "class_weights"),
+        class_weights=tuple(info["class_weights"]) or None,
+        l1_from_step=steps - _no_aug_steps(config, steps),
+    )
+    return wiring.network(models.yolox, config, **fields), method
+
+
+def _retinanet_parts(
+    config: ConfigDict, info: Mapping[str, Any]
+) -> tuple[RetinaNet, RetinaNetMethod]:
+    method = RetinaNetMethod(**wiring.keywords(config.loss))
+    fields = _model_fields(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
+    return wiring.network(models.retinanet, config, **fields), method
+
+
+_BUILDERS = {"yolox": _yolox_parts, "retinanet": _retinanet_parts}
+
+
+def _model_fields(config: ConfigDict, info: Mapping[str, Any]) -> dict[str, Any]:
+    dtype = compute_dtype(config.dtype)
+    fields = dict(num_classes=len(info["class_names"]), dtype=dtype)
+    if config.backbone:
+        fields["backbone"] = models.backbone(config.backbone, dtype=dtype)
+    return fields
+
+
+def eval_transform(config: ConfigDict) -> Letterbox:
+    """Returns what an image goes through outside of training.
+
+    Raises:
+        ValueError: If `image_size` is not a multiple of 32.
+    """
+    _check_sizes(config)
+    side = config.image_size
+    return Letterbox((side, side), rectangles(side) if config.eval.rectangular else ())
+
+
+def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream:
+    """Opens one split for evaluation, its classes in the order of `info`.
+
+    Args:
+        config: The values.
+        info: What `info` returned for the training data.
+        split: `train`, `val` or `test`.
+
+    Raises:
+        ValueError: If there is no such split.
+    """
+    options = image_splits.options(config, info, split) | _source_options(config)
+    return _eval_stream(config, open_split(detection_source, split, **options))
+
+
+def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Experiment:
+    """Wires the experiment, in the order in which data flows.
+
+    Args:
+        config: The values.
+        info: That of the run which is continued; by default it is computed from the training data.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+    _check_sizes(config)
+    options = image_splits.options(config, info) | _source_options(config)
+    train, val = splits(detection_source, **options)
+    image_splits.check_classes(config, train)
+    new_run = info is None
+    info = _info(config, train) if info is None else info
+    image_splits.check_length(info, train)
+    print(train.describe(config.data.max_objects), val.describe(), sep="\n")
+
+    weights = image_weights(train, config.data.balance) if config.data.balance else None
+    plan = Shuffled(len(train), config.batch_size, weights)
+    epoch = len(plan)
+    steps = wiring.total_steps(config, epoch)
+    no_aug_steps = _no_aug_steps(config, steps)
+    example_at = _example_at(config, train, steps - no_aug_steps)
+    train_data = Stream(
+        plan,
+        example_at(0),
+        schedule=example_at,
+        seed=config.seed,
+        name=train.name,
+        **image_splits.reading(config),
+    )
+    eval_sets = {"val": EvalSet(_eval_stream(config, val))}
+    if config.data.test:
+        eval_sets["test"] = EvalSet(eval_data(config, info, "test"), at_end=True)
+
+    rate = wiring.learning_rate(
+        config, epoch=epoch, batch_size=config.batch_size, final_steps=no_aug_steps
+    )
+    return Experiment(
+        task=task(config, info),
+        train_data=train_data,
+        eval_data=eval_sets,
+        optimizer=wiring.optimizer(config, rate),
+        learning_rate=rate,
+        init_from=wiring.init_from(
+            config,
+            config.backbone or _full_name(config),
+            part="backbone" if config.backbone else "",
+            now=new_run,
+        ),
+        best=Best("val/AP"),
+        report=functools.partial(detection_report, class_names=train.classes),
+        meta=wiring.meta(__name__, config, info),
+        **wiring.run_options(config, epoch),
+    )
+
+
+def _full_name(config: ConfigDict) -> str:
+    """Returns the variant's name as `models.variants()` lists it."""
+    prefix = f"{config.method}_"
+    return prefix + config.variant.removeprefix(prefix)
+
+
+def _check_sizes(config: ConfigDict) -> None:
+    sizes = [("image_size", config.image_size)]
+    sizes += [("augment.multi_scale", side) for side in config.augment.multi_scale]
+    for name, side in sizes:
+        if side % 32 or side < 32:
+            raise ValueError(f"{name} must be a multiple of 32, got {side}")
+
+
+def _no_aug_steps(config: ConfigDict, steps: int) -> int:
+    """Returns the steps at the end without mosaic and the like."""
+    if not 0 <= config.augment.no_aug <= 1:
+        raise ValueError(f"augment.no_aug must be in [0, 1], got {config.augment.no_aug}")
+    return round(config.augment.no_aug * steps)
+
+
+def _source_options(config: ConfigDict) -> dict[str, Any]:
+    """Returns the keywords of `detection_source` for the format."""
+    if config.data.source == "shapes":
+        return {"image_size": config.image_size}
+    return {"strict": config.data.strict}
+
+
+def _example_at(
+    config: ConfigDict, train: Source, no_aug_from: int
+) -> Callable[[int], Callable[..., dict[str, Any]]]:
+    """Returns what makes training examples as a function of the step."""
+    options = wiring.keywords(config.augment, "no_aug", "multi_scale")
+    sides = tuple(config.augment.multi_scale) or (config.image_size,)
+    side_at = MultiScale(sides, seed=config.seed)
+
+    @functools.cache
+    def example(side: int, no_aug: bool) -> Callable[..., dict[str, Any]]:
+        return detection_train_example(
+            train, (side, side), config.data.max_objects, no_aug=no_aug, **options
+        )
+
+    return lambda step: example(side_at(step), step >= no_aug_from)
+
+
+def _eval_stream(config: ConfigDict, source: Source) -> Stream:
+    letterbox = eval_transform(config)
+    example = DetectionEvalExample(source, letterbox.size, shapes=letterbox.shapes)
+    batch_size = config.eval.batch_size or config.batch_size
+    groups = example.groups() if config.eval.rectangular else None
+    return Stream(
+        InOrder(len(source), batch_size, groups),
+        example,
+        name=source.name,
+        **image_splits.reading(config),
+    )

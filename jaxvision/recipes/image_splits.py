@@ -1,0 +1,80 @@
+"""From the group `data` to the splits of a dataset of images, whatever the problem."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jaxvision.data.source import Source
+from jaxvision.recipes import wiring
+
+# Of the group `data`: what names a part of a dataset.
+_NAMES = ("source", "path", "train", "val", "val_share", "fold", "split_seed")
+
+
+def options(
+    config: ConfigDict, info: Mapping[str, Any] | None = None, split: str = ""
+) -> dict[str, Any]:
+    """Returns the keywords of `jaxvision.data.splits.splits`, or of `open_split` for one split.
+
+    Args:
+        config: The values.
+        info: Of a run that there is already, whose classes the data must have.
+        split: The only one to open; empty for training and validation.
+
+    Raises:
+        ValueError: If the config names no such split.
+    """
+    data = config.data
+    found = {name: data[name] for name in _NAMES}
+    counts = ["train_images", "val_images"]
+    if split:
+        if split not in ("train", "val", "test"):
+            raise ValueError(f"split must be train, val or test, got {split}")
+        if split == "test" and not data.test:
+            raise ValueError("data.test must name a split to evaluate it, and it is empty")
+        found["test"] = data.test
+        counts.append("test_images")
+    for name in counts:
+        if data[name] < 0:
+            raise ValueError(f"data.{name} must be at least 0, got {data[name]}")
+        found[name] = data[name] or None
+    found["classes"] = tuple(info["class_names"]) if info else wiring.class_names(config)
+    return found
+
+
+def check_classes(config: ConfigDict, train: Source) -> None:
+    """Compares `data.num_classes` with the data.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    names = train.classes
+    if config.data.num_classes not in (0, len(names)):
+        raise ValueError(
+            f"data.num_classes must be 0 or {len(names)}, as the data names the classes "
+            f"{', '.join(names)}; got {config.data.num_classes}"
+        )
+
+
+def check_length(info: Mapping[str, Any], train: Source) -> None:
+    """Compares the training images with those that a run was started with.
+
+    Raises:
+        ValueError: If there are more or fewer: the steps of an epoch would be others.
+    """
+    if info["train_images"] != len(train):
+        raise ValueError(
+            f"data.train has {len(train):,} images, and the run was started with "
+            f"{info['train_images']:,}; continue it with the same data, or start another in a new "
+            "folder with --workdir"
+        )
+
+
+def reading(config: ConfigDict) -> dict[str, Any]:
+    """Returns the keywords of a stream that say how it is read."""
+    return dict(
+        num_workers=config.num_workers,
+        prefetch=config.data.prefetch,
+        on_fault=wiring.on_fault(config, "on_fault"),
+    )

@@ -1,0 +1,260 @@
+"""From the values that every recipe has to the parts of an experiment."""
+
+import importlib.metadata
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import optax
+from ml_collections import ConfigDict
+
+from jaxvision import pretrained
+from jaxvision.data import faults
+from jaxvision.data.errors import OnFault
+from jaxvision.train import optim, schedules
+from jaxvision.train.ema import constant_decay, tail_average, warmup_decay
+from jaxvision.train.experiment import InitFrom
+from jaxvision.train.plateau import Plateau
+from jaxvision.train.sharding import state_sharding
+
+_PACKAGES = ("jax", "flax", "optax")
+
+
+def on_fault(config: ConfigDict, name: str) -> OnFault:
+    """Turns a value of `data`, `error` or `drop`, into what is done about a faulty example.
+
+    Args:
+        config: The values.
+        name: Of the value, without `data.`.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    rule = config.data[name]
+    if rule not in faults.RULES:
+        raise ValueError(f"data.{name} must be {' or '.join(faults.RULES)}, got {rule}")
+    return faults.on_fault(rule)
+
+
+def class_names(config: ConfigDict) -> tuple[str, ...] | None:
+    """Returns the names in `data.classes`; None where the data's own are to be used."""
+    return tuple(config.data.classes.split(",")) if config.data.classes else None
+
+
+def keywords(group: ConfigDict, *without: str) -> dict[str, Any]:
+    """Returns a group's values by name, as the arguments of a function.
+
+    Args:
+        group: Perhaps of a checkpoint, whose JSON has lists for tuples.
+        *without: Names of values that are left out.
+    """
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in group.items()
+        if name not in without
+    }
+
+
+def network(build: Callable[..., Any], config: ConfigDict, **fields: Any) -> Any:
+    """Builds the variant of a config.
+
+    Args:
+        build: Maps (variant, fields) to a network.
+        config: The values; its group `model` goes before `fields`.
+        **fields: Fields of the network.
+
+    Raises:
+        ValueError: If the network has no such field.
+    """
+    fields |= keywords(config.model)
+    try:
+        return build(config.variant, **fields)
+    except TypeError as error:
+        raise ValueError(
+            f"model: {config.variant} does not have all of the fields {', '.join(fields)}: {error}"
+        ) from error
+
+
+def total_steps(config: ConfigDict, epoch: int) -> int:
+    """Returns the length of the run.
+
+    Args:
+        config: The values.
+        epoch: Steps in an epoch.
+
+    Raises:
+        ValueError: If `epochs` is not positive.
+    """
+    if config.epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {config.epochs}")
+    return config.epochs * epoch
+
+
+def learning_rate(
+    config: ConfigDict,
+    *,
+    epoch: int,
+    batch_size: int = 0,
+    features: int = 0,
+    final_steps: int = 0,
+) -> optax.Schedule:
+    """Builds the learning rate of the groups `optimizer` and `schedule`.
+
+    Args:
+        config: The values.
+        epoch: Steps in an epoch.
+        batch_size: What `optimizer.base_batch` refers to.
+        features: Channels of a Transformer, for `noam`.
+        final_steps: Steps at the lowest rate, for `yolox`.
+
+    Raises:
+        ValueError: If a number is out of its range, or there is no such schedule.
+    """
+    values = config.schedule
+    steps = total_steps(config, epoch)
+    warmup_steps = _warmup_steps(values, steps, epoch)
+    peak = config.optimizer.learning_rate
+    if peak < 0 or config.optimizer.base_batch < 0:
+        raise ValueError(
+            "optimizer.learning_rate and optimizer.base_batch must be at least 0, got "
+            f"{peak} and {config.optimizer.base_batch}"
+        )
+    if config.optimizer.base_batch:
+        peak = peak * batch_size / config.optimizer.base_batch
+    if values.name == "noam" and features:
+        return schedules.noam(features, warmup_steps, factor=peak)
+    if values.name == "yolox":
+        return schedules.quadratic_warmup_cosine(
+            peak,
+            total_steps=steps,
+            warmup_steps=warmup_steps,
+            final_steps=final_steps,
+            final_ratio=values.final_ratio,
+        )
+    return schedules.schedule(
+        values.name,
+        peak,
+        total_steps=steps,
+        warmup_steps=warmup_steps,
+        boundaries=values.boundaries,
+        factor=values.factor,
+        period=max(1, round(values.period_epochs * epoch)),
+        power=values.power,
+        final_ratio=values.final_ratio,
+        rise=values.rise,
+    )
+
+
+def _warmup_steps(values: ConfigDict, steps: int, epoch: int) -> int:
+    lengths = {
+        "warmup": values.warmup * steps,
+        "warmup_epochs": values.warmup_epochs * epoch,
+        "warmup_steps": values.warmup_steps,
+    }
+    given = {f"schedule.{name}": values[name] for name, length in lengths.items() if length}
+    if len(given) > 1 or min(lengths.values()) < 0:
+        raise ValueError(
+            "one of schedule.warmup, warmup_epochs and warmup_steps may be above 0, got "
+            + ", ".join(f"{name}={value}" for name, value in given.items())
+        )
+    return round(sum(lengths.values()))
+
+
+def optimizer(config: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
+    """Builds the optimizer of the group `optimizer`, all but its learning rate."""
+    values = keywords(config.optimizer, "learning_rate", "base_batch")
+    return optim.optimizer(learning_rate=rate, **values)
+
+
+def average(config: ConfigDict, steps: int) -> Callable[[jax.Array], jax.Array] | None:
+    """Builds the decay of the parameters' average, as the group `ema` says; None for none.
+
+    Raises:
+        ValueError: If a number is out of its range, or both a decay and a tail are given.
+    """
+    values = config.ema
+    for name in ("decay", "tail"):
+        if not 0 <= values[name] < 1:
+            raise ValueError(f"ema.{name} must be in [0, 1), got {values[name]}")
+    if values.decay and values.tail:
+        raise ValueError(
+            f"one of ema.decay and ema.tail may be above 0, got {values.decay} and {values.tail}"
+        )
+    if values.warmup < 0:
+        raise ValueError(f"ema.warmup must be at least 0, got {values.warmup}")
+    if values.tail:
+        return tail_average(round((1 - values.tail) * steps))
+    if not values.decay:
+        return None
+    return (
+        warmup_decay(values.decay, values.warmup) if values.warmup else constant_decay(values.decay)
+    )
+
+
+def init_from(config: ConfigDict, name: str, *, part: str = "", now: bool) -> tuple[InitFrom, ...]:
+    """Reads the reference's weights that a new run starts from, if `weights` names any.
+
+    Args:
+        config: The values.
+        name: The variant that the weights are of.
+        part: The only part of the model that they fill.
+        now: Whether to read them at once, so that a wrong file is found before the run starts; a
+            run that continues does not need them.
+    """
+    if not config.weights:
+        return ()
+
+    def read() -> Mapping[str, Any]:
+        return pretrained.load(name, config.weights)[1]
+
+    variables = read() if now else read
+    return (InitFrom(variables, there=part, here=part, strict=False),)
+
+
+def run_options(config: ConfigDict, epoch: int) -> dict[str, Any]:
+    """Returns the fields of an experiment that say how long it runs and what happens when.
+
+    Args:
+        config: The values.
+        epoch: Steps in an epoch.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+    steps = total_steps(config, epoch)
+    if config.eval.epochs <= 0:
+        raise ValueError(f"eval.epochs must be above 0, got {config.eval.epochs}")
+    for name in ("eval_every", "save_every", "patience"):
+        if config[name] < 0:
+            raise ValueError(f"{name} must be at least 0, got {config[name]}")
+    interval = min(max(1, round(config.eval.epochs * epoch)), steps)
+    return dict(
+        total_steps=steps,
+        seed=config.seed,
+        ema=average(config, steps),
+        accumulate=config.accumulate,
+        freeze=tuple(config.freeze.split()),
+        patience=config.patience or None,
+        plateau=Plateau(**config.plateau) if config.plateau.patience else None,
+        state_sharding=state_sharding(config.sharding),
+        log_every=config.log_every,
+        eval_every=config.eval_every or interval,
+        save_every=config.save_every or max(epoch, 100),
+    )
+
+
+def meta(recipe: str, config: ConfigDict, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a checkpoint says of its run, as JSON.
+
+    Args:
+        recipe: `__name__` of the recipe's module.
+        config: The values.
+        info: What the task knows of the data.
+    """
+    return {
+        "recipe": recipe.rpartition(".")[2],
+        "config": json.loads(json.dumps(config.to_dict())),
+        "info": dict(info),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }

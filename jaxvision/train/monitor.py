@@ -1,0 +1,191 @@
+"""What accompanies the steps of a run: evaluations, lines of the log, early stopping."""
+
+import itertools
+import pathlib
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxvision.tasks.task import Batch
+from jaxvision.train import overview
+from jaxvision.train.evaluate import Evaluation, compile_predict, evaluate
+from jaxvision.train.experiment import Batches, Experiment, Report
+from jaxvision.train.patience import Patience
+from jaxvision.train.progress import Progress, Speed, duration
+from jaxvision.train.record import Record
+from jaxvision.train.state import TrainState
+from jaxvision.train.writer import table
+
+
+class Monitor:
+    """Measures a run, and shows and records what it finds.
+
+    Args:
+        experiment: The run.
+        mesh: Devices to predict on.
+        constants: Those of the experiment, on the devices.
+        record: Gets metrics and pictures.
+        patience: Is shown the evaluations.
+        start: Steps made before.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        mesh: Mesh,
+        constants: Mapping[str, Any],
+        record: Record,
+        patience: Patience,
+        start: int,
+    ) -> None:
+        self._experiment = experiment
+        self._mesh = mesh
+        self._constants = constants
+        self.record = record
+        self.patience = patience
+        self._predict = compile_predict(experiment.task, mesh)
+        self._speed = Speed()
+        self.progress = Progress(experiment.total_steps, start=start)
+
+    def introduce(self, state: TrainState, batch: Batch) -> None:
+        """Shows the size of the model and of the run."""
+        experiment = self._experiment
+        self.record.text("parameters.txt", overview.full_parameter_table(state.params) + "\n")
+        print(overview.parameter_table(state.params, experiment.freeze))
+        devices = jax.local_devices()
+        epoch = experiment.train_data.steps_per_epoch
+        print(
+            f"{len(devices)} x {devices[0].device_kind}, "
+            f"batches of {experiment.train_data.rows(batch)} examples, {epoch} steps per epoch, "
+            f"{experiment.total_steps / epoch:g} epochs"
+        )
+
+    def check_evaluation(self, state: TrainState) -> None:
+        """Evaluates two batches of each set: a wrong one fails now, not after the first epoch.
+
+        Raises:
+            ValueError: If `best` names none of the metrics.
+        """
+        known = []
+        for name, (data, at_end) in self._experiment.eval_data.items():
+            batches = list(itertools.islice(data, 2))
+            found = self._evaluation(state, int(state.step), name, batches)
+            known += [f"{name}/{k}" for k in found.metrics if not at_end]
+            print(f"evaluation of {name} works: {_short(found.metrics)} on {len(batches)} batches")
+        best = self._experiment.best
+        if best is not None and best.name not in known:
+            raise ValueError(f"best must be one of {', '.join(known[:20])}, got {best.name}")
+
+    def evaluate(
+        self, state: TrainState, step: int, at_end: bool | None = None
+    ) -> dict[str, float]:
+        """Evaluates sets and shows and records what it finds.
+
+        Args:
+            state: What to evaluate.
+            step: Steps made.
+            at_end: Whether the sets that are evaluated at the end alone, or those that are
+                evaluated each time; None for all.
+
+        Returns:
+            Metrics by their full names.
+        """
+        before = time.perf_counter()
+        metrics = {}
+        for name, (data, ends) in self._experiment.eval_data.items():
+            if at_end is not None and at_end != ends:
+                continue
+            started = time.perf_counter()
+            found = self._evaluation(state, step, name, data)
+            metrics |= {f"{name}/{k}": v for k, v in found.metrics.items()}
+            self._show(found, time.perf_counter() - started)
+            self.show_faults(step, data)
+        if metrics:
+            self.record.write(step, metrics)
+        self.pause(time.perf_counter() - before)
+        return metrics
+
+    def watch(self, state: TrainState, metrics: Mapping[str, float]) -> TrainState:
+        """Shows an evaluation to early stopping and to the plateau."""
+        self.patience.see(metrics)
+        best, plateau = self._experiment.best, self._experiment.plateau
+        if plateau is None or best is None or state.plateau is None:
+            return state
+        new = plateau.see(state.plateau, best.sign * metrics.get(best.name, float("nan")))
+        if (scale := float(new.scale)) != float(state.plateau.scale):
+            self.progress.message(
+                f"{best.name} stopped improving: the learning rate is scaled by {scale:.3g}"
+            )
+        return state.replace(plateau=new)
+
+    def count(self, step: int, examples: int) -> None:
+        """Takes a step into account."""
+        self.progress(step)
+        self._speed.add(examples)
+
+    def pause(self, seconds: float) -> None:
+        """Leaves time that was not spent on training out of speed and estimates."""
+        self.progress.pause(seconds)
+        self._speed.pause(seconds)
+
+    def log(self, step: int, logs: Mapping[str, jax.Array]) -> None:
+        """Shows and records losses, learning rate and speed."""
+        metrics = {f"train/{k}": float(v) for k, v in jax.device_get(logs).items()}
+        rate = float(np.asarray(self._experiment.learning_rate(step - 1)))
+        metrics["train/learning_rate"] = rate * metrics.get("train/plateau_scale", 1.0)
+        metrics["train/examples_per_second"] = self._speed.take()
+        self.progress.log(step, metrics)
+        self.record.write(step, metrics)
+
+    def show_faults(self, step: int, data: Batches) -> None:
+        """Shows which examples a stream has skipped, if any."""
+        if faults := data.faults():
+            self.progress.message(f"step {step}  {faults}")
+
+    def say_finished(self, metrics: Mapping[str, float], seconds: float) -> None:
+        """Shows the metrics at the end."""
+        workdir = self.record.workdir
+        shown = table(metrics, tuple(self._experiment.eval_data))
+        print(f"\n{shown}\n\ndone in {duration(seconds)}{f': {workdir}' if workdir else ''}")
+
+    def _evaluation(
+        self, state: TrainState, step: int, name: str, batches: Iterable[Mapping[str, Any]]
+    ) -> Evaluation:
+        return evaluate(
+            self._experiment.task,
+            self._predict,
+            state.evaluated,
+            batches,
+            self._mesh,
+            seed=self._experiment.seed,
+            axis=self._experiment.eval_data[name].data.axis,
+            constants=self._constants,
+            name=name,
+            step=step,
+        )
+
+    def _show(self, found: Evaluation, seconds: float) -> None:
+        report = self._experiment.report(found) if self._experiment.report else Report()
+        for name, image in report.pictures.items():
+            self.record.picture(found.step, f"{found.name}/{name}", image)
+        line = f"step {found.step}  {found.name}: {_short(found.metrics)}  ({duration(seconds)})"
+        self.progress.message("\n".join([line, *report.lines]))
+
+
+def say_already_finished(
+    experiment: Experiment, workdir: pathlib.Path | None, step: int, patience: Patience
+) -> None:
+    """Says why a run that is started again does nothing."""
+    if step >= experiment.total_steps:
+        why = f"has all {experiment.total_steps} steps; more epochs continue it"
+    else:
+        why = f"stopped early, {patience}; a larger patience continues it"
+    print(f"already finished: {workdir} {why}")
+
+
+def _short(metrics: Mapping[str, float]) -> str:
+    return "  ".join(f"{k} {v:.3f}" for k, v in metrics.items() if "/" not in k and v == v)

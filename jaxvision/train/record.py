@@ -1,0 +1,117 @@
+"""What a run leaves in its work directory, or nothing where it has none."""
+
+import hashlib
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxvision.data.files import write_whole
+from jaxvision.train.checkpoint import Checkpoints
+from jaxvision.train.experiment import Experiment
+from jaxvision.train.state import TrainState
+from jaxvision.train.writer import MetricWriter
+
+
+class Record:
+    """Checkpoints, metrics and pictures of a run.
+
+    Args:
+        experiment: Its meta goes into every checkpoint.
+        workdir: The folder, made if it is missing; None: nothing is written.
+    """
+
+    def __init__(self, experiment: Experiment, workdir: pathlib.Path | None) -> None:
+        self.workdir = workdir
+        self._writer: MetricWriter | None = None
+        self._checkpoints: Checkpoints | None = None
+        if workdir is not None:
+            meta = dict(experiment.meta)
+            if experiment.constants:
+                meta["constants"] = {k: digest(x) for k, x in experiment.constants.items()}
+            self._checkpoints = Checkpoints(
+                workdir / "checkpoints", meta=meta, best=experiment.best
+            )
+
+    def latest_step(self) -> int | None:
+        """Step of the newest checkpoint, or None."""
+        return self._checkpoints.latest_step() if self._checkpoints else None
+
+    def restore(self, like: TrainState) -> TrainState | None:
+        """Reads the newest checkpoint that can be read; see `Checkpoints.restore`."""
+        return self._checkpoints.restore(like) if self._checkpoints else None
+
+    def save(self, state: TrainState, metrics: Mapping[str, float] | None) -> None:
+        """Starts to save a state, with the metrics of its evaluation if there was one."""
+        if self._checkpoints:
+            self._checkpoints.save(state, metrics)
+
+    def history(self, until: int) -> list[dict[str, float]]:
+        """Metrics of the evaluations up to a step, in order."""
+        if self.workdir is None:
+            return []
+        found = read_evaluations(self.workdir / "metrics.jsonl", until)
+        return [metrics for _, metrics in sorted(found.items())]
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Records metrics of a step."""
+        if writer := self._open():
+            writer.write(step, metrics)
+
+    def picture(self, step: int, name: str, image: np.ndarray) -> None:
+        """Records an RGB picture [H, W, 3] uint8."""
+        if writer := self._open():
+            writer.picture(step, name, image)
+
+    def text(self, name: str, text: str) -> None:
+        """Writes a file for people."""
+        if self.workdir is not None:
+            write_whole(self.workdir / name, text)
+
+    def wait(self) -> None:
+        """Returns when every checkpoint is on the disk."""
+        if self._checkpoints:
+            self._checkpoints.wait()
+
+    def close(self) -> None:
+        """Waits and closes the files."""
+        if self._writer:
+            self._writer.close()
+        if self._checkpoints:
+            self._checkpoints.close()
+
+    def _open(self) -> MetricWriter | None:
+        # Not before there is something to write: a run that is finished is not touched.
+        if self._writer is None and self.workdir is not None:
+            self._writer = MetricWriter(self.workdir)
+        return self._writer
+
+
+def read_evaluations(file: pathlib.Path, until: int) -> dict[int, dict[str, float]]:
+    """Reads {step: {name: value}} of the evaluations in a `metrics.jsonl`, up to a step.
+
+    Of an evaluation that was made twice the last values count.
+    """
+    found: dict[int, dict[str, float]] = {}
+    for line in file.read_text().splitlines() if file.exists() else ():
+        try:
+            metrics = json.loads(line)
+        except ValueError:
+            continue  # torn by the end of a process
+        step = metrics.pop("step", None)
+        if step is not None and step <= until and "train/examples_per_second" not in metrics:
+            found.setdefault(step, {}).update(metrics)
+    return found
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 of the names, types, shapes and values of the arrays in a tree."""
+    hashed = hashlib.sha256()
+    for path, x in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        x = np.ascontiguousarray(x)
+        hashed.update(f"{jax.tree_util.keystr(path)} {x.dtype} {x.shape} ".encode())
+        hashed.update(x.view(np.uint8).data if x.size else b"")
+    return hashed.hexdigest()
