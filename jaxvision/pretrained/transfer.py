@@ -33,12 +33,12 @@ def transfer(
     there: str = "",
     here: str = "",
     *,
-    strict: bool = True,
+    strict: bool = False,
 ) -> Transferred:
-    """Fills fresh variables with those of another model; those of another shape stay fresh.
+    """Fills fresh variables with those of another model that have their names and shapes.
 
-    Fine-tuning needs that: the last layer of a detector or classifier has one output for each
-    class, and everything before it fits.
+    The others stay fresh. Fine-tuning needs that: the last layer of a detector or classifier has
+    one output for each class, and everything before it fits.
 
         transfer(classifier_variables, detector_variables, there="backbone", here="backbone")
 
@@ -50,44 +50,37 @@ def transfer(
         fresh: Freshly initialised variables.
         there: Path of the part of `variables` to take, "" for everything.
         here: Path of the part of `fresh` to fill, "" for everything.
-        strict: Whether both parts must have the same names. Otherwise what only one has is left
-            out or stays fresh.
+        strict: Whether every variable of either part must have its counterpart in the other.
 
     Raises:
-        ValueError: If a part does not exist, the names differ, or too little fits: less than half
-            of the values, or nothing if it is not strict.
+        ValueError: If a part does not exist, less than half of the values to fill fit, or, if it is
+            strict, any name or shape differs; the message lists what has no counterpart.
     """
     source, target = _below(variables, there, "there"), _below(fresh, here, "here")
+    old, new = flat(variables), flat(fresh)
     by_path = {path: key for key, path in source.items()}
     exact = {(key[0], path): key for key, path in source.items()}
-    matches = {key: exact.get((key[0], path), by_path.get(path)) for key, path in target.items()}
-    only_here = [target[key] for key, match in matches.items() if match is None]
-    only_there = source.keys() - set(matches.values())
-    if strict and (only_here or only_there):
-        raise ValueError(
-            "the weights are of another model: "
-            f"only the weights have {_some([source[key] for key in only_there])}; "
-            f"only the model has {_some(only_here)}"
-        )
-    old, new = flat(variables), flat(fresh)
-    fits = {
-        key: match
-        for key, match in matches.items()
-        if match is not None and np.shape(old[match]) == np.shape(new[key])
-    }
+    fits = {}
+    for key, path in target.items():
+        match = exact.get((key[0], path), by_path.get(path))
+        if match is not None and np.shape(old[match]) == np.shape(new[key]):
+            fits[key] = match
+    left = sorted("/".join(key[1:]) for key in target if key not in fits)
+    unused = sorted("/".join(key[1:]) for key in source.keys() - set(fits.values()))
     fitting = sum(np.size(new[key]) for key in fits)
     total = sum(np.size(new[key]) for key in target)
-    if not fits or (strict and fitting < total / 2):
+    if fitting < total / 2 or (strict and (left or unused)):
         raise ValueError(
-            f"the weights are of another size of model: {fitting:,} of {total:,} values fit"
+            f"the weights are of another model: {fitting:,} of {total:,} values fit\n"
+            f"only in the model, or of another shape there: {_some(left)}\n"
+            f"only in the weights, or of another shape there: {_some(unused)}"
         )
-    left = tuple(sorted("/".join(key[1:]) for key in target if key not in fits))
     message = f"took {fitting:,} of {total:,} values"
     if left:
         message += f"; fresh: {_some(left)}"
     filled = new | {key: old[match] for key, match in fits.items()}
     taken = tuple(sorted("/".join(key[1:]) for key in fits))
-    return Transferred(traverse_util.unflatten_dict(filled), taken, left, message)
+    return Transferred(traverse_util.unflatten_dict(filled), taken, tuple(left), message)
 
 
 def _below(variables: Mapping[str, Any], part: str, argument: str) -> dict[Key, str]:
