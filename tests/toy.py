@@ -1,6 +1,7 @@
 """Problems of a few numbers: they show that the loop knows nothing of images or boxes."""
 
 import dataclasses
+import json
 
 import flax.struct
 import jax
@@ -51,6 +52,15 @@ class LinearTask:
     def measure(self, predictions, batch):
         error = np.square(predictions - batch["y"])
         return NegativeError.from_model_output(error, mask=batch["mask"])
+
+
+@dataclasses.dataclass(frozen=True)
+class WorseAtEveryEvaluation(LinearTask):
+    """Gets better until step 6 and worse from then on."""
+
+    def loss(self, params, state, batch, *, step, key):
+        loss = super().loss(params, state, batch, step=step, key=key)
+        return loss._replace(value=jnp.where(step >= 6, -3.0, 1.0) * loss.value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,7 +232,7 @@ def graph(index, rng):
 
 
 def graph_stream(plan):
-    axes = {"nodes": None, "adjacency": None, "labels": None}
+    axes = {"nodes": None, "adjacency": None, "labels": None, "mask": None}
     return Stream(plan, graph, lambda examples, rows: dict(examples[0]), axes=axes)
 
 
@@ -252,3 +262,44 @@ def experiment(*, total_steps=20, batch_size=8, num_workers=0, task=None, **chan
         best=Best("val/score"),
     )
     return Experiment(**(fields | changes))
+
+
+class KilledError(Exception):
+    """What ends the process of a run."""
+
+
+class Watched:
+    """A stream that calls a function with each batch and its step."""
+
+    def __init__(self, stream, see):
+        self._stream = stream
+        self._see = see
+
+    def batches(self, start_step):
+        for i, batch in enumerate(self._stream.batches(start_step), start_step):
+            self._see(batch, i)
+            yield batch
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+def killed_at(experiment, step):
+    """An experiment whose process dies when it asks for the batch after `step`."""
+
+    def die(batch, i):
+        if i == step:
+            raise KilledError
+
+    return dataclasses.replace(experiment, train_data=Watched(experiment.train_data, die))
+
+
+def logged(workdir, name):
+    """Reads {step: value} of a metric."""
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return {line["step"]: line[name] for line in lines if name in line}
+
+
+def equal(one, two):
+    """Whether two trees of arrays are equal to the last bit."""
+    return jax.tree.all(jax.tree.map(lambda x, y: bool((x == y).all()), one, two))

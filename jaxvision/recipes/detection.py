@@ -7,6 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxvision import models
+from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.augment.multi_scale import MultiScale
 from jaxvision.data.augment.rectangles import rectangles
 from jaxvision.data.balance import class_weights, image_weights
@@ -210,6 +211,17 @@ def _model_fields(config: ConfigDict, info: Mapping[str, Any]) -> dict[str, Any]
     return fields
 
 
+def eval_transform(config: ConfigDict) -> Letterbox:
+    """Returns what an image goes through outside of training.
+
+    Raises:
+        ValueError: If `image_size` is not a multiple of 32.
+    """
+    _check_sizes(config)
+    side = config.image_size
+    return Letterbox((side, side), rectangles(side) if config.eval.rectangular else ())
+
+
 def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream:
     """Opens one split for evaluation, its classes in the order of `info`.
 
@@ -330,11 +342,10 @@ def _example_at(
 
 
 def _eval_stream(config: ConfigDict, source: Source) -> Stream:
-    side, rectangular = config.image_size, config.eval.rectangular
-    shapes = rectangles(side) if rectangular else ()
-    example = DetectionEvalExample(source, (side, side), shapes=shapes)
+    letterbox = eval_transform(config)
+    example = DetectionEvalExample(source, letterbox.size, shapes=letterbox.shapes)
     batch_size = config.eval.batch_size or config.batch_size
-    groups = example.groups() if rectangular else None
+    groups = example.groups() if config.eval.rectangular else None
     return Stream(
         InOrder(len(source), batch_size, groups),
         example,

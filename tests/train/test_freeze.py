@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from toy import Network, NormedTask, experiment
+from toy import Network, NormedTask, equal, experiment
 
 from jaxvision.train import loop, sharding
 from jaxvision.train.checkpoint import read_checkpoint
@@ -21,10 +21,6 @@ def normed(task=None, **changes):
 
 def fresh(wanted):
     return create_state(wanted, next(wanted.train_data.batches(0)), sharding.data_mesh())
-
-
-def equal(one, two):
-    return jax.tree.all(jax.tree.map(lambda x, y: bool((x == y).all()), one, two))
 
 
 TASKS = [

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import logging
 import shutil
 import signal
@@ -10,7 +9,15 @@ import numpy as np
 import optax
 import pytest
 import toy
-from toy import LinearTask, experiment
+from toy import (
+    KilledError,
+    LinearTask,
+    Watched,
+    WorseAtEveryEvaluation,
+    experiment,
+    killed_at,
+    logged,
+)
 
 from jaxvision.tasks.task import Loss
 from jaxvision.train import loop, sharding
@@ -20,41 +27,6 @@ from jaxvision.train.experiment import Best, Report
 from jaxvision.train.plateau import Plateau
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
-
-
-def logged(workdir, name):
-    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    return {line["step"]: line[name] for line in lines if name in line}
-
-
-class KilledError(Exception):
-    pass
-
-
-class Watched:
-    """A stream that calls a function with each batch and its step."""
-
-    def __init__(self, stream, see):
-        self._stream = stream
-        self._see = see
-
-    def batches(self, start_step):
-        for i, batch in enumerate(self._stream.batches(start_step), start_step):
-            self._see(batch, i)
-            yield batch
-
-    def __getattr__(self, name):
-        return getattr(self._stream, name)
-
-
-def killed_at(experiment, step):
-    """An experiment whose process dies when it asks for the batch after `step`."""
-
-    def die(batch, i):
-        if i == step:
-            raise KilledError
-
-    return dataclasses.replace(experiment, train_data=Watched(experiment.train_data, die))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +69,10 @@ def test_finished_run_started_again_says_so(straight, capsys):
 def test_more_epochs_and_another_batch_size_continue(straight, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(straight, workdir)
-    assert loop.run(experiment(total_steps=24, batch_size=16), workdir).outcome is loop.Outcome.FINISHED
+    assert (
+        loop.run(experiment(total_steps=24, batch_size=16), workdir).outcome
+        is loop.Outcome.FINISHED
+    )
     assert max(logged(workdir, "train/loss")) == 24
 
 
@@ -292,15 +267,6 @@ def test_batch_that_the_devices_cannot_share_is_an_error():
         sharding.put_batch(batch, sharding.data_mesh())
 
 
-@dataclasses.dataclass(frozen=True)
-class WorseAtEveryEvaluation(LinearTask):
-    """Gets better until step 6 and worse from then on."""
-
-    def loss(self, params, state, batch, *, step, key):
-        loss = super().loss(params, state, batch, step=step, key=key)
-        return loss._replace(value=jnp.where(step >= 6, -3.0, 1.0) * loss.value)
-
-
 def patient(**changes):
     fields = dict(task=WorseAtEveryEvaluation(0.0), eval_every=2, ema=None, patience=3)
     return experiment(**(fields | changes))
@@ -333,6 +299,7 @@ def test_resumed_run_remembers_its_patience(tmp_path):
         (dict(plateau=Plateau(2), best=None), "plateau needs a metric to watch"),
         (dict(best=Best("score")), "best must name a metric of a set .* as val/..., got score"),
         (dict(best=Best("val/score", "low")), "direction must be max or min, got low"),
+        (dict(meta={"info": {1, 2}}), "meta must be JSON, which it is not: .* set is not"),
         (dict(total_steps=-1), "total_steps must be at least 0, got -1"),
         (dict(accumulate=0), "accumulate must be at least 1, got 0"),
         (dict(freeze="kernel"), "freeze must be a tuple of patterns, got 'kernel'"),
