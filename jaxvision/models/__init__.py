@@ -36,12 +36,14 @@ from jaxvision.models.backbones import vgg as _vgg
 from jaxvision.models.backbones import vit as _vit
 from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
+from jaxvision.models.detection import retinanet as _retinanet
 from jaxvision.models.detection import yolox as _yolox
+from jaxvision.models.detection.retinanet import retinanet
 from jaxvision.models.detection.yolox import yolox
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.transformer import transformer
 
-__all__ = ["backbone", "classifier", "transformer", "variants", "yolox"]
+__all__ = ["backbone", "classifier", "retinanet", "transformer", "variants", "yolox"]
 
 
 class _Family(NamedTuple):
@@ -87,6 +89,7 @@ def variants() -> tuple[str, ...]:
     return (
         *(name for family in _FAMILIES for name in family.variants),
         *_yolox.VARIANTS,
+        *_retinanet.VARIANTS,
         *_transformer.VARIANTS,
     )
 

@@ -45,7 +45,9 @@ def players(
                 f"players must be named as the parts of the parameters, {sorted(params)}, got "
                 f"{sorted(optimizers)}"
             )
-        return {name: jax.tree.map(lambda _, name=name: name, part) for name, part in params.items()}
+        return {
+            name: jax.tree.map(lambda _, name=name: name, part) for name, part in params.items()
+        }
 
     inner = optax.partition(
         {name: optax.conditionally_mask(rule, turn) for name, (rule, turn) in optimizers.items()},

@@ -77,7 +77,11 @@ def make_step(
         average = state.ema
         if ema is not None:
             average = _average(
-                state.ema, Average(params, model_state), ema(state.step + 1), moved(opt_state), kinds
+                state.ema,
+                Average(params, model_state),
+                ema(state.step + 1),
+                moved(opt_state),
+                kinds,
             )
         logs = {"loss": loss.value, "grad_norm": optax.tree.norm(grads), **loss.logs}
         if state.plateau is not None:
@@ -198,16 +202,16 @@ def _average(
         # What does not change, as frozen parameters, must not change by a rounding either.
         return jnp.where(before == after, after, decay * before + (1.0 - decay) * after)
 
-    def of_parts(before: Any, after: Any) -> Any:
+    def of_player(name: str, before: Any, after: Any) -> Any:
         result = jax.tree.map(mixed, before, after)
-        if not isinstance(result, Mapping):
+        if name not in moved:
             return result
-        return {
-            name: jax.tree.map(lambda x, y: jnp.where(moved[name], x, y), part, before[name])
-            if name in moved
-            else part
-            for name, part in result.items()
-        }
+        return jax.tree.map(lambda x, y: jnp.where(moved[name], x, y), result, before)
+
+    def of_parts(before: Any, after: Any) -> Any:
+        if not isinstance(before, Mapping):
+            return jax.tree.map(mixed, before, after)
+        return {name: of_player(name, before[name], after[name]) for name in before}
 
     model_state = {
         name: new.model_state[name]
