@@ -367,6 +367,8 @@ class _RecordFiles:
             raise OSError(f"{path}: {error}") from error
         if ArrayRecordReader(path).num_records() != self._records:
             raise OSError(f"{path}: not all records were written; is the disk full?")
-        self.written.append(RecordFile(os.path.basename(path), self._records, os.path.getsize(path)))
+        self.written.append(
+            RecordFile(os.path.basename(path), self._records, os.path.getsize(path))
+        )
         self._writer = None
         self._records = self._bytes = 0
