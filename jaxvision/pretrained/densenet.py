@@ -16,7 +16,7 @@ _RULES = (
     *TORCH_LEAVES,
 )
 TORCHVISION = Source("torchvision", _RULES)
-# Its files for download still have the names of 2017, which it changes when it loads them.
+# The names in its files, which it changes when it loads them.
 PUBLISHED = Source(
     "torchvision_2017",
     (*_RULES, ("{layer:denselayer[0-9]+/(?:conv|norm)}{number}/", "{layer}/{number}/")),

@@ -1,7 +1,6 @@
 """All families of models whose reference weights are read and written."""
 
-import difflib
-
+from jaxvision.models.variant import unknown
 from jaxvision.pretrained import (
     alexnet,
     darknet,
@@ -39,14 +38,13 @@ def family(name: str) -> Family:
     """Returns the family of a variant.
 
     Raises:
-        ValueError: If there is none; the message names those spelt alike.
+        ValueError: If there is none; the message lists similar names.
     """
     for candidate in FAMILIES:
         if name in candidate.names:
             return candidate
     known = [n for candidate in FAMILIES for n in candidate.names]
-    near = difflib.get_close_matches(name, known, n=5)
-    raise ValueError(f"name must be one of {', '.join(near or known)}, got {name}")
+    raise ValueError(unknown("name", name, known))
 
 
 def source(name: str, label: str | None = None) -> Source:

@@ -41,6 +41,10 @@ def to_torch_layout(array: np.ndarray) -> np.ndarray:
 
 SAME = Layout(lambda tensor: tensor, lambda array: array)
 TORCH = Layout(to_flax_layout, to_torch_layout)
+# Of PyTorch's ConvTranspose2d, [in, out, k, k], and ours, [k, k, in, out].
+TRANSPOSED_CONV = Layout(
+    lambda tensor: tensor.transpose(2, 3, 0, 1), lambda array: array.transpose(2, 3, 0, 1)
+)
 
 
 def flattened(side: int) -> Layout:

@@ -32,7 +32,7 @@ LEGACY = Source(
         ("^fc/", "last_linear/"),
     ),
 )
-# timm trained SE-ResNet anew on torchvision's ResNet.
+# timm's own training, on torchvision's ResNet.
 TIMM = Source("timm", _SE_RULES, known_by=r"^conv1\.weight$")
 
 

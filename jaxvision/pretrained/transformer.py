@@ -80,7 +80,7 @@ def export_stacks(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     Raises:
         ValueError: If two variables have one name.
     """
-    source = _source(num_heads=1)  # Our arrays have an axis of heads, which tells their number.
+    source = _source(num_heads=1)  # Exporting reads it from the arrays.
     packed = source.pack(to_state(variables, source))
     return {name: np.asarray(value, order="C") for name, value in packed.items()}
 

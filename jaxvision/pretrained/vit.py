@@ -51,7 +51,7 @@ TORCHVISION = Source(
     (*_TORCHVISION_RULES, ("/mlp/expand/", "/mlp/0/"), ("/mlp/project/", "/mlp/3/")),
     known_by=r"^conv_proj\.",
 )
-# Its files for download still have the names of then, which it changes when it loads them.
+# The names in its first files, which it changes when it loads them.
 PUBLISHED = Source(
     "torchvision_2022",
     (*_TORCHVISION_RULES, ("/mlp/expand/", "/mlp/linear_1/"), ("/mlp/project/", "/mlp/linear_2/")),
