@@ -27,6 +27,7 @@ def classification_train_example(
     magnitude: float = 9.0,
     deviation: float = 0.0,
     probability: float = 1.0,
+    fill: int = 0,
 ) -> Example:
     """Returns a function `(index, rng) -> row`: crop, mirror image, RandAugment.
 
@@ -45,6 +46,7 @@ def classification_train_example(
         magnitude: Their strength, in [0, 30].
         deviation: Standard deviation of the strength.
         probability: Of each operation that it is applied.
+        fill: Grey value of what an operation leaves empty.
 
     Returns:
         Rows of image [H, W, 3], index [], and label [] or targets [K].
@@ -56,7 +58,7 @@ def classification_train_example(
         raise ValueError(f"crop must be one of {', '.join(CROPS)}, got {crop!r}")
     transforms: list[Transform] = [HorizontalFlip(flip)]
     if operations:
-        transforms.append(RandAugment(operations, magnitude, 0, deviation, probability))
+        transforms.append(RandAugment(operations, magnitude, fill, deviation, probability))
     if crop == "resized":
         size = RandomResizedCrop(image_size, _pair(crop_area), _pair(crop_aspect))
         reader: Reader = Pipeline(ReadCrop(size), tuple(transforms))

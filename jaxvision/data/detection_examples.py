@@ -11,7 +11,7 @@ from jaxvision.data.augment.crop import RandomCrop
 from jaxvision.data.augment.cutmix import CutMix
 from jaxvision.data.augment.erasing import Cutout, RandomErasing
 from jaxvision.data.augment.flip import HorizontalFlip, VerticalFlip
-from jaxvision.data.augment.letterbox import Fit, Pad, fitted
+from jaxvision.data.augment.letterbox import Fit, Letterbox, Pad
 from jaxvision.data.augment.mixup import Mixup
 from jaxvision.data.augment.mosaic import Mosaic
 from jaxvision.data.rows import Row, detection_eval_row, detection_row
@@ -193,30 +193,22 @@ class DetectionEvalExample:
                 f"max_objects must be at least {self.source.max_objects}, the objects of the "
                 f"fullest image, or the metric would miss some; got {self.max_objects}"
             )
-        if self.shapes and self.shapes[-1] != self.image_size:
-            raise ValueError(
-                f"the last of shapes must be image_size, {self.image_size}, got {self.shapes[-1]}"
-            )
+        Letterbox(self.image_size, self.shapes)  # which checks both
 
     def groups(self) -> list[list[int]]:
         """Returns the indices of the images of each shape, for `InOrder(groups=...)`."""
+        letterbox = Letterbox(self.image_size, self.shapes)
         groups = {shape: [] for shape in self.shapes or (self.image_size,)}
         for index in range(len(self.source)):
             found = self.source.annotation(index)
-            _, inner = fitted((found.height, found.width), self.image_size)
-            groups[self._shape(inner)].append(index)
+            groups[letterbox.shape((found.height, found.width))].append(index)
         return [group for group in groups.values() if group]
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Row:
         """Returns the keys of a `DetectionBatch` for one image, all but `mask`."""
-        sample = Fit(self.image_size)(self.source[index], rng)
+        sample = Letterbox(self.image_size, self.shapes)(self.source[index], rng)
         rows = max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
-        return detection_eval_row(Pad(self._shape(sample.size))(sample), rows)
-
-    def _shape(self, inner: tuple[int, int]) -> tuple[int, int]:
-        """Returns the shape that an image of height and width `inner` is padded to."""
-        holds = (shape for shape in self.shapes if inner[0] <= shape[0] and inner[1] <= shape[1])
-        return next(holds, self.image_size)
+        return detection_eval_row(sample, rows)
 
 
 detection_eval_example = DetectionEvalExample

@@ -68,11 +68,29 @@ class Letterbox:
     """`Fit` and `Pad` in one.
 
     Attributes:
-        size: Height and width of the result.
+        size: Height and width to fit into, and of the result.
+        shapes: Heights and widths of results instead, as `rectangles` lists them: the first that
+            holds the image once it was resized; the last must be `size`.
     """
 
     size: tuple[int, int]
+    shapes: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.shapes and self.shapes[-1] != self.size:
+            raise ValueError(
+                f"the last of shapes must be image_size, {self.size}, got {self.shapes[-1]}"
+            )
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
-        """Maps a sample to one of `size`."""
-        return Pad(self.size)(Fit(self.size)(sample, rng), rng)
+        """Maps a sample to one of `size` or of one of `shapes`."""
+        fitting = Fit(self.size)(sample, rng)
+        return Pad(self._padded(fitting.size))(fitting, rng)
+
+    def shape(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns the height and width that an image of height and width `size` gets."""
+        return self._padded(fitted(size, self.size)[1])
+
+    def _padded(self, inner: tuple[int, int]) -> tuple[int, int]:
+        holds = (shape for shape in self.shapes if inner[0] <= shape[0] and inner[1] <= shape[1])
+        return next(holds, self.size)

@@ -10,8 +10,11 @@ from jaxvision import models
 from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_samples import DetectionEvalSample
 from jaxvision.data.pipeline import EvalStream
+from jaxvision.losses.detection.retinanet import RetinaNetMethod
+from jaxvision.losses.detection.yolox import YOLOXMethod
 from jaxvision.models.detection.detector_output import DetectorOutput
-from jaxvision.tasks.yolox_detection import YOLOXDetection
+from jaxvision.ops.objects import Objects
+from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.train import sharding
 
 
@@ -22,11 +25,26 @@ def shapes_batch(images=8, size=64):
     return source.classes, batch
 
 
-def test_learns_eight_images_by_heart():
+def yolox(classes):
+    return DenseDetection(
+        models.yolox("nano", num_classes=len(classes)), YOLOXMethod(l1_from_step=0), classes
+    )
+
+
+def retinanet(classes):
+    method = RetinaNetMethod(strides=(8, 16, 32))
+    model = models.retinanet("tiny", num_classes=len(classes), strides=method.strides)
+    return DenseDetection(model, method, classes, nms_threshold=0.5)
+
+
+@pytest.mark.parametrize(
+    ("build", "learning_rate", "steps"), [(yolox, 3e-3, 500), (retinanet, 1e-3, 300)]
+)
+def test_learns_eight_images_by_heart(build, learning_rate, steps):
     classes, batch = shapes_batch()
-    task = YOLOXDetection(models.yolox("nano", num_classes=len(classes)), classes, l1_from_step=0)
+    task = build(classes)
     params, state = jax.jit(task.init)(jax.random.key(3), batch)
-    optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, 500))
+    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
     opt_state = optimizer.init(params)
 
     @jax.jit
@@ -39,55 +57,68 @@ def test_learns_eight_images_by_heart():
         updates, opt_state = optimizer.update(grads, opt_state, params)
         return optax.apply_updates(params, updates), loss.state, opt_state
 
-    for i in range(500):
+    for i in range(steps):
         params, state, opt_state = step(params, state, opt_state, jnp.int32(i))
-    found = jax.device_get(jax.jit(task.predict)(params, state, batch))
-    metrics = task.measure(found, batch).compute()
+    metrics = task.measure(detections(task, params, state, batch), batch).compute()
     assert metrics["AP50"] > 0.9
     assert metrics["AP"] > 0.6
 
 
 class FixedOutput:
-    """A network that predicts the same whatever it sees."""
+    """A network that predicts the same for any images."""
 
     def __init__(self, num_classes, anchors=8 * 8 + 4 * 4 + 2 * 2):
-        shapes = ((2, anchors, 4), (2, anchors), (2, anchors, num_classes))
+        self.num_classes = num_classes
+        shapes = ((2, anchors, 4), (2, anchors, num_classes), (2, anchors))
         keys = jax.random.split(jax.random.key(0), 3)
         self.output = DetectorOutput(*map(jax.random.normal, keys, shapes))
 
-    def apply(self, variables, images, *, train, mutable):
+    def apply(self, variables, images, *, train, mutable, rngs):
         return self.output, {}
 
 
-def test_class_weights_enter_the_loss():
+def test_terms_of_the_method_are_summed_and_logged():
     classes, batch = shapes_batch(images=2)
     seen = np.unique(batch["classes"][batch["valid"]])
     weights = tuple(0.0 if number in seen else 1.0 for number in range(len(classes)))
-    task = YOLOXDetection(FixedOutput(len(classes)), classes, class_weights=weights)
-    logs = jax.jit(task.loss)({}, {}, batch, step=jnp.int32(0), key=jax.random.key(0)).logs
-    assert logs["classification"] == 0
-    assert logs["box"] > 0
-    with pytest.raises(ValueError, match="one for each of 4 classes, got 3"):
-        dataclasses.replace(task, class_weights=(1.0,) * 3)
+    task = DenseDetection(FixedOutput(4), YOLOXMethod(class_weights=weights), classes)
+    loss = jax.jit(task.loss)({}, {}, batch, step=jnp.int32(0), key=jax.random.key(0))
+    assert loss.logs["classification"] == 0
+    assert loss.logs["box"] > 0
+    terms = ("box", "objectness", "classification", "l1")
+    np.testing.assert_allclose(loss.value, sum(loss.logs[name] for name in terms), rtol=1e-6)
+    assert set(loss.logs) == {*terms, "matches_per_object"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(score_threshold=1.5), r"score_threshold must be in \[0, 1\], got 1.5"),
+        (dict(nms_threshold=-1), r"nms_threshold must be in \[0, 1\], got -1"),
+        (dict(max_detections=0), "max_detections must be at least 1, got 0"),
+        (dict(max_candidates=0), "max_candidates must be at least 1, got 0"),
+        (dict(class_names=("a",)), "one for each of the network's 4 classes, got 1"),
+        (
+            dict(method=YOLOXMethod(class_weights=(1.0,) * 3)),
+            "one for each of 4 classes, got 3",
+        ),
+    ],
+)
+def test_impossible_values_are_errors(options, message):
+    task = DenseDetection(FixedOutput(4), YOLOXMethod(), tuple("abcd"))
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(task, **options)
 
 
 @pytest.fixture(scope="module")
 def small():
     classes, batch = shapes_batch(images=2)
-    task = YOLOXDetection(models.yolox("nano", num_classes=len(classes)), classes)
+    task = DenseDetection(models.yolox("nano", num_classes=len(classes)), YOLOXMethod(), classes)
     return task, batch, *jax.jit(task.init)(jax.random.key(0), batch)
 
 
-def test_l1_enters_at_its_step(small):
-    task, batch, params, state = small
-    task = dataclasses.replace(task, l1_from_step=5)
-    loss = jax.jit(task.loss)
-    terms = [
-        loss(params, state, batch, step=jnp.int32(s), key=jax.random.key(0)).logs["l1"]
-        for s in (4, 5)
-    ]
-    assert terms[0] == 0
-    assert terms[1] > 0
+def detections(task, params, state, batch):
+    return jax.device_get(jax.jit(task.predict)(params, state, batch, key=jax.random.key(0)))
 
 
 def test_an_image_without_objects_trains(small):
@@ -101,13 +132,13 @@ def test_an_image_without_objects_trains(small):
 
 def test_detections_are_padded_to_a_static_number_and_sorted(small):
     task, batch, params, state = small
-    found = jax.jit(task.predict)(params, state, batch)
+    found = detections(task, params, state, batch)
     anchors = 8 * 8 + 4 * 4 + 2 * 2
     assert found.boxes.shape == (2, anchors, 4)
     scores = np.asarray(found.scores)
     assert (np.diff(scores, axis=1) <= 0).all()
     few = dataclasses.replace(task, max_detections=7)
-    assert jax.jit(few.predict)(params, state, batch).boxes.shape == (2, 7, 4)
+    assert detections(few, params, state, batch).boxes.shape == (2, 7, 4)
 
 
 def loss_of(task, params, state, batch):
@@ -137,43 +168,28 @@ def test_bfloat16_comes_close_and_keeps_its_state_in_float32(small):
     assert {x.dtype for x in jax.tree.leaves(loss)} == {np.dtype("float32")}
 
 
-def test_memory_of_the_gradient_stays_below_two_gibibytes():
-    """Assignment and loss at COCO's size: batch 64, 120 objects, 8,400 anchors, 80 classes."""
-    from jaxvision.assigners.simota import simota
-    from jaxvision.losses.detection.yolox import decode_boxes, yolox_loss
-    from jaxvision.models.detection.detector_output import DetectorOutput
-    from jaxvision.ops.points import anchor_points
+def temporary_bytes(method, output, images, objects):
+    """Of assignment, loss and gradient at COCO's size, 640 x 640 pixels."""
+    priors = method.priors(640, 640)
 
-    images, objects, classes = 64, 120, 80
-    points = anchor_points(640, 640, (8, 16, 32))
-    anchors = len(points.strides)
-
-    def total(output, gt_boxes, gt_classes, gt_valid):
-        assign = jax.vmap(simota, in_axes=(0, 0, 0, None, None, 0, 0, 0))
-        assignment = assign(
-            decode_boxes(output.box_regression, points),
-            output.class_logits,
-            output.objectness,
-            *points,
-            gt_boxes,
-            gt_classes,
-            gt_valid,
-        )
-        return yolox_loss(
-            output, points, assignment, gt_boxes, gt_classes, gt_valid, l1_weight=1.0
-        ).total
+    def total(output, objects):
+        loss = method.loss(output, priors, objects, step=jnp.int32(0), key=jax.random.key(0))
+        return sum(loss.terms.values())
 
     def shape(*size, dtype=jnp.float32):
         return jax.ShapeDtypeStruct((images, *size), dtype)
 
-    compiled = (
-        jax.jit(jax.grad(total))
-        .lower(
-            DetectorOutput(shape(anchors, 4), shape(anchors), shape(anchors, classes)),
-            shape(objects, 4),
-            shape(objects, dtype=jnp.int32),
-            shape(objects, dtype=jnp.bool_),
-        )
-        .compile()
-    )
-    assert compiled.memory_analysis().temp_size_in_bytes < 2 * 2**30
+    truth = Objects(shape(objects, 4), shape(objects, dtype=jnp.int32), shape(objects, dtype=bool))
+    raw = DetectorOutput(*(None if size is None else shape(*size) for size in output))
+    compiled = jax.jit(jax.grad(total)).lower(raw, truth).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+def test_memory_of_the_gradient_is_bounded():
+    """120 objects and 80 classes: YOLOX's batch of 64, RetinaNet's of 16."""
+    anchors = 80 * 80 + 40 * 40 + 20 * 20
+    size = temporary_bytes(YOLOXMethod(), ((anchors, 4), (anchors, 80), (anchors,)), 64, 120)
+    assert size < 2 * 2**30
+    anchors = 9 * (anchors + 10 * 10 + 5 * 5)
+    size = temporary_bytes(RetinaNetMethod(), ((anchors, 4), (anchors, 80), None), 16, 120)
+    assert size < 2 * 2**30
