@@ -114,7 +114,7 @@ def _check_options(options: argparse.Namespace, path: str, classes: tuple[str, .
 
 
 def _check_writable(folder: Path) -> None:
-    """Finds out, before an hour of reading, whether a folder can be written to or made."""
+    """Checks, before an hour of reading, that a folder can be written to or made."""
     there = folder.absolute()
     while not there.exists():
         there = there.parent

@@ -37,7 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--ignore-difficult", action="store_true", help="for voc: as crowds")
     parser.add_argument("--masks", action="store_true", help="for coco: with instance masks")
     parser.add_argument("--strict", action="store_true", help="faulty boxes are errors")
-    parser.add_argument("--max-side", type=int, help="shrink larger images to so many pixels")
+    parser.add_argument("--max-side", type=int, help="longest side that images may have, in pixels")
     parser.add_argument("--overwrite", action="store_true", help="replace a packed split")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="threads")
     parser.set_defaults(run=run)

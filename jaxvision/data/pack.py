@@ -31,7 +31,7 @@ from jaxvision.data.sources.packed import (
     is_packed,
 )
 
-# One image a group, or reading one would read its neighbours; pictures do not compress further.
+# One record per group, or reading one would read its neighbours; pictures do not compress further.
 _WRITER_OPTIONS = "group_size:1,uncompressed"
 
 
@@ -74,13 +74,13 @@ def pack(
     Args:
         source: What to pack. The boxes are stored as it gives them, repaired and in pixels.
         folder: The folder to make.
-        max_side: Shrinks larger images until their longer side has so many pixels, and encodes
+        max_side: Shrinks larger images until their longer side has this many pixels, and encodes
             these as JPEG of quality 95, with everything that belongs to them.
         overwrite: Replaces a packed split that is there already; never another folder.
         options: Where the dataset came from, for people who read `dataset.json`.
         num_workers: Threads that read and decode.
         progress: Called with the number of images that are done.
-        file_bytes: Begins another file when one has so many bytes.
+        file_bytes: Begins another file when one has this many bytes.
 
     Returns:
         What was written.
@@ -113,13 +113,15 @@ def _check_free(folder: str, overwrite: bool) -> None:
     if not os.path.lexists(folder):
         return
     if not is_packed(folder):
-        raise ValueError(f"{folder} exists and is no packed split; name another folder")
+        raise ValueError(f"{folder} exists and is not a packed split; choose another folder")
     if not overwrite:
-        raise ValueError(f"{folder} exists; pass --overwrite to replace it, or name another folder")
+        raise ValueError(
+            f"{folder} exists; pass --overwrite to replace it, or choose another folder"
+        )
 
 
 def _put(partial: str, folder: str, overwrite: bool) -> None:
-    """Renames the finished folder, in place of another one if there is one."""
+    """Renames the finished folder, replacing an existing one."""
     _check_free(folder, overwrite)
     old = f"{partial}.old"
     if not os.path.exists(folder):
@@ -258,7 +260,7 @@ def _write(
         counts["crowds"] = int(crowd.sum())
     options |= {"max_side": max_side, "jaxvision": jaxvision.__version__}
     written = {kind: each.written for kind, each in files.items()}
-    # Last: a folder without it is none.
+    # Last: a folder without this file is not a packed split.
     with open(os.path.join(folder, DESCRIPTION), "w", encoding="utf-8") as file:
         file.write(describe(Contents(source.classes or None, written, clip), counts, options))
     size = sum(each.bytes for group in written.values() for each in group)

@@ -24,11 +24,11 @@ _SIDE = 96
 
 
 class Digits(Labelled):
-    """White digits on black, as MNIST has them: turned, slanted, scaled and shifted, under grain.
+    """White digits on black, as in MNIST: rotated, slanted, scaled, shifted and noisy.
 
     Attributes:
         classes: `0` to `9`.
-        labels: Class of each image [I] int32; every class is as frequent as the others.
+        labels: Class of each image [I] int32; all classes are equally frequent.
     """
 
     classes = CLASSES
