@@ -177,6 +177,7 @@ class _Columns:
         objects = sample.objects
         has = {
             "objects": objects,
+            "instance masks": None if objects is None else objects.masks,
             "a label": sample.label,
             "a label map": sample.mask,
             "a target": sample.target,
@@ -217,7 +218,7 @@ class _Columns:
                 arrays[name] = np.frombuffer(column, OBJECT_ARRAYS[name][0])
             arrays["boxes"] = arrays["boxes"].reshape(-1, 4)
             arrays["offsets"] = np.cumsum(self._counts, dtype=np.int64)
-        if len(self._masks):
+        if "instance masks" in fields:
             arrays["mask_data"], arrays["mask_ends"] = self._masks.arrays()
         if "a label" in fields:
             arrays["labels"] = np.stack(self._labels)
