@@ -136,15 +136,12 @@ def detection_train_example(
     Returns:
         Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N].
     """
-    extra: list[Transform] = []
-    if vertical_flip:
-        extra.append(VerticalFlip(vertical_flip))
-    if jitter:
-        extra.append(ColorJitter(jitter, jitter, jitter))
-    if erasing:
-        extra.append(RandomErasing(erasing, max_covered=0.8))
-    if cutout:
-        extra.append(Cutout(cutout, max(1, image_size[0] // 8), max_covered=0.8))
+    extra: dict[Transform, float] = {
+        VerticalFlip(vertical_flip): vertical_flip,
+        ColorJitter(jitter, jitter, jitter): jitter,
+        RandomErasing(erasing, max_covered=0.8): erasing,
+        Cutout(max(cutout, 1), max(1, image_size[0] // 8), max_covered=0.8): cutout,
+    }
     affine = RandomAffine(
         degrees,
         translate,
@@ -161,7 +158,7 @@ def detection_train_example(
         max_reduction=max_reduction,
         crop=RandomCrop(crop) if crop else None,
         cutmix=0.0 if no_aug else cutmix,
-        extra=tuple(extra),
+        extra=tuple(transform for transform, used in extra.items() if used),
         hsv=hsv,
         hsv_gain=hsv_gain,
         flip=flip,

@@ -323,6 +323,52 @@ def test_warp_shifts_boxes_with_pixels():
     assert (moved.image[9:15, 11:21] == 200).all() and (moved.image[:7] < 3).all()
 
 
+def test_targets_are_warped_about_the_same_point():
+    image, target = np.zeros((20, 20, 3), np.uint8), np.zeros((60, 60, 3), np.uint8)
+    image[4:8, 5:11] = target[12:24, 15:33] = 200
+    moved = geometry.warp(
+        Sample(image, 0, target=target), np.array([[2, 0, 0.5], [0, 2, 0.5]]), (40, 40), fill=0
+    )
+    # The block covers the pixels 10 to 21 and 8 to 15 of the image, three times that of the target.
+    for pixels, factor in ((moved.image, 1), (moved.target, 3)):
+        rows, columns = np.flatnonzero(pixels[..., 0].max(1) > 100), pixels[..., 0].max(0) > 100
+        assert (rows[0], rows[-1] + 1) == (8 * factor, 16 * factor)
+        assert np.flatnonzero(columns)[[0, -1]].tolist() == [10 * factor, 22 * factor - 1]
+
+
+def test_what_comes_from_nowhere_is_void_and_no_object():
+    ones = np.ones((20, 30), np.uint8)
+    sample = Sample(
+        np.full((20, 30, 3), 9, np.uint8), 0, image_objects([[0, 0, 30, 20]], masks=ones[None] > 0),
+        mask=ones,
+    )  # fmt: skip
+    quarter = np.array([[0.5, 0, 0], [0, 0.5, 0]])
+    for moved in (
+        Letterbox((40, 40))(sample),
+        PadCrop((32, 40), 4)(sample, RNG(0)),
+        CenterCrop((32, 40))(sample),
+        geometry.warp(sample, quarter, (20, 30)),
+        Mosaic((40, 40), RandomAffine(0, 0, (0.3, 0.3), 0))(_One(sample), 0, RNG(0)),
+    ):
+        inside = moved.mask == 1
+        assert (moved.mask[~inside] == VOID).all() and 0 < inside.mean() < 1
+        np.testing.assert_array_equal(moved.objects.masks.any(0), inside)
+        assert (moved.image[~inside] != 9).all(axis=1).mean() > 0.8
+
+
+class _One(Source):
+    dense = True
+
+    def __init__(self, sample):
+        self.sample = sample
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.sample
+
+
 def test_nearest_equals_pillow():
     from PIL import Image
 
