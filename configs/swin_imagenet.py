@@ -31,7 +31,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config = classification.defaults()
     config.update(variant=variant, batch_size=1024, epochs=300)
     config.update(log_every=50, save_every=1000, num_workers=16)
-    config.model = dict(drop_path=swin(variant).drop_path)
+    config.model.update(drop_path=swin(variant).drop_path)
     # timm's strength of 9 of 10 with a deviation of 0.5 and each operation at 0.5.
     config.augment.update(operations=2, magnitude=27, deviation=1.5, probability=0.5)
     config.augment.update(erase=0.25, mixup=0.8, cutmix=1)

@@ -35,14 +35,14 @@ def get_config(arg: str = "") -> ConfigDict:
     config.update(variant=f"transformer_{variant}", epochs=60)
     source, target = direction.split("-")
     config.data.update(from_language=source, to_language=target)
-    config.model.dropout = {"tiny": 0.3, "base": 0.1, "big": 0.3}[variant]
+    config.model.dropout_rate = {"tiny": 0.3, "base": 0.1, "big": 0.3}[variant]
     if variant == "tiny":
         config.optimizer.learning_rate = 2.5
         config.schedule.warmup_steps = 2000
     config.ema.tail = 0.1
     if length == "short":
         config.update(batch_tokens=2048, epochs=24)
-        config.model.dropout = 0.2
+        config.model.dropout_rate = 0.2
         config.data.vocabulary_size = 6000
         config.optimizer.learning_rate = 1.1
         config.schedule.warmup_steps = 1000

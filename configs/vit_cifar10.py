@@ -32,7 +32,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.update(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
     config.update(log_every=50, num_workers=2)
     # The variant names the family; these are the sizes. pool: token, or gap, the patches' mean.
-    config.model = dict(patch=4, width=256, depth=7, heads=4, mlp_ratio=2)
+    config.model.update(patch=4, width=256, depth=7, heads=4, mlp_ratio=2)
     config.model.update(pool="token", drop_path=0.1)
     config.data.update(val="test", cache_bytes=200_000_000)  # all images, decoded
     config.augment.update(crop="pad", padding=4, operations=2, magnitude=9, mixup=0.8, cutmix=1)

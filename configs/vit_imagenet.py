@@ -36,7 +36,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.update(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))  # to [-1, 1]
     config.update(log_every=50, save_every=1000, num_workers=16)
     # rep_size: channels of the layer with tanh, 0 for none.
-    config.model = dict(pool="gap", position="sincos2d", rep_size=vit(variant).width)
+    config.model.update(pool="gap", position="sincos2d", rep_size=vit(variant).width)
     config.model.update(activation="gelu_tanh", weight_init="big_vision")
     config.augment.update(crop_area=0.05, operations=2, magnitude=30, fill=128, mixup=0.2)
     config.optimizer.update(name="adamw", learning_rate=1e-3, weight_decay=0.1, clip_norm=1.0)

@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
-from jaxvision.data.example import Annotation, DetectionExample
+from jaxvision.data.sample import Sample, image_objects
+from jaxvision.data.source import Annotation, Source
 
 
-class Pictures:
+class Pictures(Source):
     """A source of pictures held in memory, which counts what is read of it."""
 
     classes = ("a", "b", "c")
@@ -24,21 +25,18 @@ class Pictures:
     def annotation(self, index):
         boxes = self.boxes[index]
         classes = np.full(len(boxes), index % 3, np.int32)
-        return Annotation(*self.images[index].shape[:2], boxes, classes, self.crowd[index])
+        objects = image_objects(boxes, classes, self.crowd[index], boxes[:, 0])
+        return Annotation(*self.images[index].shape[:2], objects)
 
     def image(self, index, max_reduction=1):
         self.read.append((index, max_reduction))
         return self.images[index], 1
 
     def __getitem__(self, index):
-        _, _, boxes, classes, crowd = self.annotation(index)
-        return DetectionExample(self.images[index], boxes, classes, crowd, boxes[:, 0])
+        return Sample(self.images[index], index, self.annotation(index).objects)
 
     def name(self, index):
         return f"picture {index}"
-
-    def describe(self, max_objects=None):
-        return ""
 
 
 def smooth(height, width, phase):

@@ -1,6 +1,7 @@
 """Problems of a few numbers: they show that the loop knows nothing of images or boxes."""
 
 import dataclasses
+import json
 
 import flax.struct
 import jax
@@ -51,6 +52,15 @@ class LinearTask:
     def measure(self, predictions, batch):
         error = np.square(predictions - batch["y"])
         return NegativeError.from_model_output(error, mask=batch["mask"])
+
+
+@dataclasses.dataclass(frozen=True)
+class WorseAtEveryEvaluation(LinearTask):
+    """Gets better until step 6 and worse from then on."""
+
+    def loss(self, params, state, batch, *, step, key):
+        loss = super().loss(params, state, batch, step=step, key=key)
+        return loss._replace(value=jnp.where(step >= 6, -3.0, 1.0) * loss.value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,45 +154,60 @@ class GraphTask(LinearTask):
         return NegativeError.from_model_output(np.square(predictions - batch["labels"]))
 
 
-class Network(nn.Module):
-    """Two parts, each with normalisation."""
-
-    @nn.compact
-    def __call__(self, x, *, train):
-        for name in ("backbone", "head"):
-            x = Part(name=name)(x, train=train)
-        return x.sum(axis=-1)
-
-
 class Part(nn.Module):
+    """A layer with normalisation."""
+
+    @nn.compact
+    def __call__(self, x, train):
+        return BatchNorm(name="norm")(nn.Dense(4, name="dense")(x), train=train)
+
+
+class Network(nn.Module):
+    """Two parts; their activations are computed anew for the gradient if `remat`."""
+
+    remat: bool = False
+
     @nn.compact
     def __call__(self, x, *, train):
-        x = nn.Dense(4, name="dense")(x)
-        return BatchNorm(name="norm")(x, train=train)
+        part = nn.remat(Part, static_argnums=(2,)) if self.remat else Part
+        for name in ("backbone", "head"):
+            x = part(name=name)(x, train)
+        return x.sum(axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
 class NormedTask(LinearTask):
-    """A network with batch statistics."""
+    """A network with batch statistics, as a part of the parameters if `prefix`."""
 
-    remat: bool = False
+    network: Network = Network()
+    prefix: str = ""
 
-    @property
-    def network(self):
-        return nn.remat(Network, static_argnums=())() if self.remat else Network()
+    def _wrap(self, tree):
+        return {self.prefix: tree} if self.prefix else tree
+
+    def _unwrap(self, tree):
+        return tree[self.prefix] if self.prefix else tree
 
     def init(self, key, batch):
-        variables = Network().init(key, batch["x"], train=True)
-        return variables["params"], {"batch_stats": variables["batch_stats"]}
+        variables = self.network.init(key, batch["x"], train=True)
+        stats = self._wrap(variables["batch_stats"])
+        return self._wrap(variables["params"]), {"batch_stats": stats}
 
     def loss(self, params, state, batch, *, step, key):
-        output, state = Network().apply(
-            {"params": params, **state}, batch["x"], train=True, mutable=["batch_stats"]
-        )
+        variables = {
+            "params": self._unwrap(params),
+            "batch_stats": self._unwrap(state["batch_stats"]),
+        }
+        output, new = self.network.apply(variables, batch["x"], train=True, mutable=["batch_stats"])
+        state = {"batch_stats": self._wrap(new["batch_stats"])}
         return Loss(jnp.square(output - batch["y"]).mean(), state, {})
 
     def predict(self, params, state, batch, *, key):
-        return Network().apply({"params": params, **state}, batch["x"], train=False)
+        variables = {
+            "params": self._unwrap(params),
+            "batch_stats": self._unwrap(state["batch_stats"]),
+        }
+        return self.network.apply(variables, batch["x"], train=False)
 
 
 def sample(index, rng=None):
@@ -207,7 +232,7 @@ def graph(index, rng):
 
 
 def graph_stream(plan):
-    axes = {"nodes": None, "adjacency": None, "labels": None}
+    axes = {"nodes": None, "adjacency": None, "labels": None, "mask": None}
     return Stream(plan, graph, lambda examples, rows: dict(examples[0]), axes=axes)
 
 
@@ -237,3 +262,44 @@ def experiment(*, total_steps=20, batch_size=8, num_workers=0, task=None, **chan
         best=Best("val/score"),
     )
     return Experiment(**(fields | changes))
+
+
+class KilledError(Exception):
+    """What ends the process of a run."""
+
+
+class Watched:
+    """A stream that calls a function with each batch and its step."""
+
+    def __init__(self, stream, see):
+        self._stream = stream
+        self._see = see
+
+    def batches(self, start_step):
+        for i, batch in enumerate(self._stream.batches(start_step), start_step):
+            self._see(batch, i)
+            yield batch
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+def killed_at(experiment, step):
+    """An experiment whose process dies when it asks for the batch after `step`."""
+
+    def die(batch, i):
+        if i == step:
+            raise KilledError
+
+    return dataclasses.replace(experiment, train_data=Watched(experiment.train_data, die))
+
+
+def logged(workdir, name):
+    """Reads {step: value} of a metric."""
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return {line["step"]: line[name] for line in lines if name in line}
+
+
+def equal(one, two):
+    """Whether two trees of arrays are equal to the last bit."""
+    return jax.tree.all(jax.tree.map(lambda x, y: bool((x == y).all()), one, two))

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +14,10 @@ from jaxvision.data.text.parallel import ParallelText
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.data.translation import train_stream
 from jaxvision.models.sequence.transformer import VARIANTS
+from jaxvision.recipes import translation, wiring
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.checkpoint import Checkpoints
+from jaxvision.train.experiment import Best
 from jaxvision.train.state import Average, TrainState
 from jaxvision.train.step import make_step
 
@@ -25,20 +26,17 @@ GERMAN = ["ein Hund", "zwei Hunde rennen", "eine Katze", "die Katze schläft", "
 GERMAN += ["ein Mann und ein Hund"]
 
 TOY = dict(features=32, hidden=64, num_heads=4, num_layers=(1, 2), dropout_rate=0.0)
-CONFIG = {
-    "variant": "toy",
-    "dtype": "auto",
-    "positions": "sinusoidal",
-    "pre_norm": False,
-    "dropout": 0.0,
-    "attention_dropout": 0.0,
-    "activation_dropout": 0.0,
-    "label_smoothing": 0.1,
-    "beam_size": 3,
-    "alpha": 0.6,
-    "extra_length": 6,
-    "data": {"max_length": 20},
-}
+LENGTH = 20
+
+
+def config(**search):
+    """Returns the values of the toy's run; keywords are of the group `eval`."""
+    values = translation.defaults()
+    values.variant = "transformer_toy"
+    values.data.max_length = LENGTH
+    values.model.update({name: 0.0 for name in values.model if "dropout" in name})
+    values.eval.update({"beam_size": 3, "extra_length": 6, **search})
+    return values
 
 
 @contextlib.contextmanager
@@ -68,17 +66,16 @@ def trained() -> tuple[Translation, dict]:
     return task, jax.device_get(state.params)
 
 
-def write_run(folder, *, config=CONFIG, tokenizer=None, steps=(1, 2)):
+def write_run(folder, *, values=None, tokenizer=None, steps=(1, 2)):
     """Writes a work directory: the parameters' average is what was learned, at the last step."""
     task, params = trained()
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_text((tokenizer or task.tokenizer).json())
-    checkpoints = Checkpoints(folder / "checkpoints", meta={}, best="bleu", keep=9)
+    info = {"tokenizer": (tokenizer or task.tokenizer).json()}
+    meta = wiring.meta(translation.__name__, values or config(), info)
+    checkpoints = Checkpoints(folder / "checkpoints", meta=meta, best=Best("val/bleu"), keep=9)
     nothing = jax.tree.map(np.zeros_like, params)
     for step in steps:
         average = Average(params if step == max(steps) else nothing, {})
         state = TrainState(np.asarray(step, np.int32), nothing, {}, (), average)
-        checkpoints.save(state, {"bleu": float(step)})
+        checkpoints.save(state, {"val/bleu": float(step)})
     checkpoints.close()
     return folder

@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxvision.data.errors import DataError
+from jaxvision.data.segmentations import Segmentations
 
 # Annotations are decimal numbers, rounded when they were written: COCO to 0.01 pixels, YOLO
 # commonly to 1e-6 and at worst 1e-4 of the side. An excess below this is rounding and not worth a
 # line in a report.
 _PIXEL_TOLERANCE = 0.02
 _FRACTION_TOLERANCE = 1e-4
-# A report names so many of the boxes that were mended.
+# A report names so many of the boxes that were repaired.
 _EXAMPLES = 10
 
 
@@ -36,6 +37,7 @@ class Annotations:
         classes: Class indices [M] int32.
         crowd: Objects not to be trained on [M] bool.
         area: Mask areas in pixels [M] float32; NaN where the data has none.
+        segmentations: Outlines or run lengths of the M objects; None where none are kept.
     """
 
     root: str
@@ -46,6 +48,7 @@ class Annotations:
     classes: np.ndarray
     crowd: np.ndarray
     area: np.ndarray
+    segmentations: Segmentations | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -65,17 +68,27 @@ class Annotations:
     def select(self, chosen: Sequence[bool] | np.ndarray) -> "Annotations":
         """Returns the images for which `chosen` [I] is true, with their objects."""
         chosen = np.asarray(chosen, bool)
-        rows = chosen[self.images()]
-        counts = np.diff(self.offsets)[chosen]
-        return Annotations(
-            root=self.root,
+        counts = np.diff(self.offsets) * chosen
+        kept = self.keep(chosen[self.images()])
+        return dataclasses.replace(
+            kept,
             paths=self.paths[chosen],
             sizes=None if self.sizes is None else self.sizes[chosen],
+            offsets=np.concatenate([[0], np.cumsum(counts[chosen])]).astype(np.int64),
+        )
+
+    def keep(self, rows: np.ndarray) -> "Annotations":
+        """Returns all images with the objects for which `rows` [M] is true."""
+        counts = np.bincount(self.images()[rows], minlength=len(self))
+        found = self.segmentations
+        return dataclasses.replace(
+            self,
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             boxes=self.boxes[rows],
             classes=self.classes[rows],
             crowd=self.crowd[rows],
             area=self.area[rows],
+            segmentations=None if found is None else found.take(np.flatnonzero(rows)),
         )
 
 
@@ -89,6 +102,7 @@ def from_rows(
     classes: Sequence[int] | np.ndarray,
     crowd: Sequence[bool] | np.ndarray | None = None,
     area: Sequence[float] | np.ndarray | None = None,
+    segmentations: Segmentations | None = None,
 ) -> Annotations:
     """Gathers the rows of a reader, in any order, into `Annotations`.
 
@@ -101,6 +115,7 @@ def from_rows(
         classes: Class index of each box.
         crowd: Whether each box is a crowd; none is by default.
         area: Area of each object in pixels, NaN for "as the box"; all NaN by default.
+        segmentations: Of each object, if they are kept.
 
     Returns:
         The annotations, an image's boxes in the order they came in.
@@ -120,10 +135,11 @@ def from_rows(
         classes=np.asarray(classes, np.int32)[order],
         crowd=flags[order],
         area=areas[order].astype(np.float32),
+        segmentations=None if segmentations is None else segmentations.take(order),
     )
 
 
-class Mended(NamedTuple):
+class Repaired(NamedTuple):
     """Boxes of one kind that `clean` changed or dropped.
 
     Attributes:
@@ -137,12 +153,12 @@ class Mended(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a dataset holds and what had to be mended in it.
+    """What a dataset holds and what was repaired in it.
 
     Attributes:
-        counts: Objects to train on in each image, crowds left out [I] int64.
+        counts: Objects to train on in each image, crowds excluded [I] int64.
         classes: Class names.
-        per_class: Objects of each class, crowds left out [K] int64.
+        per_class: Objects of each class, crowds excluded [K] int64.
         crowds: Crowd objects.
         outside: Boxes that reached outside their image and were clipped.
         degenerate: Boxes without width or height, or not finite, that were dropped.
@@ -152,8 +168,8 @@ class Report:
     classes: tuple[str, ...]
     per_class: np.ndarray
     crowds: int
-    outside: Mended
-    degenerate: Mended
+    outside: Repaired
+    degenerate: Repaired
 
     def text(self, max_objects: int | None = None) -> str:
         """Returns the report in a few lines, for the start of a run."""
@@ -165,7 +181,7 @@ class Report:
             f"{self.counts.sum():,} objects, at most {self.counts.max(initial=0)} in an image"
             + (f"; {self.crowds:,} crowds or ignored objects" if self.crowds else ""),
             f"objects of each class: {objects}",
-            *self.mended(),
+            *self.repaired(),
         ]
         excess = 0 if max_objects is None else int((self.counts > max_objects).sum())
         if excess:
@@ -175,8 +191,8 @@ class Report:
             )
         return "\n".join(lines)
 
-    def mended(self) -> list[str]:
-        """Returns what had to be mended, a line each."""
+    def repaired(self) -> list[str]:
+        """Returns what was repaired, a line each."""
         lines = []
         count, examples = self.outside
         if count:
@@ -197,7 +213,7 @@ def clean(
     Args:
         annotations: As read.
         classes: Class names.
-        strict: Takes both for errors instead of mending them.
+        strict: Treats both as errors instead of repairing them.
 
     Returns:
         Annotations with float32 boxes inside their images, and areas filled in, and the report.
@@ -221,7 +237,7 @@ def clean(
     keep = finite & extent
     outside = finite & extent & ((boxes < -tolerance) | (boxes > limit + tolerance)).any(axis=1)
 
-    def mended(faulty: np.ndarray) -> Mended:
+    def repaired(faulty: np.ndarray) -> Repaired:
         examples = []
         for row in np.flatnonzero(faulty)[:_EXAMPLES]:
             index = int(image[row])
@@ -231,7 +247,7 @@ def clean(
             corners = ", ".join(f"{value:.6g}" for value in boxes[row])
             name = classes[annotations.classes[row]]
             examples.append((annotations.path(index), f"{name} ({corners}) {unit}"))
-        return Mended(int(faulty.sum()), tuple(examples))
+        return Repaired(int(faulty.sum()), tuple(examples))
 
     report = Report(
         counts=np.bincount(image[keep & ~annotations.crowd], minlength=total),
@@ -240,32 +256,24 @@ def clean(
             annotations.classes[keep & ~annotations.crowd], minlength=len(classes)
         ),
         crowds=int(annotations.crowd[keep].sum()),
-        outside=mended(outside),
-        degenerate=mended(~keep),
+        outside=repaired(outside),
+        degenerate=repaired(~keep),
     )
     if strict and report.degenerate.count:
         raise DataError(
             f"{': '.join(report.degenerate.examples[0])}: expected x1 < x2 and y1 < y2 inside the "
-            f"image ({report.degenerate.count:,} such boxes). Mend them, or leave data.strict off "
+            f"image ({report.degenerate.count:,} such boxes). Correct them, or leave data.strict off "
             "to drop them."
         )
     if strict and report.outside.count:
         raise DataError(
             f"{': '.join(report.outside.examples[0])}: the box reaches outside its image "
-            f"({report.outside.count:,} such boxes). Mend them, or leave data.strict off to clip "
+            f"({report.outside.count:,} such boxes). Correct them, or leave data.strict off to clip "
             "them."
         )
 
     box_area = (stored[:, 2] - stored[:, 0]) * (stored[:, 3] - stored[:, 1])
     # Some exporters write area 0 for boxes that have no mask.
     area = np.where(annotations.area > 0, annotations.area, box_area)
-    kept = np.bincount(image[keep], minlength=total)
-    cleaned = dataclasses.replace(
-        annotations,
-        offsets=np.concatenate([[0], np.cumsum(kept)]).astype(np.int64),
-        boxes=stored[keep],
-        classes=annotations.classes[keep],
-        crowd=annotations.crowd[keep],
-        area=area[keep].astype(np.float32),
-    )
-    return cleaned, report
+    kept = dataclasses.replace(annotations, boxes=stored, area=area.astype(np.float32)).keep(keep)
+    return kept, report

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvision.data.example import DetectionSource, LabelledDetectionSource, lazy
+from jaxvision.data.source import Source
 
 CLASS_RULES = ("inverse", "effective")
 IMAGE_RULES = ("repeat", "inverse")
 
 
 class Labels(NamedTuple):
-    """The M objects of a dataset that are trained on.
+    """The M objects of a dataset that are trained on, or the classes of its images.
 
     Attributes:
         image: Which image each belongs to [M].
@@ -27,25 +27,31 @@ class Labels(NamedTuple):
     classes: np.ndarray
 
 
-def labels(source: DetectionSource) -> Labels:
-    """Gathers the classes of all objects; by reading the images where the source needs that."""
-    if isinstance(source, LabelledDetectionSource):
-        found = map(source.labels, range(len(source)))
-    else:
-        annotations = map(lazy(source).annotation, range(len(source)))
-        found = ((each.classes, each.crowd) for each in annotations)
-    each = [classes[~crowd] for classes, crowd in found]
+def labels(source: Source) -> Labels:
+    """Gathers the classes of all images or objects; reads images only where a source must."""
+    if source.labels is not None:
+        if source.labels.ndim == 1:
+            return Labels(np.arange(len(source)), source.labels)
+        return Labels(*np.nonzero(source.labels))
+    each = []
+    for index in range(len(source)):
+        known = source.known_objects(index)
+        if known is None:
+            objects = source.annotation(index).objects
+            known = objects.classes, objects.crowd
+        classes, crowd = known
+        each.append(classes[~crowd])
     counts = [len(classes) for classes in each]
     nothing = np.zeros(0, np.int32)
     return Labels(np.repeat(np.arange(len(each)), counts), np.concatenate([nothing, *each]))
 
 
-def class_weights(source: DetectionSource, rule: str, *, beta: float = 0.9999) -> np.ndarray:
+def class_weights(source: Source, rule: str, *, beta: float = 0.9999) -> np.ndarray:
     """Weighs classes by how rare they are.
 
     Args:
-        source: Its objects are counted; crowds are not.
-        rule: With n objects of a class, `inverse` weighs it by 1 / n, `effective` by
+        source: Its objects are counted, without crowds, or the classes of its images.
+        rule: With n objects or images of a class, `inverse` weighs it by 1 / n, `effective` by
             (1 - beta) / (1 - beta^n): all alike for beta = 0, nearly 1 / n while n is far below
             1 / (1 - beta), and constant far above.
         beta: In [0, 1).
@@ -64,13 +70,11 @@ def class_weights(source: DetectionSource, rule: str, *, beta: float = 0.9999) -
     return _class_weights(_count(labels(source), source), rule, beta)
 
 
-def image_weights(
-    source: DetectionSource, rule: str = "repeat", *, threshold: float = 0.001
-) -> np.ndarray:
+def image_weights(source: Source, rule: str = "repeat", *, threshold: float = 0.001) -> np.ndarray:
     """Weighs images by how rare their classes are, for a sampler.
 
     Args:
-        source: Its objects are counted; crowds are not.
+        source: Its objects are counted, without crowds, or the classes of its images.
         rule: `repeat` gives an image the largest repeat factor of its classes, max(1, sqrt(t / f))
             for a class that a share f of all images shows: an image is repeated for its rarest
             class, and common ones are left alone. `inverse` gives it the mean over its objects of
@@ -103,7 +107,7 @@ def image_weights(
     return weights
 
 
-def _count(found: Labels, source: DetectionSource) -> np.ndarray:
+def _count(found: Labels, source: Source) -> np.ndarray:
     """Returns the objects of each class [K]."""
     return np.bincount(found.classes, minlength=len(source.classes))
 

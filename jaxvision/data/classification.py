@@ -4,24 +4,32 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from jaxvision.data.classification_example import ClassificationSource
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
 from jaxvision.data.readers.cifar import cifar10, cifar100
 from jaxvision.data.readers.image_folder import image_folder
 from jaxvision.data.readers.mnist import fashion_mnist, mnist
-from jaxvision.data.readers.tfds_classification import tfds_classification
+from jaxvision.data.readers.tfds import tfds_classification
+from jaxvision.data.source import Source
 from jaxvision.data.sources.digits import digits
 from jaxvision.data.sources.labelled import Cached
-from jaxvision.data.sources.presence import Presence
+from jaxvision.data.sources.multi_label import MultiLabelView
+from jaxvision.data.sources.packed import packed
 
-READERS: dict[str, Callable[..., ClassificationSource]] = {
+READERS: dict[str, Callable[..., Source]] = {
     "image_folder": image_folder,
     "cifar10": cifar10,
     "cifar100": cifar100,
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
+    "packed": packed,
 }
+
+
+def is_classification(source: str) -> bool:
+    """Says whether a format is one of `classification_source` and not of `detection_source`."""
+    own = {"digits", *READERS} - {"packed"}
+    return source in own or source.startswith("objects:")
 
 
 def classification_source(
@@ -32,13 +40,13 @@ def classification_source(
     classes: tuple[str, ...] | None = None,
     cache_bytes: int = 0,
     **options: Any,
-) -> ClassificationSource:
+) -> Source:
     """Opens one split of a classification dataset.
 
     Args:
         source: `digits`, `image_folder`, `cifar10`, `cifar100`, `mnist`, `fashion_mnist`,
-            `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`, as
-            `objects:voc`, which makes several labels an image from the classes of its objects.
+            `packed`, `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`, as
+            `objects:voc`, which labels an image with all the classes of its objects.
         path: Folder of the dataset; None or empty for `digits` and `objects:shapes`.
         split: Name of the split, as the format has it; see the readers.
         classes: The classes to use, in order: those of the training split when reading another one,
@@ -46,7 +54,7 @@ def classification_source(
             default the dataset's own.
         cache_bytes: Decoded images are kept in memory up to so many bytes; 50,000 of 32 x 32 pixels
             take 154 MB.
-        **options: What the one source takes besides: `length`, `image_size` and `seed` for digits.
+        **options: Further options of a source: `length`, `image_size` and `seed` of digits.
 
     Returns:
         The examples, checked as far as that goes without reading the images.
@@ -58,6 +66,8 @@ def classification_source(
     if cache_bytes < 0:
         raise ValueError(f"cache_bytes must be at least 0, got {cache_bytes}")
     opened = _open(source, path, split, classes, options)
+    if opened.labels is None:
+        raise DataError(f"{path}: the split {split} has no labels; pack a classification dataset")
     return Cached(opened, cache_bytes) if cache_bytes else opened
 
 
@@ -67,12 +77,12 @@ def _open(
     split: str,
     classes: tuple[str, ...] | None,
     options: dict[str, Any],
-) -> ClassificationSource:
+) -> Source:
     if source == "digits":
         return digits(split, classes=classes, **options)
     kind, _, name = source.partition(":")
     if kind == "objects" and name:
-        return Presence(detection_source(name, path, split, classes=classes, **options))
+        return MultiLabelView(detection_source(name, path, split, classes=classes, **options))
     if source not in READERS and not (kind == "tfds" and name):
         known = ", ".join(["digits", *READERS, "tfds:<name>", "objects:<detection source>"])
         raise ValueError(f"data.source must be one of {known}, got {source!r}")

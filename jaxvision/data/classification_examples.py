@@ -1,13 +1,15 @@
 """From a source of images with classes to rows of a `ClassificationBatch`."""
 
-from collections.abc import Callable
+from jaxvision.data.augment.center_crop import CenterCrop
+from jaxvision.data.augment.flip import HorizontalFlip
+from jaxvision.data.augment.pad_crop import PadCrop
+from jaxvision.data.augment.rand_augment import RandAugment
+from jaxvision.data.augment.random_resized_crop import RandomResizedCrop, ReadCrop
+from jaxvision.data.rows import classification_row
+from jaxvision.data.source import Reader, Source, Transform
+from jaxvision.data.transforms import Example, Pipeline
 
-import numpy as np
-
-from jaxvision.data.source import Source
-
-Row = dict[str, np.ndarray]
-Example = Callable[[int, np.random.Generator], Row]
+CROPS = ("resized", "pad")
 
 
 def classification_train_example(
@@ -23,17 +25,56 @@ def classification_train_example(
     magnitude: float = 9.0,
     deviation: float = 0.0,
     probability: float = 1.0,
+    fill: int = 0,
 ) -> Example:
-    """Returns a function `(index, rng) -> row` of image, index, and label or targets.
+    """Returns a function `(index, rng) -> row`: crop, mirror image, RandAugment.
 
-    `crop` is `resized` (RandomResizedCrop) or `pad` (PadCrop: frame of `padding`, random shift).
-    RandAugment applies where `operations` is above 0.
+    Mixing of images and erasing belong to the task, which does them on the device.
+
+    Args:
+        source: Where the images come from.
+        image_size: Height and width of the network's input in pixels.
+        crop: `resized`, a part of random size (`RandomResizedCrop`), or `pad`, a random shift in a
+            black frame (`PadCrop`).
+        crop_area: Least and largest share of the image that `resized` shows.
+        crop_aspect: Least and largest width by height of that part.
+        padding: Width of the frame of `pad` in pixels.
+        flip: Probability of a mirror image.
+        operations: Operations of RandAugment an image; 0 for none.
+        magnitude: Their strength, in [0, 30].
+        deviation: Standard deviation of the strength.
+        probability: Of each operation that it is applied.
+        fill: Grey value of what an operation leaves empty.
+
+    Returns:
+        Rows of image [H, W, 3], index [], and label [] or targets [K].
+
+    Raises:
+        ValueError: If `crop` is unknown or a number out of its range.
     """
-    raise NotImplementedError
+    if crop not in CROPS:
+        raise ValueError(f"crop must be one of {', '.join(CROPS)}, got {crop!r}")
+    transforms: list[Transform] = [HorizontalFlip(flip)]
+    if operations:
+        transforms.append(RandAugment(operations, magnitude, fill, deviation, probability))
+    if crop == "resized":
+        size = RandomResizedCrop(image_size, tuple(crop_area), tuple(crop_aspect))
+        reader: Reader = Pipeline(ReadCrop(size), tuple(transforms))
+    else:
+        reader = Pipeline(transforms=(PadCrop(image_size, padding), *transforms))
+    return Example(source, reader, classification_row)
 
 
 def classification_eval_example(
     source: Source, image_size: tuple[int, int], *, resize: int | None = None
 ) -> Example:
-    """Returns a function `(index, rng) -> row`: shorter side to `resize`, then the middle."""
-    raise NotImplementedError
+    """Returns a function `(index, rng) -> row`: shorter side to `resize` pixels, then the middle.
+
+    Args:
+        source: Where the images come from.
+        image_size: Height and width of the network's input in pixels.
+        resize: Length of the shorter side before the cut; None to leave images as they are.
+    """
+    return Example(
+        source, Pipeline(transforms=(CenterCrop(image_size, resize),)), classification_row
+    )

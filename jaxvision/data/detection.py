@@ -5,23 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.example import DetectionSource
 from jaxvision.data.readers.coco import coco
 from jaxvision.data.readers.csv import csv
 from jaxvision.data.readers.tfds import tfds
 from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.yolo import yolo
+from jaxvision.data.source import Source
 from jaxvision.data.sources.packed import packed
 from jaxvision.data.sources.shapes import shapes
-from jaxvision.data.sources.subset import (
-    Subset,
-    fold_indices,
-    parse_fold,
-    rarest_classes,
-    split_indices,
-)
 
-READERS: dict[str, Callable[..., DetectionSource]] = {
+READERS: dict[str, Callable[..., Source]] = {
     "coco": coco,
     "voc": voc,
     "yolo": yolo,
@@ -39,7 +32,7 @@ def detection_source(
     strict: bool = False,
     on_fault: OnFault = stop,
     **options: Any,
-) -> DetectionSource:
+) -> Source:
     """Opens one split of a detection dataset.
 
     Args:
@@ -49,13 +42,13 @@ def detection_source(
         split: Name of the split, or a file, as the format has it; see the readers.
         classes: The classes to use, in order: those of the training split when reading another one.
             An object of any other class is an error. By default the dataset's own.
-        strict: Takes boxes outside their image and boxes without extent for errors, instead of
+        strict: Treats boxes outside their image and boxes without extent as errors, instead of
             clipping and dropping them.
-        on_fault: Gets every fault that can be read past, and what is faulty is left out if it
-            returns; by default the first one is raised. Others are raised in any case. `shapes` has
-            none.
-        **options: What the one source takes besides: `length`, `image_size` and `seed` for shapes,
-            `images` for coco and csv, `ignore_difficult` for voc.
+        on_fault: Called with each error after which reading can go on; if it returns, the faulty
+            part is dropped. By default the first one is raised. Other errors are always raised.
+        **options: Further options of a source: `length`, `image_size`, `seed`, `masks` and
+            `label_map` of shapes, `images` and `masks` of coco, `images` of csv, `ignore_difficult`
+            of voc.
 
     Returns:
         The examples, checked as far as that goes without reading the images.
@@ -79,73 +72,7 @@ def detection_source(
     path = os.path.expanduser(path)
     if kind == "tfds":
         return tfds(path, split, name=name, **options)
-    return READERS[source](path, split, **options)
-
-
-def detection_split(
-    source: str,
-    path: str | None,
-    *,
-    train: str,
-    val: str,
-    fold: str = "",
-    val_share: float = 0.0,
-    split_seed: int = 0,
-    classes: tuple[str, ...] | None = None,
-    train_images: int | None = None,
-    val_images: int | None = None,
-    **options: Any,
-) -> tuple[DetectionSource, DetectionSource]:
-    """Opens what a training run needs: a dataset's two splits, or two parts of its one.
-
-    A dataset is divided by the rarest class of each image, so that both parts have their share of
-    every class; one that does not know its classes without reading the images is divided at
-    random.
-
-    Args:
-        source: As for `detection_source`.
-        path: Folder of the dataset.
-        train: Split to train on.
-        val: Split to evaluate on; not looked at with `fold` or `val_share`.
-        fold: `2/5` evaluates on the second of five parts of `train` and trains on the others.
-        val_share: Part of `train` to evaluate on, in (0, 1), and not to train on; 0 for none.
-        split_seed: Another number divides otherwise.
-        classes: The classes to use, in order; those of `train` by default.
-        train_images: Length of `train`, for shapes.
-        val_images: Length of `val`, for shapes.
-        **options: As for `detection_source`.
-
-    Returns:
-        The examples to train on and those to evaluate on, of the same classes.
-
-    Raises:
-        DataError: If the dataset has a fault, or too few images to be divided.
-        ValueError: If `source` is unknown, `fold` is none, `val_share` is out of its range, or both
-            are given.
-    """
-    part = parse_fold(fold) if fold else None
-    if part and val_share:
-        raise ValueError(
-            f"data.fold and data.val_share exclude each other, got {fold} and {val_share}"
-        )
-    if val_share and not 0 < val_share < 1:
-        raise ValueError(f"data.val_share must be between 0 and 1, got {val_share}")
-    first, second = dict[str, Any](options), dict[str, Any](options)
-    if train_images is not None:
-        first["length"] = train_images
-    if val_images is not None:
-        second["length"] = val_images
-    whole = detection_source(source, path, train, classes=classes, **first)
-    if not part and not val_share:
-        return whole, detection_source(source, path, val, classes=whole.classes, **second)
-    if len(whole) < (part[1] if part else 2):
-        raise DataError(
-            f"the split {train} has {len(whole)} images, too few to be divided; add images or name "
-            "a split to evaluate on by data.val"
-        )
-    strata = rarest_classes(whole)
-    if part:
-        halves = fold_indices(len(whole), part, split_seed, strata)
-    else:
-        halves = split_indices(len(whole), val_share, split_seed, strata)
-    return Subset(whole, halves[0]), Subset(whole, halves[1])
+    opened = READERS[source](path, split, **options)
+    if opened.known_objects(0) is None:
+        raise DataError(f"{path}: the split {split} has no objects; pack a detection dataset")
+    return opened

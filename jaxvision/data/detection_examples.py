@@ -1,14 +1,81 @@
 """From a source of images with objects to rows of a `DetectionBatch`."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
 
 import numpy as np
 
-from jaxvision.data.source import Source
+from jaxvision.data.augment.affine import RandomAffine
+from jaxvision.data.augment.color import ColorJitter, HSVGain, HSVShift
+from jaxvision.data.augment.crop import RandomCrop
+from jaxvision.data.augment.cutmix import CutMix
+from jaxvision.data.augment.erasing import Cutout, RandomErasing
+from jaxvision.data.augment.flip import HorizontalFlip, VerticalFlip
+from jaxvision.data.augment.letterbox import Fit, Letterbox, Pad
+from jaxvision.data.augment.mixup import Mixup
+from jaxvision.data.augment.mosaic import Mosaic
+from jaxvision.data.rows import Row, detection_eval_row, detection_row
+from jaxvision.data.source import Reader, Source, Transform
+from jaxvision.data.transforms import DropSmall, Either, Example, Pipeline, drop_crowds
 
-Row = dict[str, np.ndarray]
-Example = Callable[[int, np.random.Generator], Row]
+
+def detection_reader(
+    image_size: tuple[int, int],
+    *,
+    mosaic: float = 0.0,
+    mixup: float = 0.0,
+    affine: RandomAffine = RandomAffine(),
+    max_reduction: int = 8,
+    crop: RandomCrop | None = None,
+    cutmix: float = 0.0,
+    extra: tuple[Transform, ...] = (),
+    hsv: float = 1.0,
+    hsv_gain: bool = False,
+    flip: float = 0.5,
+    min_side: float = 1.0,
+) -> Reader:
+    """Builds what draws one training image (YOLOX, Ge et al. 2021, as in its released code).
+
+    The stages in their order: mosaic with rotation, scale and shear, then mixup, or, in place of
+    both, the image alone; crop; resize to fit; cutmix; `extra`; colour; mirror image; the filter of
+    small objects; padding. What is off draws no random numbers. If the filter leaves none of the
+    objects, the image is taken as it was before colour and mirroring, and with all of them, also
+    those of which nothing is seen.
+
+    Departs from the reference:
+        Images without objects get colour and flip as the others; there, they get neither. `Mosaic`
+        and `Mixup` say where they depart.
+
+    Args:
+        image_size: Height and width of the network's input in pixels.
+        mosaic: Probability of a mosaic.
+        mixup: Probability of mixup where a mosaic with objects was made.
+        affine: Turns and scales the mosaic; its `filter_boxes` holds for mixup as well.
+        max_reduction: Down to which fraction mosaic, mixup and cutmix may read images; 1 reads all
+            at full size.
+        crop: Cuts a patch out before the image is scaled to the input.
+        cutmix: Probability of cutmix.
+        extra: Further transforms, in order. They see the image in the input's scale, not padded.
+        hsv: Probability of a colour change.
+        hsv_gain: Multiplies hue, saturation and value instead of adding to them.
+        flip: Probability of a mirror image.
+        min_side: Objects with a side of at most this many pixels of the input are not trained on.
+    """
+    reader: Reader = Pipeline(transforms=(drop_crowds,))
+    if mosaic:
+        mixed: Reader = Mosaic(image_size, affine, max_reduction)
+        if mixup:
+            mixed = Mixup(
+                mixed, mixup, filter_boxes=affine.filter_boxes, max_reduction=max_reduction
+            )
+        reader = Either(mosaic, mixed, reader)
+    # As in the reference, what follows the resizing sees the pixels of the network's input.
+    resized = Pipeline(reader, (*((crop,) if crop else ()), Fit(image_size)))
+    if cutmix:
+        resized = CutMix(resized, cutmix, max_reduction=max_reduction)
+    color = (HSVGain if hsv_gain else HSVShift)(hsv)
+    last = DropSmall(min_side, (color, HorizontalFlip(flip)))
+    return Pipeline(resized, (*extra, last, Pad(image_size)))
 
 
 def detection_train_example(
@@ -37,8 +104,68 @@ def detection_train_example(
     flip: float = 0.5,
     min_side: float = 1.0,
 ) -> Example:
-    """Returns a function `(index, rng) -> row` of image, boxes, classes, valid, index."""
-    raise NotImplementedError
+    """Returns a function `(index, rng) -> row` that makes training examples.
+
+    Args:
+        source: Where the images come from.
+        image_size: Height and width of the network's input in pixels.
+        max_objects: Objects an image, N; of an image with more, the first N are kept.
+        no_aug: Leaves out mosaic, mixup and cutmix, as in the last epochs of a YOLOX training.
+        mosaic: Probability of a mosaic.
+        mixup: Probability of mixup where a mosaic with objects was made.
+        mosaic_scale: Least and largest scale of the mosaic.
+        degrees: Range of the mosaic's rotation.
+        translate: Range of its shift, as a part of the input's sides.
+        shear: Range of its shear in degrees.
+        affine_centered: Turns and scales it about the canvas's centre, not its corner.
+        filter_boxes: Drops objects of which mosaic and mixup leave little.
+        max_reduction: Down to which fraction of their size images may be read: 1, 2, 4 or 8.
+        crop: Probability of a random crop.
+        cutmix: Probability of cutmix.
+        vertical_flip: Probability of turning upside down.
+        jitter: Range of brightness, contrast and saturation.
+        erasing: Probability of a rectangle of noise.
+        cutout: Number of grey squares of an eighth of the input's height.
+        hsv: Probability of a colour change.
+        hsv_gain: Multiplies hue, saturation and value instead of adding to them.
+        flip: Probability of a mirror image.
+        min_side: Objects with a side of at most this many pixels of the input are not trained on.
+
+    Returns:
+        Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N].
+    """
+    extra: list[Transform] = []
+    if vertical_flip:
+        extra.append(VerticalFlip(vertical_flip))
+    if jitter:
+        extra.append(ColorJitter(jitter, jitter, jitter))
+    if erasing:
+        extra.append(RandomErasing(erasing, max_covered=0.8))
+    if cutout:
+        extra.append(Cutout(cutout, max(1, image_size[0] // 8), max_covered=0.8))
+    affine = RandomAffine(
+        degrees,
+        translate,
+        tuple(mosaic_scale),
+        shear,
+        centered=affine_centered,
+        filter_boxes=filter_boxes,
+    )
+    reader = detection_reader(
+        image_size,
+        mosaic=0.0 if no_aug else mosaic,
+        mixup=0.0 if no_aug else mixup,
+        affine=affine,
+        max_reduction=max_reduction,
+        crop=RandomCrop(crop) if crop else None,
+        cutmix=0.0 if no_aug else cutmix,
+        extra=tuple(extra),
+        hsv=hsv,
+        hsv_gain=hsv_gain,
+        flip=flip,
+        min_side=min_side,
+    )
+    return Example(source, reader, functools.partial(detection_row, max_objects=max_objects))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +176,8 @@ class DetectionEvalExample:
         source: Where the examples come from.
         image_size: Height and width of the network's input in pixels.
         max_objects: Objects an image, N; what the fullest image needs by default.
-        shapes: Heights and widths that an image is padded to instead, as `rectangles` lists them.
+        shapes: Heights and widths that an image is padded to instead, the first that holds it once
+            it was resized to fit `image_size`; the last must be `image_size` itself.
     """
 
     source: Source
@@ -57,13 +185,28 @@ class DetectionEvalExample:
     max_objects: int | None = None
     shapes: tuple[tuple[int, int], ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.max_objects is not None and self.max_objects < self.source.max_objects:
+            raise ValueError(
+                f"max_objects must be at least {self.source.max_objects}, the objects of the "
+                f"fullest image, or the metric would miss some; got {self.max_objects}"
+            )
+        Letterbox(self.image_size, self.shapes)  # which checks both
+
     def groups(self) -> list[list[int]]:
         """Returns the indices of the images of each shape, for `InOrder(groups=...)`."""
-        raise NotImplementedError
+        letterbox = Letterbox(self.image_size, self.shapes)
+        groups = {shape: [] for shape in self.shapes or (self.image_size,)}
+        for index in range(len(self.source)):
+            found = self.source.annotation(index)
+            groups[letterbox.shape((found.height, found.width))].append(index)
+        return [group for group in groups.values() if group]
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Row:
         """Returns the keys of a `DetectionBatch` for one image, all but `mask`."""
-        raise NotImplementedError
+        sample = Letterbox(self.image_size, self.shapes)(self.source[index], rng)
+        rows = max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
+        return detection_eval_row(sample, rows)
 
 
 detection_eval_example = DetectionEvalExample

@@ -1,6 +1,7 @@
-"""Writes a detection dataset into few large files, to be read by `sources/packed.py`."""
+"""Writes a dataset of any task into few large files, to be read by `sources/packed.py`."""
 
 import collections
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -13,14 +14,20 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
 import jaxvision
-from jaxvision.data.example import DetectionExample, DetectionSource, stored
+from jaxvision.data import boxes as boxes_of
+from jaxvision.data.augment import geometry
 from jaxvision.data.image import encode_image
+from jaxvision.data.sample import Sample
+from jaxvision.data.segmentations import Segmentations
+from jaxvision.data.source import Source
 from jaxvision.data.sources.packed import (
-    ANNOTATIONS,
-    ARRAYS,
+    ARRAYS_FILE,
     DESCRIPTION,
-    ImageFile,
+    OBJECT_ARRAYS,
+    Contents,
+    RecordFile,
     describe,
+    encode_labels,
     is_packed,
 )
 
@@ -36,7 +43,7 @@ class Packed:
         images: How many.
         shrunk: How many of them were larger than `max_side`.
         objects: Boxes, crowds included.
-        bytes: Size of the image files.
+        bytes: Size of the array_record files.
     """
 
     images: int
@@ -46,7 +53,7 @@ class Packed:
 
 
 def pack(
-    source: DetectionSource,
+    source: Source,
     folder: str,
     *,
     max_side: int | None = None,
@@ -61,17 +68,18 @@ def pack(
     It grows as `.<name>.<process>.partial` beside its place, which only a killed process leaves.
 
     Every image is decoded once, so a damaged one is found now and not in the middle of a training.
-    Images go into the files exactly as they are stored, those that are not stored as PNG.
+    Images go into the files exactly as they are stored, or as PNG if they are not stored as pictures;
+    so do label maps and targets. Instance masks become run lengths.
 
     Args:
-        source: What to pack. The boxes are stored as it gives them, mended and in pixels.
+        source: What to pack. The boxes are stored as it gives them, repaired and in pixels.
         folder: The folder to make.
         max_side: Shrinks larger images until their longer side has so many pixels, and encodes
-            these as JPEG of quality 95, boxes and areas with them.
+            these as JPEG of quality 95, with everything that belongs to them.
         overwrite: Replaces a packed split that is there already; never another folder.
         options: Where the dataset came from, for people who read `dataset.json`.
         num_workers: Threads that read and decode.
-        progress: Told how many images are done.
+        progress: Called with the number of images that are done.
         file_bytes: Begins another file when one has so many bytes.
 
     Returns:
@@ -79,8 +87,8 @@ def pack(
 
     Raises:
         DataError: If an image cannot be read.
-        ValueError: If the folder exists and is not to be overwritten, or `max_side` is not
-            positive.
+        ValueError: If the folder exists and is not to be overwritten, `max_side` is not positive,
+            or samples differ in what they carry or have something that cannot be packed.
         OSError: If writing fails.
     """
     if max_side is not None and max_side < 1:
@@ -127,17 +135,98 @@ def _put(partial: str, folder: str, overwrite: bool) -> None:
 
 
 class _Record(NamedTuple):
-    """What is stored of one image."""
+    """What is stored of one example.
 
-    data: bytes
+    Attributes:
+        data: The encoded image, and label map and target where there are, by name.
+        name: Of the image, encoded.
+        sample: The example, perhaps shrunk.
+        shrunk: Whether it was.
+    """
+
+    data: dict[str, bytes]
     name: bytes
-    size: tuple[int, int]
-    objects: DetectionExample
+    sample: Sample
     shrunk: bool
 
 
+class _Columns:
+    """Gathers what is not stored as records.
+
+    Rows are held as bytes: of millions of objects, small arrays would take ten times the memory.
+    """
+
+    def __init__(self) -> None:
+        self._names: list[bytes] = []
+        self._sizes: list[tuple[int, int]] = []
+        self._labels: list[np.ndarray] = []
+        self._counts, self._proposal_counts = [0], [0]
+        self._objects = {name: bytearray() for name in OBJECT_ARRAYS if name != "offsets"}
+        self._proposals = bytearray()
+        self._masks = Segmentations()
+        self._fields: frozenset[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def add(self, record: _Record) -> None:
+        """Adds an example, which must carry what the ones before do."""
+        sample = record.sample
+        objects = sample.objects
+        has = {
+            "objects": objects,
+            "a label": sample.label,
+            "a label map": sample.mask,
+            "a target": sample.target,
+            "proposals": sample.proposals,
+        }
+        fields = frozenset(name for name, value in has.items() if value is not None)
+        if self._fields is not None and fields != self._fields:
+            raise ValueError(
+                f"{os.fsdecode(record.name)} has {', '.join(sorted(fields)) or 'nothing'}, the "
+                f"examples before have {', '.join(sorted(self._fields)) or 'nothing'}; all must "
+                "carry the same"
+            )
+        self._fields = fields
+        self._names.append(record.name)
+        self._sizes.append(sample.size[::-1])
+        if objects is not None:
+            self._counts.append(len(objects))
+            for name, column in self._objects.items():
+                dtype = np.dtype(OBJECT_ARRAYS[name][0])
+                column += getattr(objects, name).astype(dtype, casting="equiv").tobytes()
+            for mask in [] if objects.masks is None else objects.masks:
+                self._masks.append_mask(mask)
+        if sample.label is not None:
+            self._labels.append(sample.label)
+        if sample.proposals is not None:
+            self._proposal_counts.append(len(sample.proposals))
+            self._proposals += sample.proposals.astype(np.float32).tobytes()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Returns the arrays by name."""
+        arrays = {
+            "names": np.array(self._names, np.bytes_),
+            "sizes": np.array(self._sizes, np.int32),
+        }
+        fields = self._fields or frozenset()
+        if "objects" in fields:
+            for name, column in self._objects.items():
+                arrays[name] = np.frombuffer(column, OBJECT_ARRAYS[name][0])
+            arrays["boxes"] = arrays["boxes"].reshape(-1, 4)
+            arrays["offsets"] = np.cumsum(self._counts, dtype=np.int64)
+        if len(self._masks):
+            arrays["mask_data"], arrays["mask_ends"] = self._masks.arrays()
+        if "a label" in fields:
+            arrays["labels"] = np.stack(self._labels)
+        if "proposals" in fields:
+            arrays["proposals"] = np.frombuffer(self._proposals, np.float32).reshape(-1, 4)
+            arrays["proposal_offsets"] = np.cumsum(self._proposal_counts, dtype=np.int64)
+        return arrays
+
+
 def _write(
-    source: DetectionSource,
+    source: Source,
     folder: str,
     max_side: int | None,
     options: dict[str, object],
@@ -146,52 +235,37 @@ def _write(
     file_bytes: int,
 ) -> Packed:
     """Writes all files into a folder."""
-    # Rows as bytes: of millions of objects, small arrays would take ten times the memory.
-    columns = {name: bytearray() for name in ("boxes", "classes", "crowd", "area")}
-    names: list[bytes] = []
-    sizes: list[tuple[int, int]] = []
-    counts = [0]
-    shrunk = 0
-    with _ImageFiles(folder, file_bytes) as files:
+    columns = _Columns()
+    shrunk, clip = 0, False
+    with contextlib.ExitStack() as stack:
+        files: dict[str, _RecordFiles] = {}
         for record in _records(source, max_side, num_workers):
-            files.write(record.data)
-            names.append(record.name)
-            sizes.append(record.size)
-            counts.append(len(record.objects.boxes))
+            columns.add(record)
+            for kind, data in record.data.items():
+                if kind not in files:
+                    files[kind] = stack.enter_context(_RecordFiles(folder, kind, file_bytes))
+                files[kind].write(data)
             shrunk += record.shrunk
-            for name, column in columns.items():
-                dtype = np.dtype(ARRAYS[name][0])
-                column += getattr(record.objects, name).astype(dtype, casting="equiv").tobytes()
-            progress(len(names))
-    boxes, classes, crowd, area = (
-        np.frombuffer(column, ARRAYS[name][0]) for name, column in columns.items()
-    )
-    np.savez(
-        os.path.join(folder, ANNOTATIONS),
-        names=np.array(names, np.bytes_),
-        sizes=np.array(sizes, np.int32),
-        offsets=np.cumsum(counts, dtype=np.int64),
-        boxes=boxes.reshape(-1, 4),
-        classes=classes,
-        crowd=crowd,
-        area=area,
-    )
-    objects = np.bincount(classes[~crowd], minlength=len(source.classes))
-    summary = {
-        "images": len(names),
-        "shrunk_images": shrunk,
-        "objects": dict(zip(source.classes, objects.tolist(), strict=True)),
-        "crowds": int(crowd.sum()),
-    }
+            clip = record.sample.image.ndim == 4
+            progress(len(columns))
+    arrays = columns.arrays()
+    np.savez(os.path.join(folder, ARRAYS_FILE), **arrays)
+    counts: dict[str, object] = {"images": len(columns), "shrunk_images": shrunk}
+    if "boxes" in arrays:
+        classes, crowd = arrays["classes"], arrays["crowd"]
+        objects = np.bincount(classes[~crowd], minlength=len(source.classes))
+        counts["objects"] = dict(zip(source.classes, objects.tolist(), strict=True))
+        counts["crowds"] = int(crowd.sum())
     options |= {"max_side": max_side, "jaxvision": jaxvision.__version__}
+    written = {kind: each.written for kind, each in files.items()}
     # Last: a folder without it is none.
     with open(os.path.join(folder, DESCRIPTION), "w", encoding="utf-8") as file:
-        file.write(describe(source.classes, files.written, summary, options))
-    size = sum(file.bytes for file in files.written)
-    return Packed(len(names), shrunk, len(classes), size)
+        file.write(describe(Contents(source.classes or None, written, clip), counts, options))
+    size = sum(each.bytes for group in written.values() for each in group)
+    return Packed(len(columns), shrunk, len(arrays.get("boxes", ())), size)
 
 
-def _records(source: DetectionSource, max_side: int | None, num_workers: int) -> Iterator[_Record]:
+def _records(source: Source, max_side: int | None, num_workers: int) -> Iterator[_Record]:
     """Yields the records in order, made by several threads a few images ahead."""
     pending: collections.deque[Future[_Record]] = collections.deque()
     pool = ThreadPoolExecutor(num_workers)
@@ -206,39 +280,60 @@ def _records(source: DetectionSource, max_side: int | None, num_workers: int) ->
         pool.shutdown(cancel_futures=True)
 
 
-def _record(source: DetectionSource, index: int, max_side: int | None) -> _Record:
-    example = source[index]
-    name = os.fsencode(source.name(index))
-    height, width = example.image.shape[:2]
-    if max_side is None or max(height, width) <= max_side:
-        return _Record(stored(source, index), name, (width, height), example, False)
+def _record(source: Source, index: int, max_side: int | None) -> _Record:
+    sample = source[index]
+    name = source.name(index)
+    shrunk = max_side is not None and max(sample.size) > max_side
+    if shrunk:
+        sample = _shrunk(sample, max_side, name)
+        data = {"image": encode_image(sample.image, ".jpg")}
+    else:
+        data = {"image": source.encoded(index)}
+    if sample.mask is not None:
+        data["mask"] = encode_labels(sample.mask)
+    if sample.target is not None:
+        if sample.target.dtype != np.uint8 or sample.target.shape[-1] != 3:
+            raise ValueError(
+                f"{name}: a target must be [s * H, s * W, 3] uint8 to be packed, got "
+                f"{sample.target.shape} {sample.target.dtype}"
+            )
+        data["target"] = encode_image(sample.target, ".png")
+    return _Record(data, os.fsencode(name), sample, shrunk)
+
+
+def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
+    """Shrinks a sample until its longer side has `max_side` pixels."""
+    if sample.target is not None or sample.image.ndim == 4:
+        raise ValueError(f"{name}: max_side is for images without target, and not for clips")
+    height, width = sample.size
     ratio = max_side / max(height, width)
-    size = max(round(width * ratio), 1), max(round(height * ratio), 1)
-    image = cv2.resize(example.image, size, interpolation=cv2.INTER_AREA)
-    scale = np.array([size[0] / width, size[1] / height] * 2, np.float32)
-    shrunk = example._replace(
-        # Rounding may put an edge behind the last pixel.
-        boxes=np.minimum(example.boxes * scale, np.array([*size, *size], np.float32)),
-        area=example.area * (scale[0] * scale[1]),
-    )
-    return _Record(encode_image(image, ".jpg"), name, size, shrunk, True)
+    size = max(round(height * ratio), 1), max(round(width * ratio), 1)
+    result = geometry.resize(sample, size, cv2.INTER_AREA)
+    if result.objects is None:
+        return result
+    # Rounding may put an edge behind the last pixel.
+    boxes = boxes_of.clip(result.objects.boxes, size)
+    scale = np.array([size[1] / width, size[0] / height], np.float32)
+    area = result.objects.area * (scale[0] * scale[1])
+    return result.replace(objects=dataclasses.replace(result.objects, boxes=boxes, area=area))
 
 
-class _ImageFiles:
-    """Writes images into array_record files of a limited size.
+class _RecordFiles:
+    """Writes records of one kind into array_record files of a limited size.
 
     Attributes:
         written: The files that are complete.
     """
 
-    def __init__(self, folder: str, file_bytes: int) -> None:
-        self.written: list[ImageFile] = []
+    def __init__(self, folder: str, kind: str, file_bytes: int) -> None:
+        self._kind = kind
+        self.written: list[RecordFile] = []
         self._folder = folder
         self._limit = file_bytes
         self._writer: ArrayRecordWriter | None = None
         self._records = self._bytes = 0
 
-    def __enter__(self) -> "_ImageFiles":
+    def __enter__(self) -> "_RecordFiles":
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -246,7 +341,7 @@ class _ImageFiles:
             self._finish()
 
     def write(self, data: bytes) -> None:
-        """Adds an image."""
+        """Adds a record."""
         if self._writer is not None and self._bytes + len(data) > self._limit:
             self._finish()
         try:
@@ -259,10 +354,10 @@ class _ImageFiles:
         self._bytes += len(data)
 
     def _path(self) -> str:
-        return os.path.join(self._folder, f"images-{len(self.written):05}.array_record")
+        return os.path.join(self._folder, f"{self._kind}-{len(self.written):05}.array_record")
 
     def _finish(self) -> None:
-        """Closes a file and sees that it is whole."""
+        """Closes a file and checks that it is whole."""
         if self._writer is None:
             return
         path = self._path()
@@ -271,7 +366,9 @@ class _ImageFiles:
         except RuntimeError as error:
             raise OSError(f"{path}: {error}") from error
         if ArrayRecordReader(path).num_records() != self._records:
-            raise OSError(f"{path}: not all images were written; is the disk full?")
-        self.written.append(ImageFile(os.path.basename(path), self._records, os.path.getsize(path)))
+            raise OSError(f"{path}: not all records were written; is the disk full?")
+        self.written.append(
+            RecordFile(os.path.basename(path), self._records, os.path.getsize(path))
+        )
         self._writer = None
         self._records = self._bytes = 0

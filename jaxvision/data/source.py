@@ -52,6 +52,10 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def __getitem__(self, index: int) -> Sample: ...
 
+    def label(self, index: int) -> np.ndarray | None:
+        """Returns the class [] int32 or targets [K] of an image; None where images have none."""
+        return None if self.labels is None else np.asarray(self.labels[index])
+
     def annotation(self, index: int) -> Annotation:
         """Returns what is known of an image without its pixels."""
         sample = self[index]
@@ -79,8 +83,9 @@ class Source(abc.ABC):
         return None
 
     def encoded(self, index: int) -> bytes:
-        """Returns an image as it is stored; as PNG if it is not stored as a picture."""
-        return encode_image(self[index].image, ".png")
+        """Returns an image as it is stored; as PNG, frame below frame, if it is not."""
+        image = self[index].image
+        return encode_image(image.reshape(-1, *image.shape[-2:]), ".png")
 
     def name(self, index: int) -> str:
         """Returns what to call an image in messages: a path where there is one."""
@@ -104,3 +109,19 @@ class Source(abc.ABC):
 Transform = Callable[[Sample, np.random.Generator], Sample]
 # Reads one example, perhaps together with others (mosaic, mixup) or only a part of it.
 Reader = Callable[[Source, int, np.random.Generator], Sample]
+
+
+def read_reduced(source: Source, index: int, max_reduction: int) -> Sample:
+    """Reads the pixels of an example, the image at a fraction of its size where that is possible.
+
+    Args:
+        source: Where the example comes from.
+        index: Which one.
+        max_reduction: 1, 2, 4 or 8.
+
+    Returns:
+        All of a dense source's sample; of another one the image alone, perhaps reduced.
+    """
+    if source.dense:
+        return source[index]
+    return Sample(source.image(index, max_reduction)[0], index)

@@ -5,9 +5,11 @@ of one, is a reader `(source, index, rng) -> sample`. Both are frozen dataclasse
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
+from jaxvision.data.rows import Row
 from jaxvision.data.sample import Sample
 from jaxvision.data.source import Reader, Source, Transform
 
@@ -66,3 +68,53 @@ def drop_crowds(sample: Sample, rng: np.random.Generator) -> Sample:
     if sample.objects is None or not sample.objects.crowd.any():
         return sample
     return sample.replace(objects=sample.objects.trained())
+
+
+@dataclasses.dataclass(frozen=True)
+class DropSmall:
+    """Applies transforms, then drops objects that are too small to be trained on.
+
+    If that were all of them, the sample is taken as it was before the transforms, and with all of
+    its objects (YOLOX's released code).
+
+    Attributes:
+        min_side: Objects with a side of at most this many pixels are dropped.
+        transforms: Applied first, in order.
+    """
+
+    min_side: float
+    transforms: tuple[Transform, ...] = ()
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to one of the same size."""
+        before = sample
+        for transform in self.transforms:
+            sample = transform(sample, rng)
+        if not sample.objects:
+            return sample
+        boxes = sample.objects.boxes
+        kept = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) > self.min_side
+        if not kept.any():
+            return before
+        return sample.replace(objects=sample.objects.take(kept))
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A source, a reader and what makes a row of a batch of its samples: what a stream calls.
+
+    Attributes:
+        source: Where the examples come from.
+        read: Makes a sample.
+        row: Turns it into arrays of fixed shapes by name.
+    """
+
+    source: Source
+    read: Reader
+    row: Callable[[Sample], Row]
+
+    def __call__(self, index: int, rng: np.random.Generator | None = None) -> Row:
+        """Returns one row; a reader that draws nothing needs no generator."""
+        # Unused where nothing is drawn.
+        generator = np.random.default_rng(0) if rng is None else rng
+        return self.row(self.read(self.source, index, generator))

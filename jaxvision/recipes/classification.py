@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from jaxvision import models
 from jaxvision.data.augment.center_crop import CenterCrop
-from jaxvision.data.balance import class_weights
+from jaxvision.data.balance import class_weights, image_weights
 from jaxvision.data.classification import classification_source
 from jaxvision.data.classification_examples import (
     classification_eval_example,
@@ -54,6 +54,7 @@ def defaults() -> ConfigDict:
     config.data.fold = ""  # "2/5": the second of five parts of train is val
     config.data.split_seed = 0
     config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
+    config.data.balance = ""  # repeat or inverse: draws images of rare classes more often
     config.data.cache_bytes = 0  # decoded images are kept in memory up to so many bytes
     # Images of each split, for `digits`; 0: its own number.
     config.data.train_images = config.data.val_images = config.data.test_images = 0
@@ -81,7 +82,7 @@ def defaults() -> ConfigDict:
 
     # Of the shorter side before the centre is cut out, in image sizes: 256 for 224; 0: not resized.
     config.eval.resize = 8 / 7
-    return config.lock()
+    return values.locked(config)
 
 
 def info(config: ConfigDict, train: Source) -> dict[str, Any]:
@@ -135,18 +136,12 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> ImageClassification:
 
 
 def _model(config: ConfigDict, num_classes: int) -> Any:
-    fields = wiring.keywords(config.model)
+    fields = dict(num_classes=num_classes, dtype=compute_dtype(config.dtype))
     if config.variant in vit.VARIANTS:  # its positions are of one image size
-        fields.setdefault("image_size", config.image_size)
+        fields["image_size"] = config.image_size
     if config.remat:
         fields["remat"] = True
-    dtype = compute_dtype(config.dtype)
-    try:
-        return models.classifier(config.variant, num_classes=num_classes, dtype=dtype, **fields)
-    except TypeError as error:  # an unknown keyword
-        raise ValueError(
-            f"{config.variant} does not have all of {', '.join(fields)}: {error}"
-        ) from error
+    return wiring.network(models.classifier, config, **fields)
 
 
 def eval_transform(config: ConfigDict) -> CenterCrop:
@@ -226,8 +221,9 @@ def _train_stream(config: ConfigDict, source: Source) -> Stream:
     options = wiring.keywords(config.augment, "repeats", "erase", "mixup", "cutmix")
     options["crop_area"] = (config.augment.crop_area, 1.0)
     size = (config.image_size, config.image_size)
+    weights = image_weights(source, config.data.balance) if config.data.balance else None
     return Stream(
-        Shuffled(len(source), config.batch_size, repeats=config.augment.repeats),
+        Shuffled(len(source), config.batch_size, weights, repeats=config.augment.repeats),
         classification_train_example(source, size, **options),
         seed=config.seed,
         name=source.name,

@@ -7,6 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxvision import models
+from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.augment.multi_scale import MultiScale
 from jaxvision.data.augment.rectangles import rectangles
 from jaxvision.data.balance import class_weights, image_weights
@@ -101,7 +102,7 @@ def defaults(method: str = "yolox") -> ConfigDict:
     config.eval.class_aware = True  # False: boxes of different classes suppress each other too
     config.eval.rectangular = False  # images in the shape that suits them, not in squares
     {"yolox": _yolox, "retinanet": _retinanet}[method](config)
-    return config.lock()
+    return values.locked(config)
 
 
 def _yolox(config: ConfigDict) -> None:
@@ -127,7 +128,7 @@ def _retinanet(config: ConfigDict) -> None:
     config.batch_size = 16
     config.epochs = 12
     config.optimizer.update(name="momentum", learning_rate=0.01, base_batch=16, weight_decay=1e-4)
-    config.schedule.update(name="step", boundaries=(8 / 12, 11 / 12), warmup_steps=500)
+    config.schedule.update(name="step", boundaries=(8 / 12, 11 / 12), warmup=500 / 90_000)
     config.eval.update(score_threshold=0.05, nms_threshold=0.5)
 
     config.loss = ConfigDict()
@@ -181,22 +182,22 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> DenseDetection:
 def _yolox_parts(config: ConfigDict, info: Mapping[str, Any]) -> tuple[YOLOX, YOLOXMethod]:
     fields = _model_fields(config, info)
     if config.backbone:  # it takes normalised images; YOLOX's own takes pixels
-        fields = dict(image_mean=IMAGE_MEAN, image_std=IMAGE_STD) | fields
+        fields |= dict(image_mean=IMAGE_MEAN, image_std=IMAGE_STD)
     steps = wiring.total_steps(config, info["train_images"] // config.batch_size)
     method = YOLOXMethod(
         **wiring.keywords(config.loss, "class_weights"),
         class_weights=tuple(info["class_weights"]) or None,
         l1_from_step=steps - _no_aug_steps(config, steps),
     )
-    return models.yolox(config.variant, **fields), method
+    return wiring.network(models.yolox, config, **fields), method
 
 
 def _retinanet_parts(
     config: ConfigDict, info: Mapping[str, Any]
 ) -> tuple[RetinaNet, RetinaNetMethod]:
     method = RetinaNetMethod(**wiring.keywords(config.loss))
-    fields = dict(anchors_per_cell=method.anchors_per_cell) | _model_fields(config, info)
-    return models.retinanet(config.variant, **fields), method
+    fields = _model_fields(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
+    return wiring.network(models.retinanet, config, **fields), method
 
 
 _BUILDERS = {"yolox": _yolox_parts, "retinanet": _retinanet_parts}
@@ -207,7 +208,18 @@ def _model_fields(config: ConfigDict, info: Mapping[str, Any]) -> dict[str, Any]
     fields = dict(num_classes=len(info["class_names"]), dtype=dtype)
     if config.backbone:
         fields["backbone"] = models.backbone(config.backbone, dtype=dtype)
-    return fields | wiring.keywords(config.model)
+    return fields
+
+
+def eval_transform(config: ConfigDict) -> Letterbox:
+    """Returns what an image goes through outside of training.
+
+    Raises:
+        ValueError: If `image_size` is not a multiple of 32.
+    """
+    _check_sizes(config)
+    side = config.image_size
+    return Letterbox((side, side), rectangles(side) if config.eval.rectangular else ())
 
 
 def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream:
@@ -330,11 +342,10 @@ def _example_at(
 
 
 def _eval_stream(config: ConfigDict, source: Source) -> Stream:
-    side, rectangular = config.image_size, config.eval.rectangular
-    shapes = rectangles(side) if rectangular else ()
-    example = DetectionEvalExample(source, (side, side), shapes=shapes)
+    letterbox = eval_transform(config)
+    example = DetectionEvalExample(source, letterbox.size, shapes=letterbox.shapes)
     batch_size = config.eval.batch_size or config.batch_size
-    groups = example.groups() if rectangular else None
+    groups = example.groups() if config.eval.rectangular else None
     return Stream(
         InOrder(len(source), batch_size, groups),
         example,

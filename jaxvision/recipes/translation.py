@@ -36,9 +36,9 @@ def defaults() -> ConfigDict:
     config.batch_tokens = 4096  # sentences times the longer of source and target
     config.num_workers = 1
 
-    config.model.dropout = 0.1
-    config.model.attention_dropout = 0.0
-    config.model.activation_dropout = 0.0
+    config.model.dropout_rate = 0.1
+    config.model.attention_dropout_rate = 0.0
+    config.model.activation_dropout_rate = 0.0
     config.model.pre_norm = False
     config.model.positions = "sinusoidal"  # or learned
 
@@ -67,7 +67,7 @@ def defaults() -> ConfigDict:
     config.eval.beam_size = 4
     config.eval.alpha = 0.6  # of the length penalty
     config.eval.extra_length = 50  # tokens that a translation may have more than its source
-    return config.lock()
+    return values.locked(config)
 
 
 def info(config: ConfigDict, train: ParallelText) -> dict[str, Any]:
@@ -115,13 +115,13 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> Translation:
         ValueError: If a value is out of its range.
     """
     tokenizer = SubwordTokenizer(info["tokenizer"])
-    model = models.transformer(
-        config.variant,
+    model = wiring.network(
+        models.transformer,
+        config,
         vocabulary_size=tokenizer.vocabulary_size,
         # A translation may be longer than its source, also than one of max_length tokens.
         max_length=2 * config.data.max_length + config.eval.extra_length,
         dtype=compute_dtype(config.dtype),
-        **wiring.keywords(config.model),
     )
     return Translation(
         model=model,

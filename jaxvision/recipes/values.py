@@ -103,6 +103,13 @@ def common() -> ConfigDict:
     return config
 
 
+def locked(config: ConfigDict) -> ConfigDict:
+    """Locks all values of a recipe but the fields of the network, which differ between variants."""
+    config.lock()
+    config.model.unlock()
+    return config
+
+
 def restored(config: Mapping[str, Any]) -> ConfigDict:
     """Returns the config that a checkpoint's meta holds."""
     return ConfigDict(config).lock()

@@ -56,6 +56,26 @@ def keywords(group: ConfigDict, *without: str) -> dict[str, Any]:
     }
 
 
+def network(build: Callable[..., Any], config: ConfigDict, **fields: Any) -> Any:
+    """Builds the variant of a config.
+
+    Args:
+        build: Maps (variant, fields) to a network.
+        config: The values; its group `model` goes before `fields`.
+        **fields: Fields of the network.
+
+    Raises:
+        ValueError: If the network has no such field.
+    """
+    fields |= keywords(config.model)
+    try:
+        return build(config.variant, **fields)
+    except TypeError as error:
+        raise ValueError(
+            f"model: {config.variant} does not have all of the fields {', '.join(fields)}: {error}"
+        ) from error
+
+
 def total_steps(config: ConfigDict, epoch: int) -> int:
     """Returns the length of the run.
 

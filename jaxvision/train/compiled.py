@@ -73,7 +73,9 @@ class CompiledStep:
         self._programs[shapes] = lowered.compile()
         spent = time.perf_counter() - started
         flops = overview.operations(lowered)
-        cost = "" if flops is None else f", {flops / examples / 1e9:.2f} GFLOPs per example and step"
+        cost = (
+            "" if flops is None else f", {flops / examples / 1e9:.2f} GFLOPs per example and step"
+        )
         self._report(f"compiled in {duration(spent)}{cost}")
         return spent
 

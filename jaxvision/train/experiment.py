@@ -1,6 +1,7 @@
 """Everything that a run needs, wired: what a recipe's `experiment` returns."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -199,6 +200,10 @@ class Experiment:
         if isinstance(self.freeze, str):
             raise ValueError(f"freeze must be a tuple of patterns, got {self.freeze!r}")
         self._check_best()
+        try:
+            json.dumps(dict(self.meta))
+        except TypeError as error:
+            raise ValueError(f"meta must be JSON, which it is not: {error}") from error
         kinds = ("average", "copy", "rows")
         for name, kind in self.collections.items():
             if kind not in kinds:

@@ -25,9 +25,7 @@ class FiniteGuard:
             collections.deque()
         )
 
-    def watch(
-        self, step: int, batch: Mapping[str, Any], logs: Mapping[str, jax.Array]
-    ) -> None:
+    def watch(self, step: int, batch: Mapping[str, Any], logs: Mapping[str, jax.Array]) -> None:
         """Takes a step into account and checks the one made `delay` steps before.
 
         Raises:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 from flax import traverse_util
 
@@ -54,7 +53,7 @@ def start_from(variables: Mapping[str, Any], source: InitFrom) -> dict[str, Any]
 def _under(variables: Mapping[str, Any], prefix: str, field: str) -> dict[_Names, Any]:
     """Lists the variables under a prefix: {(collection, *names after it): array}."""
     parts = _prefix(prefix)
-    flat = traverse_util.flatten_dict(jax.tree.map(lambda x: x, dict(variables)))
+    flat = traverse_util.flatten_dict(dict(variables))
     end = 1 + len(parts)
     found = {(k[0], *k[end:]): v for k, v in flat.items() if k[1:end] == parts and len(k) > end}
     if not found:

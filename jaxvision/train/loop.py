@@ -98,8 +98,6 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         return result
 
 
-
-
 @contextlib.contextmanager
 def _open(experiment: Experiment, step: int) -> Iterator[Iterator[Batch]]:
     batches = experiment.train_data.batches(step)

@@ -80,7 +80,9 @@ class Monitor:
         if best is not None and best.name not in known:
             raise ValueError(f"best must be one of {', '.join(known[:20])}, got {best.name}")
 
-    def evaluate(self, state: TrainState, step: int, at_end: bool | None = None) -> dict[str, float]:
+    def evaluate(
+        self, state: TrainState, step: int, at_end: bool | None = None
+    ) -> dict[str, float]:
         """Evaluates sets and shows and records what it finds.
 
         Args:

@@ -52,7 +52,9 @@ def without(params: Any, mask: Any) -> Any:
 
 def joined(part: Any, whole: Any) -> Any:
     """Fills the places that `without` left empty from a whole tree."""
-    return jax.tree.map(lambda x, y: y if x is None else x, part, whole, is_leaf=lambda x: x is None)
+    return jax.tree.map(
+        lambda x, y: y if x is None else x, part, whole, is_leaf=lambda x: x is None
+    )
 
 
 def _compile(pattern: str, field: str) -> re.Pattern[str]:

@@ -10,7 +10,7 @@ from jaxvision.train.names import matching, without
 
 
 def parameter_table(params: Mapping[str, Any], freeze: Sequence[str] = ()) -> str:
-    """Parameters of each part of the model, of all of it and of what is frozen, as lines of text."""
+    """Numbers of parameters: of each part of the model, in total and frozen."""
     sizes = {
         name: sum(x.size for x in jax.tree.leaves(part)) for name, part in sorted(params.items())
     }

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-Turn = Callable[[jax.Array], jax.Array]
+Turn = Callable[..., Any]
 
 
 class PlayersState(NamedTuple):
@@ -45,7 +45,9 @@ def players(
                 f"players must be named as the parts of the parameters, {sorted(params)}, got "
                 f"{sorted(optimizers)}"
             )
-        return {name: jax.tree.map(lambda _, name=name: name, part) for name, part in params.items()}
+        return {
+            name: jax.tree.map(lambda _, name=name: name, part) for name, part in params.items()
+        }
 
     inner = optax.partition(
         {name: optax.conditionally_mask(rule, turn) for name, (rule, turn) in optimizers.items()},
@@ -57,7 +59,7 @@ def players(
         return PlayersState(jnp.zeros((), jnp.int32), moved, inner.init(params))
 
     def update(
-        updates: Any, state: PlayersState, params: Any = None, **extra: Any
+        updates: Any, state: Any, params: Any = None, **extra: Any
     ) -> tuple[Any, PlayersState]:
         updates, inner_state = inner.update(updates, state.inner, params, **extra)
         moved = {name: jnp.asarray(turn(state.step)) for name, (_, turn) in optimizers.items()}

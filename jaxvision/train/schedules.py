@@ -57,8 +57,7 @@ def schedule(
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {name}")
     if not 0 <= warmup_steps < total_steps:
         raise ValueError(
-            f"warmup_steps must be in [0, {total_steps}), the length of the run, got "
-            f"{warmup_steps}"
+            f"warmup_steps must be in [0, {total_steps}), the length of the run, got {warmup_steps}"
         )
     left = total_steps - warmup_steps
     if name == "one_cycle":

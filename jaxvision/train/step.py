@@ -67,21 +67,25 @@ def make_step(
         grads, loss = compute(state.params, frozen, old_state, batch, state.step, key)
         trained = without(state.params, frozen)
         updates, opt_state = optimizer.update(grads, state.opt_state, trained, value=loss.value)
-        if state.plateau is not None:
-            updates = jax.tree.map(lambda x: x * state.plateau.scale, updates)
+        if (plateau := state.plateau) is not None:
+            updates = jax.tree.map(lambda x: x * plateau.scale, updates)
         params = joined(optax.apply_updates(trained, updates), state.params)
         new_state = {name: loss.state[name] for name in old_state}
         if freeze:
             new_state = keep_statistics(old_state, new_state, params, frozen)
         model_state = {name: new_state[name] for name in state.model_state}
         average = state.ema
-        if ema is not None:
+        if ema is not None and average is not None:
             average = _average(
-                state.ema, Average(params, model_state), ema(state.step + 1), moved(opt_state), kinds
+                average,
+                Average(params, model_state),
+                ema(state.step + 1),
+                moved(opt_state),
+                kinds,
             )
         logs = {"loss": loss.value, "grad_norm": optax.tree.norm(grads), **loss.logs}
-        if state.plateau is not None:
-            logs["plateau_scale"] = state.plateau.scale
+        if plateau is not None:
+            logs["plateau_scale"] = plateau.scale
         logs = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), logs)
         return state.replace(
             step=state.step + 1,
@@ -198,16 +202,16 @@ def _average(
         # What does not change, as frozen parameters, must not change by a rounding either.
         return jnp.where(before == after, after, decay * before + (1.0 - decay) * after)
 
-    def of_parts(before: Any, after: Any) -> Any:
+    def of_player(name: str, before: Any, after: Any) -> Any:
         result = jax.tree.map(mixed, before, after)
-        if not isinstance(result, Mapping):
+        if name not in moved:
             return result
-        return {
-            name: jax.tree.map(lambda x, y: jnp.where(moved[name], x, y), part, before[name])
-            if name in moved
-            else part
-            for name, part in result.items()
-        }
+        return jax.tree.map(lambda x, y: jnp.where(moved[name], x, y), result, before)
+
+    def of_parts(before: Any, after: Any) -> Any:
+        if not isinstance(before, Mapping):
+            return jax.tree.map(mixed, before, after)
+        return {name: of_player(name, before[name], after[name]) for name in before}
 
     model_state = {
         name: new.model_state[name]

@@ -35,7 +35,7 @@ class MetricWriter:
             self._events.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
-        """Records an RGB picture [H, W, 3] uint8, in `plots/` too: `val/x` as `val_x_<step>.png`."""
+        """Records an RGB picture [H, W, 3] uint8, `val/x` in `plots/val_x_<step>.png` too."""
         write_png(self._plots / f"{name.replace('/', '_')}_{step:08}.png", image)
         self._events.add_image(name, image, step, dataformats="HWC")
 

@@ -11,7 +11,9 @@ from toy_translation import ENGLISH, GERMAN, trained, write_run
 
 from jaxvision.cli.main import main
 from jaxvision.data.text.tokenizer import SubwordTokenizer
-from jaxvision.inference.translator import Translator
+from jaxvision.inference import load as load_module
+from jaxvision.inference.load import load
+from jaxvision.inference.translator import SentenceTranslation, Translator
 
 # Of 21 tokens, one more than the run's longest.
 LONG = "one man and a dog and a cat and a dog and a man and a dog and a cat"
@@ -30,13 +32,14 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def compiled(run):
-    return Translator.from_workdir(run)
+    return load(run)
 
 
 @pytest.fixture
 def once(monkeypatch, compiled):
     """Loads the same translator each time, whose programs are compiled."""
-    monkeypatch.setattr(Translator, "from_workdir", lambda *folder, **options: compiled)
+    monkeypatch.setattr(load_module, "load", lambda *folder, **options: compiled)
+    monkeypatch.setattr(Translator, "replaced", lambda self, **options: self)
 
 
 @pytest.fixture
@@ -108,7 +111,8 @@ def test_line_for_line(once, run, text, capfd):
 
 
 def test_translation_with_a_line_break_is_one_line(once, run, text, monkeypatch):
-    monkeypatch.setattr(Translator, "__call__", lambda self, lines, **options: ["a\nb\rc"] * 6)
+    found = SentenceTranslation("a", "a\nb\rc", 0.0, None)
+    monkeypatch.setattr(Translator, "__call__", lambda self, lines, **options: [found] * 6)
     assert main(arguments(run, f"--input={text}/a.en", f"--output={text}/o")) == 0
     assert lines(text / "o") == ["a b c"] * 6
 
@@ -158,9 +162,9 @@ def test_sentences_too_long(once, run, text, capfd):
     (text / "b.en").write_text(f"a cat\n{LONG}\n\na man\n{LONG} runs\n")
     more = (f"--input={text}/b.en", f"--output={text}/out.de")
     assert main(arguments(run, *more)) == 2
-    told = capfd.readouterr().err.splitlines()
-    words = f"error: {text}/b.en: lines must be of at most 20 tokens, as in training, got 2 longer"
-    assert told == [f"{words}: 2, 5; shorten them, or have them cut by --too-long=cut"]
+    printed = capfd.readouterr().err.splitlines()
+    words = f"error: {text}/b.en: lines must have at most 20 tokens, as in training, got 2 longer"
+    assert printed == [f"{words}: 2, 5; shorten them, or cut them with --too-long=cut"]
     assert not (text / "out.de").exists()
     assert main(arguments(run, *more, "--too-long=cut")) == 0
     assert "cut 2 lines after 20 tokens: 2, 5\n" in capfd.readouterr().err
@@ -171,8 +175,8 @@ def test_sentences_too_long(once, run, text, capfd):
 def test_many_lines_too_long_are_not_all_named(once, run, text, capfd):
     (text / "b.en").write_text(f"{LONG}\n" * 21)
     assert main(arguments(run, f"--input={text}/b.en")) == 2
-    assert "got 21 longer: 1, 2, 3," in (told := capfd.readouterr().err)
-    assert "19, 20, ...; shorten" in told
+    assert "got 21 longer: 1, 2, 3," in (printed := capfd.readouterr().err)
+    assert "19, 20, ...; shorten" in printed
 
 
 def test_attention_is_drawn(once, run, text, capfd, monkeypatch):
@@ -192,20 +196,23 @@ def test_attention_is_drawn(once, run, text, capfd, monkeypatch):
         (("--input={}/none.en",), "--input must be a file, got {}/none.en"),
         (("--input={}",), "--input must be a file, got {}"),
         (("--input={}/a.en", "--reference={}/none"), "--reference must be a file, got {}/none"),
-        (("--input={}/a.en", "--reference={}/short"), "a line for each line of text, got 2 for 6"),
-        (("--input={}/empty", "--reference={}/empty"), "a line for each line of text, got 0 for 0"),
+        (("--input={}/a.en", "--reference={}/short"), "as many lines as the text, 6, got 2"),
+        (("--input={}/empty", "--reference={}/empty"), "as many lines as the text, 0, got 0"),
         (("--input={}/latin",), "{}/latin:2: expected UTF-8, got byte 0xe4 at place 4"),
         (("--input={}/broken.gz",), "{}/broken.gz:1: the compressed data is broken"),
         (("--input={}/a.en", "--output={}/none/o"), "--output must be a file that can be written"),
         (("--input={}/a.en", "--output={}"), "--output must be a file that can be written, got {}"),
-        (("--input={}/a.en", "--output={}/./a.en"), "--output must be another file than what is"),
+        (("--input={}/a.en", "--output={}/./a.en"), "--output must not be a file that is read"),
         (("--input={}/a.en", "--beam=0"), "--beam must be at least 1, got 0"),
         (("--input={}/a.en", "--batch-size=0"), "--batch-size must be at least 1, got 0"),
         (("--input={}/a.en", "--step=-1"), "--step must be at least 1, got -1"),
         (("--input={}/a.en", "--step=7"), "step must be one of 1, 2, the checkpoints there are"),
         (("--input={}/a.en", "--alpha=nan"), "alpha must be a number of at least 0, got nan"),
         (("--input={}/a.en", "--attention=a.jpg"), "--attention must end in .png, got a.jpg"),
-        (("--input={}/a.en", "--workdir={}/none"), "{}/none holds no config.json"),
+        (
+            ("--input={}/a.en", "--workdir={}/none"),
+            "expected the work directory of a run, got {}/none",
+        ),
     ],
 )
 def test_fault_is_one_line_and_exit_code_2(run, text, capfd, more, words):
@@ -216,9 +223,9 @@ def test_fault_is_one_line_and_exit_code_2(run, text, capfd, more, words):
     before = {file.name: file.read_bytes() for file in text.iterdir()}
     assert main(arguments(run, *(option.format(text) for option in more))) == 2
     printed = capfd.readouterr()
-    told = printed.err.splitlines()
     assert printed.out == ""
-    assert len(told) == 1 and told[0].startswith("error: ") and words.format(text) in told[0]
+    assert printed.err.startswith("error: ") and printed.err.count("\n") == 1
+    assert words.format(text) in printed.err
     assert {file.name: file.read_bytes() for file in text.iterdir()} == before
 
 

@@ -1,17 +1,18 @@
 import dataclasses
+import gzip
 import json
-import shutil
 
 import jax
 import numpy as np
 import pytest
 import toy_translation
-from toy_translation import CONFIG, ENGLISH, GERMAN, trained, write_run
+from toy_translation import ENGLISH, GERMAN, trained, write_run
 
-from jaxvision.data.errors import DataError
 from jaxvision.data.text.tokenizer import END, PAD, START, SubwordTokenizer
+from jaxvision.inference.load import load
 from jaxvision.inference.translator import Translator
 from jaxvision.models.sequence.embedding import sinusoidal_positions
+from jaxvision.plots.style import to_rgb
 
 # Of 18 tokens, more than the shortest batches have.
 LONG = "one man and a dog and a cat and a dog and a man and a dog"
@@ -32,46 +33,67 @@ def run(tmp_path_factory):
 def translator():
     task, params = trained()
     greedy = dataclasses.replace(task, beam_size=1)
-    return Translator(greedy, params, max_length=20, batch_size=4)
+    return Translator(greedy, {"params": params}, max_length=20, batch_size=4)
+
+
+def texts(found):
+    return [one.text for one in found]
 
 
 def test_run_translates_what_it_learned(run):
-    found = Translator.from_workdir(run, batch_size=8)
-    assert found(ENGLISH) == GERMAN
+    found = load(run)
+    assert isinstance(found, Translator)
+    assert texts(found(ENGLISH)) == GERMAN
     assert (found.task.beam_size, found.task.alpha, found.max_length) == (3, 0.6, 20)
+    assert (found.batch_size, found.origin.step) == (64, 2)
     # Twice the longest source, and what a translation may have more.
     assert found.task.model == trained()[0].model.clone(max_length=46)
 
 
-def test_options_replace_those_of_the_run(run):
-    found = Translator.from_workdir(run, beam_size=1, alpha=0.0, batch_size=2, step=1)
+def test_options_of_the_search_can_be_replaced(run):
+    whole = load(run, step=1)
+    found = whole.replaced(beam_size=1, alpha=0.0, batch_size=2)
     assert (found.task.beam_size, found.task.alpha, found.batch_size) == (1, 0.0, 2)
+    assert found.origin is whole.origin and found.origin.step == 1
     assert not np.any(found.params["embedding"]["embedding"])
-    with pytest.raises(ValueError, match="step must be one of 1, 2, the checkpoints .* got 3"):
-        Translator.from_workdir(run, step=3)
+    same = whole.replaced()
+    assert (same.task, same.batch_size, same.max_length) == (whole.task, 64, 20)
     with pytest.raises(ValueError, match="beam_size must be at least 1, got 0"):
-        Translator.from_workdir(run, beam_size=0)
+        whole.replaced(beam_size=0)
     with pytest.raises(ValueError, match="alpha must be a number of at least 0, got -1"):
-        Translator.from_workdir(run, alpha=-1.0)
+        whole.replaced(alpha=-1.0)
 
 
-def test_newest_config_counts(run, tmp_path):
-    folder = tmp_path / "run"
-    shutil.copytree(run, folder)
-    for number, beam_size in ((2, 5), (10, 7), (9, 6)):
-        config = {**CONFIG, "beam_size": beam_size}
-        (folder / f"config.{number}.json").write_text(json.dumps(config))
-    assert Translator.from_workdir(folder).task.beam_size == 7
+def test_sentence_list_and_file(translator, tmp_path):
+    assert translator("a cat").text == str(translator("a cat")) == "eine Katze"
+    (tmp_path / "a.en").write_text("a cat\n\na man\n")
+    (tmp_path / "a.en.gz").write_bytes(gzip.compress(b"a cat\n\na man\n"))
+    for path in (tmp_path / "a.en", tmp_path / "a.en.gz"):
+        assert texts(translator(path)) == ["eine Katze", "", "ein Mann"]
+
+
+def test_result_is_json_and_a_picture(translator):
+    found = translator("a cat")
+    task = translator.task
+    (source,) = task.tokenizer.encode(["a cat"])
+    source = np.pad(source, (0, 16 - len(source)), constant_values=PAD)
+    expected = jax.jit(task.translate)(trained()[1], source[None]).scores[0, 0]
+    result = json.loads(json.dumps(found.to_dict()))
+    assert result.pop("score") == pytest.approx(float(expected), rel=1e-4)
+    assert result == {"source": "a cat", "text": "eine Katze"}
+    picture = found.plot(layer=0, head=1)
+    attention = translator.attention("a cat", layer=0, head=1)
+    np.testing.assert_array_equal(picture, to_rgb(attention.figure()))
 
 
 def test_neither_order_nor_neighbours_change_a_translation(translator):
     sentences = ["", LONG, *ENGLISH, "  ", "a dog sleeps", LONG]
-    together = translator(sentences)
+    together = texts(translator(sentences))
     assert together[0] == together[8] == ""
     assert together[2:8] == GERMAN
     assert together[1] == together[10] != ""
-    assert translator(sentences[::-1]) == together[::-1]
-    assert [translator([sentence])[0] for sentence in sentences] == together
+    assert texts(translator(sentences[::-1])) == together[::-1]
+    assert [translator(sentence).text for sentence in sentences] == together
 
 
 def test_equals_the_search_of_the_task(translator):
@@ -79,7 +101,7 @@ def test_equals_the_search_of_the_task(translator):
     (source,) = task.tokenizer.encode([LONG])
     assert len(source) == 18
     expected = jax.jit(task.translate)(trained()[1], source[None]).tokens[0, 0]
-    assert translator([LONG]) == [task.tokenizer.decode(np.asarray(expected))]
+    assert texts(translator([LONG])) == [task.tokenizer.decode(np.asarray(expected))]
 
 
 def test_few_programs_serve_all_lengths(translator):
@@ -90,33 +112,33 @@ def test_few_programs_serve_all_lengths(translator):
     for sentence in sentences:
         translator([sentence])
     # Of up to 16 tokens and of more; for many sentences and for one.
-    assert translator._best._cache_size() == 4
+    assert translator._translate._cache_size() == 4
 
 
 def test_nothing_to_translate(translator):
-    programs = translator._best._cache_size()
+    programs = translator._translate._cache_size()
     assert translator([]) == []
-    assert translator(["", " \t", "\u3000"]) == ["", "", ""]
-    assert translator._best._cache_size() == programs
+    assert texts(translator(["", " \t", "\u3000"])) == ["", "", ""]
+    assert translator._translate._cache_size() == programs
 
 
-def test_long_sentences_are_refused_or_cut(translator):
+def test_long_sentences_are_an_error_or_cut(translator):
     task, _ = trained()
     longer = [LONG, f"{LONG} and a cat", "a cat", f"{LONG} and a dog runs"]
-    with pytest.raises(ValueError, match="at most 20 tokens, got number 2 and others, which are"):
+    with pytest.raises(ValueError, match="at most 20 tokens, got number 2 and others, which have"):
         translator(longer)
-    told = []
-    found = translator(longer, on_long=told.append)
-    assert told == [[1, 3]]
+    numbers = []
+    found = texts(translator(longer, on_long=numbers.append))
+    assert numbers == [[1, 3]]
     assert found[2] == "eine Katze"
     kept = task.tokenizer.decode(task.tokenizer.encode([longer[1]])[0][:19])
-    assert found[1] == translator([kept])[0] != ""
+    assert found[1] == translator(kept).text != ""
 
 
-def test_progress_is_told_after_each_batch(translator):
-    told = []
-    translator(["", *ENGLISH], progress=told.append)
-    assert told == [5, 7]
+def test_progress_is_called_after_each_batch(translator):
+    done = []
+    translator(["", *ENGLISH], progress=done.append)
+    assert done == [5, 7]
 
 
 @pytest.mark.parametrize(
@@ -126,41 +148,17 @@ def test_progress_is_told_after_each_batch(translator):
         (dict(batch_size=0), "batch_size must be at least 1, got 0"),
     ],
 )
-def test_wrong_numbers_are_refused(options, words):
+def test_wrong_numbers_are_errors(options, words):
     with pytest.raises(ValueError, match=words):
-        Translator(*trained(), **options)
+        Translator(trained()[0], {"params": trained()[1]}, **options)
 
 
-def test_tokenizer_of_another_vocabulary_is_refused(run, tmp_path):
+def test_tokenizer_of_another_vocabulary_is_an_error(tmp_path):
     other = SubwordTokenizer.train(ENGLISH, 270)
     write_run(tmp_path, tokenizer=other, steps=(1,))
     rows = trained()[0].tokenizer.vocabulary_size
     with pytest.raises(ValueError, match=f"have the {rows} subwords .*, got one of 270"):
-        Translator.from_workdir(tmp_path)
-
-
-def test_folder_that_is_no_run_of_a_translator(run, tmp_path):
-    folder = tmp_path / "run"
-    with pytest.raises(FileNotFoundError, match="run holds no config.json; expected the work"):
-        Translator.from_workdir(folder)
-    shutil.copytree(run, folder)
-    (folder / "config.2.json").write_text("{")
-    with pytest.raises(ValueError, match=r"config\.2\.json is not valid JSON"):
-        Translator.from_workdir(folder)
-    (folder / "config.2.json").write_text("[3]")
-    with pytest.raises(ValueError, match=r"config\.2\.json must hold a config .* got \[3\]"):
-        Translator.from_workdir(folder)
-    detector = {"variant": "nano", "dtype": "auto", "data": {"path": "a"}}
-    (folder / "config.2.json").write_text(json.dumps(detector))
-    with pytest.raises(ValueError, match="a run of configs/transformer.* has no max_length"):
-        Translator.from_workdir(folder)
-    (folder / "config.2.json").unlink()
-    shutil.rmtree(folder / "checkpoints")
-    with pytest.raises(FileNotFoundError, match="run/checkpoints holds no checkpoints"):
-        Translator.from_workdir(folder)
-    (folder / "tokenizer.json").unlink()
-    with pytest.raises(DataError, match="cannot read the tokenizer .*run/tokenizer.json"):
-        Translator.from_workdir(folder)
+        load(tmp_path)
 
 
 def layer_norm(x, norm):
@@ -239,7 +237,9 @@ def test_evaluation_tells_the_same_attention(translator):
     source = np.full((3, 16), PAD, np.int32)
     for row, tokens in zip(source, encoded, strict=True):
         row[: len(tokens)] = tokens
-    found = jax.jit(task.predict)(params, {}, {"source": source, "target": source})
+    found = jax.jit(task.predict)(
+        params, {}, {"source": source, "target": source}, key=jax.random.key(0)
+    )
     assert len(found.attention) == 2
     for i in range(2):
         rows = list(np.asarray(found.tokens[i])).index(END) + 1

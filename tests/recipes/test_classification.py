@@ -209,7 +209,7 @@ def test_vit_has_positions_for_the_image_size():
 
 
 def test_unknown_fields_of_a_network_are_errors():
-    with pytest.raises(ValueError, match="lenet5_modern does not have all of patch"):
+    with pytest.raises(ValueError, match="lenet5_modern does not have all of the fields .*, patch"):
         classification.task(small(model=dict(patch=4)), info())
 
 

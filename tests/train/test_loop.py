@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import logging
 import shutil
 import signal
@@ -10,45 +9,30 @@ import numpy as np
 import optax
 import pytest
 import toy
-from toy import LinearTask, experiment
+from toy import (
+    KilledError,
+    LinearTask,
+    Watched,
+    WorseAtEveryEvaluation,
+    experiment,
+    killed_at,
+    logged,
+)
 
-from jaxvision.data.pipeline import TrainStream
 from jaxvision.tasks.task import Loss
 from jaxvision.train import loop, sharding
-from jaxvision.train.checkpoint import read_checkpoint
+from jaxvision.train.checkpoint import read_checkpoint, read_meta
 from jaxvision.train.errors import TrainingError
+from jaxvision.train.experiment import Best, Report
+from jaxvision.train.plateau import Plateau
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
-
-
-def logged(workdir, name):
-    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    return {line["step"]: line[name] for line in lines if name in line}
-
-
-class KilledError(Exception):
-    pass
-
-
-def killed_at(experiment, step):
-    """An experiment whose process dies when it asks for the batch after `step`."""
-
-    class Data:
-        steps_per_epoch = experiment.train_data.steps_per_epoch
-
-        def batches(self, start_step):
-            for i, batch in enumerate(experiment.train_data.batches(start_step), start_step):
-                if i == step:
-                    raise KilledError
-                yield batch
-
-    return dataclasses.replace(experiment, train_data=Data())
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("straight")
-    assert loop.run(experiment(), workdir) is loop.Outcome.FINISHED
+    assert loop.run(experiment(), workdir).outcome is loop.Outcome.FINISHED
     return workdir
 
 
@@ -62,7 +46,7 @@ def test_records_losses_speed_rate_and_evaluations(straight):
     assert set(logged(straight, "train/loss")) == set(range(1, 21))
     assert set(logged(straight, "train/late")) == set(range(1, 21))
     assert set(logged(straight, "val/score")) == {10, 20}
-    assert all(v > 0 for v in logged(straight, "train/images_per_second").values())
+    assert all(v > 0 for v in logged(straight, "train/examples_per_second").values())
     np.testing.assert_allclose(logged(straight, "train/learning_rate")[1], 0.1, rtol=1e-6)
 
 
@@ -70,14 +54,14 @@ def test_records_losses_speed_rate_and_evaluations(straight):
 def test_stop_and_resume_equals_a_straight_run_to_the_last_bit(straight, tmp_path, stop, workers):
     with pytest.raises(KilledError):
         loop.run(killed_at(experiment(), stop), tmp_path)
-    assert loop.run(experiment(num_workers=workers), tmp_path) is loop.Outcome.FINISHED
+    assert loop.run(experiment(num_workers=workers), tmp_path).outcome is loop.Outcome.FINISHED
     assert logged(tmp_path, "train/loss") == logged(straight, "train/loss")
     assert logged(tmp_path, "val/score") == logged(straight, "val/score")
 
 
 def test_finished_run_started_again_says_so(straight, capsys):
     before = (straight / "metrics.jsonl").read_text()
-    assert loop.run(experiment(), straight) is loop.Outcome.FINISHED
+    assert loop.run(experiment(), straight).outcome is loop.Outcome.FINISHED
     assert "already finished" in capsys.readouterr().out
     assert (straight / "metrics.jsonl").read_text() == before
 
@@ -85,7 +69,10 @@ def test_finished_run_started_again_says_so(straight, capsys):
 def test_more_epochs_and_another_batch_size_continue(straight, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(straight, workdir)
-    assert loop.run(experiment(total_steps=24, batch_size=16), workdir) is loop.Outcome.FINISHED
+    assert (
+        loop.run(experiment(total_steps=24, batch_size=16), workdir).outcome
+        is loop.Outcome.FINISHED
+    )
     assert max(logged(workdir, "train/loss")) == 24
 
 
@@ -97,7 +84,7 @@ def test_unreadable_checkpoint_falls_back_to_the_one_before(straight, tmp_path, 
         if file.is_file():
             file.write_bytes(b"")
     with caplog.at_level(logging.WARNING, logger="absl"):
-        assert loop.run(experiment(), tmp_path) is loop.Outcome.FINISHED
+        assert loop.run(experiment(), tmp_path).outcome is loop.Outcome.FINISHED
     assert "checkpoint 8 cannot be read" in caplog.text
     assert (tmp_path / "checkpoints" / "8.unreadable").is_dir()
     assert logged(tmp_path, "train/loss") == logged(straight, "train/loss")
@@ -133,19 +120,12 @@ def test_checkpoint_of_another_optimizer_is_an_error(tmp_path):
 
 
 def test_signal_stops_after_the_step_with_a_checkpoint(straight, tmp_path, capsys):
-    plain = experiment()
+    def interrupt(batch, i):
+        if i == 5:
+            signal.raise_signal(signal.SIGTERM)
 
-    class Data:
-        steps_per_epoch = plain.train_data.steps_per_epoch
-
-        def batches(self, start_step):
-            for i, batch in enumerate(plain.train_data.batches(start_step), start_step):
-                if i == 5:
-                    signal.raise_signal(signal.SIGTERM)
-                yield batch
-
-    outcome = loop.run(dataclasses.replace(plain, train_data=Data()), tmp_path)
-    assert outcome is loop.Outcome.INTERRUPTED
+    data = Watched(experiment().train_data, interrupt)
+    assert loop.run(experiment(train_data=data), tmp_path).outcome is loop.Outcome.INTERRUPTED
     assert "stopped after step 6, which is saved" in capsys.readouterr().out
     assert (tmp_path / "checkpoints" / "6").is_dir()
     loop.run(experiment(), tmp_path)
@@ -165,15 +145,25 @@ def test_keeps_the_newest_and_the_best(tmp_path):
     assert not {"4", "8"} & kept
 
 
-def test_files_are_in_the_work_directory_and_in_every_checkpoint(tmp_path):
-    files = {"tokenizer.json": "{}\n"}
-    loop.run(dataclasses.replace(experiment(total_steps=4), files=files), tmp_path)
-    assert (tmp_path / "tokenizer.json").read_text() == "{}\n"
-    _, meta = read_checkpoint(tmp_path)
-    assert meta["files"] == files
+def test_lower_is_better_where_the_direction_says_so(tmp_path):
+    best = Best("val/score", "min")
+    loop.run(experiment(best=best, eval_every=4, task=LinearTask(0.0)), tmp_path)
+    scores = logged(tmp_path, "val/score")
+    assert scores[4] == min(scores.values())
+    kept = {p.name for p in (tmp_path / "checkpoints").iterdir()}
+    assert "4" in kept and "8" not in kept
+    assert read_meta(tmp_path)[0] == 4
 
 
-def test_loss_that_is_no_number_stops_the_run_and_names_the_images(tmp_path):
+def test_meta_is_in_every_checkpoint(tmp_path):
+    meta = {"recipe": "toy", "config": {"a": 1}, "info": {"names": ["x"]}, "versions": {}}
+    loop.run(experiment(total_steps=4, meta=meta), tmp_path)
+    _, read = read_checkpoint(tmp_path)
+    assert meta.items() <= read.items()
+    assert read_meta(tmp_path) == (4, read)
+
+
+def test_loss_that_is_nan_stops_the_run_and_names_the_examples(tmp_path):
     @dataclasses.dataclass(frozen=True)
     class Breaks(LinearTask):
         def loss(self, params, state, batch, *, step, key):
@@ -213,32 +203,43 @@ def test_each_shape_of_batch_is_compiled_once_and_announced(tmp_path, capsys):
 
         return sample
 
-    stream = TrainStream(toy.sample, 40, batch_size=8, seed=1, num_workers=2, schedule=sample_at)
+    stream = toy.train_stream(num_workers=2, schedule=sample_at)
     loop.run(experiment(train_data=stream), tmp_path)
     lines = [line for line in capsys.readouterr().err.splitlines() if "compiling" in line]
     assert [line.split("extra ")[1] for line in lines] == ["[8, 4]", "[8, 5]", "[8, 6]"]
     assert len(logged(tmp_path, "train/loss")) == 20
 
 
-def test_shows_what_an_epoch_has_to_report(tmp_path, capsys):
-    reports = iter(["two images left out", "", "one image left out", ""])
-    loop.run(experiment(epoch_report=lambda: next(reports)), tmp_path)
-    shown = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
-    # 40 examples in batches of 8 are 5 steps an epoch.
-    assert shown == ["step 5  two images left out", "step 15  one image left out"]
+def test_shows_what_an_epoch_skipped(tmp_path, capsys):
+    reports = iter(["two images skipped", "", "one image skipped", ""])
+    data = Watched(experiment().train_data, lambda batch, i: None)
+    data.faults = lambda: next(reports)
+    loop.run(experiment(train_data=data), tmp_path)
+    shown = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]
+    # 40 examples in batches of 8 are 5 steps per epoch.
+    assert shown == ["step 5  two images skipped", "step 15  one image skipped"]
 
 
-def test_shows_examples_below_the_metrics_of_an_evaluation(tmp_path, capsys):
-    def show(predictions, batch):
-        return [f"  target {batch['y'][0]:.3f}", f"  got {predictions[0]:.3f}"]
+def test_report_shows_lines_below_the_metrics_and_keeps_pictures(tmp_path, capsys):
+    seen = []
 
-    loop.run(experiment(total_steps=10, show=show), tmp_path)
+    def report(evaluation):
+        seen.append(evaluation)
+        y, got = evaluation.batch["y"][0], evaluation.predictions[0]
+        picture = np.zeros((4, 5, 3), np.uint8)
+        return Report([f"  target {y:.3f}", f"  got {got:.3f}"], {"curve": picture})
+
+    loop.run(experiment(total_steps=10, report=report), tmp_path)
     lines = capsys.readouterr().err.splitlines()
     (place,) = [i for i, line in enumerate(lines) if "target" in line]
-    assert lines[place - 1].startswith("step 10  score ")
+    assert lines[place - 1].startswith("step 10  val: score ")
     target, got = (float(lines[i].split()[1]) for i in (place, place + 1))
     assert target == pytest.approx(toy.sample(0)["y"], abs=1e-3)
     assert got != 0
+    assert (tmp_path / "plots" / "val_curve_00000010.png").is_file()
+    (evaluation,) = seen
+    assert (evaluation.name, evaluation.step) == ("val", 10)
+    assert evaluation.metric.compute()["score"] == logged(tmp_path, "val/score")[10]
 
 
 def test_eight_devices_equal_one():
@@ -248,14 +249,7 @@ def test_eight_devices_equal_one():
     losses = {}
     for devices in (1, 8):
         mesh = sharding.data_mesh(devices)
-        state = create_state(
-            plain.task,
-            plain.optimizer,
-            first,
-            seed=0,
-            ema=True,
-            mesh=mesh,
-        )
+        state = create_state(plain, first, mesh)
         assert jax.tree.leaves(state)[0].sharding.num_devices == devices
         step = jax.jit(make_step(plain.task, plain.optimizer, plain.ema), donate_argnums=0)
         key = jax.device_put(jax.random.key(0), sharding.replicated(mesh))
@@ -269,17 +263,8 @@ def test_eight_devices_equal_one():
 
 def test_batch_that_the_devices_cannot_share_is_an_error():
     batch = next(experiment(batch_size=6).train_data.batches(0))
-    with pytest.raises(ValueError, match="multiple of the number of devices, 8, got 6"):
+    with pytest.raises(ValueError, match="multiple of the number of devices, 8, got 6 .x."):
         sharding.put_batch(batch, sharding.data_mesh())
-
-
-@dataclasses.dataclass(frozen=True)
-class WorseAtEveryEvaluation(LinearTask):
-    """Gets better until step 6 and worse from then on."""
-
-    def loss(self, params, state, batch, *, step, key):
-        loss = super().loss(params, state, batch, step=step, key=key)
-        return loss._replace(value=jnp.where(step >= 6, -3.0, 1.0) * loss.value)
 
 
 def patient(**changes):
@@ -288,15 +273,15 @@ def patient(**changes):
 
 
 def test_run_that_gets_no_better_ends_early_and_stays_ended(tmp_path, capsys):
-    assert loop.run(patient(), tmp_path) is loop.Outcome.FINISHED
+    assert loop.run(patient(), tmp_path).outcome is loop.Outcome.FINISHED
     # 6 is the best; 8, 10 and 12 are not better.
     assert "stopped early after step 12: 3 evaluations without a better" in capsys.readouterr().err
     assert max(logged(tmp_path, "train/loss")) == 12
     assert (tmp_path / "checkpoints" / "12").is_dir()
-    assert loop.run(patient(), tmp_path) is loop.Outcome.FINISHED
+    assert loop.run(patient(), tmp_path).outcome is loop.Outcome.FINISHED
     assert "already finished" in capsys.readouterr().out
     assert max(logged(tmp_path, "train/loss")) == 12
-    assert loop.run(patient(patience=4), tmp_path) is loop.Outcome.FINISHED
+    assert loop.run(patient(patience=4), tmp_path).outcome is loop.Outcome.FINISHED
     assert max(logged(tmp_path, "train/loss")) == 14
 
 
@@ -307,18 +292,31 @@ def test_resumed_run_remembers_its_patience(tmp_path):
     assert max(logged(tmp_path, "train/loss")) == 12
 
 
-def test_patience_needs_a_metric():
-    with pytest.raises(ValueError, match="patience must be at least 1, and best name a metric"):
-        experiment(patience=2, best=None)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(patience=2, best=None), "patience must be at least 1, and best name a metric"),
+        (dict(plateau=Plateau(2), best=None), "plateau needs a metric to watch"),
+        (dict(best=Best("score")), "best must name a metric of a set .* as val/..., got score"),
+        (dict(best=Best("val/score", "low")), "direction must be max or min, got low"),
+        (dict(meta={"info": {1, 2}}), "meta must be JSON, which it is not: .* set is not"),
+        (dict(total_steps=-1), "total_steps must be at least 0, got -1"),
+        (dict(accumulate=0), "accumulate must be at least 1, got 0"),
+        (dict(freeze="kernel"), "freeze must be a tuple of patterns, got 'kernel'"),
+        (dict(collections={"seen": "rest"}), "one of average, copy, rows, got 'rest'"),
+        (dict(eval_data={"train": None}, best=None), "must not be named train"),
+        (
+            dict(make_step=make_step, accumulate=2, freeze=("kernel",)),
+            "would ignore accumulate, freeze;",
+        ),
+    ],
+)
+def test_fields_that_do_not_fit_together_are_errors(changes, message):
+    with pytest.raises(ValueError, match=message):
+        experiment(**changes)
 
 
-def test_figures_are_drawn_from_the_measure_of_the_whole_evaluation(tmp_path):
-    seen = []
-
-    def figures(metric):
-        seen.append(metric.compute()["score"])
-        return {"curve": np.zeros((4, 5, 3), np.uint8)}
-
-    loop.run(experiment(total_steps=10, figures=figures), tmp_path)
-    assert seen == [logged(tmp_path, "val/score")[10]]
-    assert (tmp_path / "plots" / "curve_00000010.png").is_file()
+def test_best_that_no_evaluation_gives_is_an_error_before_the_first_step(tmp_path):
+    with pytest.raises(ValueError, match="best must be one of val/score, got val/scores"):
+        loop.run(experiment(best=Best("val/scores")), tmp_path)
+    assert not (tmp_path / "metrics.jsonl").exists()

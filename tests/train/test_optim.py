@@ -2,17 +2,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvision.train.ema import constant_decay, tail_average, warm_up_decay
-from jaxvision.train.optim import kernels, sgd
+from jaxvision.train.ema import constant_decay, tail_average, warmup_decay
+from jaxvision.train.optim import kernels, optimizer
 
 
-def test_sgd_by_hand_decays_kernels_alone():
+def test_nesterov_by_hand_decays_kernels_alone():
     params = {"conv": {"kernel": jnp.float32([2.0])}, "norm": {"scale": jnp.float32([2.0])}}
     grads = {"conv": {"kernel": jnp.float32([1.0])}, "norm": {"scale": jnp.float32([1.0])}}
-    optimizer = sgd(0.1, momentum=0.9, nesterov=True, weight_decay=0.5)
-    state = optimizer.init(params)
-    first, state = optimizer.update(grads, state, params)
-    second, state = optimizer.update(grads, state, params)
+    nesterov = optimizer("nesterov", 0.1, momentum=0.9, weight_decay=0.5)
+    state = nesterov.init(params)
+    first, state = nesterov.update(grads, state, params)
+    second, state = nesterov.update(grads, state, params)
     # Kernel: g = 1 + 0.5 * 2 = 2; v = 2, then 3.8; the step is g + 0.9 v.
     np.testing.assert_allclose(first["conv"]["kernel"], -0.1 * (2 + 0.9 * 2), rtol=1e-6)
     np.testing.assert_allclose(second["conv"]["kernel"], -0.1 * (2 + 0.9 * 3.8), rtol=1e-6)
@@ -28,7 +28,7 @@ def test_mask_takes_kernels_only():
     ("updates", "decay"), [(1, 0.9998 * (1 - np.exp(-1 / 2000))), (10**6, 0.9998)]
 )
 def test_average_forgets_its_start(updates, decay):
-    np.testing.assert_allclose(warm_up_decay()(jnp.int32(updates)), decay, rtol=1e-4)
+    np.testing.assert_allclose(warmup_decay()(jnp.int32(updates)), decay, rtol=1e-4)
     assert constant_decay(0.5)(jnp.int32(updates)) == 0.5
 
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvision.train.schedules import SCHEDULES, noam, quadratic_warm_up_cosine, schedule
+from jaxvision.train.schedules import SCHEDULES, noam, quadratic_warmup_cosine, schedule
 
 
 @pytest.mark.parametrize(
@@ -12,16 +12,16 @@ from jaxvision.train.schedules import SCHEDULES, noam, quadratic_warm_up_cosine,
     [
         (lambda: schedule("linear", 1.0, total_steps=9), "schedule must be one of constant"),
         (
-            lambda: schedule("cosine", 1.0, total_steps=9, warm_up_steps=9),
-            r"warm_up_steps must be in \[0, 9\)",
+            lambda: schedule("cosine", 1.0, total_steps=9, warmup_steps=9),
+            r"warmup_steps must be in \[0, 9\)",
         ),
         (
             lambda: schedule("step", 1.0, total_steps=9, boundaries=(0.5, 0.2)),
             "boundaries must be ascending",
         ),
         (
-            lambda: schedule("one_cycle", 1.0, total_steps=9, warm_up_steps=1),
-            "one_cycle has its own warm-up",
+            lambda: schedule("one_cycle", 1.0, total_steps=9, warmup_steps=1),
+            "one_cycle has its own warmup",
         ),
     ],
 )
@@ -35,13 +35,13 @@ def test_wrong_names_and_numbers(call, message):
     [
         ("constant", {}, {0: 2.0, 99: 2.0}),
         ("step", {}, {0: 2.0, 49: 2.0, 50: 0.2, 74: 0.2, 75: 0.02, 99: 0.02}),
-        ("step", dict(warm_up_steps=10), {0: 0.2, 9: 2.0, 10: 2.0, 49: 2.0, 50: 0.2, 75: 0.02}),
+        ("step", dict(warmup_steps=10), {0: 0.2, 9: 2.0, 10: 2.0, 49: 2.0, 50: 0.2, 75: 0.02}),
         ("exponential", dict(factor=0.5, period=10), {0: 2.0, 9: 2.0, 10: 1.0, 29: 0.5, 30: 0.25}),
         ("cosine", {}, {0: 2.0, 50: 1.0, 100: 0.0}),
         ("cosine", dict(final_ratio=0.5), {0: 2.0, 50: 1.5, 100: 1.0}),
-        ("cosine", dict(warm_up_steps=20), {0: 0.1, 19: 2.0, 20: 2.0, 60: 1.0, 100: 0.0}),
+        ("cosine", dict(warmup_steps=20), {0: 0.1, 19: 2.0, 20: 2.0, 60: 1.0, 100: 0.0}),
         ("polynomial", dict(power=2.0), {0: 2.0, 50: 0.5, 100: 0.0}),
-        ("inverse_sqrt", dict(warm_up_steps=25), {0: 0.08, 24: 2.0, 25: 2.0, 100: 1.0}),
+        ("inverse_sqrt", dict(warmup_steps=25), {0: 0.08, 24: 2.0, 25: 2.0, 100: 1.0}),
         ("one_cycle", dict(rise=0.4), {0: 0.08, 20: 1.04, 40: 2.0, 70: 1.0, 100: 0.0}),
     ],
 )
@@ -60,8 +60,8 @@ def test_schedules_of_the_shortest_runs_are_finite(name):
 
 
 def test_schedule_of_yolox_by_hand():
-    # 300 epochs of 10 steps: 50 of warm-up, 150 at the floor, lr 0.01.
-    schedule = quadratic_warm_up_cosine(0.01, total_steps=3000, warm_up_steps=50, final_steps=150)
+    # 300 epochs of 10 steps: 50 of warmup, 150 at the floor, lr 0.01.
+    schedule = quadratic_warmup_cosine(0.01, total_steps=3000, warmup_steps=50, final_steps=150)
     expected = {
         0: 0.0,
         25: 0.01 * 0.25,
@@ -75,8 +75,8 @@ def test_schedule_of_yolox_by_hand():
         np.testing.assert_allclose(schedule(jnp.int32(step)), rate, rtol=1e-5, err_msg=str(step))
 
 
-def test_schedule_without_warm_up_starts_at_the_peak():
-    schedule = quadratic_warm_up_cosine(0.1, total_steps=10, warm_up_steps=0, final_steps=0)
+def test_schedule_without_warmup_starts_at_the_peak():
+    schedule = quadratic_warmup_cosine(0.1, total_steps=10, warmup_steps=0, final_steps=0)
     np.testing.assert_allclose(schedule(jnp.int32(0)), 0.1, rtol=1e-6)
 
 
@@ -88,5 +88,5 @@ def test_schedule_of_the_transformer_by_hand():
     np.testing.assert_allclose(schedule(jnp.int32(15999)), (512 * 16000) ** -0.5, rtol=1e-5)
     twice = noam(512, 4000, factor=2.0)
     np.testing.assert_allclose(twice(jnp.int32(99)), 2 * schedule(jnp.int32(99)), rtol=1e-6)
-    with pytest.raises(ValueError, match="warm_up_steps must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="warmup_steps must be at least 1, got 0"):
         noam(512, 0)

@@ -67,12 +67,12 @@ class WideTask(LinearTask):
         }
         return params, {"seen": {"count": jnp.zeros(())}}
 
-    def predict(self, params, state, batch):
+    def predict(self, params, state, batch, *, key):
         x = jnp.tanh(batch["x"] @ params["expand"]["kernel"])
         return (x @ params["project"]["kernel"]).sum(axis=1)
 
     def loss(self, params, state, batch, *, step, key):
-        value = jnp.square(self.predict(params, state, batch) - batch["y"]).mean()
+        value = jnp.square(self.predict(params, state, batch, key=key) - batch["y"]).mean()
         return Loss(value, {"seen": {"count": state["seen"]["count"] + len(batch["y"])}}, {})
 
 
@@ -132,16 +132,10 @@ def test_step_and_evaluation_are_compiled_once(tmp_path, caplog, rule):
 def test_run_that_starts_from_weights_has_them_where_the_rule_says(rule):
     wanted = wide(rule)
     mesh = sharding.data_mesh(8)
-    state = create_state(
-        wanted.task,
-        wanted.optimizer,
-        next(wanted.train_data.batches(0)),
-        seed=0,
-        ema=True,
-        mesh=mesh,
-        state_sharding=rule,
+    state = create_state(wanted, next(wanted.train_data.batches(0)), mesh)
+    started = state.with_variables(
+        jax.tree.map(lambda x: np.full(x.shape, 2.0, np.float32), state.variables)
     )
-    started = state.start_from(lambda old: jax.tree.map(lambda x: np.full(x.shape, 2.0), old))
     assert started.ema.params["expand"]["kernel"].min() == 2
     placed = jax.tree.map(lambda x: x.sharding, started)
     assert placed == jax.tree.map(lambda x: x.sharding, state)
@@ -211,3 +205,24 @@ def test_eight_devices_with_an_eighth_each_equal_one(monkeypatch):
     text = compiled[-1].as_text()
     assert "all-gather" in text
     assert "f32[64,17,128]" not in text
+
+
+def test_batch_is_cut_along_the_axis_of_each_array_and_truth_stays_on_the_host():
+    axes = {"x": 1, "graph": None}
+    batch = {
+        "x": np.zeros((3, 8)),
+        "graph": np.zeros((5, 2)),
+        "y": np.zeros(8),
+        "truth": ["a", None],
+    }
+    placed = sharding.put_batch(batch, sharding.data_mesh(8), lambda key: axes.get(key, 0))
+    assert {key: value.sharding.spec for key, value in placed.items()} == {
+        "x": P(None, "data"),
+        "graph": P(),
+        "y": P("data"),
+    }
+
+
+def test_array_without_the_axis_of_examples_is_an_error():
+    with pytest.raises(ValueError, match="scale has no axis 0 .* must be None for a copy on each"):
+        sharding.put_batch({"scale": np.float32(1.0)}, sharding.data_mesh(8))

@@ -11,6 +11,8 @@ CONFIG = {
     "variant": "nano",
     "data": {"path": "a", "train": "train"},
 }
+FREE = ("epochs", "batch_tokens", "sharding", "remat", "data.path", "eval")
+COMMAND = ["train.py", "--config=some.py"]
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def start(tmp_path):
 
     def start(config=CONFIG, folder="run"):
         path = tmp_path / folder
-        workdir.prepare(path, config, config_file=file, command=["train.py", "--config=some.py"])
+        workdir.prepare(path, config, free=FREE, config_file=file, command=COMMAND)
         return path
 
     return start
@@ -50,8 +52,15 @@ def test_changes_that_are_free_stand_beside_the_old_config(start):
     assert json.loads((path / "config.3.json").read_text())["batch_tokens"] == 32
 
 
-def test_how_a_run_lies_in_memory_is_free(start):
-    start()  # before there was a choice
+def test_values_that_are_new_may_be_free_and_so_may_groups(start):
+    start()
+    start({**CONFIG, "eval": {"beam_size": 3}})
+    path = start({**CONFIG, "eval": {"beam_size": 4}})
+    assert json.loads((path / "config.3.json").read_text())["eval"] == {"beam_size": 4}
+
+
+def test_how_a_run_lies_in_memory_may_be_free(start):
+    start()
     start({**CONFIG, "sharding": "replicated", "remat": False})
     path = start({**CONFIG, "sharding": "fsdp", "remat": True})
     assert json.loads((path / "config.3.json").read_text())["sharding"] == "fsdp"
@@ -82,13 +91,3 @@ def test_a_damaged_config_is_an_error(start):
     (path / "config.json").write_text("{")
     with pytest.raises(TrainingError, match="config.json is not valid JSON"):
         start()
-
-
-def test_files_are_kept_and_only_the_same_continue(tmp_path):
-    path = tmp_path / "new"
-    workdir.keep_files(path, {"tokenizer.json": "{}\n"})
-    workdir.keep_files(path, {"tokenizer.json": "{}\n"})
-    assert [file.name for file in path.iterdir()] == ["tokenizer.json"]
-    with pytest.raises(TrainingError, match="tokenizer.json belongs to the checkpoints there"):
-        workdir.keep_files(path, {"tokenizer.json": "{1}\n"})
-    assert (path / "tokenizer.json").read_text() == "{}\n"

@@ -2,7 +2,8 @@ import json
 
 import numpy as np
 
-from jaxvision.train.progress import Progress, duration
+from jaxvision.train import progress as progress_module
+from jaxvision.train.progress import Progress, Speed, duration
 from jaxvision.train.writer import MetricWriter, table
 
 
@@ -20,13 +21,15 @@ def test_a_torn_last_line_is_cut_off(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2, "tr')
     writer = MetricWriter(tmp_path)
     writer.write(2, {"a": 1.0})
-    writer.picture(2, "p", np.zeros((4, 4, 3), np.uint8))
+    writer.picture(2, "val/p", np.zeros((4, 4, 3), np.uint8))
     writer.close()
+    assert (tmp_path / "plots" / "val_p_00000002.png").is_file()
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n{"step": 2, "a": 1.0}\n'
 
 
-def test_table_has_a_row_a_class():
-    text = table({"AP": 0.5, "AP_large": float("nan"), "AP/cat": 0.25, "AP50/cat": 0.75})
+def test_table_has_a_row_for_each_class():
+    metrics = {"AP": 0.5, "AP_large": float("nan"), "AP/cat": 0.25, "AP50/cat": 0.75}
+    text = table({f"val/{k}": v for k, v in metrics.items()}, ["val"])
     assert [line.split() for line in text.splitlines()] == [
         ["AP", "0.500"],
         ["AP_large", "-"],
@@ -36,17 +39,49 @@ def test_table_has_a_row_a_class():
     ]
 
 
+def test_table_has_a_title_for_each_of_several_sets():
+    text = table({"val/psnr": 30.0, "val/set5/psnr": 31.0}, ["val", "val/set5", "test"])
+    assert [line.split() for line in text.splitlines()] == [
+        ["val"],
+        ["psnr", "30.000"],
+        [],
+        ["val/set5"],
+        ["psnr", "31.000"],
+    ]
+
+
 def test_duration():
     assert [duration(s) for s in (5, 65, 7205)] == ["0:05", "1:05", "2:00:05"]
 
 
 def test_progress_prints_plain_lines_where_there_is_no_terminal(tmp_path):
     with (tmp_path / "log").open("w") as stream:
-        progress = Progress(0, 10, stream)
-        progress.step(1)
-        progress.log(1, {"train/loss": 0.12345})
+        progress = Progress(10, stream=stream)
+        progress(1)
+        progress.log(1, {"train/loss": 0.12345, "train/examples_per_second": 7.0})
         progress.message("hello")
         progress.close()
     lines = (tmp_path / "log").read_text().splitlines()
-    assert lines[0].startswith("step 1/10  loss 0.1235")
+    assert lines[0].startswith("step 1/10  loss 0.1235  examples/s 7  left ")
     assert lines[1] == "hello"
+
+
+def test_progress_of_other_work_prints_a_line_now_and_then(tmp_path, monkeypatch):
+    now = iter([0.0, 10.0, 40.0, 40.0, 40.0])
+    monkeypatch.setattr(progress_module.time, "perf_counter", lambda: next(now))
+    with (tmp_path / "log").open("w") as stream, Progress(10, "images", stream=stream) as progress:
+        progress(1)
+        progress(4)
+    assert (tmp_path / "log").read_text() == "4/10 images  left 1:00\n"
+
+
+def test_speed_leaves_pauses_out(monkeypatch):
+    now = iter([0.0, 5.0, 6.0])
+    monkeypatch.setattr(progress_module.time, "perf_counter", lambda: next(now))
+    speed = Speed()
+    speed.add(8)
+    speed.pause(3.0)
+    speed.add(4)
+    assert speed.take() == 6.0
+    speed.add(2)
+    assert speed.take() == 2.0

@@ -1,4 +1,4 @@
-"""Random rotation, scale, shear and translation, with boxes.
+"""Random rotation, scale, shear and translation.
 
 YOLOX (Ge et al. 2021, https://arxiv.org/abs/2107.08430) turns and scales its mosaic this way.
 """
@@ -9,7 +9,9 @@ import math
 import cv2
 import numpy as np
 
-from jaxvision.data.augment.warp import apply
+from jaxvision.data import boxes as boxes_of
+from jaxvision.data.augment import geometry
+from jaxvision.data.sample import Sample
 
 _MAX_ASPECT = 20.0
 _MIN_VISIBLE = 0.2
@@ -30,7 +32,7 @@ class RandomAffine:
         scale: Least and largest scale.
         shear: Range of the shear along x and along y, in degrees.
         centered: Turns and scales about the canvas's centre, which comes to lie in the result's.
-        filter_boxes: Leaves out boxes with a side of at most 2 pixels, an aspect ratio of 20 or
+        filter_boxes: Drops objects whose box has a side of at most 2 pixels, an aspect ratio of 20 or
             more, or at most a fifth of their area left.
     """
 
@@ -83,6 +85,31 @@ class RandomAffine:
         return worth_keeping(before * scale, after, min_side=2.0)
 
 
+@dataclasses.dataclass(frozen=True)
+class AffineWarp:
+    """Turns, scales, shears and shifts one sample about its middle; its size stays.
+
+    Attributes:
+        affine: Ranges of the draws; `centered` is implied.
+        fill: Grey value of pixels that come from outside.
+    """
+
+    affine: RandomAffine = RandomAffine(scale=(0.5, 1.5))
+    fill: int = geometry.FILL
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to one of the same size; objects that left the image are dropped."""
+        height, width = sample.size
+        matrix, scale = dataclasses.replace(self.affine, centered=False).draw((height, width), rng)
+        middle = np.array([(width - 1) / 2, (height - 1) / 2])
+        matrix[:, 2] += middle - matrix[:, :2] @ middle
+        moved = geometry.warp(sample, matrix, sample.size, fill=self.fill)
+        if sample.objects is None or moved.objects is None:
+            return moved
+        kept = self.affine.kept(sample.objects.boxes, moved.objects.boxes, scale)
+        return geometry.drop_empty(moved.replace(objects=moved.objects.take(kept)))
+
+
 def worth_keeping(before: np.ndarray, after: np.ndarray, *, min_side: float) -> np.ndarray:
     """Says which boxes are large, not slim, and not cut away (YOLOv5, YOLOX's first releases).
 
@@ -96,25 +123,9 @@ def worth_keeping(before: np.ndarray, after: np.ndarray, *, min_side: float) -> 
         left [n] bool.
     """
     width, height = (after[:, 2:] - after[:, :2]).T
-    whole = np.prod(before[:, 2:] - before[:, :2], axis=1)
+    whole = boxes_of.area(before)
     return (
         (np.minimum(width, height) > min_side)
         & (np.maximum(width, height) < _MAX_ASPECT * np.minimum(width, height))
         & (width * height > _MIN_VISIBLE * whole)
     )
-
-
-def transform_boxes(boxes: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Maps boxes to the boxes around their four corners, clipped to the result.
-
-    Args:
-        boxes: xyxy [n, 4].
-        matrix: From points of the old image to points of the new one [2, 3].
-        size: Height and width of the new image in pixels.
-
-    Returns:
-        xyxy [n, 4] float32; without extent where nothing is left.
-    """
-    corners = apply(matrix, boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)).reshape(-1, 4, 2)
-    hull = np.concatenate([corners.min(1), corners.max(1)], axis=1)
-    return np.clip(hull, 0, (size[1], size[0]) * 2).astype(np.float32)

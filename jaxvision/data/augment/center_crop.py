@@ -2,9 +2,11 @@
 
 import dataclasses
 
-import cv2
 import numpy as np
 from PIL import Image
+
+from jaxvision.data.augment import geometry
+from jaxvision.data.sample import Sample
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,7 +14,7 @@ class CenterCrop:
     """Resizes the shorter side and cuts the middle, pixel for pixel as torchvision does on Pillow.
 
     Attributes:
-        size: Height and width of the result in pixels. What an image lacks is black.
+        size: Height and width of the result in pixels. A smaller image is surrounded by black.
         resize: Length of the shorter side before the cut in pixels; None to leave the image as it
             is. Pillow's bilinear filter, which covers all pixels where the image shrinks.
     """
@@ -24,42 +26,45 @@ class CenterCrop:
         if self.resize is not None and self.resize < 1:
             raise ValueError(f"resize must be at least 1 or None, got {self.resize}")
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Maps an RGB image [H, W, 3] uint8 to [*size, 3]."""
-        height, width = image.shape[:2]
-        if self.resize is not None and min(height, width) != self.resize:
-            shorter = min(height, width)
-            height, width = height * self.resize // shorter, width * self.resize // shorter
-            resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-            image = np.asarray(resized)
-        image = pad_to(image, self.size)
+    def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
+        """Maps a sample to one of `size`."""
+        del rng
+        shorter = min(sample.size)
+        if self.resize is not None and shorter != self.resize:
+            height, width = (side * self.resize // shorter for side in sample.size)
+            sample = geometry.resize(sample, (height, width), _pillow)
+            sample = sample.replace(scale=sample.scale * self.resize / shorter)
+        sample = surround(sample, self.size)
         # Half a pixel goes to the even side, as Python rounds.
-        top = round((image.shape[0] - self.size[0]) / 2)
-        left = round((image.shape[1] - self.size[1]) / 2)
-        return image[top : top + self.size[0], left : left + self.size[1]]
+        top, left = (
+            round((side - wanted) / 2) for side, wanted in zip(sample.size, self.size, strict=True)
+        )
+        return geometry.crop(sample, left, top, left + self.size[1], top + self.size[0])
 
 
-def pad_to(image: np.ndarray, size: tuple[int, int], margin: int = 0) -> np.ndarray:
-    """Surrounds an image with black.
+def _pillow(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    channels = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    return np.asarray(channels.resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def surround(sample: Sample, size: tuple[int, int], margin: int = 0) -> Sample:
+    """Surrounds a sample with black.
 
     Args:
-        image: Image [H, W, 3] uint8.
+        sample: An image of height H and width W with what it carries.
         size: Least height and width of the result in pixels.
-        margin: Pixels added on every side besides.
+        margin: Further pixels on every side.
 
     Returns:
-        Image [max(H, size[0]) + 2 * margin, max(W, size[1]) + 2 * margin, 3]; the image itself if
-        nothing is missing.
+        A sample of max(H, size[0]) + 2 * margin by max(W, size[1]) + 2 * margin pixels; the sample
+        itself if nothing is missing.
     """
-    missing_rows = max(0, size[0] - image.shape[0])
-    missing_columns = max(0, size[1] - image.shape[1])
-    if not (missing_rows or missing_columns or margin):
-        return image
-    return cv2.copyMakeBorder(
-        image,
-        missing_rows // 2 + margin,
-        missing_rows - missing_rows // 2 + margin,
-        missing_columns // 2 + margin,
-        missing_columns - missing_columns // 2 + margin,
-        cv2.BORDER_CONSTANT,
+    height, width = sample.size
+    rows, columns = max(0, size[0] - height), max(0, size[1] - width)
+    return geometry.pad(
+        sample,
+        (height + rows + 2 * margin, width + columns + 2 * margin),
+        left=columns // 2 + margin,
+        top=rows // 2 + margin,
+        fill=0,
     )

@@ -1,9 +1,17 @@
-"""Colour changes; boxes stay where they are."""
+"""Colour changes of the image, the same in all frames of a clip; nothing moves.
+
+A target is left alone: where it shows what the image shows, as in super-resolution, the two would
+no longer agree.
+"""
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
+
+from jaxvision.data.augment.geometry import map_image
+from jaxvision.data.sample import Sample
 
 _LEVELS = np.arange(256)
 
@@ -13,7 +21,7 @@ class HSVShift:
     """Adds a constant to hue, saturation and value (YOLOX since 2022).
 
     Each of the three is drawn from U(-range, range), cut to an integer, and switched off half of
-    the time. The scale is OpenCV's for 8 bits: hue in [0, 180), turning round; saturation and value
+    the time. The scale is OpenCV's for 8 bits: hue in [0, 180), modulo 180; saturation and value
     in [0, 255].
 
     Attributes:
@@ -28,21 +36,23 @@ class HSVShift:
     saturation: float = 30.0
     value: float = 30.0
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Maps an RGB image [H, W, 3] uint8 to the same."""
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Changes the image of a sample."""
         if rng.random() >= self.probability:
-            return image
+            return sample
         shift = rng.uniform(-1, 1, 3) * (self.hue, self.saturation, self.value)
         shift = (shift * rng.integers(0, 2, 3)).astype(np.int16)
-        return shift_hsv(image, *shift.tolist()) if shift.any() else image
+        if not shift.any():
+            return sample
+        return map_image(sample, lambda image: shift_hsv(image, *shift.tolist()))
 
 
 @dataclasses.dataclass(frozen=True)
 class HSVGain:
     """Multiplies hue, saturation and value (YOLOX until 2021, its published weights; YOLOv5).
 
-    Each factor is drawn from U(1 - range, 1 + range). Products are cut to integers; the hue turns
-    round at 180, saturation and value stop at 255.
+    Each factor is drawn from U(1 - range, 1 + range). Products are cut to integers; the hue is
+    taken modulo 180, saturation and value stop at 255.
 
     Attributes:
         probability: How often anything changes.
@@ -56,12 +66,12 @@ class HSVGain:
     saturation: float = 0.7
     value: float = 0.4
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Maps an RGB image [H, W, 3] uint8 to the same."""
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Changes the image of a sample."""
         if rng.random() >= self.probability:
-            return image
+            return sample
         gains = 1 + rng.uniform(-1, 1, 3) * (self.hue, self.saturation, self.value)
-        return scale_hsv(image, *gains.tolist())
+        return map_image(sample, lambda image: scale_hsv(image, *gains.tolist()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +79,7 @@ class ColorJitter:
     """Changes brightness, contrast and saturation in random order (torchvision's `ColorJitter`).
 
     Each factor is drawn from U(max(0, 1 - range), 1 + range): 1 changes nothing, 0 gives black, one
-    grey, and a picture without colour. A range of 0 leaves its change out.
+    grey, and an image without colour. A range of 0 makes no change.
 
     Departs from the reference:
         Results are rounded to the nearest integer, there cut. The hue is left to `HSVShift`.
@@ -92,10 +102,8 @@ class ColorJitter:
             if extent < 0:
                 raise ValueError(f"{field} must be at least 0, got {extent}")
 
-    def __call__(
-        self, image: np.ndarray, boxes: np.ndarray, classes: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Maps an RGB image [H, W, 3] uint8 to the same; boxes [n, 4] and classes [n] stay."""
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Changes the image of a sample."""
         changes = (
             (self.brightness, adjust_brightness),
             (self.contrast, adjust_contrast),
@@ -104,8 +112,9 @@ class ColorJitter:
         for number in rng.permutation(len(changes)).tolist():
             extent, adjust = changes[number]
             if extent:
-                image = adjust(image, rng.uniform(max(0.0, 1 - extent), 1 + extent))
-        return image, boxes, classes
+                factor = rng.uniform(max(0.0, 1 - extent), 1 + extent)
+                sample = map_image(sample, functools.partial(adjust, factor=factor))
+        return sample
 
 
 def shift_hsv(image: np.ndarray, hue: int, saturation: int, value: int) -> np.ndarray:

@@ -9,6 +9,10 @@ import math
 
 import numpy as np
 
+from jaxvision.data import boxes as boxes_of
+from jaxvision.data.augment import geometry
+from jaxvision.data.sample import Sample, image_objects
+
 _TRIALS = 50
 
 
@@ -38,7 +42,7 @@ class RandomCrop:
         overlaps: Least overlaps to choose from, in [0, 1].
 
     Raises:
-        ValueError: If a range is none, or there is no overlap to choose from.
+        ValueError: If a range is empty, or there is no overlap to choose from.
     """
 
     probability: float = 6 / 7
@@ -56,23 +60,22 @@ class RandomCrop:
                 f"overlaps must be numbers in [0, 1], at least one, got {self.overlaps}"
             )
 
-    def __call__(
-        self, image: np.ndarray, boxes: np.ndarray, classes: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Maps an image [H, W, 3] to a patch of it; boxes [n, 4] and classes [n] to those left."""
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to a patch of it."""
         if rng.random() >= self.probability:
-            return image, boxes, classes
+            return sample
         least = self.overlaps[int(rng.integers(len(self.overlaps)))]
-        height, width = image.shape[:2]
+        objects = image_objects([]) if sample.objects is None else sample.objects
         for _ in range(_TRIALS):
-            x1, y1, x2, y2 = patch = self._draw(height, width, rng)
-            inside = _centers_inside(boxes, patch)
-            if least and len(boxes) and not (_overlap(boxes[inside], patch) >= least).any():
+            patch = self._draw(*sample.size, rng)
+            center = (objects.boxes[:, :2] + objects.boxes[:, 2:]) / 2
+            inside = np.all((center >= patch[:2]) & (center < patch[2:]), axis=1)
+            overlap = boxes_of.iou(objects.boxes[inside], np.array(patch, np.float32))
+            if least and len(objects) and not (overlap >= least).any():
                 continue
-            origin = np.array([x1, y1, x1, y1], np.float32)
-            boxes = np.clip(boxes[inside] - origin, 0, [x2 - x1, y2 - y1] * 2)
-            return image[y1:y2, x1:x2], boxes.astype(np.float32), classes[inside]
-        return image, boxes, classes
+            kept = None if sample.objects is None else objects.take(inside)
+            return geometry.crop(sample.replace(objects=kept), *patch)
+        return sample
 
     def _draw(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Draws a patch of an image of the given size: x1, y1, x2, y2 in whole pixels."""
@@ -83,17 +86,3 @@ class RandomCrop:
         h = min(max(round(height * scale / side), 1), height)
         left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
         return left, top, left + w, top + h
-
-
-def _centers_inside(boxes: np.ndarray, patch: tuple[int, int, int, int]) -> np.ndarray:
-    """Says which boxes [n, 4] have their centres in a patch [n] bool."""
-    center = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return np.all((center >= patch[:2]) & (center < patch[2:]), axis=1)
-
-
-def _overlap(boxes: np.ndarray, patch: tuple[int, int, int, int]) -> np.ndarray:
-    """Returns the IoU of boxes [n, 4] with a patch [n]."""
-    sides = np.minimum(boxes[:, 2:], patch[2:]) - np.maximum(boxes[:, :2], patch[:2])
-    shared = np.prod(np.maximum(sides, 0), axis=1)
-    whole = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return shared / (whole + (patch[2] - patch[0]) * (patch[3] - patch[1]) - shared)

@@ -11,9 +11,12 @@ import math
 import cv2
 import numpy as np
 
-from jaxvision.data.augment.letterbox import FILL
+from jaxvision.data import boxes as boxes_of
+from jaxvision.data.augment import geometry
+from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.augment.warp import reduction
-from jaxvision.data.example import LazyDetectionSource
+from jaxvision.data.sample import VOID, ImageObjects, Sample, concatenate
+from jaxvision.data.source import Reader, Source, read_reduced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,9 +30,12 @@ class CutMix:
     Boxes of the first are shortened where the rectangle hides one of their ends over the full width
     or height, so that they stay tight around what is seen, and stay as they are where it hides a
     corner or a part within. Boxes of the other are cut to the rectangle. An object of either of
-    which less than `min_visible` of its box is seen is dropped.
+    which less than `min_visible` of its box is seen is dropped. With instance masks, boxes are
+    those of what is seen of the masks.
 
     Attributes:
+        read: Reads the first image.
+        probability: How often an image is pasted.
         alpha: Of the Beta distribution; 1 draws lambda uniformly.
         min_visible: Least share of a box's area that is to be seen.
         max_reduction: Down to which fraction images may be read; 1 reads all at full size.
@@ -38,6 +44,8 @@ class CutMix:
         ValueError: If `alpha` is not positive.
     """
 
+    read: Reader
+    probability: float = 1.0
     alpha: float = 1.0
     min_visible: float = 0.2
     max_reduction: int = 8
@@ -46,54 +54,84 @@ class CutMix:
         if self.alpha <= 0:
             raise ValueError(f"alpha must be above 0, got {self.alpha}")
 
-    def __call__(
-        self,
-        image: np.ndarray,
-        boxes: np.ndarray,
-        classes: np.ndarray,
-        source: LazyDetectionSource,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pastes a part of one image of a source.
+    def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:
+        """Reads an example and pastes a part of another one of the source."""
+        sample = self.read(source, index, rng)
+        return self.mix(sample, source, rng) if rng.random() < self.probability else sample
 
-        Args:
-            image: Image [H, W, 3] uint8.
-            boxes: Its boxes [n, 4].
-            classes: Their classes [n].
-            source: Where the other image comes from, with or without objects; it may be the first.
-            rng: Decides.
+    def mix(self, sample: Sample, source: Source, rng: np.random.Generator) -> Sample:
+        """Pastes a part of an example of a source, which may be the first and have no objects.
 
         Returns:
-            Image [H, W, 3]; boxes [m, 4] float32 and classes [m] of what is left of both, the
-            other's last.
+            A sample of the same size with what is left of the objects of both, the other's last.
         """
-        index = int(rng.integers(len(source)))
-        place = self._draw(image.shape[0], image.shape[1], rng)
+        number = int(rng.integers(len(source)))
+        size = sample.size
+        place = self._draw(*size, rng)
         x1, y1, x2, y2 = place
-        kept, shortened = _hide(boxes, place, self.min_visible)
-        boxes, classes = shortened[kept], classes[kept]
+        ours = sample.objects
+        if ours is not None:
+            ours = self._hide(ours, place)
         if x1 == x2 or y1 == y2:
-            return image, boxes, classes
+            return sample.replace(objects=ours)
 
-        height, width = image.shape[:2]
-        found = source.annotation(index)
-        scale = min(height / found.height, width / found.width)
-        inside = max(1, int(found.width * scale)), max(1, int(found.height * scale))
-        other, _ = source.image(index, min(reduction(np.eye(2, 3), scale), self.max_reduction))
-        part = cv2.resize(other, inside)[y1:y2, x1:x2]
-        image = image.copy()
-        image[y1:y2, x1:x2] = FILL
-        image[y1 : y1 + part.shape[0], x1 : x1 + part.shape[1]] = part
-
-        objects = found.boxes[~found.crowd] * np.float32(scale)
-        cut = np.clip(objects, (x1, y1) * 2, (x2, y2) * 2).astype(np.float32)
-        seen = _area(cut) >= self.min_visible * _area(objects)
-        seen &= (cut[:, 2:] > cut[:, :2]).all(axis=1)
-        return (
-            image,
-            np.concatenate([boxes, cut[seen]]),
-            np.concatenate([classes, found.classes[~found.crowd][seen]]),
+        found = source.annotation(number)
+        scale, inside = fitted((found.height, found.width), size)
+        by = min(reduction(np.eye(2, 3), scale), self.max_reduction)
+        other = read_reduced(source, number, by)
+        factor = sample.target_factor
+        target, mask = sample.target, sample.mask
+        if target is not None and other.target is not None:
+            target = _paste(target, other.target, inside, place, factor)
+        if mask is not None:
+            mask = mask.copy()
+            mask[y1:y2, x1:x2] = VOID
+            if other.mask is not None:
+                part = geometry.nearest(other.mask, inside)[y1:y2, x1:x2]
+                mask[y1 : y1 + part.shape[0], x1 : x1 + part.shape[1]] = part
+        if found.objects is not None:
+            theirs = self._cut(found.objects.trained(), other, scale, inside, place, size)
+            ours = theirs if ours is None else concatenate([ours, theirs])
+        return sample.replace(
+            image=_paste(sample.image, other.image, inside, place, 1),
+            objects=ours,
+            mask=mask,
+            target=target,
         )
+
+    def _hide(self, objects: ImageObjects, place: tuple[int, int, int, int]) -> ImageObjects:
+        """Returns what is left of the first image's objects beside a rectangle."""
+        seen, boxes = _hide(objects.boxes, place, self.min_visible)
+        masks = objects.masks
+        if masks is not None:
+            x1, y1, x2, y2 = place
+            masks = masks.copy()
+            masks[:, y1:y2, x1:x2] = False
+            boxes = boxes_of.of_masks(masks)
+            seen &= boxes_of.nonempty(boxes)
+        return objects.moved(boxes, masks).take(seen)
+
+    def _cut(
+        self,
+        objects: ImageObjects,
+        other: Sample,
+        scale: float,
+        inside: tuple[int, int],
+        place: tuple[int, int, int, int],
+        size: tuple[int, int],
+    ) -> ImageObjects:
+        """Returns what the rectangle shows of the other image's objects."""
+        x1, y1, x2, y2 = place
+        whole = objects.boxes * np.float32(scale)
+        boxes = np.clip(whole, (x1, y1) * 2, (x2, y2) * 2).astype(np.float32)
+        seen = boxes_of.area(boxes) >= self.min_visible * boxes_of.area(whole)
+        masks = None
+        if other.objects is not None and other.objects.masks is not None:
+            found = geometry.nearest(other.objects.trained().masks, inside)[:, y1:y2, x1:x2]
+            masks = np.zeros((len(objects), *size), bool)
+            masks[:, y1 : y1 + found.shape[1], x1 : x1 + found.shape[2]] = found
+            boxes = boxes_of.of_masks(masks)
+        return objects.moved(boxes, masks).take(seen & boxes_of.nonempty(boxes))
 
     def _draw(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Draws the rectangle: x1, y1, x2, y2 in whole pixels."""
@@ -104,8 +142,21 @@ class CutMix:
         return max(x1, 0), max(y1, 0), min(x1 + w, width), min(y1 + h, height)
 
 
-def _area(boxes: np.ndarray) -> np.ndarray:
-    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+def _paste(
+    image: np.ndarray,
+    other: np.ndarray,
+    inside: tuple[int, int],
+    place: tuple[int, int, int, int],
+    factor: int,
+) -> np.ndarray:
+    """Returns an image with a rectangle of another one, at a multiple of the sample's size."""
+    x1, y1, x2, y2 = (factor * edge for edge in place)
+    size = factor * inside[1], factor * inside[0]
+    part = geometry.frames(lambda frame: cv2.resize(frame, size)[y1:y2, x1:x2], other)
+    image = image.copy()
+    image[..., y1:y2, x1:x2, :] = geometry.FILL
+    image[..., y1 : y1 + part.shape[-3], x1 : x1 + part.shape[-2], :] = part
+    return image
 
 
 def _hide(
@@ -122,7 +173,7 @@ def _hide(
         True for boxes of which enough is seen [n] bool, and the boxes around what is seen [n, 4].
     """
     hidden = np.clip(boxes, place[:2] * 2, place[2:] * 2)
-    seen = 1 - _area(hidden) / np.maximum(_area(boxes), 1e-9)
+    seen = 1 - boxes_of.area(hidden) / np.maximum(boxes_of.area(boxes), 1e-9)
     shortened = boxes.copy()
     for axis in (0, 1):
         low, high, across = axis, axis + 2, 1 - axis

@@ -1,5 +1,9 @@
 """Rectangles that hide a part of an image.
 
+Nothing moves: boxes stay as they are, instance masks lose the pixels that are hidden, and label
+maps are `VOID` there. In a clip the rectangles and their fill are those of all frames. A target
+stays whole: what is hidden is to be predicted.
+
 Random Erasing Data Augmentation, Zhong et al. 2017, https://arxiv.org/abs/1708.04896, algorithm 1.
 Improved Regularization of Convolutional Neural Networks with Cutout, DeVries and Taylor 2017,
 https://arxiv.org/abs/1708.04552, section 3.2.
@@ -10,6 +14,8 @@ import math
 
 import cv2
 import numpy as np
+
+from jaxvision.data.sample import VOID, Sample
 
 FILLS = ("noise", "color", "mean")
 _TRIALS = 100
@@ -36,7 +42,7 @@ class RandomErasing:
             none is.
 
     Raises:
-        ValueError: If a range is none, or `fill` is unknown.
+        ValueError: If a range is empty, or `fill` is unknown.
     """
 
     probability: float = 0.5
@@ -52,13 +58,11 @@ class RandomErasing:
             raise ValueError(f"aspect must be two numbers, 0 < low <= high, got {self.aspect}")
         _check_fill(self.fill)
 
-    def __call__(
-        self, image: np.ndarray, boxes: np.ndarray, classes: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Maps an image [H, W, 3] to the same, boxes [n, 4] and classes [n] to those left."""
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to one of the same size."""
         if rng.random() >= self.probability:
-            return image, boxes, classes
-        height, width = image.shape[:2]
+            return sample
+        height, width = sample.size
         for _ in range(_TRIALS):
             area = rng.uniform(*self.area) * height * width
             aspect = rng.uniform(*self.aspect)
@@ -66,10 +70,8 @@ class RandomErasing:
             left, top = int(rng.integers(width)), int(rng.integers(height))
             if h and w and left + w <= width and top + h <= height:
                 place = (left, top, left + w, top + h)
-                image = _fill(image, [place], self.fill, rng)
-                kept = _kept(boxes, [place], self.max_covered, (height, width))
-                return image, boxes[kept], classes[kept]
-        return image, boxes, classes
+                return _erase(sample, [place], self.fill, self.max_covered, rng)
+        return sample
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,22 +109,18 @@ class Cutout:
             )
         _check_fill(self.fill)
 
-    def __call__(
-        self, image: np.ndarray, boxes: np.ndarray, classes: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Maps an image [H, W, 3] to the same, boxes [n, 4] and classes [n] to those left."""
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to one of the same size."""
         if rng.random() >= self.probability:
-            return image, boxes, classes
-        height, width = image.shape[:2]
+            return sample
+        height, width = sample.size
         places = []
         for _ in range(self.squares):
             left = int(rng.integers(width)) - self.side // 2
             top = int(rng.integers(height)) - self.side // 2
             right, bottom = left + self.side, top + self.side
             places.append((max(left, 0), max(top, 0), min(right, width), min(bottom, height)))
-        image = _fill(image, places, self.fill, rng)
-        kept = _kept(boxes, places, self.max_covered, (height, width))
-        return image, boxes[kept], classes[kept]
+        return _erase(sample, places, self.fill, self.max_covered, rng)
 
 
 def _check_fill(fill: str | int) -> None:
@@ -131,42 +129,56 @@ def _check_fill(fill: str | int) -> None:
     raise ValueError(f"fill must be one of {', '.join(FILLS)} or in 0 to 255, got {fill}")
 
 
+def _erase(
+    sample: Sample,
+    places: list[tuple[int, int, int, int]],
+    fill: str | int,
+    max_covered: float,
+    rng: np.random.Generator,
+) -> Sample:
+    """Hides rectangles, x1, y1, x2, y2, and drops the objects that they hide too much of."""
+    hidden = np.zeros(sample.size, bool)
+    for x1, y1, x2, y2 in places:
+        hidden[y1:y2, x1:x2] = True
+    objects, mask = sample.objects, sample.mask
+    if objects is not None:
+        if objects.masks is not None:
+            objects = objects.moved(objects.boxes, objects.masks & ~hidden)
+        if max_covered < 1:
+            objects = objects.take(_kept(objects.boxes, hidden, max_covered))
+    if mask is not None:
+        mask = np.where(hidden, mask.dtype.type(VOID), mask)
+    return sample.replace(image=_fill(sample.image, places, fill, rng), objects=objects, mask=mask)
+
+
 def _fill(
     image: np.ndarray,
     places: list[tuple[int, int, int, int]],
     fill: str | int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Overwrites rectangles, x1, y1, x2, y2, of a copy of an image [H, W, 3]."""
-    mean = np.rint(cv2.mean(image)[:3]) if fill == "mean" else None
+    """Overwrites rectangles of a copy of an image [H, W, 3] or clip [T, H, W, 3]."""
+    width = image.shape[-2]
+    mean = np.rint(cv2.mean(image.reshape(-1, width, 3))[:3]) if fill == "mean" else None
     image = image.copy()
     for x1, y1, x2, y2 in places:
+        part = image[..., y1:y2, x1:x2, :]
         if fill == "noise":
-            image[y1:y2, x1:x2] = rng.integers(0, 256, (y2 - y1, x2 - x1, 3), np.uint8)
+            part[...] = rng.integers(0, 256, (y2 - y1, x2 - x1, 3), np.uint8)
         elif fill == "color":
-            image[y1:y2, x1:x2] = rng.integers(0, 256, 3, np.uint8)
+            part[...] = rng.integers(0, 256, 3, np.uint8)
         else:
-            image[y1:y2, x1:x2] = fill if mean is None else mean
+            part[...] = fill if mean is None else mean
     return image
 
 
-def _kept(
-    boxes: np.ndarray,
-    places: list[tuple[int, int, int, int]],
-    max_covered: float,
-    size: tuple[int, int],
-) -> np.ndarray:
-    """Says of which boxes [n, 4] the rectangles together hide at most a share [n] bool.
+def _kept(boxes: np.ndarray, hidden: np.ndarray, max_covered: float) -> np.ndarray:
+    """Finds the boxes [n, 4] of which at most a share is hidden [n] bool.
 
-    Counted over the pixels that a box reaches, in an image of the given height and width.
+    Counted over the pixels that a box reaches, of which some are `hidden` [H, W] bool.
     """
-    if max_covered >= 1:
-        return np.ones(len(boxes), bool)
-    hidden = np.zeros(size, bool)
-    for x1, y1, x2, y2 in places:
-        hidden[y1:y2, x1:x2] = True
     low, high = np.floor(boxes[:, :2]).astype(int), np.ceil(boxes[:, 2:]).astype(int)
-    seen = [
+    parts = [
         hidden[y1:y2, x1:x2] for (x1, y1), (x2, y2) in zip(low.tolist(), high.tolist(), strict=True)
     ]
-    return np.array([part.sum() <= max_covered * part.size for part in seen], bool)
+    return np.array([part.sum() <= max_covered * part.size for part in parts], bool)

@@ -6,14 +6,14 @@ the top left, the rest filled with 114.
 
 import dataclasses
 
-import cv2
 import numpy as np
 
-FILL = 114
+from jaxvision.data.augment import geometry
+from jaxvision.data.sample import Sample
 
 
 def fitted(shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, tuple[int, int]]:
-    """Says how large an image gets that is resized to the largest size that fits.
+    """Computes the size of an image that is resized to the largest size that fits.
 
     Args:
         shape: Its height and width.
@@ -27,47 +27,29 @@ def fitted(shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, tuple[
     return scale, (max(1, int(shape[0] * scale)), max(1, int(shape[1] * scale)))
 
 
-def fit(
-    image: np.ndarray, boxes: np.ndarray, size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Resizes an image, bilinearly, to the largest size that fits.
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """Resizes, bilinearly, to the largest size that fits.
 
-    Args:
-        image: Image [H, W, 3] uint8.
-        boxes: xyxy in pixels of `image` [n, 4] float32.
+    Sides are rounded down, boxes are not, as in the reference.
+
+    Attributes:
         size: Height and width to fit into.
-
-    Returns:
-        Image [h, w, 3] with h and w at most `size`, its boxes, and the pixels of the result per
-        pixel of `image`. Sides are rounded down, boxes are not, as in the reference.
     """
-    scale, shape = fitted((image.shape[0], image.shape[1]), size)
-    if shape != image.shape[:2]:
-        image = cv2.resize(image, shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return image, boxes * np.float32(scale), scale
 
+    size: tuple[int, int]
 
-def pad(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Fills up an image to the right and below.
-
-    Args:
-        image: Image [h, w, 3], at most `size`.
-        size: Height and width of the result.
-
-    Returns:
-        Image [*size, 3] uint8; the image itself if nothing is missing.
-    """
-    height, width, _ = image.shape
-    if (height, width) == tuple(size):
-        return image
-    canvas = np.full((*size, 3), FILL, np.uint8)
-    canvas[:height, :width] = image
-    return canvas
+    def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
+        """Maps a sample to one of at most `size`; its `scale` follows."""
+        del rng
+        scale, shape = fitted(sample.size, self.size)
+        fitting = geometry.resize(sample, shape, factor=scale)
+        return fitting.replace(scale=sample.scale * scale)
 
 
 @dataclasses.dataclass(frozen=True)
-class Letterbox:
-    """`fit` and `pad` in one.
+class Pad:
+    """Fills up to the right and below; label maps with `VOID`.
 
     Attributes:
         size: Height and width of the result.
@@ -75,9 +57,40 @@ class Letterbox:
 
     size: tuple[int, int]
 
-    def __call__(
-        self, image: np.ndarray, boxes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Maps an image [H, W, 3] and its boxes [n, 4] to [*size, 3], their boxes and the scale."""
-        image, boxes, scale = fit(image, boxes, self.size)
-        return pad(image, self.size), boxes, scale
+    def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
+        """Maps a sample of at most `size` to one of `size`; itself if nothing is missing."""
+        del rng
+        return geometry.pad(sample, self.size)
+
+
+@dataclasses.dataclass(frozen=True)
+class Letterbox:
+    """`Fit` and `Pad` in one.
+
+    Attributes:
+        size: Height and width to fit into, and of the result.
+        shapes: Heights and widths of results instead, as `rectangles` lists them: the first that
+            holds the image once it was resized; the last must be `size`.
+    """
+
+    size: tuple[int, int]
+    shapes: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.shapes and self.shapes[-1] != self.size:
+            raise ValueError(
+                f"the last of shapes must be image_size, {self.size}, got {self.shapes[-1]}"
+            )
+
+    def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
+        """Maps a sample to one of `size` or of one of `shapes`."""
+        fitting = Fit(self.size)(sample, rng)
+        return Pad(self._padded(fitting.size))(fitting, rng)
+
+    def shape(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns the height and width that an image of height and width `size` gets."""
+        return self._padded(fitted(size, self.size)[1])
+
+    def _padded(self, inner: tuple[int, int]) -> tuple[int, int]:
+        holds = (shape for shape in self.shapes if inner[0] <= shape[0] and inner[1] <= shape[1])
+        return next(holds, self.size)

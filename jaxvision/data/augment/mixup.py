@@ -1,14 +1,17 @@
-"""Mixup for detection: a second image shines through (YOLOX, https://arxiv.org/abs/2107.08430)."""
+"""Mixup for detection: the mean of two images (YOLOX, https://arxiv.org/abs/2107.08430)."""
 
 import dataclasses
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from jaxvision.data import boxes as boxes_of
+from jaxvision.data.augment import geometry
 from jaxvision.data.augment.affine import worth_keeping
-from jaxvision.data.augment.letterbox import FILL
-from jaxvision.data.augment.warp import crop, reduction
-from jaxvision.data.example import LazyDetectionSource
+from jaxvision.data.augment.warp import part_of, reduction
+from jaxvision.data.sample import VOID, Sample, concatenate
+from jaxvision.data.source import Reader, Source, read_reduced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,51 +19,47 @@ class Mixup:
     """Blends an image half and half with another one that has objects, and joins their objects.
 
     The other is letterboxed to the size of the first, scaled again, mirrored half of the time, and
-    cropped at random or filled up with black.
+    cropped at random or surrounded by black. Targets are blended likewise. Where the other image
+    lies and its label map differs from the first one's, the result is `VOID`.
 
     Departs from the reference:
-        The mean of two pixels is rounded, there it is cut to an integer. One bilinear look at the
-        image instead of two, cropped to its own whole pixels before it is scaled.
+        The mean of two pixels is rounded, there it is cut to an integer. The other image is
+        interpolated once instead of twice, cropped to its own whole pixels before it is scaled.
 
     Attributes:
+        read: Reads the first image. One without objects is not mixed.
+        probability: How often an image with objects is mixed.
         scale: Least and largest scale on top of the letterbox's.
-        filter_boxes: Leaves out the other's boxes with a side of at most 5 pixels, an aspect ratio
-            of 20 or more, or at most a fifth of their area left; where none of them stays, nothing
-            is blended. So were YOLOX's published weights trained.
+        filter_boxes: Drops the other's objects whose box has a side of at most 5 pixels, an aspect
+            ratio of 20 or more, or at most a fifth of its area left; where none of them stays,
+            nothing is blended. YOLOX's published weights were trained this way.
         max_reduction: Down to which fraction images may be read; 1 reads all at full size.
     """
 
+    read: Reader
+    probability: float = 1.0
     scale: tuple[float, float] = (0.5, 1.5)
     filter_boxes: bool = False
     max_reduction: int = 8
 
-    def __call__(
-        self,
-        image: np.ndarray,
-        boxes: np.ndarray,
-        classes: np.ndarray,
-        source: LazyDetectionSource,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mixes one image of a source in.
+    def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:
+        """Reads an example and mixes another one of the source in.
 
-        Args:
-            image: Image [H, W, 3] uint8; overwritten.
-            boxes: Its boxes [n, 4].
-            classes: Their classes [n].
-            source: Where the other image comes from; at least one has objects.
-            rng: Decides.
-
-        Returns:
-            Image [H, W, 3]; boxes [n + m, 4] float32 and classes [n + m], the other's m last,
-            without extent where they were cut off.
+        At least one image of the source must have objects that are not crowds.
         """
-        height, width = size = image.shape[:2]
+        sample = self.read(source, index, rng)
+        if not sample.objects or rng.random() >= self.probability:
+            return sample
+        return self.mix(sample, source, rng)
+
+    def mix(self, sample: Sample, source: Source, rng: np.random.Generator) -> Sample:
+        """Mixes an example of a source into a sample with objects."""
+        height, width = size = sample.size
         jitter, mirrored = rng.uniform(*self.scale), rng.random() < 0.5
         while True:
-            index = int(rng.integers(len(source)))
-            found = source.annotation(index)
-            if not found.crowd.all():
+            number = int(rng.integers(len(source)))
+            found = source.annotation(number)
+            if found.objects is not None and not found.objects.crowd.all():
                 break
 
         # The whole letterbox has the size `scaled`, the image in it the size `inside`.
@@ -75,50 +74,153 @@ class Mixup:
             int(rng.integers(excess)) if (excess := now - room) > 0 else 0
             for now, room in zip(scaled, size, strict=True)
         )
-        objects, labels = found.boxes[~found.crowd] * (fit * jitter), found.classes[~found.crowd]
-        before = np.clip(objects, 0, (scaled[1], scaled[0]) * 2)
-        if mirrored:
-            before[:, [0, 2]] = scaled[1] - before[:, [2, 0]]
-        objects = np.clip(before - (left, top) * 2, 0, (width, height) * 2).astype(np.float32)
+
+        def move(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            before = np.clip(boxes * (fit * jitter), 0, (scaled[1], scaled[0]) * 2)
+            if mirrored:
+                before[:, [0, 2]] = scaled[1] - before[:, [2, 0]]
+            return before, boxes_of.clip(before - (left, top) * 2, size)
+
+        others = found.objects.trained()
+        before, after = move(others.boxes)
+        kept = np.ones(len(others), bool)
         if self.filter_boxes:
-            kept = worth_keeping(before, objects, min_side=5.0)
-            objects, labels = objects[kept], labels[kept]
+            kept = worth_keeping(before, after, min_side=5.0)
             if not kept.any():
-                return image, boxes, classes
-
-        # Where the letterbox and the image in it end, in pixels of the result; x is mirrored, so
-        # that the image begins at `start`.
-        bottom, right = min(scaled[0] - top, height), min(scaled[1] - left, width)
-        start = scaled[1] - inside[1] if mirrored else 0.0
-        x1, x2 = (min(max(round(x - left), 0), right) for x in (start, start + inside[1]))
-        y2 = min(max(round(inside[0] - top), 0), bottom)
-
-        # Blended piece by piece: the image, what fills its letterbox, and nothing around that.
-        if x1 < x2 and y2:
+                return sample
+        place = _place(size, scaled, inside, (top, left), mirrored)
+        other = None
+        if place.seen:
             factor = max(inside[0] / found.height, inside[1] / found.width)
             by = min(reduction(np.eye(2, 3), factor), self.max_reduction)
-            other, _ = source.image(index, by)
-            a, b = (x1 + left - start) / inside[1], (x2 + left - start) / inside[1]
-            a, b = (1 - b, 1 - a) if mirrored else (a, b)
-            other = crop(other, (a, top / inside[0], b, min((y2 + top) / inside[0], 1.0)))
-            other = cv2.resize(other, (x2 - x1, y2))
-            _blend(image[:y2, x1:x2], cv2.flip(other, 1) if mirrored else other)
+            other = read_reduced(source, number, by)
+        mixed = _blend(sample, other, place)
+
+        others = others.moved(after)
+        if sample.objects.masks is not None:
+            masks = np.zeros((len(others), *size), bool)
+            if other is not None and other.objects is not None and other.objects.masks is not None:
+                masks = place.labels(other.objects.trained().masks, size, False)
+            others = others.moved(boxes_of.of_masks(masks), masks)
+        proposals = sample.proposals
+        if proposals is not None and found.proposals is not None:
+            proposals = np.concatenate([proposals, move(found.proposals)[1]])
+        joined = concatenate([sample.objects, others.take(kept)])
+        return mixed.replace(objects=joined, proposals=proposals)
+
+
+class _Place(NamedTuple):
+    """Where the other image lies in the result: columns `x1` to `x2 - 1`, rows up to `y2 - 1`.
+
+    Attributes:
+        x1: Its first column.
+        x2: The column after its last.
+        y2: The row after its last; 0 if it is not seen.
+        right: Where its letterbox ends.
+        bottom: Where its letterbox ends.
+        part: Which part of it is seen, as fractions of its width and height.
+        mirrored: Whether left and right change places.
+    """
+
+    x1: int
+    x2: int
+    y2: int
+    right: int
+    bottom: int
+    part: tuple[float, float, float, float]
+    mirrored: bool
+
+    @property
+    def seen(self) -> bool:
+        """Whether a pixel of the other image lies in the result."""
+        return self.x1 < self.x2 and self.y2 > 0
+
+    def pixels(self, image: np.ndarray, factor: int) -> np.ndarray:
+        """Returns what is seen of an image, at a multiple of the sample's size."""
+        size = factor * (self.x2 - self.x1), factor * self.y2
+        image = cv2.resize(part_of(image, self.part), size)
+        return cv2.flip(image, 1) if self.mirrored else image
+
+    def labels(self, array: np.ndarray, size: tuple[int, int], void: int) -> np.ndarray:
+        """Returns label maps or masks [..., h, w] in their place in the result [..., *size]."""
+        result = np.full((*array.shape[:-2], *size), void, array.dtype)
+        for place in np.ndindex(array.shape[:-2]):
+            part = geometry.nearest(part_of(array[place], self.part), (self.y2, self.x2 - self.x1))
+            result[place][: self.y2, self.x1 : self.x2] = part[:, :: -1 if self.mirrored else 1]
+        return result
+
+
+def _place(
+    size: tuple[int, int],
+    scaled: tuple[int, int],
+    inside: tuple[float, float],
+    corner: tuple[int, int],
+    mirrored: bool,
+) -> _Place:
+    """Computes where the other image lies.
+
+    Args:
+        size: Height and width of the result.
+        scaled: Of the whole letterbox.
+        inside: Of the image in it.
+        corner: Row and column of the letterbox that the result begins with.
+        mirrored: Whether left and right change places.
+    """
+    (height, width), (top, left) = size, corner
+    bottom, right = min(scaled[0] - top, height), min(scaled[1] - left, width)
+    # Mirrored, the image begins at `start` of the letterbox.
+    start = scaled[1] - inside[1] if mirrored else 0.0
+    x1, x2 = (min(max(round(x - left), 0), right) for x in (start, start + inside[1]))
+    y2 = min(max(round(inside[0] - top), 0), bottom) if x1 < x2 else 0
+    a, b = (x1 + left - start) / inside[1], (x2 + left - start) / inside[1]
+    a, b = (1 - b, 1 - a) if mirrored else (a, b)
+    part = (a, top / inside[0], b, min((y2 + top) / inside[0], 1.0))
+    return _Place(x1, x2, y2, right, bottom, part, mirrored)
+
+
+def _blend(sample: Sample, other: Sample | None, place: _Place) -> Sample:
+    """Blends image and target of a sample with those of another one, and compares label maps."""
+    target, mask = sample.target, sample.mask
+    if target is not None:
+        pixels = None if other is None else other.target
+        target = _blended(target, pixels, place, sample.target_factor)
+    if mask is not None and other is not None and other.mask is not None:
+        theirs = other.mask.astype(mask.dtype)
+        theirs = place.labels(theirs, mask.shape, VOID)[: place.y2, place.x1 : place.x2]
+        mask = mask.copy()
+        ours = mask[: place.y2, place.x1 : place.x2]
+        ours[ours != theirs] = VOID
+    image = _blended(sample.image, None if other is None else other.image, place, 1)
+    return sample.replace(image=image, target=target, mask=mask)
+
+
+def _blended(image: np.ndarray, other: np.ndarray | None, place: _Place, factor: int) -> np.ndarray:
+    """Returns the mean of an image, or each frame of a clip, and another one in its place."""
+    if image.ndim == 4:
+        others = [None] * len(image) if other is None else other
+        pairs = zip(image, others, strict=True)
+        return np.stack([_blended(frame, its, place, factor) for frame, its in pairs])
+    x1, x2, y2, right, bottom = (factor * edge for edge in place[:5])
+    result = np.empty_like(image)
+
+    def mean(rows: slice, columns: slice, other: np.ndarray | int) -> None:
+        part, out = image[rows, columns], result[rows, columns]
+        if not part.size:
+            return
+        if isinstance(other, int):
+            cv2.addWeighted(part, 0.5, part, 0.0, other / 2, dst=out)
         else:
-            y2 = 0
-        _blend(image[:y2, :x1], FILL)
-        _blend(image[:y2, x2:right], FILL)
-        _blend(image[y2:bottom, :right], FILL)
-        _blend(image[:bottom, right:], 0)
-        _blend(image[bottom:], 0)
+            cv2.addWeighted(part, 0.5, other, 0.5, 0.0, dst=out)
 
-        return image, np.concatenate([boxes, objects]), np.concatenate([classes, labels])
-
-
-def _blend(pixels: np.ndarray, other: np.ndarray | int) -> None:
-    """Overwrites pixels [h, w, 3] uint8 by their mean with others, or with one level of grey."""
-    if not pixels.size:
-        return
-    if isinstance(other, int):
-        cv2.addWeighted(pixels, 0.5, pixels, 0.0, other / 2, dst=pixels)
-    else:
-        cv2.addWeighted(pixels, 0.5, other, 0.5, 0.0, dst=pixels)
+    # Piece by piece: the image, what fills its letterbox, and nothing around that.
+    mean(
+        slice(y2),
+        slice(x1, x2),
+        geometry.FILL if other is None else place.pixels(other, factor),
+    )
+    mean(slice(y2), slice(x1), geometry.FILL)
+    mean(slice(y2), slice(x2, right), geometry.FILL)
+    mean(slice(y2, bottom), slice(right), geometry.FILL)
+    mean(slice(bottom), slice(right, None), 0)
+    mean(slice(bottom, None), slice(None), 0)
+    return result

@@ -1,19 +1,22 @@
 """Four images around a point, turned and scaled (YOLOX, https://arxiv.org/abs/2107.08430).
 
 The reference resizes four images, pastes them on a canvas of twice the input's sides and warps
-that. Here resizing, pasting and warping are one matrix for each image, each is read once, and those
-that end up outside are not decoded.
+that. Here resizing, pasting and warping are one matrix for each image, each is sampled once, and
+those that end up outside are not decoded.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from jaxvision.data.augment.affine import RandomAffine, transform_boxes
-from jaxvision.data.augment.letterbox import FILL
-from jaxvision.data.augment.warp import crop, extent, paint, reduction
-from jaxvision.data.example import LazyDetectionSource
+from jaxvision.data import boxes as boxes_of
+from jaxvision.data.augment import geometry
+from jaxvision.data.augment.affine import RandomAffine
+from jaxvision.data.augment.warp import extent, paint, part_of, reduction
+from jaxvision.data.sample import VOID, ImageObjects, Sample, concatenate, image_objects
+from jaxvision.data.source import Source, read_reduced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Mosaic:
     of a canvas of twice the input's sides; what reaches beyond the canvas is cut off.
 
     Departs from the reference:
-        One bilinear look at each image instead of two, and an image that shrinks to half or less
+        Each image is interpolated once instead of twice, and an image that shrinks to half or less
         is read as means of 2 x 2, 4 x 4 or 8 x 8 pixels; there, shrinking skips pixels. Each image
         reaches half a pixel further on all sides, where the reference mixes what meets.
 
@@ -38,9 +41,7 @@ class Mosaic:
     affine: RandomAffine = RandomAffine()
     max_reduction: int = 8
 
-    def __call__(
-        self, source: LazyDetectionSource, index: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:
         """Makes a mosaic.
 
         Args:
@@ -50,8 +51,8 @@ class Mosaic:
             rng: Decides.
 
         Returns:
-            Image [*size, 3] uint8; boxes [n, 4] float32 of all four images, crowds left out,
-            without extent where they were cut off; classes [n] int32.
+            A sample of `size` with the objects of all four images but for crowds, without extent
+            where they were cut off, and no label.
         """
         height, width = self.size
         # Cut to whole pixels, as in the reference.
@@ -59,31 +60,142 @@ class Mosaic:
         indices = [index, *rng.integers(0, len(source), 3).tolist()]
         matrix, scale = self.affine.draw(self.size, rng)
 
-        image = np.full((height, width, 3), FILL, np.uint8)
-        boxes, classes = [], []
+        canvas = _Canvas(self.size)
+        parts: list[ImageObjects] = []
+        proposals: list[np.ndarray] = []
         for corner, number in enumerate(indices):
             found = source.annotation(number)
+            objects = image_objects([]) if found.objects is None else found.objects.trained()
             fit = min(height / found.height, width / found.width)
             # A strip of 2,000 x 1 pixels keeps one row.
             h, w = max(1, int(found.height * fit)), max(1, int(found.width * fit))
             left = center_x if corner % 2 else center_x - w
             top = center_y if corner >= 2 else center_y - h
-            boxes.append(found.boxes[~found.crowd] * fit + (left, top) * 2)
-            classes.append(found.classes[~found.crowd])
 
             x1, y1 = max(left, 0), max(top, 0)
             x2, y2 = min(left + w, 2 * width), min(top + h, 2 * height)
             where = extent((x1, y1, x2, y2), matrix, self.size)
-            if where is None:
-                continue
-            tile, _ = source.image(number, min(reduction(matrix, fit), self.max_reduction))
-            if fit > 1:
-                # Or the rim would be off by half of a large pixel.
-                tile = cv2.resize(tile, (w, h))
-            part = (x1 - left) / w, (y1 - top) / h, (x2 - left) / w, (y2 - top) / h
-            paint(image, crop(tile, part), (x1, y1, x2, y2), matrix, where)
+            masks = None
+            if where is not None:
+                by = min(reduction(matrix, fit), self.max_reduction)
+                tile = read_reduced(source, number, by)
+                part = (x1 - left) / w, (y1 - top) / h, (x2 - left) / w, (y2 - top) / h
+                # Enlarged first, or the rim would be off by half of a large pixel.
+                enlarged = (h, w) if fit > 1 else None
+                place = _Place((x1, y1, x2, y2), part, enlarged, matrix, where)
+                masks = canvas.add(tile, place)
+            elif source.dense:
+                masks = np.zeros((len(objects), height, width), bool)
+            parts.append(objects.moved(objects.boxes * fit + (left, top) * 2, masks))
+            if found.proposals is not None:
+                proposals.append(found.proposals * fit + (left, top) * 2)
 
-        before = np.clip(np.concatenate(boxes), 0, (2 * width, 2 * height) * 2)
-        after = transform_boxes(before, matrix, self.size)
-        kept = self.affine.kept(before, after, scale)
-        return image, after[kept], np.concatenate(classes)[kept]
+        joined = concatenate(parts)
+        before = np.clip(joined.boxes, 0, (2 * width, 2 * height) * 2)
+        after = boxes_of.clip(boxes_of.hull(before, matrix), self.size)
+        masks = joined.masks if canvas.masks else None
+        if masks is not None:
+            after = boxes_of.of_masks(masks)
+        joined = joined.moved(after, masks).take(self.affine.kept(before, after, scale))
+        regions = None
+        if proposals:
+            clipped = np.clip(np.concatenate(proposals), 0, (2 * width, 2 * height) * 2)
+            regions = boxes_of.clip(boxes_of.hull(clipped, matrix), self.size)
+        return canvas.sample(index, joined, regions)
+
+
+class _Place(NamedTuple):
+    """Where a tile goes.
+
+    Attributes:
+        seen: The rectangle of the large canvas that it covers, x1, y1, x2, y2.
+        part: The part of the tile that is there, as fractions of its width and height.
+        enlarged: Height and width to resize the tile to first; None to leave it.
+        matrix: From the large canvas to the result.
+        where: The rectangle of the result that it reaches.
+    """
+
+    seen: tuple[int, int, int, int]
+    part: tuple[float, float, float, float]
+    enlarged: tuple[int, int] | None
+    matrix: np.ndarray
+    where: tuple[int, int, int, int]
+
+    def paint(self, canvas: np.ndarray, image: np.ndarray, factor: int = 1) -> None:
+        """Paints an image [h, w, C], at a multiple of the sample's size, or a clip."""
+        if image.ndim == 4:
+            for frame, picture in zip(canvas, image, strict=True):
+                self.paint(frame, picture, factor)
+            return
+        if self.enlarged:
+            height, width = self.enlarged
+            image = cv2.resize(image, (factor * width, factor * height))
+        self._paint(canvas, image, factor, cv2.INTER_LINEAR)
+
+    def paint_labels(self, canvas: np.ndarray, array: np.ndarray) -> None:
+        """Paints a label map or a mask [h, w]."""
+        if self.enlarged:
+            array = np.ascontiguousarray(geometry.nearest(array, self.enlarged))
+        self._paint(geometry.as_opencv(canvas), geometry.as_opencv(array), 1, cv2.INTER_NEAREST)
+
+    def _paint(
+        self, canvas: np.ndarray, image: np.ndarray, factor: int, interpolation: int
+    ) -> None:
+        matrix, seen, where = self.matrix, self.seen, self.where
+        if factor > 1:
+            matrix = geometry.scaled_matrix(matrix, factor)
+            seen = tuple(factor * edge for edge in seen)
+            where = tuple(factor * edge for edge in where)
+        paint(canvas, part_of(image, self.part), seen, matrix, where, interpolation)
+
+
+class _Canvas:
+    """The result in the making; its arrays appear with the first tile that has such a thing.
+
+    Attributes:
+        masks: Whether a tile had instance masks.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.masks = False
+        self._size = size
+        self._image: np.ndarray | None = None
+        self._mask: np.ndarray | None = None
+        self._target: np.ndarray | None = None
+
+    def add(self, tile: Sample, place: _Place) -> np.ndarray | None:
+        """Paints a tile; returns the masks of its objects, without crowds, in the result."""
+        if self._image is None:
+            self._image = self._empty(tile.image)
+        place.paint(self._image, tile.image)
+        if tile.mask is not None:
+            if self._mask is None:
+                self._mask = np.full(self._size, VOID, tile.mask.dtype)
+            place.paint_labels(self._mask, tile.mask)
+        if tile.target is not None:
+            factor = tile.target_factor
+            if self._target is None:
+                self._target = self._empty(tile.target, factor)
+            place.paint(self._target, tile.target, factor)
+        if tile.objects is None or tile.objects.masks is None:
+            return None
+        self.masks = True
+        masks = tile.objects.trained().masks
+        moved = np.zeros((len(masks), *self._size), bool)
+        for mask, canvas in zip(masks, moved, strict=True):
+            place.paint_labels(canvas, mask)
+        return moved
+
+    def sample(self, index: int, objects: ImageObjects, proposals: np.ndarray | None) -> Sample:
+        """Returns the result."""
+        image = self._image
+        if image is None:
+            image = np.full((*self._size, 3), geometry.FILL, np.uint8)
+        return Sample(
+            image, index, objects, mask=self._mask, target=self._target, proposals=proposals
+        )
+
+    def _empty(self, like: np.ndarray, factor: int = 1) -> np.ndarray:
+        height, width = self._size
+        shape = (*like.shape[:-3], factor * height, factor * width, like.shape[-1])
+        return np.full(shape, geometry.FILL, like.dtype)

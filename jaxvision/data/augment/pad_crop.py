@@ -4,7 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from jaxvision.data.augment.center_crop import pad_to
+from jaxvision.data.augment import geometry
+from jaxvision.data.augment.center_crop import surround
+from jaxvision.data.sample import Sample
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +22,11 @@ class PadCrop:
     size: tuple[int, int]
     padding: int = 4
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Maps an RGB image [H, W, 3] uint8 to [*size, 3]."""
-        image = pad_to(image, self.size, self.padding)
-        top = int(rng.integers(image.shape[0] - self.size[0] + 1))
-        left = int(rng.integers(image.shape[1] - self.size[1] + 1))
-        return image[top : top + self.size[0], left : left + self.size[1]]
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to one of `size`; objects that are cut away are dropped."""
+        sample = surround(sample, self.size, self.padding)
+        height, width = sample.size
+        top = int(rng.integers(height - self.size[0] + 1))
+        left = int(rng.integers(width - self.size[1] + 1))
+        part = geometry.crop(sample, left, top, left + self.size[1], top + self.size[0])
+        return geometry.drop_empty(part)

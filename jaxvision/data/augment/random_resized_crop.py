@@ -10,6 +10,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from jaxvision.data.augment import geometry
+from jaxvision.data.sample import Sample
+from jaxvision.data.source import Source
+
 
 class Window(NamedTuple):
     """A part of an image, in its pixels."""
@@ -68,8 +72,14 @@ class RandomResizedCrop:
         room = min(window.height / self.size[0], window.width / self.size[1])
         return max(r for r in (1, 2, 4, 8) if r <= max(room, 1))
 
-    def cut(self, image: np.ndarray, window: Window, reduction: int = 1) -> np.ndarray:
-        """Cuts a window and resizes it.
+    def cut(self, sample: Sample, window: Window) -> Sample:
+        """Cuts a window and resizes it to `size`."""
+        top, left, height, width = window
+        part = geometry.crop(sample, left, top, left + width, top + height)
+        return geometry.resize(part, self.size, _resized)
+
+    def cut_reduced(self, image: np.ndarray, window: Window, reduction: int) -> np.ndarray:
+        """Cuts a window of an image that was read at a fraction of its size, and resizes it.
 
         Args:
             image: RGB image [ceil(H / reduction), ceil(W / reduction), 3] uint8.
@@ -83,14 +93,35 @@ class RandomResizedCrop:
         bottom = max(top + 1, round((window.top + window.height) / reduction))
         right = max(left + 1, round((window.left + window.width) / reduction))
         part = image[top:bottom, left:right]
-        height, width = self.size
-        if part.shape[:2] == (height, width):
-            return part
-        shrinks = part.shape[0] >= height and part.shape[1] >= width
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(part, (width, height), interpolation=method)
+        return part if part.shape[:2] == self.size else _resized(part, self.size)
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Maps an RGB image [H, W, 3] uint8 to [*size, 3]."""
-        height, width, _ = image.shape
-        return self.cut(image, self.window(height, width, rng))
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to one of `size`; objects that are cut away are dropped."""
+        return geometry.drop_empty(self.cut(sample, self.window(*sample.size, rng)))
+
+
+def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    shrinks = image.shape[0] >= size[0] and image.shape[1] >= size[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=method)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadCrop:
+    """Reads a random resized crop, decoding the image at no more than the size that it needs.
+
+    Attributes:
+        crop: Draws the part.
+    """
+
+    crop: RandomResizedCrop
+
+    def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:
+        """Reads a part of an example."""
+        found = source.annotation(index)
+        if source.dense or found.objects is not None:
+            return self.crop(source[index], rng)
+        window = self.crop.window(found.height, found.width, rng)
+        image, reduction = source.image(index, self.crop.reduction(window))
+        image = self.crop.cut_reduced(image, window, reduction)
+        return Sample(image, index, label=source.label(index))

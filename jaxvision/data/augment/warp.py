@@ -1,7 +1,7 @@
-"""One affine look at an image, straight into the place where it is seen.
+"""Samples an image once, by one matrix, into its place on a canvas.
 
-Chains of resizing, pasting and warping are composed to one matrix and read each image once.
-Coordinates are those of pixel centres, as OpenCV's: pixel (0, 0) covers [-0.5, 0.5].
+A chain of resizing, pasting and warping is composed to one matrix. Coordinates are those of pixel
+centres, as OpenCV's: pixel (0, 0) covers [-0.5, 0.5].
 """
 
 import math
@@ -66,6 +66,7 @@ def paint(
     seen: tuple[float, float, float, float],
     matrix: np.ndarray,
     where: tuple[int, int, int, int],
+    interpolation: int = cv2.INTER_LINEAR,
 ) -> None:
     """Draws an image stretched over a rectangle and then mapped by a matrix.
 
@@ -73,15 +74,16 @@ def paint(
     large by half a pixel on each side, and rectangles that touch leave no gap between them.
 
     Args:
-        canvas: Written to where the rectangle is seen, nowhere else [H, W, 3] uint8.
-        image: Pixels [h, w, 3] uint8.
+        canvas: Written to where the rectangle is seen, nowhere else [H, W, 3] or [H, W].
+        image: Pixels [h, w, 3] or [h, w].
         seen: The rectangle, x1, y1, x2, y2: pixels x1 to x2 - 1.
         matrix: From pixels of the rectangle's plane to those of the canvas [2, 3].
         where: The rectangle's `extent` on the canvas.
+        interpolation: OpenCV's linear or nearest.
     """
     height, width = image.shape[:2]
     if min(height, width) < 2:
-        image = cv2.resize(image, (max(2, width), max(2, height)))
+        image = cv2.resize(image, (max(2, width), max(2, height)), interpolation=interpolation)
         height, width = image.shape[:2]
     x1, y1, x2, y2 = seen
     x, y = (x2 - x1 + 2 * _OVERLAP) / (width - 1), (y2 - y1 + 2 * _OVERLAP) / (height - 1)
@@ -98,15 +100,16 @@ def paint(
         matrix,
         (right - left, bottom - top),
         dst=canvas[top:bottom, left:right],
+        flags=interpolation,
         borderMode=cv2.BORDER_TRANSPARENT,
     )
 
 
-def crop(image: np.ndarray, part: tuple[float, float, float, float]) -> np.ndarray:
+def part_of(image: np.ndarray, part: tuple[float, float, float, float]) -> np.ndarray:
     """Returns a part of an image without copying it, to the nearest whole pixels, at least one.
 
     Args:
-        image: Pixels [H, W, 3].
+        image: Pixels [H, W, 3] or [H, W].
         part: x1, y1, x2, y2 as fractions of its width and height.
     """
     height, width = image.shape[:2]

@@ -11,7 +11,7 @@ import numpy as np
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import read_bytes
 from jaxvision.data.readers.checks import check_classes, read_text
-from jaxvision.data.sources.labelled import LabelledArrays
+from jaxvision.data.sources.labelled import LabelledArrays, check_same_classes
 
 CIFAR10_CLASSES = (
     "airplane",
@@ -46,7 +46,7 @@ def cifar10(path: str, split: str, *, classes: tuple[str, ...] | None = None) ->
         classes: The classes in order; those of the dataset and no others.
 
     Raises:
-        DataError: If a file is missing, of a wrong length, or has a label that is none.
+        DataError: If a file is missing, of a wrong length, or has a label out of range.
     """
     return _open("cifar10", path, split, CIFAR10_CLASSES, classes)
 
@@ -60,7 +60,7 @@ def cifar100(path: str, split: str, *, classes: tuple[str, ...] | None = None) -
         classes: The classes in order; those of the dataset and no others.
 
     Raises:
-        DataError: If a file is missing, of a wrong length, or has a label that is none.
+        DataError: If a file is missing, of a wrong length, or has a label out of range.
     """
     names = os.path.join(_folder("cifar100", path), "fine_label_names.txt")
     own = check_classes(read_text(names, "class names").split(), names)
@@ -112,20 +112,3 @@ def _open(
         records[:, labels_a_record - 1].astype(np.int32),
         np.ascontiguousarray(planes.transpose(0, 2, 3, 1)),
     )
-
-
-def check_same_classes(name: str, own: tuple[str, ...], classes: tuple[str, ...] | None) -> None:
-    """Checks that the classes asked for are those of a dataset that has always the same.
-
-    Args:
-        name: The dataset.
-        own: Its classes.
-        classes: The classes asked for, or None.
-
-    Raises:
-        DataError: If they differ.
-    """
-    if classes is not None and tuple(classes) != own:
-        raise DataError(
-            f"{name}: classes must be {', '.join(own)}, got {', '.join(classes)}; leave them out"
-        )

@@ -16,6 +16,7 @@ from jaxvision.data.readers.checks import (
     list_folder,
 )
 from jaxvision.data.readers.json_stream import read_json
+from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.sources.files import DetectionFiles
 
 # Some images may be missing; a folder that has none of so many is not theirs.
@@ -29,6 +30,7 @@ def coco(
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
     images: str | None = None,
+    masks: bool = False,
     on_fault: OnFault = stop,
 ) -> DetectionFiles:
     """Opens a split of a dataset in COCO's format.
@@ -44,24 +46,26 @@ def coco(
         split: `train2017` for `annotations/instances_train2017.json`, or a JSON file, relative to
             `path`.
         classes: The classes to use, in order, instead of the file's own.
-        strict: Takes boxes outside their image and boxes without extent for errors.
+        strict: Treats boxes outside their image and boxes without extent as errors.
         images: Folder of the images, relative to `path`; looked for in the usual places by default.
-        on_fault: Gets the categories, images and annotations that cannot be used; they are left out
-            if it returns.
+        masks: Keeps the polygons and run lengths of the objects and gives samples with instance
+            masks; a box without either is a mask of its own.
+        on_fault: Called with the error of each category, image and annotation that cannot be used;
+            if it returns, they are dropped.
 
     Raises:
         DataError: If a file is missing or broken, a field is missing or of the wrong kind, ids
             disagree, or an annotation is of a class that is not in `classes`.
     """
     file = annotation_file(path, split)
-    annotations, names = _read(file, classes, on_fault)
+    annotations, names = _read(file, classes, on_fault, masks)
     root = _image_root(path, split, file, images, annotations)
     annotations = dataclasses.replace(annotations, root=root)
     paths = [os.fsdecode(name) for name in annotations.paths]
     there = check_files_exist(root, paths, f"images[].file_name in {file}", on_fault)
     if not all(there):
         annotations = annotations.select(there)
-    return DetectionFiles(annotations, names, strict=strict)
+    return DetectionFiles(annotations, names, strict=strict, masks=masks)
 
 
 def annotation_file(path: str, split: str) -> str:
@@ -71,7 +75,7 @@ def annotation_file(path: str, split: str) -> str:
 
 
 # In place of an annotation that is at fault.
-_LEFT_OUT = -1
+_DROPPED = -1
 # Fields of images and categories that are read.
 _KEPT = ("id", "file_name", "width", "height", "name")
 
@@ -83,7 +87,8 @@ class _Rows:
     part.
     """
 
-    def __init__(self, file: str, on_fault: OnFault) -> None:
+    def __init__(self, file: str, on_fault: OnFault, masks: bool) -> None:
+        self.segmentations = Segmentations() if masks else None
         self.file = file
         self.on_fault = on_fault
         self.image: list[int | str] = []
@@ -100,7 +105,7 @@ class _Rows:
             return self._add(parsed)
         except DataError as fault:
             self.on_fault(fault)
-            return _LEFT_OUT
+            return _DROPPED
 
     def _add(self, parsed: dict[str, Any]) -> int:
         where = f"{self.file}: annotation {parsed.get('id', f'number {len(self.image)}')}"
@@ -117,6 +122,8 @@ class _Rows:
         if area is not None and not _is_number(area):
             raise DataError(f"{where}: area must be a number, got {area!r}")
         x, y, width, height = box
+        if self.segmentations is not None:
+            self.segmentations.append(parsed.get("segmentation"), where)
         self.image.append(parsed["image_id"])
         self.category.append(parsed["category_id"])
         self.boxes.extend((x, y, x + width, y + height))
@@ -130,9 +137,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _read(
-    file: str, classes: tuple[str, ...] | None, on_fault: OnFault
+    file: str, classes: tuple[str, ...] | None, on_fault: OnFault, masks: bool
 ) -> tuple[Annotations, tuple[str, ...]]:
-    rows = _Rows(file, on_fault)
+    rows = _Rows(file, on_fault, masks)
     document = read_json(file, "COCO annotations", rows.take)
     if not isinstance(document, dict):
         raise DataError(f"{file}: expected a JSON object with images, annotations and categories")
@@ -156,7 +163,7 @@ def _read(
     order, image, labels = [], [], []
     known: dict[int, int] = {}
     for row in document["annotations"]:
-        if not isinstance(row, int) or row == _LEFT_OUT or rows.image[row] in faulty:
+        if not isinstance(row, int) or row == _DROPPED or rows.image[row] in faulty:
             continue
         try:
             category = rows.category[row]
@@ -184,6 +191,7 @@ def _read(
         classes=labels,
         crowd=[rows.crowd[row] for row in order],
         area=np.array(rows.area)[order],
+        segmentations=rows.segmentations and rows.segmentations.take(np.array(order, np.int64)),
     ), names
 
 
@@ -226,7 +234,7 @@ class _Image(NamedTuple):
 def _images(
     file: str, entries: list[Any], on_fault: OnFault
 ) -> tuple[dict[int | str, _Image], set[int | str]]:
-    """Returns the images by their ids, and the ids of those that are left out."""
+    """Returns the images by their ids, and the ids of those that are dropped."""
     images: dict[int | str, _Image] = {}
     faulty: set[int | str] = set()
     for position, entry in enumerate(entries):

@@ -13,8 +13,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import read_bytes
-from jaxvision.data.readers.cifar import check_same_classes
-from jaxvision.data.sources.labelled import LabelledArrays
+from jaxvision.data.sources.labelled import LabelledArrays, check_same_classes
 
 MNIST_CLASSES = tuple("0123456789")
 # Zalando's names (https://github.com/zalandoresearch/fashion-mnist), in their order.
@@ -42,7 +41,7 @@ def mnist(path: str, split: str, *, classes: tuple[str, ...] | None = None) -> L
         classes: The classes in order; `0` to `9` and no others.
 
     Raises:
-        DataError: If a file is missing, damaged or of another form, or has a label that is none.
+        DataError: If a file is missing, damaged or of another form, or has a label out of range.
     """
     return _open("mnist", path, split, MNIST_CLASSES, classes)
 

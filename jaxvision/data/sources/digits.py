@@ -1,4 +1,4 @@
-"""A classification dataset that is drawn on the spot: digits in stroke fonts, turned and slanted.
+"""A classification dataset that is drawn when it is read: digits in stroke fonts, turned and slanted.
 
 It needs no download and no disk, and a small network learns it from scratch in a minute. Image i of
 a split is always the same picture.
@@ -9,8 +9,8 @@ import zlib
 import cv2
 import numpy as np
 
-from jaxvision.data.classification_example import describe_labels
-from jaxvision.data.errors import DataError
+from jaxvision.data.source import Annotation
+from jaxvision.data.sources.labelled import Labelled, check_same_classes, describe_labels
 
 CLASSES = tuple("0123456789")
 _FONTS = (
@@ -23,7 +23,7 @@ _FONTS = (
 _SIDE = 96
 
 
-class Digits:
+class Digits(Labelled):
     """White digits on black, as MNIST has them: turned, slanted, scaled and shifted, under grain.
 
     Attributes:
@@ -56,13 +56,10 @@ class Digits:
         self._seed = seed
         self._split = split
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def size(self, index: int) -> tuple[int, int]:
+    def annotation(self, index: int) -> Annotation:
         """Returns the height and width of every image."""
         del index
-        return self._size, self._size
+        return Annotation(self._size, self._size)
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Draws a picture [H, W, 3] at full size."""
@@ -76,8 +73,9 @@ class Digits:
         """Names a picture."""
         return f"digits/{self._split}[{index}]"
 
-    def describe(self) -> str:
+    def describe(self, max_objects: int | None = None) -> str:
         """Reports what the split is."""
+        del max_objects
         return (
             f"{describe_labels(f'digits/{self._split}', self)}; {self._size} x {self._size} "
             f"pixels, drawn with seed {self._seed}"
@@ -128,9 +126,5 @@ def digits(
     Raises:
         DataError: If `classes` are given and are not those of the pictures.
     """
-    if classes is not None and tuple(classes) != CLASSES:
-        raise DataError(
-            f"digits: classes must be {', '.join(CLASSES)}, got {', '.join(classes)}; leave them "
-            "out"
-        )
+    check_same_classes("digits", CLASSES, classes)
     return Digits(length, image_size=image_size, seed=seed, split=split)

@@ -4,29 +4,39 @@ import numpy as np
 
 from jaxvision.data.annotations import Annotations, clean
 from jaxvision.data.errors import DataError
-from jaxvision.data.example import Annotation, DetectionExample
 from jaxvision.data.image import can_reduce, decode_image, image_size, read_bytes
+from jaxvision.data.sample import ImageObjects, Sample
+from jaxvision.data.segmentations import Segmentations
+from jaxvision.data.source import Annotation, Source
 
 
-class DetectionFiles:
+class DetectionFiles(Source):
     """A detection dataset whose images are files.
 
     Attributes:
         classes: Class names, in the order of their indices.
         max_objects: The most objects that one image has, crowds included.
         annotations: All objects, cleaned.
-        report: What they were cleaned of.
+        report: What was repaired.
+        dense: Whether samples have instance masks.
     """
 
     def __init__(
-        self, annotations: Annotations, classes: tuple[str, ...], *, strict: bool = False
+        self,
+        annotations: Annotations,
+        classes: tuple[str, ...],
+        *,
+        strict: bool = False,
+        masks: bool = False,
     ) -> None:
         """Checks the annotations; the images are read when they are asked for.
 
         Args:
             annotations: As the reader found them.
             classes: Class names.
-            strict: Takes boxes outside their image and boxes without extent for errors.
+            strict: Treats boxes outside their image and boxes without extent as errors.
+            masks: Decodes the instance masks of every sample; `annotations` must have
+                segmentations.
 
         Raises:
             DataError: If there is no image, or, with `strict`, for the first faulty box.
@@ -38,7 +48,10 @@ class DetectionFiles:
             )
         self.classes = classes
         self.annotations, self.report = clean(annotations, classes, strict=strict)
-        # Zeros where neither the annotation nor, so far, the image's header was asked.
+        found = self.annotations.segmentations
+        self.dense = masks and found is not None
+        self._segmentations = found or Segmentations()
+        # Zeros where the annotation has no size and the image's header was not read yet.
         known = self.annotations.sizes
         self._sizes = np.zeros((len(annotations), 2), np.int32) if known is None else known
         self.max_objects = int(np.diff(self.annotations.offsets).max())
@@ -46,35 +59,49 @@ class DetectionFiles:
     def __len__(self) -> int:
         return len(self.annotations)
 
-    def __getitem__(self, index: int) -> DetectionExample:
+    def __getitem__(self, index: int) -> Sample:
         """Reads an image with its objects.
 
         Raises:
             DataError: If the image is missing, damaged, or not of the size that its annotation
-            states.
+                states.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in [0, {len(self)}), got {index}")
         image, _ = self.image(index)
-        height, width, _ = image.shape
-        boxes, classes, crowd, area = self._objects(index, height, width)
-        return DetectionExample(image, boxes, classes, crowd, area)
+        return Sample(image, index, self.objects(index, image.shape[:2]))
+
+    def objects(self, index: int, size: tuple[int, int] | None = None) -> ImageObjects:
+        """Returns the objects of an image, with masks where the source is dense.
+
+        Args:
+            index: Which image.
+            size: Its height and width, if known.
+        """
+        if size is None:
+            size = self.annotation(index)[:2]
+        objects = self._objects(index, *size)
+        if self.dense:
+            rows = self.annotations.rows(index)
+            masks = self._segmentations.masks(rows, objects.boxes, size, self.name(index))
+            objects = objects.moved(objects.boxes, masks)
+        return objects
 
     def annotation(self, index: int) -> Annotation:
         """Returns what is known of an image without its pixels.
 
         Raises:
-            DataError: If the annotation has no size and the image cannot be asked for it.
+            DataError: If the annotation has no size and the image's header cannot be read.
         """
         # Read from the header once; two threads that do it at once write the same.
         if not self._sizes[index].any():
             height, width = image_size(self.encoded(index), self.name(index))
             self._sizes[index] = width, height
         width, height = self._sizes[index].tolist()
-        return Annotation(height, width, *self._objects(index, height, width)[:3])
+        return Annotation(height, width, self._objects(index, height, width))
 
-    def labels(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the classes and crowd flags of an image's objects; touches no file."""
+    def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the classes and crowd flags of an image's objects; reads no file."""
         rows = self.annotations.rows(index)
         return self.annotations.classes[rows], self.annotations.crowd[rows]
 
@@ -97,17 +124,15 @@ class DetectionFiles:
             raise self._size_fault(index, (width, height), full.shape[1::-1])
         return image, reduction
 
-    def _objects(
-        self, index: int, height: int, width: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Returns boxes in pixels, classes, crowd and area of an image of the given size."""
+    def _objects(self, index: int, height: int, width: int) -> ImageObjects:
+        """Returns the objects of an image of the given size, boxes in pixels, without masks."""
         found = self.annotations
         rows = found.rows(index)
         boxes, area = found.boxes[rows], found.area[rows]
         if found.sizes is None:
             boxes = boxes * np.array([width, height, width, height], np.float32)
             area = area * np.float32(width * height)
-        return boxes, found.classes[rows], found.crowd[rows], area
+        return ImageObjects(boxes, found.classes[rows], found.crowd[rows], area)
 
     def encoded(self, index: int) -> bytes:
         """Returns an image as it is stored."""
@@ -118,12 +143,12 @@ class DetectionFiles:
         return self.annotations.path(index)
 
     def describe(self, max_objects: int | None = None) -> str:
-        """Reports what was read and what was mended, a few lines."""
+        """Reports what was read and repaired, in a few lines."""
         return self.report.text(max_objects)
 
-    def mended(self) -> list[str]:
-        """Reports what had to be mended, a line each."""
-        return self.report.mended()
+    def repaired(self) -> list[str]:
+        """Reports what was repaired, a line each."""
+        return self.report.repaired()
 
     def _size_fault(
         self, index: int, expected: tuple[int, int], actual: tuple[int, ...]
@@ -139,5 +164,5 @@ class DetectionFiles:
             )
             return DataError(message, code="swapped-sides")
         return DataError(
-            message + "Mend the annotation's size, or replace the image.", code="wrong-size"
+            message + "Correct the annotation's size, or replace the image.", code="wrong-size"
         )

@@ -5,12 +5,37 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from jaxvision.data.classification_example import ClassificationSource, describe_labels
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import can_reduce, decode_image, image_size
+from jaxvision.data.sample import Sample
+from jaxvision.data.source import Annotation, Source
 
 
-class LabelledFiles:
+class Labelled(Source):
+    """A dataset whose images have a class each, or several.
+
+    Attributes:
+        classes: Class names, in the order of their indices.
+        labels: Class of each image [I] int32, or multi-label targets [I, K] float32.
+    """
+
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Reads an image with its class.
+
+        Raises:
+            DataError: If the image is missing or damaged.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
+        return Sample(self.image(index)[0], index, label=self.label(index))
+
+
+class LabelledFiles(Labelled):
     """Images that stay encoded, on disk or in an archive, until they are asked for.
 
     Attributes:
@@ -36,7 +61,7 @@ class LabelledFiles:
             labels: Class of each image [I] int32.
             read: Returns an image as it is stored; called from several threads.
             image_name: Path of an image.
-            notes: What the reader left out, for `describe`.
+            notes: What the reader dropped, for `describe`.
 
         Raises:
             DataError: If there is no image, or a label is out of range.
@@ -50,10 +75,7 @@ class LabelledFiles:
         self._notes = notes
         self._sizes = np.zeros((len(labels), 2), np.int32)
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def size(self, index: int) -> tuple[int, int]:
+    def annotation(self, index: int) -> Annotation:
         """Returns the height and width of an image, read from its header once.
 
         Raises:
@@ -62,7 +84,7 @@ class LabelledFiles:
         if not self._sizes[index].any():
             self._sizes[index] = image_size(self._read(index), self.name(index))
         height, width = self._sizes[index].tolist()
-        return height, width
+        return Annotation(height, width)
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Decodes an image; JPEG files at a fraction of their size, if that is asked for.
@@ -78,12 +100,13 @@ class LabelledFiles:
         """Returns the path of an image."""
         return self._image_name(index)
 
-    def describe(self) -> str:
-        """Reports the number of images and classes, and what was left out."""
+    def describe(self, max_objects: int | None = None) -> str:
+        """Reports the number of images and classes, and what was dropped."""
+        del max_objects
         return "\n".join(filter(None, [describe_labels(self._name, self), self._notes]))
 
 
-class LabelledArrays:
+class LabelledArrays(Labelled):
     """Images of one size that are all in memory.
 
     Attributes:
@@ -114,13 +137,10 @@ class LabelledArrays:
         self._name = name
         self._pixels = pixels
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def size(self, index: int) -> tuple[int, int]:
+    def annotation(self, index: int) -> Annotation:
         """Returns the height and width of every image."""
         del index
-        return self._pixels.shape[1], self._pixels.shape[2]
+        return Annotation(self._pixels.shape[1], self._pixels.shape[2])
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Returns an image at full size, grey ones repeated in three channels."""
@@ -134,14 +154,15 @@ class LabelledArrays:
         """Names an image by its number."""
         return f"{self._name}[{index}]"
 
-    def describe(self) -> str:
+    def describe(self, max_objects: int | None = None) -> str:
         """Reports the number of images and classes, and their size."""
-        height, width = self.size(0)
+        del max_objects
+        height, width = self._pixels.shape[1:3]
         return f"{describe_labels(self._name, self)}; {width} x {height} pixels"
 
 
-class Cached:
-    """A source that keeps what it has decoded, as far as a number of bytes goes.
+class Cached(Source):
+    """A source that keeps the samples that it has read, as far as a number of bytes goes.
 
     What does not fit any more is read each time, as without a cache.
 
@@ -150,49 +171,89 @@ class Cached:
         labels: As the source's.
     """
 
-    def __init__(self, source: ClassificationSource, max_bytes: int) -> None:
+    def __init__(self, source: Source, max_bytes: int) -> None:
         """Wraps a source; nothing is read yet.
 
         Args:
             source: Read at most once for every image that fits.
             max_bytes: How much the decoded images may take in all.
         """
-        self.classes = source.classes
-        self.labels = source.labels
+        self.classes, self.labels = source.classes, source.labels
+        self.dense, self.max_objects = source.dense, source.max_objects
         self._source = source
         self._room = max_bytes
-        self._images: list[np.ndarray | None] = [None] * len(source)
+        self._samples: list[Sample | None] = [None] * len(source)
 
     def __len__(self) -> int:
         return len(self._source)
 
-    def size(self, index: int) -> tuple[int, int]:
-        """Returns the height and width of an image."""
-        kept = self._images[index]
-        return self._source.size(index) if kept is None else (kept.shape[0], kept.shape[1])
+    def __getitem__(self, index: int) -> Sample:
+        """Returns a sample, read if it is not kept."""
+        kept = self._samples[index]
+        if kept is not None:
+            return kept
+        sample = self._source[index]
+        if self._room > 0:
+            arrays = [sample.image, sample.mask, sample.target]
+            if sample.objects is not None:
+                arrays.append(sample.objects.masks)
+            # Two threads that read one image at once both subtract it: less is kept, never more.
+            self._room -= sum(array.nbytes for array in arrays if array is not None)
+            if self._room >= 0:
+                for array in arrays:
+                    if array is not None:
+                        array.flags.writeable = False
+                self._samples[index] = sample
+        return sample
+
+    def annotation(self, index: int) -> Annotation:
+        """Returns what is known of an image without its pixels."""
+        return self._source.annotation(index)
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Returns an image, at full size where it is kept."""
-        kept = self._images[index]
-        if kept is not None:
-            return kept, 1
-        if self._room <= 0:
+        """Returns an image, at full size as long as images are kept."""
+        if self._samples[index] is None and self._room <= 0:
             return self._source.image(index, max_reduction)
-        image, reduction = self._source.image(index)
-        # Two threads that read one image at once both subtract it: less is kept, never more.
-        self._room -= image.nbytes
-        if self._room >= 0:
-            image.flags.writeable = False
-            self._images[index] = image
-        return image, reduction
+        return self[index].image, 1
+
+    def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Returns what the source does."""
+        return self._source.known_objects(index)
 
     def name(self, index: int) -> str:
         """Names an image as the source does."""
         return self._source.name(index)
 
-    def describe(self) -> str:
+    def describe(self, max_objects: int | None = None) -> str:
         """Reports what the source does."""
-        return self._source.describe()
+        return self._source.describe(max_objects)
+
+    def repaired(self) -> list[str]:
+        """Reports what the source does."""
+        return self._source.repaired()
+
+
+def describe_labels(name: str, source: Source) -> str:
+    """Counts the images of each class of a source, one or two lines.
+
+    Args:
+        name: What to call the source.
+        source: Counted by its labels alone.
+    """
+    labels, classes = source.labels, source.classes
+    if labels.ndim == 1:
+        counts = np.bincount(labels, minlength=len(classes))
+        what = "images"
+    else:
+        counts = np.rint(labels.sum(axis=0)).astype(int)
+        what = "images, each with any number of classes"
+    line = f"{name}: {len(labels):,} {what}; {len(classes)} classes, "
+    line += f"{counts.min():,} to {counts.max():,} images each"
+    absent = [classes[k] for k in np.flatnonzero(counts == 0)]
+    if absent:
+        shown = ", ".join(absent[:8]) + (", ..." if len(absent) > 8 else "")
+        line += f"\n{len(absent)} of them without an image here: {shown}"
+    return line
 
 
 def check_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> None:
@@ -222,4 +283,21 @@ def check_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> Non
         raise DataError(
             f"{name}[{wrong[0]}]: {expected}, got {labels[wrong[0]]} ({len(wrong):,} of "
             f"{len(labels):,} images are wrong). The file is damaged, or of another dataset."
+        )
+
+
+def check_same_classes(name: str, own: tuple[str, ...], classes: tuple[str, ...] | None) -> None:
+    """Checks that the classes asked for are those of a dataset whose classes are fixed.
+
+    Args:
+        name: The dataset.
+        own: Its classes.
+        classes: The classes asked for, or None.
+
+    Raises:
+        DataError: If they differ.
+    """
+    if classes is not None and tuple(classes) != own:
+        raise DataError(
+            f"{name}: classes must be {', '.join(own)}, got {', '.join(classes)}; set none"
         )

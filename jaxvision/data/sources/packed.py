@@ -1,7 +1,8 @@
-"""Detection datasets packed into few large files (`jaxvision pack`), for slow disks.
+"""Datasets packed into few large files (`jaxvision pack`), for slow disks.
 
-A folder holds one split: encoded images in array_record files, read at random and by several
-threads at once; their annotations in one `.npz`; and `dataset.json`, which says what they are.
+A folder holds one split: encoded images, and encoded label maps and targets where samples have
+them, in array_record files, read at random and by several threads at once; everything else in one
+`.npz`; and `dataset.json`, which says what they are.
 """
 
 import json
@@ -10,34 +11,43 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 
 from jaxvision.data.annotations import Annotations
 from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.image import can_reduce, decode_image
 from jaxvision.data.readers.checks import check_classes, class_index, list_folder, read_text
+from jaxvision.data.sample import Sample
+from jaxvision.data.segmentations import Segmentations
+from jaxvision.data.source import Annotation, Source
 from jaxvision.data.sources.files import DetectionFiles
+from jaxvision.data.sources.labelled import describe_labels
 
-FORMAT = "jaxvision packed detection dataset"
-VERSION = 1
-DESCRIPTION, ANNOTATIONS = "dataset.json", "annotations.npz"
+FORMAT = "jaxvision packed dataset"
+VERSION = 2
+DESCRIPTION, ARRAYS_FILE = "dataset.json", "arrays.npz"
 
 # Dtype and dimensions of each array; I images, M objects. As in `Annotations`.
-ARRAYS = {
-    "names": ("S", 1),
-    "sizes": ("i4", 2),
+IMAGE_ARRAYS = {"names": ("S", 1), "sizes": ("i4", 2)}
+OBJECT_ARRAYS = {
     "offsets": ("i8", 1),
     "boxes": ("f4", 2),
     "classes": ("i4", 1),
     "crowd": ("?", 1),
     "area": ("f4", 1),
 }
+# There may also be `mask_data` and `mask_ends`, the arrays of `Segmentations`; `labels` [I] or
+# [I, K]; `proposals` of all images with `proposal_offsets`.
+
+_EXTRA = {"labels", "proposals"}
 
 # For reads in random order; the defaults read 16 MiB ahead.
 _READER_OPTIONS = "readahead_buffer_size:0"
 
 
-class ImageFile(NamedTuple):
+class RecordFile(NamedTuple):
     """An array_record file.
 
     Attributes:
@@ -51,6 +61,20 @@ class ImageFile(NamedTuple):
     bytes: int
 
 
+class Contents(NamedTuple):
+    """What `dataset.json` lists.
+
+    Attributes:
+        classes: Class names; None where neither images nor objects have a class.
+        files: Of each kind of record, `image`, `mask` (label maps) or `target`, in order.
+        clip: Whether images are clips, frame below frame.
+    """
+
+    classes: tuple[str, ...] | None
+    files: dict[str, list[RecordFile]]
+    clip: bool
+
+
 def packed(
     path: str,
     split: str,
@@ -58,22 +82,23 @@ def packed(
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
     on_fault: OnFault = stop,
-) -> "PackedDetection":
+) -> Source:
     """Opens a split that `jaxvision pack` wrote.
 
-    Its examples are those of the dataset it was packed from, bit for bit.
+    Its samples are those of the dataset it was packed from, bit for bit.
 
     Args:
         path: Folder of the packed dataset.
         split: The folder in it.
         classes: The classes to use, in order, instead of the dataset's own.
-        strict: Takes boxes outside their image and boxes without extent for errors; there are none,
-            they were mended when the dataset was packed.
-        on_fault: Takes a class that is not in `classes`; its objects are left out.
+        strict: Treats boxes outside their image and boxes without extent as errors; there are none,
+            they were repaired when the dataset was packed.
+        on_fault: Called with the error of each class that is not in `classes`; if it returns, the
+            objects of that class are dropped.
 
     Raises:
-        DataError: If a file is missing, damaged, or of another version, or an object is of a class
-            that is not in `classes`.
+        DataError: If a file is missing, damaged, or of another version, or an object or image is of
+            a class that is not in `classes`.
     """
     folder = os.path.join(path, split)
     if not os.path.exists(os.path.join(folder, DESCRIPTION)):
@@ -86,30 +111,94 @@ def packed(
             f"{folder}: no packed split; {path} has {', '.join(known) or 'none'}. Make one with "
             "`jaxvision pack`."
         )
-    own, files = _describe(folder)
-    own = check_classes(own, f"{os.path.join(folder, DESCRIPTION)}: classes")
-    arrays = _arrays(folder, sum(file.records for file in files), len(own))
-    names = own if classes is None else check_classes(classes, "classes")
+    contents = _contents(folder)
+    where = os.path.join(folder, DESCRIPTION)
+    own = contents.classes
+    if own is not None:
+        own = check_classes(own, f"{where}: classes")
+    names = own or () if classes is None else check_classes(classes, "classes")
+    arrays = _arrays(folder, contents)
+    records = {kind: _Records(folder, files) for kind, files in contents.files.items()}
+    detection = None
+    if "boxes" in arrays:
+        found = _numbers(own, names, np.unique(arrays["classes"]), where, on_fault)
+        annotations = _annotations(folder, arrays, found)
+        detection = PackedDetection(annotations, names, records["image"], strict=strict)
+        if not contents.clip and records.keys() == {"image"} and not _EXTRA & arrays.keys():
+            return detection
+    labels = arrays.get("labels")
+    if labels is not None and labels.ndim == 1:
+        labels = _numbers(own, names, np.unique(labels), where, stop)[labels]
+    elif labels is not None and names != own:
+        raise DataError(
+            f"{where}: multi-label targets are of the classes {', '.join(own)}, got "
+            f"{', '.join(names)}"
+        )
+    return PackedSamples(folder, names, labels, arrays, records, detection, clip=contents.clip)
 
+
+def _numbers(
+    own: tuple[str, ...],
+    names: tuple[str, ...],
+    used: np.ndarray,
+    where: str,
+    on_fault: OnFault,
+) -> np.ndarray:
+    """Returns the index among `names` of each own class [K]; -1 for one that is not there."""
     found = np.full(len(own), -1, np.int32)
-    for number in np.unique(arrays["classes"]):
+    for number in used:
         try:
-            found[number] = class_index(own[number], names, os.path.join(folder, DESCRIPTION))
+            found[number] = class_index(own[number], names, where)
         except DataError as fault:
             on_fault(fault)
+    return found
+
+
+def _annotations(folder: str, arrays: dict[str, np.ndarray], found: np.ndarray) -> Annotations:
+    """Returns the objects whose class is used; `found` [K] has its new number or -1."""
+    segmentations = None
+    if "mask_data" in arrays:
+        segmentations = Segmentations(arrays["mask_data"].tobytes(), arrays["mask_ends"])
     labels = found[arrays["classes"]]
-    kept = labels >= 0
     annotations = Annotations(
         root=folder,
         paths=arrays["names"],
         sizes=arrays["sizes"],
-        offsets=np.concatenate([[0], np.cumsum(kept)])[arrays["offsets"]],
-        boxes=arrays["boxes"][kept].astype(np.float64),
-        classes=labels[kept],
-        crowd=arrays["crowd"][kept],
-        area=arrays["area"][kept],
+        offsets=arrays["offsets"],
+        boxes=arrays["boxes"].astype(np.float64),
+        classes=labels,
+        crowd=arrays["crowd"],
+        area=arrays["area"],
+        segmentations=segmentations,
     )
-    return PackedDetection(annotations, names, files, strict=strict)
+    return annotations.keep(labels >= 0)
+
+
+def _name(folder: str, index: int, origin: str) -> str:
+    """Names an image: the packed split, its number there, and where it was packed from."""
+    return f"{folder}[{index}] ({os.path.join(folder, origin)})"
+
+
+class _Records:
+    """The records of some array_record files, by number."""
+
+    def __init__(self, folder: str, files: Sequence[RecordFile]) -> None:
+        self._starts = np.cumsum([0, *(file.records for file in files)])
+        self._files = [os.path.join(folder, file.name) for file in files]
+        # One reader a file serves all threads.
+        self._readers = [_open(folder, file) for file in files]
+
+    def read(self, index: int, name: str) -> bytes:
+        """Returns a record of the image of the given name.
+
+        Raises:
+            DataError: If the file is damaged there.
+        """
+        number = int(np.searchsorted(self._starts, index, side="right")) - 1
+        try:
+            return self._readers[number].read([index - int(self._starts[number])])[0]
+        except RuntimeError as error:
+            raise _damaged(self._files[number], f"{name}: {error}") from error
 
 
 class PackedDetection(DetectionFiles):
@@ -119,27 +208,21 @@ class PackedDetection(DetectionFiles):
         self,
         annotations: Annotations,
         classes: tuple[str, ...],
-        files: Sequence[ImageFile],
+        records: _Records,
         *,
         strict: bool = False,
     ) -> None:
-        """Opens the files, without reading an image.
+        """Takes what was read, without reading an image.
 
         Args:
             annotations: Of all images, with sizes; `root` is the folder.
             classes: Class names.
-            files: Their names in the folder, in the order of the images.
-            strict: Takes boxes outside their image and boxes without extent for errors.
-
-        Raises:
-            DataError: If a file is missing or not as it was written.
+            records: The images.
+            strict: Treats boxes outside their image and boxes without extent as errors.
         """
-        super().__init__(annotations, classes, strict=strict)
-        self._folder = annotations.root
-        self._starts = np.cumsum([0, *(file.records for file in files)])
-        self._files = [os.path.join(self._folder, file.name) for file in files]
-        # One reader a file serves all threads.
-        self._readers = [_open(self._folder, file) for file in files]
+        masks = annotations.segmentations is not None
+        super().__init__(annotations, classes, strict=strict, masks=masks)
+        self._records = records
 
     def encoded(self, index: int) -> bytes:
         """Returns an image as it is stored.
@@ -147,34 +230,137 @@ class PackedDetection(DetectionFiles):
         Raises:
             DataError: If the file is damaged there.
         """
-        number = int(np.searchsorted(self._starts, index, side="right")) - 1
-        try:
-            return self._readers[number].read([index - int(self._starts[number])])[0]
-        except RuntimeError as error:
-            raise _damaged(self._files[number], f"{self.name(index)}: {error}") from error
+        return self._records.read(index, self.name(index))
 
     def name(self, index: int) -> str:
         """Names an image: the packed split, its number there, and where it was packed from."""
-        return f"{self._folder}[{index}] ({super().name(index)})"
+        return _name(self.annotations.root, index, os.fsdecode(self.annotations.paths[index]))
 
 
-def describe(
-    classes: Sequence[str],
-    files: Sequence[ImageFile],
-    counts: dict[str, Any],
-    options: dict[str, Any],
-) -> str:
+class PackedSamples(Source):
+    """A packed dataset of any other task than detection, or with more than its objects."""
+
+    def __init__(
+        self,
+        folder: str,
+        classes: tuple[str, ...],
+        labels: np.ndarray | None,
+        arrays: dict[str, np.ndarray],
+        records: dict[str, _Records],
+        detection: PackedDetection | None,
+        *,
+        clip: bool,
+    ) -> None:
+        """Takes what was read, without reading an image.
+
+        Args:
+            folder: Of the split.
+            classes: Class names.
+            labels: Of each image [I] or [I, K], if there are any.
+            arrays: Names, sizes and proposals, as stored.
+            records: Of each kind.
+            detection: The objects, if there are any.
+            clip: Whether images are clips, frame below frame.
+        """
+        self.classes, self.labels = classes, labels
+        self.max_objects = 0 if detection is None else detection.max_objects
+        self.dense = clip or len(records) > 1 or bool(detection and detection.dense)
+        self._folder, self._arrays, self._records = folder, arrays, records
+        self._detection, self._clip = detection, clip
+
+    def __len__(self) -> int:
+        return len(self._arrays["names"])
+
+    def __getitem__(self, index: int) -> Sample:
+        """Reads an image with all that belongs to it."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
+        name = self.name(index)
+        objects = None
+        if self._detection is not None:
+            objects = self._detection.objects(index)
+        mask = target = None
+        if "mask" in self._records:
+            mask = _decode_labels(self._records["mask"].read(index, name), name)
+        if "target" in self._records:
+            target = decode_image(self._records["target"].read(index, name), name)
+        return Sample(
+            self.image(index)[0],
+            index,
+            objects,
+            self.label(index),
+            mask,
+            target,
+            self.annotation(index).proposals,
+        )
+
+    def annotation(self, index: int) -> Annotation:
+        """Returns what is known of an image without its pixels."""
+        width, height = self._arrays["sizes"][index].tolist()
+        objects = self._detection and self._detection.annotation(index).objects
+        proposals = None
+        if "proposals" in self._arrays:
+            start, end = self._arrays["proposal_offsets"][index : index + 2]
+            proposals = self._arrays["proposals"][start:end]
+        return Annotation(height, width, objects, proposals)
+
+    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
+        """Reads an image, at a fraction of its size if that is faster."""
+        data = self.encoded(index)
+        if self._clip:
+            width, height = self._arrays["sizes"][index].tolist()
+            return decode_image(data, self.name(index)).reshape(-1, height, width, 3), 1
+        reduction = max_reduction if can_reduce(data) else 1
+        return decode_image(data, self.name(index), reduction), reduction
+
+    def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Returns the classes and crowd flags of an image's objects; reads no file."""
+        return self._detection and self._detection.known_objects(index)
+
+    def encoded(self, index: int) -> bytes:
+        """Returns an image as it is stored."""
+        return self._records["image"].read(index, self.name(index))
+
+    def name(self, index: int) -> str:
+        """Names an image: the packed split, its number there, and where it was packed from."""
+        return _name(self._folder, index, os.fsdecode(self._arrays["names"][index]))
+
+    def describe(self, max_objects: int | None = None) -> str:
+        """Reports what was packed."""
+        if self.labels is not None:
+            return describe_labels(self._folder, self)
+        if self._detection is not None:
+            return self._detection.describe(max_objects)
+        return f"{self._folder}: {len(self):,} images"
+
+
+def encode_labels(mask: np.ndarray) -> bytes:
+    """Encodes a label map [H, W] uint8 or int32 as PNG."""
+    if mask.dtype == np.int32:
+        mask = np.ascontiguousarray(mask).view(np.uint8).reshape(*mask.shape, 4)
+    return cv2.imencode(".png", mask)[1].tobytes()
+
+
+def _decode_labels(data: bytes, name: str) -> np.ndarray:
+    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if mask is None:
+        raise DataError(f"{name}: its label map is damaged; pack the dataset again")
+    return mask if mask.ndim == 2 else mask.view(np.int32)[..., 0]
+
+
+def describe(contents: Contents, counts: dict[str, Any], options: dict[str, Any]) -> str:
     """Writes the content of `dataset.json`.
 
     Args:
-        classes: Class names.
-        files: Where the images are.
+        contents: What is read again.
         counts: What is in it, for people.
         options: Where it came from, for people.
     """
-    content = {"format": FORMAT, "version": VERSION, "classes": list(classes)}
-    content |= {"counts": counts, "options": options}
-    content["files"] = [file._asdict() for file in files]
+    content = {"format": FORMAT, "version": VERSION, "classes": contents.classes}
+    content |= {"counts": counts, "options": options, "clip": contents.clip}
+    content["files"] = {
+        kind: [file._asdict() for file in files] for kind, files in contents.files.items()
+    }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -184,21 +370,25 @@ def is_packed(folder: str) -> bool:
         content = json.loads(read_text(os.path.join(folder, DESCRIPTION), "description"))
     except ValueError:
         return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
+    return isinstance(content, dict) and str(content.get("format")).startswith("jaxvision packed")
 
 
-def _describe(folder: str) -> tuple[list[str], list[ImageFile]]:
-    """Returns the class names and image files that `dataset.json` lists."""
+def _contents(folder: str) -> Contents:
     path = os.path.join(folder, DESCRIPTION)
     try:
         content = json.loads(read_text(path, "description of the packed split"))
-        if content["format"] != FORMAT:
+        if not str(content["format"]).startswith("jaxvision packed"):
             raise KeyError("format")
         version = content["version"]
         if version == VERSION:
-            files = [ImageFile(**entry) for entry in content["files"]]
-            return [str(name) for name in content["classes"]], files
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+            files = {
+                kind: [RecordFile(**entry) for entry in entries]
+                for kind, entries in content["files"].items()
+            }
+            classes = content["classes"]
+            classes = None if classes is None else tuple(map(str, classes))
+            return Contents(classes, files, bool(content["clip"]))
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, f"not the description of a packed split ({error})") from error
     raise DataError(
         f"{path}: packed in version {version} of the format, expected {VERSION}; pack the dataset "
@@ -206,39 +396,52 @@ def _describe(folder: str) -> tuple[list[str], list[ImageFile]]:
     )
 
 
-def _arrays(folder: str, images: int, classes: int) -> dict[str, np.ndarray]:
-    """Reads the annotations and checks that they fit together."""
-    path = os.path.join(folder, ANNOTATIONS)
+def _arrays(folder: str, contents: Contents) -> dict[str, np.ndarray]:
+    """Reads the arrays and checks that they fit together."""
+    path = os.path.join(folder, ARRAYS_FILE)
     try:
         # numpy leaves a file that it opened itself open when it turns out to be damaged.
         with open(path, "rb") as data, np.load(data, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS}  # a zip file has checksums
+            arrays = {name: file[name] for name in file.files}  # a zip file has checksums
+        expected = IMAGE_ARRAYS | (OBJECT_ARRAYS if "offsets" in arrays else {})
+        for name, (kind, dimensions) in expected.items():
+            array = arrays[name]
+            dtype = array.dtype.kind if kind == "S" else array.dtype
+            if dtype != np.dtype(kind) and dtype != kind or array.ndim != dimensions:
+                raise ValueError(f"{name} is {array.dtype} {array.shape}")
     except FileNotFoundError as error:
         raise _damaged(path, "the file is missing") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(path, str(error)) from error
-    for name, (kind, dimensions) in ARRAYS.items():
-        array = arrays[name]
-        dtype = array.dtype.kind if kind == "S" else array.dtype
-        if dtype != np.dtype(kind) and dtype != kind or array.ndim != dimensions:
-            raise _damaged(path, f"{name} is {array.dtype} {array.shape}")
-    offsets, objects = arrays["offsets"], len(arrays["boxes"])
+    images = len(arrays["names"])
+    records = {sum(file.records for file in files) for files in contents.files.values()}
     whole = (
-        len(arrays["names"]) == len(arrays["sizes"]) == len(offsets) - 1 == images
-        and all(len(arrays[name]) == objects for name in ("classes", "crowd", "area"))
-        and arrays["sizes"].shape[1:] == (2,)
-        and arrays["boxes"].shape[1:] == (4,)
-        and offsets[0] == 0
-        and offsets[-1] == objects
-        and (np.diff(offsets) >= 0).all()
-        and ((arrays["classes"] >= 0) & (arrays["classes"] < classes)).all()
+        records == {images}
+        and arrays["sizes"].shape == (images, 2)
+        and ("offsets" not in arrays or _objects_fit(arrays, images, len(contents.classes or ())))
+        and ("labels" not in arrays or len(arrays["labels"]) == images)
+        and ("proposals" not in arrays or len(arrays["proposal_offsets"]) == images + 1)
     )
     if not whole:
         raise _damaged(path, f"its arrays do not fit together, or not to {DESCRIPTION}")
     return arrays
 
 
-def _open(folder: str, file: ImageFile) -> ArrayRecordReader:
+def _objects_fit(arrays: dict[str, np.ndarray], images: int, classes: int) -> bool:
+    offsets, objects = arrays["offsets"], len(arrays["boxes"])
+    return bool(
+        len(offsets) == images + 1
+        and all(len(arrays[name]) == objects for name in ("classes", "crowd", "area"))
+        and arrays["boxes"].shape[1:] == (4,)
+        and len(arrays.get("mask_ends", arrays["boxes"])) == objects
+        and offsets[0] == 0
+        and offsets[-1] == objects
+        and (np.diff(offsets) >= 0).all()
+        and ((arrays["classes"] >= 0) & (arrays["classes"] < classes)).all()
+    )
+
+
+def _open(folder: str, file: RecordFile) -> ArrayRecordReader:
     path = os.path.join(folder, file.name)
     try:
         size = os.path.getsize(path)

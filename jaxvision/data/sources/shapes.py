@@ -1,7 +1,7 @@
-"""A detection dataset that is drawn on the spot: coloured shapes on textured grounds.
+"""A dataset that is drawn when it is read: coloured shapes on textured grounds.
 
-It needs no download and no disk, a small detector learns it from scratch in minutes, and its boxes
-are exact. Image i of a split is always the same picture.
+It needs no download and no disk, a small detector learns it from scratch in minutes, and its boxes,
+instance masks and label maps are exact. Image i of a split is always the same picture.
 """
 
 import math
@@ -10,8 +10,9 @@ import zlib
 import cv2
 import numpy as np
 
-from jaxvision.data.errors import DataError
-from jaxvision.data.example import DetectionExample
+from jaxvision.data.sample import ImageObjects, Sample
+from jaxvision.data.source import Source
+from jaxvision.data.sources.labelled import check_same_classes
 
 CLASSES = ("circle", "square", "star", "triangle")
 MAX_OBJECTS = 6
@@ -29,7 +30,7 @@ _MIN_DIFFERENCE = 50.0
 _SHIFT = 4
 
 
-class Shapes:
+class Shapes(Source):
     """Pictures with 1 to 6 circles, squares, stars and triangles each.
 
     Objects may overlap; each box is tight around the pixels of its object that can be seen, three
@@ -38,13 +39,21 @@ class Shapes:
     Attributes:
         classes: Class names, in the order of their indices.
         max_objects: 6.
+        dense: Whether samples have masks or a label map.
     """
 
     classes = CLASSES
     max_objects = MAX_OBJECTS
 
     def __init__(
-        self, length: int, *, image_size: int = 160, seed: int = 0, split: str = "train"
+        self,
+        length: int,
+        *,
+        image_size: int = 160,
+        seed: int = 0,
+        split: str = "train",
+        masks: bool = False,
+        label_map: bool = False,
     ) -> None:
         """Describes a split; nothing is drawn yet.
 
@@ -53,6 +62,8 @@ class Shapes:
             image_size: Their side in pixels.
             seed: Another seed is another dataset.
             split: Any name; splits of other names have other pictures.
+            masks: Gives samples with instance masks: the pixels of each object that can be seen.
+            label_map: Gives samples with a label map: k + 1 for class k, 0 for the ground.
 
         Raises:
             ValueError: If `length` is not positive, or `image_size` is below 32.
@@ -65,16 +76,24 @@ class Shapes:
         self._size = image_size
         self._seed = seed
         self._split = split
+        self._masks, self._label_map = masks, label_map
+        self.dense = masks or label_map
 
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> DetectionExample:
+    def __getitem__(self, index: int) -> Sample:
         """Draws a picture."""
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in [0, {len(self)}), got {index}")
         rng = np.random.default_rng([self._seed, zlib.crc32(self._split.encode()), index])
-        return draw(rng, self._size).example
+        drawing = draw(rng, self._size)
+        return Sample(
+            drawing.image,
+            index,
+            drawing.objects(masks=self._masks),
+            mask=drawing.label_map() if self._label_map else None,
+        )
 
     def name(self, index: int) -> str:
         """Names a picture."""
@@ -143,18 +162,23 @@ class Drawing:
         self._drawn.append(int(mask.sum()))
         return True
 
-    @property
-    def example(self) -> DetectionExample:
-        """The picture with a box around what can be seen of each object."""
-        boxes = np.zeros((len(self.classes), 4), np.float32)
-        area = np.zeros(len(self.classes), np.float32)
-        for number in range(len(self.classes)):
-            seen = (self.owner == number + 1).view(np.uint8)
-            x, y, width, height = cv2.boundingRect(seen)
+    def objects(self, *, masks: bool) -> ImageObjects:
+        """Returns each object with a box around what can be seen of it, and perhaps its mask."""
+        numbers = np.arange(1, len(self.classes) + 1, dtype=np.uint8)
+        seen = self.owner == numbers[:, None, None]
+        boxes = np.zeros((len(seen), 4), np.float32)
+        area = np.zeros(len(seen), np.float32)
+        for number, mask in enumerate(seen.view(np.uint8)):
+            x, y, width, height = cv2.boundingRect(mask)
             boxes[number] = x, y, x + width, y + height
-            area[number] = cv2.countNonZero(seen)
+            area[number] = cv2.countNonZero(mask)
         classes = np.array(self.classes, np.int32)
-        return DetectionExample(self.image, boxes, classes, np.zeros(len(boxes), bool), area)
+        crowd = np.zeros(len(seen), bool)
+        return ImageObjects(boxes, classes, crowd, area, seen if masks else None)
+
+    def label_map(self) -> np.ndarray:
+        """Returns k + 1 where an object of class k is seen, else 0 [S, S] uint8."""
+        return np.array([0, *(label + 1 for label in self.classes)], np.uint8)[self.owner]
 
 
 def draw(rng: np.random.Generator, size: int) -> Drawing:
@@ -243,15 +267,20 @@ def shapes(
     image_size: int = 160,
     seed: int = 0,
     classes: tuple[str, ...] | None = None,
+    masks: bool = False,
+    label_map: bool = False,
 ) -> Shapes:
     """Opens a split of `Shapes`.
 
     Raises:
         DataError: If `classes` are given and are not those of the pictures.
     """
-    if classes is not None and tuple(classes) != CLASSES:
-        raise DataError(
-            f"shapes: classes must be {', '.join(CLASSES)}, got {', '.join(classes)}; leave them "
-            "out"
-        )
-    return Shapes(length, image_size=image_size, seed=seed, split=split)
+    check_same_classes("shapes", CLASSES, classes)
+    return Shapes(
+        length,
+        image_size=image_size,
+        seed=seed,
+        split=split,
+        masks=masks,
+        label_map=label_map,
+    )

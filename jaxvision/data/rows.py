@@ -1,0 +1,51 @@
+"""From a sample to one row of a batch, one function a task; `batch.py` says what batches hold."""
+
+import numpy as np
+
+from jaxvision.data.sample import Sample
+
+Row = dict[str, np.ndarray]
+
+
+def pad_objects(max_objects: int, **arrays: np.ndarray) -> Row:
+    """Pads arrays [n, ...] with zeros to [max_objects, ...]; what exceeds is cut off.
+
+    Args:
+        max_objects: Rows of the results.
+        **arrays: One row an object, all of the same n.
+
+    Returns:
+        The arrays by their names, and `valid` [max_objects], True for the first min(n,
+        max_objects).
+    """
+    padded = {}
+    for name, array in arrays.items():
+        padded[name] = np.zeros((max_objects, *array.shape[1:]), array.dtype)
+        padded[name][: len(array)] = array[:max_objects]
+    count = len(next(iter(arrays.values())))
+    return {**padded, "valid": np.arange(max_objects) < count}
+
+
+def detection_row(sample: Sample, max_objects: int) -> Row:
+    """Returns image, index, boxes [N, 4], classes [N] and valid [N] for training."""
+    objects = sample.objects
+    padded = pad_objects(max_objects, boxes=objects.boxes, classes=objects.classes)
+    return {"image": sample.image, "index": np.asarray(sample.index, np.int32), **padded}
+
+
+def detection_eval_row(sample: Sample, max_objects: int) -> Row:
+    """Returns the keys of a `DetectionBatch` for evaluation, all but `mask`."""
+    objects = sample.objects
+    padded = pad_objects(max_objects, crowd=objects.crowd, area=objects.area)
+    scale = np.asarray(sample.scale, np.float32)
+    return {**detection_row(sample, max_objects), **padded, "scale": scale}
+
+
+def classification_row(sample: Sample) -> Row:
+    """Returns image, index, and label [] or targets [K]."""
+    name = "label" if sample.label.ndim == 0 else "targets"
+    return {
+        "image": sample.image,
+        name: sample.label,
+        "index": np.asarray(sample.index, np.int32),
+    }
