@@ -260,7 +260,7 @@ def _write(
     written = {kind: each.written for kind, each in files.items()}
     # Last: a folder without it is none.
     with open(os.path.join(folder, DESCRIPTION), "w", encoding="utf-8") as file:
-        file.write(describe(Contents(source.classes, written, clip), counts, options))
+        file.write(describe(Contents(source.classes or None, written, clip), counts, options))
     size = sum(each.bytes for group in written.values() for each in group)
     return Packed(len(columns), shrunk, len(arrays.get("boxes", ())), size)
 
