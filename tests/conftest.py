@@ -1,11 +1,29 @@
-import os
+"""Settings of a test run, made before jax starts and inherited by every process of the run."""
 
-# Before jax starts: several devices, so that sharding is tested on any machine.
+import atexit
+import os
+import shutil
+import tempfile
+
+# Several devices, so that sharding is tested on any machine.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 ).strip()
+# Most of a run is compiling: the workers and the commands that they start share what is compiled.
+# The folder is empty at first, so that no test passes on the code of an earlier run.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxvision-tests-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+# Networks of a few pixels run once: compiling quickly matters, running quickly does not.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 
 import jax
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure(config):
+    """Lets a worker compile what it finds half written by another."""
+    config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
