@@ -12,10 +12,10 @@ import itertools
 import os
 import time
 
-from jaxvision.data.augment.affine import RandomAffine
 from jaxvision.data.detection import detection_source
-from jaxvision.data.detection_samples import DetectionTrainSample
-from jaxvision.data.pipeline import TrainStream
+from jaxvision.data.detection_examples import detection_train_example
+from jaxvision.data.plans.shuffled import Shuffled
+from jaxvision.data.stream import Stream
 
 
 def parse() -> argparse.Namespace:
@@ -34,19 +34,18 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def stream(options: argparse.Namespace, num_workers: int) -> TrainStream:
+def stream(options: argparse.Namespace, num_workers: int) -> Stream:
     """Opens the dataset as training does."""
     source = detection_source(options.source, options.path, options.split)
-    sample = DetectionTrainSample(
+    example = detection_train_example(
         source,
         (options.image_size, options.image_size),
         mosaic=1.0,
         mixup=0.0 if options.small else 1.0,
-        affine=RandomAffine(scale=(0.5, 1.5) if options.small else (0.1, 2.0)),
+        mosaic_scale=(0.5, 1.5) if options.small else (0.1, 2.0),
     )
-    return TrainStream(
-        sample, len(source), batch_size=options.batch_size, seed=0, num_workers=num_workers
-    )
+    plan = Shuffled(len(source), options.batch_size)
+    return Stream(plan, example, seed=0, num_workers=num_workers)
 
 
 def speed(options: argparse.Namespace, num_workers: int) -> tuple[float, float]:

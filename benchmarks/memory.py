@@ -19,10 +19,10 @@ import time
 import cv2
 import numpy as np
 
-from jaxvision.data.augment.affine import RandomAffine
 from jaxvision.data.detection import detection_source
-from jaxvision.data.detection_samples import DetectionTrainSample
-from jaxvision.data.pipeline import TrainStream
+from jaxvision.data.detection_examples import detection_train_example
+from jaxvision.data.plans.shuffled import Shuffled
+from jaxvision.data.stream import Stream
 
 IMAGES, OBJECTS, CATEGORIES = 118_287, 860_001, 80
 WIDTH, HEIGHT = 640, 480
@@ -116,15 +116,9 @@ def measure(path: str, options: argparse.Namespace) -> None:
     source = detection_source("coco", path, SPLIT)
     show(f"opened in {time.perf_counter() - started:.1f} s")
     size = (options.image_size, options.image_size)
-    sample = DetectionTrainSample(source, size, mosaic=1.0, mixup=1.0, affine=RandomAffine())
-    batches = TrainStream(
-        sample,
-        len(source),
-        batch_size=options.batch_size,
-        seed=0,
-        num_workers=options.threads,
-        prefetch=4,
-    ).batches(0)
+    example = detection_train_example(source, size, mosaic=1.0, mixup=1.0)
+    plan = Shuffled(len(source), options.batch_size)
+    batches = Stream(plan, example, num_workers=options.threads).batches()
     for total, more in ((200, 200), (2000, 1800)):
         for _ in itertools.islice(batches, more):
             pass

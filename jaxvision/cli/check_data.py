@@ -1,4 +1,4 @@
-"""`jaxvision check-data`: reads a detection dataset as training would, and tells what is wrong."""
+"""`jaxvision check-data`: reads a detection dataset as training would, and reports what is wrong."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ _CONTACT_SHEET = "contact_sheet.png"
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand."""
     parser = subparsers.add_parser(
-        "check-data", help="tell what is wrong with a detection dataset", description=_DESCRIPTION
+        "check-data", help="report what is wrong with a detection dataset", description=_DESCRIPTION
     )
     parser.add_argument(
         "--source",

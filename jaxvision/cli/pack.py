@@ -1,4 +1,4 @@
-"""`jaxvision pack`: a detection dataset in a few large files, for disks that are slow at many.
+"""`jaxvision pack`: a dataset in a few large files, for disks that are slow at many.
 
     jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
     python train.py --config configs/yolox.py:s,coco --config.data.source=packed \
@@ -11,6 +11,7 @@ import argparse
 import os
 import re
 
+from jaxvision.data.classification import classification_source, is_classification
 from jaxvision.data.detection import detection_source
 from jaxvision.data.pack import pack
 from jaxvision.train.progress import Progress
@@ -20,12 +21,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Adds the command to a command line."""
     parser = subparsers.add_parser(
         "pack",
-        help="write a detection dataset into a few large files",
-        description="Writes one split of a detection dataset into OUT/SPLIT, images as they are "
+        help="write a dataset into a few large files",
+        description="Writes one split of a dataset of any task into OUT/SPLIT, images as they are "
         "stored. Train on it with --config.data.source=packed --config.data.path=OUT "
         "--config.data.train=SPLIT.",
     )
-    parser.add_argument("--source", required=True, help="format: coco, voc, yolo, csv, tfds:NAME")
+    parser.add_argument("--source", required=True, help="format: coco, voc, image_folder, ...")
     parser.add_argument("--path", required=True, help="folder of the dataset")
     parser.add_argument("--split", required=True, help="name of the split, or its file")
     parser.add_argument("--out", required=True, help="folder of the packed dataset")
@@ -33,6 +34,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--classes", help="comma-separated; by default as the data names them")
     parser.add_argument("--images", help="folder of the images in --path, for coco and csv")
     parser.add_argument("--ignore-difficult", action="store_true", help="for voc: as crowds")
+    parser.add_argument("--masks", action="store_true", help="for coco: with instance masks")
     parser.add_argument("--strict", action="store_true", help="faulty boxes are errors")
     parser.add_argument("--max-side", type=int, help="shrink larger images to so many pixels")
     parser.add_argument("--overwrite", action="store_true", help="replace a packed split")
@@ -54,17 +56,22 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--images is for coco and csv, got --source={options.source}")
     if options.ignore_difficult and options.source != "voc":
         raise ValueError(f"--ignore-difficult is for voc, got --source={options.source}")
-    extra = {"images": options.images} if options.images else {}
-    if options.ignore_difficult:
-        extra["ignore_difficult"] = True
-    source = detection_source(
-        options.source,
-        options.path,
-        options.split,
-        classes=tuple(options.classes.split(",")) if options.classes else None,
-        strict=options.strict,
-        **extra,
-    )
+    if options.masks and options.source != "coco":
+        raise ValueError(f"--masks is for coco, got --source={options.source}")
+    extra: dict[str, object] = {"images": options.images} if options.images else {}
+    extra |= {name: True for name in ("ignore_difficult", "masks") if getattr(options, name)}
+    classes = tuple(options.classes.split(",")) if options.classes else None
+    if is_classification(options.source):
+        source = classification_source(options.source, options.path, options.split, classes=classes)
+    else:
+        source = detection_source(
+            options.source,
+            options.path,
+            options.split,
+            classes=classes,
+            strict=options.strict,
+            **extra,
+        )
     print(source.describe())
     # Splits may be files, or several: `VOC2007/trainval+VOC2012/trainval`.
     name = options.name or re.sub(r"[^\w.+-]+", "_", options.split)
@@ -80,9 +87,12 @@ def run(options: argparse.Namespace) -> int:
             num_workers=options.workers,
             progress=progress,
         )
+    held = f"{packed.objects:,} objects"
+    if source.labels is not None:
+        held = f"{len(source.classes)} classes"
     shrunk = f", {packed.shrunk:,} of them shrunk" if packed.shrunk else ""
     print(
-        f"{folder}: {packed.images:,} images{shrunk}, {packed.objects:,} objects, "
+        f"{folder}: {packed.images:,} images{shrunk}, {held}, "
         f"{packed.bytes / 1e9:.2f} GB\n"
         f"train with --config.data.source=packed --config.data.path={options.out} "
         f"--config.data.train={name}"

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from jaxvision.data.detection_samples import DetectionTrainSample
-from jaxvision.data.example import DetectionSource
+from jaxvision.data.detection_examples import detection_train_example
+from jaxvision.data.source import Source
 from jaxvision.plots.detections import draw_detections
 from jaxvision.plots.sheet import captioned, contact_sheet
 
@@ -13,13 +13,13 @@ _COLUMNS = 4
 
 
 def training_sheet(
-    source: DetectionSource, *, samples: int, image_size: int, max_objects: int, seed: int
+    source: Source, *, samples: int, image_size: int, max_objects: int, seed: int
 ) -> np.ndarray:
     """Draws training samples of a source.
 
     Args:
         source: Images that can all be read.
-        samples: How many: the first half plain, which is letterboxed only; the rest with mosaic,
+        samples: How many: the first half letterboxed only; the rest with mosaic,
             rotation, scale, mixup, colour and mirror image, at the settings of the larger YOLOX.
         image_size: Side of the network's input in pixels.
         max_objects: Objects an image.
@@ -30,16 +30,16 @@ def training_sheet(
     """
     rng = np.random.default_rng(seed)
     size = (image_size, image_size)
-    plain = DetectionTrainSample(source, size, max_objects, flip=0.0, hsv=0.0)
-    augmented = DetectionTrainSample(source, size, max_objects, mosaic=1.0, mixup=1.0)
+    letterboxed = detection_train_example(source, size, max_objects, flip=0.0, hsv=0.0)
+    augmented = detection_train_example(source, size, max_objects, mosaic=1.0, mixup=1.0)
     # Every image once before any comes again.
     order = np.concatenate(
         [rng.permutation(len(source)) for _ in range(-(-samples // len(source)))]
     )
     cells = []
     for number, index in enumerate(order[:samples].tolist()):
-        is_plain = number < -(-samples // 2)
-        sample = (plain if is_plain else augmented)(index, rng)
+        no_aug = number < -(-samples // 2)
+        sample = (letterboxed if no_aug else augmented)(index, rng)
         valid = sample["valid"]
         factor = _CELL / image_size
         method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
@@ -48,6 +48,6 @@ def training_sheet(
         canvas = draw_detections(image, boxes, classes, None, source.classes)
         name = source.name(index).rpartition("/")[2]
         count = f"{len(boxes)} object{'' if len(boxes) == 1 else 's'}"
-        kind = "plain" if is_plain else "augmented, begun with"
+        kind = "letterboxed" if no_aug else "augmented, starting with"
         cells.append(captioned(canvas, f"#{number + 1}", f"{kind} {name}, {count}"))
     return contact_sheet(cells, min(_COLUMNS, len(cells)))

@@ -70,9 +70,7 @@ def class_weights(source: Source, rule: str, *, beta: float = 0.9999) -> np.ndar
     return _class_weights(_count(labels(source), source), rule, beta)
 
 
-def image_weights(
-    source: Source, rule: str = "repeat", *, threshold: float = 0.001
-) -> np.ndarray:
+def image_weights(source: Source, rule: str = "repeat", *, threshold: float = 0.001) -> np.ndarray:
     """Weighs images by how rare their classes are, for a sampler.
 
     Args:

@@ -14,6 +14,7 @@ from jaxvision.data.source import Source
 from jaxvision.data.sources.digits import digits
 from jaxvision.data.sources.labelled import Cached
 from jaxvision.data.sources.multi_label import MultiLabelView
+from jaxvision.data.sources.packed import packed
 
 READERS: dict[str, Callable[..., Source]] = {
     "image_folder": image_folder,
@@ -21,7 +22,14 @@ READERS: dict[str, Callable[..., Source]] = {
     "cifar100": cifar100,
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
+    "packed": packed,
 }
+
+
+def is_classification(source: str) -> bool:
+    """Says whether a format is one of `classification_source` and not of `detection_source`."""
+    own = {"digits", *READERS} - {"packed"}
+    return source in own or source.startswith("objects:")
 
 
 def classification_source(
@@ -37,7 +45,7 @@ def classification_source(
 
     Args:
         source: `digits`, `image_folder`, `cifar10`, `cifar100`, `mnist`, `fashion_mnist`,
-            `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`, as
+            `packed`, `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`, as
             `objects:voc`, which labels an image with all the classes of its objects.
         path: Folder of the dataset; None or empty for `digits` and `objects:shapes`.
         split: Name of the split, as the format has it; see the readers.
@@ -58,6 +66,8 @@ def classification_source(
     if cache_bytes < 0:
         raise ValueError(f"cache_bytes must be at least 0, got {cache_bytes}")
     opened = _open(source, path, split, classes, options)
+    if opened.labels is None:
+        raise DataError(f"{path}: the split {split} has no labels; pack a classification dataset")
     return Cached(opened, cache_bytes) if cache_bytes else opened
 
 

@@ -75,4 +75,6 @@ def classification_eval_example(
         image_size: Height and width of the network's input in pixels.
         resize: Length of the shorter side before the cut; None to leave images as they are.
     """
-    return Example(source, Pipeline(transforms=(CenterCrop(image_size, resize),)), classification_row)
+    return Example(
+        source, Pipeline(transforms=(CenterCrop(image_size, resize),)), classification_row
+    )

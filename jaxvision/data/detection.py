@@ -72,4 +72,7 @@ def detection_source(
     path = os.path.expanduser(path)
     if kind == "tfds":
         return tfds(path, split, name=name, **options)
-    return READERS[source](path, split, **options)
+    opened = READERS[source](path, split, **options)
+    if opened.known_objects(0) is None:
+        raise DataError(f"{path}: the split {split} has no objects; pack a detection dataset")
+    return opened

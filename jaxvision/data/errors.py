@@ -5,14 +5,14 @@ from typing import NoReturn
 
 
 class DataError(ValueError):
-    """A fault in a dataset that its owner can mend.
+    """An error in a dataset that its owner can correct.
 
     The message names the file and the field, what was expected, what came and what to do about it,
-    so that it can be shown as it stands, without a traceback.
+    so that it can be shown as it is, without a traceback.
 
     Attributes:
-        code: What kind of fault it is, for programs: `missing-image`, ...; empty where none has to
-            tell it from others.
+        code: What kind of error it is, for programs: `missing-image`, ...; empty where no program
+            needs to know.
     """
 
     def __init__(self, message: str, *, code: str = "") -> None:
@@ -20,11 +20,11 @@ class DataError(ValueError):
         self.code = code
 
 
-# A reader hands every fault that it can read on past to such a function: one that raises ends it
-# at the first, one that returns makes it leave the faulty part out and go on.
+# A reader calls such a function with each error after which it can go on. If the function raises,
+# reading ends; if it returns, the faulty part is dropped.
 OnFault = Callable[[DataError], None]
 
 
 def stop(fault: DataError) -> NoReturn:
-    """Raises the fault: what a reader does by default."""
+    """Raises the error: the default of readers."""
     raise fault

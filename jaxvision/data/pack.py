@@ -260,7 +260,7 @@ def _write(
     written = {kind: each.written for kind, each in files.items()}
     # Last: a folder without it is none.
     with open(os.path.join(folder, DESCRIPTION), "w", encoding="utf-8") as file:
-        file.write(describe(Contents(source.classes, written, clip), counts, options))
+        file.write(describe(Contents(source.classes or None, written, clip), counts, options))
     size = sum(each.bytes for group in written.values() for each in group)
     return Packed(len(columns), shrunk, len(arrays.get("boxes", ())), size)
 
@@ -367,6 +367,8 @@ class _RecordFiles:
             raise OSError(f"{path}: {error}") from error
         if ArrayRecordReader(path).num_records() != self._records:
             raise OSError(f"{path}: not all records were written; is the disk full?")
-        self.written.append(RecordFile(os.path.basename(path), self._records, os.path.getsize(path)))
+        self.written.append(
+            RecordFile(os.path.basename(path), self._records, os.path.getsize(path))
+        )
         self._writer = None
         self._records = self._bytes = 0

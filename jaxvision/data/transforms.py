@@ -99,7 +99,6 @@ class DropSmall:
         return sample.replace(objects=sample.objects.take(kept))
 
 
-
 @dataclasses.dataclass(frozen=True)
 class Example:
     """A source, a reader and what makes a row of a batch of its samples: what a stream calls.

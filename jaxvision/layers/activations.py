@@ -1,7 +1,7 @@
-"""Activations by the names that configs and papers give them.
+"""Activations by the names that papers and configs use.
 
-Only maxout is defined here; the others are jax's own. PReLU has a parameter and is a module,
-`flax.linen.PReLU`.
+Only maxout is defined here; the others are jax's own. Those with a parameter are modules:
+`flax.linen.PReLU` and `jaxvision.layers.swish.Swish`.
 """
 
 import functools
@@ -21,7 +21,7 @@ def maxout(x: jax.Array, pieces: int = 2) -> jax.Array:
 
     Args:
         x: Outputs of affine maps [..., pieces * C].
-        pieces: Number of maps k that each output is the maximum of.
+        pieces: Number k of maps over which each output is the maximum.
 
     Returns:
         Maxima [..., C].
@@ -60,7 +60,7 @@ def activation(name: str) -> Activation:
     """Returns the function of this name.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no activation of this name.
     """
     if name not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name}")

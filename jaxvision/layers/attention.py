@@ -1,8 +1,8 @@
-"""Multi-head self-attention, as encoders of images have it.
+"""Multi-head self-attention for image encoders.
 
 Attention Is All You Need, Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.2. The
-projections of queries, keys and values are one layer, whose columns are those of all queries, then
-keys, then values, each by heads: timm's and torchvision's order.
+projections of queries, keys and values are one layer whose columns are all queries, then all keys,
+then all values, each by heads: timm's and torchvision's order.
 """
 
 from typing import Literal, cast
@@ -16,15 +16,15 @@ from flax import linen as nn
 class SelfAttention(nn.Module):
     """Attention of the tokens of a sequence to one another.
 
-    Weights are computed apart, in float32, and sown as `weights` [B, heads, T, T] if and only if
-    the collection `intermediates` is mutable; otherwise they cost nothing:
+    If the collection `intermediates` is mutable, the attention weights are computed separately, in
+    float32, and sown as `weights` [B, heads, T, T]; otherwise they cost nothing:
 
         _, state = model.apply(variables, images, train=False, mutable=["intermediates"])
 
     Attributes:
         heads: Heads, which share the channels equally.
-        implementation: None for XLA's, or "cudnn" for the fused kernel of NVIDIA's GPUs, which
-            never holds the weights of all pairs at once, in bfloat16 or float16.
+        implementation: None for XLA's, or "cudnn" for the fused kernel of NVIDIA's GPUs, in
+            bfloat16 or float16, which never holds the weights of all pairs at once.
         qkv_init: Initialiser of the kernel of queries, keys and values [D, 3 * D].
         out_init: Initialiser of the kernel of the output [D, D].
         dtype: Of the computation; parameters and the softmax are float32.
@@ -49,8 +49,8 @@ class SelfAttention(nn.Module):
                 [1 or B, 1 or heads, T, T]. A query without any key gets the mean of all values.
 
         Raises:
-            ValueError: If the heads do not divide D, or cuDNN's kernel is asked for where there is
-                none.
+            ValueError: If the heads do not divide D, or cuDNN's kernel is requested where it
+                cannot run.
         """
         batch, tokens, features = x.shape
         if features % self.heads:
@@ -79,7 +79,7 @@ def attention_weights(
     bias: jax.Array | None = None,
     mask: jax.Array | None = None,
 ) -> jax.Array:
-    """Computes how much each query attends to each key (equation 1 of the paper).
+    """Computes the attention weights of queries and keys (equation 1 of the paper).
 
     Args:
         query: [B, T, heads, C].
@@ -101,7 +101,7 @@ def attention_weights(
 
 
 def check_implementation(implementation: str | None, dtype: jnp.dtype, head_dim: int) -> None:
-    """Refuses an implementation of attention that cannot run here.
+    """Checks that an implementation of attention can run here.
 
     Args:
         implementation: None, "xla" or "cudnn".

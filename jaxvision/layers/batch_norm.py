@@ -15,7 +15,7 @@ class BatchNorm(nn.Module):
     """Normalises over all axes but the last, over the global batch when it is sharded.
 
     Attributes:
-        momentum: Share of the old running statistics that a step keeps, 1 - PyTorch's momentum.
+        momentum: Fraction of the old running statistics that a step keeps, 1 - PyTorch's momentum.
         epsilon: Added to the variance.
         scale_init: Initialiser of the scale, zeros where a residual branch starts at zero.
         dtype: Of the output; statistics and parameters are always float32.

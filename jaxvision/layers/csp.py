@@ -1,7 +1,7 @@
 """Cross stage partial blocks, as YOLOv5 and YOLOX write them.
 
-Wang et al. 2019, CSPNet, https://arxiv.org/abs/1911.11929: half of the channels pass the residual
-blocks, the other half goes around them.
+Wang et al. 2019, CSPNet, https://arxiv.org/abs/1911.11929: half of the channels pass through the
+residual blocks, the other half bypasses them.
 """
 
 from collections.abc import Callable

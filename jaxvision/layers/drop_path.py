@@ -1,8 +1,8 @@
-"""Stochastic depth: whole residual branches dropped, example by example.
+"""Drop path: whole residual branches dropped at random, example by example.
 
-Huang et al. 2016, https://arxiv.org/abs/1603.09382. Departs from the paper: branches that are kept
-are divided by their probability in training instead of multiplied by it in evaluation, which is
-the same in expectation and leaves evaluation alone.
+Deep Networks with Stochastic Depth, Huang et al. 2016, https://arxiv.org/abs/1603.09382. Departs
+from the paper: branches that are kept are divided by their probability in training instead of
+multiplied by it in evaluation, which has the same expectation and leaves evaluation unchanged.
 """
 
 import jax
@@ -31,8 +31,8 @@ def linear_rates(last: float, blocks: int, *, from_zero: bool = False) -> tuple[
     Args:
         last: Rate of the last block.
         blocks: Number of residual blocks L.
-        from_zero: Whether the first block has rate 0, as in timm's and torchvision's transformers;
-            in the paper the input before it has.
+        from_zero: Whether the first block has rate 0, as in timm's and torchvision's transformers,
+            instead of last / L as in the paper.
 
     Returns:
         Rates of blocks 1 to L: last * i / L, or last * (i - 1) / (L - 1) from zero.

@@ -50,8 +50,12 @@ def frozen_norms(params: Any, frozen: Any) -> Iterator[None]:
 
     def intercept(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
         module = context.module
-        is_call = isinstance(module, BatchNorm) and context.method_name == "__call__"
-        if is_call and kwargs.get("train") and rests(module):
+        if (
+            isinstance(module, BatchNorm)
+            and context.method_name == "__call__"
+            and kwargs.get("train")
+            and rests(module)
+        ):
             kwargs = {**kwargs, "train": False}
         return call(*args, **kwargs)
 

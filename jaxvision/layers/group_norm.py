@@ -50,7 +50,7 @@ class InstanceNorm(nn.Module):
     """Normalises each channel over its pixels.
 
     Attributes:
-        affine: Whether a learnt scale and bias follow; image translation has neither.
+        affine: Whether a learned scale and bias follow; image translation has neither.
         epsilon: Added to the variance.
         scale_init: Initialiser of the scale, zeros where a residual branch starts at zero.
         dtype: Of the output; statistics and parameters are always float32.
@@ -67,7 +67,7 @@ class InstanceNorm(nn.Module):
 
         Raises:
             ValueError: If there is one pixel only, whose normalised value is always 0, or a scale
-                is to be initialised but not learnt.
+                is to be initialised but not learned.
         """
         if x.size == x.shape[0] * x.shape[-1]:
             raise ValueError(

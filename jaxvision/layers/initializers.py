@@ -33,8 +33,8 @@ def uniform_bias(fan_in: int) -> Callable[..., jax.Array]:
 def prior_bias(probability: float) -> Initializer:
     """Bias initialiser whose sigmoid is `probability` (Lin et al. 2017, section 4.1).
 
-    A detector starts by calling nearly every location background; without it the sum of that
-    loss over thousands of locations swamps the first steps.
+    A detector then starts by predicting background nearly everywhere. Otherwise the loss of
+    thousands of background locations dominates the first steps.
 
     Args:
         probability: Initial output of the sigmoid, in (0, 1).
@@ -66,7 +66,7 @@ INITIALIZERS: dict[str, Initializer] = {
     "he_normal_fan_out": he_normal_fan_out(),
     # Saxe et al. 2013, https://arxiv.org/abs/1312.6120.
     "orthogonal": jax.nn.initializers.orthogonal(),
-    # Vaswani et al. 2017's descendants, ViT and Swin: 0.02, cut at two deviations.
+    # ViT and Swin: 0.02, truncated at two standard deviations.
     "truncated_normal": jax.nn.initializers.truncated_normal(0.02),
     "torch_uniform": torch_uniform(),
     "zeros": jax.nn.initializers.zeros,
@@ -78,7 +78,7 @@ def initializer(name: str) -> Initializer:
     """Returns the initialiser of this name.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no initialiser of this name.
     """
     if name not in INITIALIZERS:
         raise ValueError(f"initializer must be one of {', '.join(INITIALIZERS)}, got {name}")

@@ -18,7 +18,7 @@ def local_response_norm(
 
     Args:
         x: Features [B, H, W, C].
-        size: Channels of a window centred on each channel, odd; fewer at the ends.
+        size: Channels of a window centred on each channel, odd; fewer at both ends.
         alpha: Weight of the sum.
         beta: Exponent.
         k: Added to the weighted sum.

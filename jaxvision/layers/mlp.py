@@ -1,7 +1,7 @@
-"""The perceptron of two layers that follows attention in the blocks of transformers.
+"""The two-layer perceptron that follows attention in transformer blocks.
 
 Attention Is All You Need, Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.3, with
-the activation that each model chooses.
+any activation.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ class MLP(nn.Module):
     """Widens every token, applies an activation and returns to the token's width.
 
     Attributes:
-        hidden: Units of the layer between.
+        hidden: Units of the hidden layer.
         act: Activation.
-        dropout: Share of values that training drops after each of the layers.
+        dropout: Fraction of values dropped after each layer in training.
         kernel_init: Initialiser of both kernels.
         bias_init: Initialiser of both biases.
         dtype: Of the computation; parameters are float32.

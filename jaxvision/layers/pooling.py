@@ -1,4 +1,4 @@
-"""Pooling that flax lacks: windows that hang over the edge, and bins for any input size."""
+"""Pooling that flax lacks: windows that extend past the edge, and bins for any input size."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ def max_pool(
     Args:
         x: Features [B, H, W, C].
         window: Side of the windows.
-        stride: Distance of the windows.
-        padding: Added on each side; it never wins.
-        ceil_mode: Whether a last window may hang over the edge, as in Caffe, instead of rows and
-            columns that fill no window being left out.
+        stride: Pixels between neighbouring windows.
+        padding: Pixels added on each side, which are never the maximum.
+        ceil_mode: Whether a last window may extend past the edge, as in Caffe; otherwise rows and
+            columns that do not fill a window are dropped.
 
     Returns:
         Features [B, (H + 2 * padding - window) / stride + 1, ..., C], rounded down or up.
@@ -40,9 +40,9 @@ def avg_pool(
     Args:
         x: Features [B, H, W, C].
         window: Side of the windows.
-        stride: Distance of the windows.
-        padding: Added on each side; it does not count.
-        ceil_mode: Whether a last window may hang over the edge, as in `max_pool`.
+        stride: Pixels between neighbouring windows.
+        padding: Pixels added on each side, which do not count.
+        ceil_mode: Whether a last window may extend past the edge, as in `max_pool`.
 
     Returns:
         Features [B, (H + 2 * padding - window) / stride + 1, ..., C], rounded down or up.
@@ -60,12 +60,12 @@ def avg_pool(
 def _paddings(
     x: jax.Array, window: int, stride: int, padding: int, ceil_mode: bool
 ) -> Any:  # flax annotates what takes these pairs as str.
-    """Padding before and behind, rows first, with which rounding down gives the right size."""
+    """Returns the padding before and after, rows first, with which rounding down is right."""
     paddings = []
     for side in x.shape[1:3]:
         free = side + 2 * padding - window
         steps = free // stride
-        # A window that would start in the padding behind the input sees nothing of it.
+        # A window that would start in the padding after the input contains none of its pixels.
         if ceil_mode and free % stride and (steps + 1) * stride < side + padding:
             steps += 1
         paddings.append((padding, max(padding, steps * stride + window - side - padding)))
@@ -89,14 +89,14 @@ def adaptive_avg_pool(x: jax.Array, height: int, width: int) -> jax.Array:
     if x.shape[1:3] == (height, width):
         return x
     rows, columns = _bins(x.shape[1], height), _bins(x.shape[2], width)
-    # TPUs multiply matrices in bfloat16 unless they are asked not to.
+    # By default TPUs multiply matrices in bfloat16.
     highest = jax.lax.Precision.HIGHEST
     mean = jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision=highest)
     return mean.astype(x.dtype)
 
 
 def _bins(side: int, count: int) -> np.ndarray:
-    """Weights [count, side] of the pixels in the mean of each bin."""
+    """Returns weights [count, side] of the pixels in the mean of each bin."""
     weights = np.zeros((count, side), np.float32)
     for i in range(count):
         start, stop = i * side // count, -(-(i + 1) * side // count)

@@ -1,4 +1,4 @@
-"""Squeeze-and-excitation: channels weighted by what the whole map holds.
+"""Squeeze-and-excitation: channels weighted by their means over the map.
 
 Hu et al. 2017, https://arxiv.org/abs/1709.01507, figure 2 and equations 2 to 4.
 """
@@ -14,8 +14,8 @@ class SqueezeExcitation(nn.Module):
     """Scales channels by gates in [0, 1] computed from their spatial means.
 
     Attributes:
-        squeeze: Channels of the layer between, C / 16 in the paper.
-        act: Activation of the layer between.
+        squeeze: Channels of the hidden layer, C / 16 in the paper.
+        act: Activation of the hidden layer.
         gate: Activation of the gates.
         kernel_init: Initialiser of both kernels.
         dtype: Of the computation; parameters are float32.

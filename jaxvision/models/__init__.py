@@ -13,7 +13,6 @@ For example:
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -42,6 +41,7 @@ from jaxvision.models.detection.retinanet import retinanet
 from jaxvision.models.detection.yolox import yolox
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.transformer import transformer
+from jaxvision.models.variant import unknown
 
 __all__ = ["backbone", "classifier", "retinanet", "transformer", "variants", "yolox"]
 
@@ -102,7 +102,7 @@ def backbone(name: str, **overrides: Any) -> nn.Module:
         **overrides: Fields of the family's backbone.
 
     Raises:
-        ValueError: If there is no such backbone; the message names those spelt alike.
+        ValueError: If there is no such backbone; the message lists similar names.
     """
     return _family(name).backbone(name, **overrides)
 
@@ -117,7 +117,7 @@ def classifier(name: str, *, num_classes: int | None = None, **overrides: Any) -
         **overrides: Options of the family's factory, such as fields of its backbone.
 
     Raises:
-        ValueError: If there is no such classifier; the message names those spelt alike.
+        ValueError: If there is no such classifier; the message lists similar names.
     """
     if num_classes is not None:
         overrides["num_classes"] = num_classes
@@ -129,5 +129,4 @@ def _family(name: str) -> _Family:
         if name in family.variants:
             return family
     known = [n for family in _FAMILIES for n in family.variants]
-    near = difflib.get_close_matches(name, known, n=5)
-    raise ValueError(f"name must be one of {', '.join(near or known)}, got {name}")
+    raise ValueError(unknown("name", name, known))

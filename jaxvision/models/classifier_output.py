@@ -1,4 +1,4 @@
-"""What classifiers with auxiliary heads return while they train."""
+"""Output of classifiers with auxiliary heads in training."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import jax
 
 
 class ClassifierOutput(NamedTuple):
-    """Logits of a classifier and of heads on its inner layers, which only training has.
+    """Logits of a classifier and, in training, of heads on its inner layers.
 
     Attributes:
         logits: [B, K], float32.

@@ -1,56 +1,56 @@
-"""MobileNetV3 weights of torchvision: the name table."""
+"""MobileNetV3 weights of torchvision."""
 
-import re
-from collections.abc import Mapping
-
-import numpy as np
-from flax import linen as nn
-
-from jaxvision.models.backbones.mobilenet_v3 import VARIANTS, mobilenet_v3_classifier
-
-NAMES = VARIANTS
+from jaxvision.models.backbones.mobilenet_v3 import (
+    VARIANTS,
+    MobileNetV3Classifier,
+    mobilenet_v3_classifier,
+)
+from jaxvision.pretrained.family import Family, Source, Weights
+from jaxvision.pretrained.names import TORCH_LEAVES, Rules
 
 
-def build(name: str, state: Mapping[str, np.ndarray]) -> nn.Module:
-    """Builds the variant with as many classes as the weights have."""
-    bias = state.get("classifier.3.bias")
-    return mobilenet_v3_classifier(name, num_classes=1000 if bias is None else len(bias))
+def block_rules(name: str) -> Rules:
+    """Numbers the layers of each block.
 
-
-def reference_name(name: str, path: str) -> str:
-    """Translates a variable's path, `backbone/stem/conv/kernel`, to torchvision's name of it."""
-    rows = VARIANTS[name]["rows"]
-
-    def layer(match: re.Match[str]) -> str:
-        # Theirs are numbered: a block without expansion or squeeze-and-excitation counts less.
-        i = int(match[1])
-        row, width = rows[i - 1], rows[i - 2].features if i > 1 else 16
-        layers = ["depthwise"]
+    A block without expansion or squeeze-and-excitation has fewer.
+    """
+    rules, width = [], 16
+    for i, row in enumerate(VARIANTS[name]["rows"], start=1):
+        layers = ["depthwise", "project"]
+        if row.squeeze:
+            layers.insert(1, "se")
         if row.expanded != width:
             layers.insert(0, "expand")
-        if row.squeeze:
-            layers.append("se")
-        layers.append("project")
-        part, _, rest = match[2].partition("/")
-        if part == "depthwise":
-            rest = f"conv/{rest}"
-        part, _, is_norm = part.partition("_")
-        if is_norm:
-            rest = f"norm/{rest}"
-        return f"features/{i}/block/{layers.index(part)}/{rest}"
+        width = row.features
+        for j, layer in enumerate(layers):
+            rules.append((f"^backbone/block{i}/{layer}/", f"features/{i}/block/{j}/{layer}/"))
+            # Ours of the depthwise convolution is beside it instead of in it.
+            rules.append((f"^backbone/block{i}/{layer}_norm/", f"features/{i}/block/{j}/norm/"))
+    return rules
 
-    for pattern, replacement in (
-        (r"^head/", "classifier/3/"),
-        (r"^hidden/", "classifier/0/"),
-        (r"^backbone/stem/", "features/0/"),
-        (r"^backbone/expand/", f"features/{len(rows) + 1}/"),
-        (r"^backbone/block(\d+)/(.*)$", layer),
-        (r"/reduce/", "/fc1/"),
-        (r"/expand/", "/fc2/"),
-        (r"/conv/", "/0/"),
-        (r"/norm/", "/1/"),
-        (r"/(kernel|scale)$", "/weight"),
-        (r"/(mean|var)$", r"/running_\1"),
-    ):
-        path = re.sub(pattern, replacement, path)
-    return path.replace("/", ".")
+
+def sources(name: str) -> tuple[Source, ...]:
+    """Returns torchvision's names, the only ones."""
+    rules = (
+        ("^head/", "classifier/3/"),
+        ("^hidden/", "classifier/0/"),
+        ("^backbone/stem/", "features/0/"),
+        ("^backbone/expand/", f"features/{len(VARIANTS[name]['rows']) + 1}/"),
+        *block_rules(name),
+        ("/se/reduce/", "/fc1/"),
+        ("/se/expand/", "/fc2/"),
+        ("/depthwise/", "/conv/"),
+        ("/(?:expand|project)/", "/"),
+        ("/conv/", "/0/"),
+        ("/norm/", "/1/"),
+        *TORCH_LEAVES,
+    )
+    return (Source("torchvision", rules),)
+
+
+def build(name: str, weights: Weights) -> MobileNetV3Classifier:
+    """Builds the variant with as many classes as the weights have."""
+    return mobilenet_v3_classifier(name, num_classes=weights.size("head/bias", 1000))
+
+
+FAMILY = Family(VARIANTS, sources, build)

@@ -15,7 +15,7 @@ from jaxvision.pretrained.torch_file import read_torch_file
 
 ACCEPTED = "a .safetensors, .pth, .pt or .npz file, or a mapping {name: array}"
 
-# What `torch.nn.DataParallel` and its distributed sibling put before every name.
+# `torch.nn.DataParallel` and `DistributedDataParallel` put it before every name.
 PARALLEL_PREFIX = "module."
 
 HALF = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))

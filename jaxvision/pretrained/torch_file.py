@@ -1,8 +1,8 @@
 """Reads PyTorch checkpoints without PyTorch and without running anything in them.
 
 A `.pth` file is a zip archive of one pickle (`data.pkl`) and one raw file for each storage. A
-pickle can call any function it names; here a name that is not in the table of `_globals` ends the
-reading, and those that are stand for functions of this file that only build plain values. Tensors
+pickle can call any function it names; here a name that is not in the table of `_globals` is an
+error, and those that are stand for functions of this file that only build plain values. Tensors
 stay references until the pickle is read, so an optimizer's state beside them costs no memory.
 """
 
@@ -77,8 +77,8 @@ class _Tensor(NamedTuple):
     strides: tuple[int, ...]
 
 
-class _Refused(ValueError):
-    """What a checkpoint holds that is not read; `read_torch_file` adds the path."""
+class _Unreadable(ValueError):
+    """An entry of a checkpoint that cannot be read; `read_torch_file` adds the path."""
 
 
 class _Global:
@@ -91,15 +91,15 @@ class _Global:
 
     def __call__(self, *args: Any) -> Any:
         if self._build is None:
-            raise _Refused(f"it calls {self.name}, which is not a function")
+            raise _Unreadable(f"it calls {self.name}, which is not a function")
         return self._build(*args)
 
     def __setstate__(self, state: Any) -> None:
-        raise _Refused(f"it changes {self.name}")
+        raise _Unreadable(f"it changes {self.name}")
 
 
 class _Mapping(dict):
-    """An OrderedDict whose attributes, such as a state dict's `_metadata`, are left out."""
+    """An OrderedDict whose attributes, such as a state dict's `_metadata`, are dropped."""
 
     __slots__ = ()
 
@@ -115,7 +115,7 @@ class _NumpyDtype:
     def __init__(self, code: str, *_: Any):
         match = NUMPY_SCALAR.fullmatch(code)
         if match is None:
-            raise _Refused(f"it holds a NumPy number of dtype {code!r}")
+            raise _Unreadable(f"it holds a NumPy number of dtype {code!r}")
         self.code, self.order = match[1], "="
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -130,7 +130,7 @@ def _tensor_v2(
     storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
 ) -> _Tensor:
     if storage.dtype is None:
-        raise _Refused(f"storage {storage.key} has no dtype")
+        raise _Unreadable(f"storage {storage.key} has no dtype")
     return _Tensor(storage, storage.dtype, offset, tuple(shape), tuple(strides))
 
 
@@ -183,7 +183,7 @@ class _Unpickler(pickle.Unpickler):
         try:
             return self._globals[module, name]
         except KeyError:
-            raise _Refused(
+            raise _Unreadable(
                 f"it refers to {module}.{name}, which is not read: save the state dict alone"
             ) from None
 
@@ -198,7 +198,7 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
     The state dict is the file's mapping itself or, where that has one of `CONTAINERS` as a key with
     a mapping of tensors below it, the first of those, and so on inwards: YOLOX's {"start_epoch",
-    "model", "optimizer", "best_ap"} gives "model". Entries that are not tensors are left out.
+    "model", "optimizer", "best_ap"} gives "model". Entries that are not tensors are dropped.
 
     Args:
         path: The file.
@@ -209,7 +209,7 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged, of the format before PyTorch 1.6, holds no state dict,
-            or refers to anything but tensors and plain values; nothing of it has run then.
+            or refers to anything but tensors and plain values; nothing in it has been run.
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
@@ -221,7 +221,7 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read_archive(archive)
-    except _Refused as error:
+    except _Unreadable as error:
         raise ValueError(f"{path} cannot be read as a PyTorch checkpoint: {error}") from None
     # Of a damaged archive the standard library raises more than BadZipFile.
     except (
@@ -248,23 +248,23 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
     entries = {entry.filename: entry for entry in archive.infolist()}
     roots = [name.removesuffix("data.pkl") for name in entries if name.endswith("/data.pkl")]
     if len(roots) != 1:
-        raise _Refused(f"expected one data.pkl in the archive, got {len(roots)}")
+        raise _Unreadable(f"expected one data.pkl in the archive, got {len(roots)}")
     root = roots[0]
     if f"{root}constants.pkl" in entries:
-        raise _Refused("it is a TorchScript program; save model.state_dict() instead")
+        raise _Unreadable("it is a TorchScript program; save model.state_dict() instead")
 
     def read(name: str) -> bytes:
         entry = entries.get(root + name)
         if entry is None:
-            raise _Refused(f"the archive has no {root + name}")
+            raise _Unreadable(f"the archive has no {root + name}")
         # PyTorch stores without compression, so no record can be larger than the file.
         if entry.compress_type != zipfile.ZIP_STORED:
-            raise _Refused(f"{root + name} is compressed, which torch.save does not do")
+            raise _Unreadable(f"{root + name} is compressed, which torch.save does not do")
         return archive.read(entry)
 
     order = read("byteorder").strip() if f"{root}byteorder" in entries else b"little"
     if order not in (b"little", b"big"):
-        raise _Refused(f"byteorder must be little or big, got {order[:16]!r}")
+        raise _Unreadable(f"byteorder must be little or big, got {order[:16]!r}")
     tensors = _unpickle(read("data.pkl"))
     storages: dict[str, bytes] = {}
     state = {}
@@ -274,8 +274,8 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
             storages[key] = read(f"data/{key}")
         try:
             state[name] = _array(tensor, storages[key], swap=order == b"big")
-        except _Refused as error:
-            raise _Refused(f"tensor {name}: {error}") from None
+        except _Unreadable as error:
+            raise _Unreadable(f"tensor {name}: {error}") from None
     return state
 
 
@@ -284,20 +284,20 @@ def _unpickle(data: bytes) -> dict[str, _Tensor]:
         for opcode, argument, _ in pickletools.genops(data):
             # The C unpickler allocates its memo up to the largest index.
             if opcode.name == "LONG_BINPUT" and (argument or 0) > len(data):
-                raise _Refused(f"data.pkl asks for {argument} memo entries")
+                raise _Unreadable(f"data.pkl asks for {argument} memo entries")
             if opcode.name.startswith("EXT"):
-                raise _Refused("data.pkl uses the extension registry")
+                raise _Unreadable("data.pkl uses the extension registry")
         content = _Unpickler(data).load()
         tensors = _state_dict(content)
-    except _Refused:
+    except _Unreadable:
         raise
     # A damaged pickle raises whatever its misread operations happen to raise.
     except Exception as error:
-        raise _Refused(f"data.pkl is damaged: {type(error).__name__}: {error}") from error
+        raise _Unreadable(f"data.pkl is damaged: {type(error).__name__}: {error}") from error
     if not tensors:
         kind = type(content).__name__.lstrip("_")
         got = f"the keys {list(content)[:10]}" if isinstance(content, Mapping) else f"a {kind}"
-        raise _Refused(
+        raise _Unreadable(
             f"expected tensors, or a state dict under one of {', '.join(CONTAINERS)}; got {got}"
         )
     return tensors
@@ -319,21 +319,21 @@ def _array(tensor: _Tensor, data: bytes, *, swap: bool) -> np.ndarray:
     numbers = (storage.size, offset, *shape, *strides)
     # type() since True is an int.
     if any(type(n) is not int or not 0 <= n < MAX_NUMBER for n in numbers):
-        raise _Refused(f"sizes, offset and strides must be whole numbers in [0, {MAX_NUMBER})")
+        raise _Unreadable(f"sizes, offset and strides must be whole numbers in [0, {MAX_NUMBER})")
     if len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
-        raise _Refused(f"{len(shape)} sizes do not go with {len(strides)} strides")
+        raise _Unreadable(f"{len(shape)} sizes do not go with {len(strides)} strides")
     expected = storage.size * (1 if storage.dtype is None else dtype.itemsize)
     if len(data) != expected:
-        raise _Refused(f"storage {storage.key} must have {expected} bytes, got {len(data)}")
+        raise _Unreadable(f"storage {storage.key} must have {expected} bytes, got {len(data)}")
     if 0 in shape:
         if math.prod(n for n in shape if n) >= MAX_NUMBER:
-            raise _Refused(f"shape {shape} is beyond any memory")
+            raise _Unreadable(f"shape {shape} is beyond any memory")
         return np.zeros(shape, dtype)
     available = expected // dtype.itemsize
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     # An expanded tensor repeats elements without storing them: 8 bytes could ask for any memory.
     if last >= available or math.prod(shape) > available:
-        raise _Refused(
+        raise _Unreadable(
             f"shape {shape} with strides {strides} and offset {offset} does not fit into its "
             f"storage of {available} elements"
         )

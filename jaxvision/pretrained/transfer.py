@@ -1,54 +1,104 @@
-"""Starting a run from weights that were trained for other classes."""
+"""Starting a run from the variables of another model, or of the same with other classes."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from flax import traverse_util
 
+from jaxvision.pretrained.variables import flat
+
+Key = tuple[str, ...]  # (collection, name, ...)
+
+
+class Transferred(NamedTuple):
+    """Variables to start from, and where they come from.
+
+    Attributes:
+        variables: Of the structure of the fresh ones, numpy arrays or those of `fresh`.
+        taken: Paths, `backbone/stem/conv/kernel`, of the variables that were taken.
+        fresh: Paths of those below `here` that stayed as they were.
+        message: "took 23,508,032 of 25,557,032 values; fresh: head/bias, head/kernel".
+    """
+
+    variables: dict[str, Any]
+    taken: tuple[str, ...]
+    fresh: tuple[str, ...]
+    message: str
+
 
 def transfer(
-    pretrained: Mapping[str, Any], initial: Mapping[str, Any], *, part: str | None = None
-) -> dict[str, Any]:
-    """Fills fresh variables with pretrained ones; layers of another size stay as they are.
+    variables: Mapping[str, Any],
+    fresh: Mapping[str, Any],
+    there: str = "",
+    here: str = "",
+    *,
+    strict: bool = False,
+) -> Transferred:
+    """Fills fresh variables with those of another model that have their names and shapes.
 
-    That is what fine-tuning needs: the last layer of a detector or classifier has one output a
-    class, and everything before it fits.
+    The others stay fresh. Fine-tuning needs that: the last layer of a detector or classifier has
+    one output for each class, and everything before it fits.
+
+        transfer(classifier_variables, detector_variables, there="backbone", here="backbone")
+
+    A variable is taken whatever collection holds it, as frozen normalisation has its scale in
+    `batch_stats` instead of `params`.
 
     Args:
-        pretrained: Variables as `pretrained.load` returns them.
-        initial: Freshly initialised variables of the same architecture.
-        part: Name of the one part of both that is filled, as `backbone` of a classifier for a
-            detector; the rest stays fresh, and the architectures may differ there.
-
-    Returns:
-        Variables of `initial`'s structure, numpy arrays or those of `initial`.
+        variables: Variables {collection: tree} as `pretrained.load` returns them.
+        fresh: Freshly initialised variables.
+        there: Path of the part of `variables` to take, "" for everything.
+        here: Path of the part of `fresh` to fill, "" for everything.
+        strict: Whether every variable of either part must have its counterpart in the other.
 
     Raises:
-        ValueError: If the names differ, or if not even half of the parameters fit.
+        ValueError: If a part does not exist, less than half of the values to fill fit, or, if it is
+            strict, any name or shape differs; the message lists what has no counterpart.
     """
-    source = _flat(pretrained, part)
-    target = _flat(initial, part)
-    if source.keys() != target.keys():
-        names = ["/".join(key) for key in source.keys() ^ target.keys()]
-        raise ValueError(f"the weights are of another model: only one has {', '.join(names[:5])}")
-    fits = {key: np.shape(source[key]) == np.shape(value) for key, value in target.items()}
-    fitting = sum(np.size(target[key]) for key, fit in fits.items() if fit)
-    total = sum(np.size(value) for value in target.values())
-    if fitting < total / 2:
+    source, target = _below(variables, there, "there"), _below(fresh, here, "here")
+    old, new = flat(variables), flat(fresh)
+    by_path = {path: key for key, path in source.items()}
+    exact = {(key[0], path): key for key, path in source.items()}
+    fits = {}
+    for key, path in target.items():
+        match = exact.get((key[0], path), by_path.get(path))
+        if match is not None and np.shape(old[match]) == np.shape(new[key]):
+            fits[key] = match
+    left = sorted("/".join(key[1:]) for key in target if key not in fits)
+    unused = sorted("/".join(key[1:]) for key in source.keys() - set(fits.values()))
+    fitting = sum(np.size(new[key]) for key in fits)
+    total = sum(np.size(new[key]) for key in target)
+    if fitting < total / 2 or (strict and (left or unused)):
         raise ValueError(
-            f"the weights are of another size of model: {fitting:,} of {total:,} values fit"
+            f"the weights are of another model: {fitting:,} of {total:,} values fit\n"
+            f"only in the model, or of another shape there: {_some(left)}\n"
+            f"only in the weights, or of another shape there: {_some(unused)}"
         )
-    filled = {key: source[key] if fits[key] else value for key, value in target.items()}
-    fresh = ["/".join(key[1:]) for key, fit in fits.items() if not fit]
-    print(
-        f"started from weights: {fitting:,} of {total:,} values"
-        + (f"; fresh: {', '.join(fresh)}" if fresh else "")
-    )
-    return traverse_util.unflatten_dict(_flat(initial) | filled)
+    message = f"took {fitting:,} of {total:,} values"
+    if left:
+        message += f"; fresh: {_some(left)}"
+    filled = new | {key: old[match] for key, match in fits.items()}
+    taken = tuple(sorted("/".join(key[1:]) for key in fits))
+    return Transferred(traverse_util.unflatten_dict(filled), taken, tuple(left), message)
 
 
-def _flat(variables: Mapping[str, Any], part: str | None = None) -> dict[tuple[str, ...], Any]:
-    """Returns variables by (collection, name, ...), of the part alone if there is one."""
-    flat = cast(Mapping[tuple[str, ...], Any], traverse_util.flatten_dict(variables))
-    return {key: value for key, value in flat.items() if part in (None, key[1])}
+def _below(variables: Mapping[str, Any], part: str, argument: str) -> dict[Key, str]:
+    """Returns the path below a part of each of its variables."""
+    paths = {key: "/".join(key[1:]) for key in flat(variables)}
+    if not part:
+        return paths
+    prefix = part.rstrip("/") + "/"
+    below = {k: path.removeprefix(prefix) for k, path in paths.items() if path.startswith(prefix)}
+    if not below:
+        parts = sorted({path.partition("/")[0] for path in paths.values()})
+        raise ValueError(
+            f"{argument} must be one of {', '.join(parts)} or a part of it, got {part}"
+        )
+    return below
+
+
+def _some(names: Any, most: int = 8) -> str:
+    names = sorted(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more if names else "nothing"

@@ -1,6 +1,5 @@
-"""Weights of PyTorch's `nn.Transformer`, which has neither embeddings nor logits."""
+"""Weights of PyTorch's `nn.Transformer`, which has neither embeddings nor logits, and back."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,22 +8,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvision.models.sequence.transformer import EncoderDecoder
-from jaxvision.pretrained.load import fill
+from jaxvision.pretrained.family import Source, State, Weights
+from jaxvision.pretrained.layout import Layout
+from jaxvision.pretrained.names import Rules
+from jaxvision.pretrained.variables import to_state, to_variables
 
 _PACKED = ("q", "k", "v")
-_NAMES = (
-    (r"/(query|key|value)/", lambda m: f"/in_proj_{m[1][0]}_"),
-    (r"/out/", "/out_proj/"),
-    (r"/cross_attention/", "/multihead_attn/"),
-    (r"/attention/", "/self_attn/"),
-    (r"/feed_forward/expand/", "/linear1/"),
-    (r"/feed_forward/reduce/", "/linear2/"),
-    (r"/attention_norm/", "/norm1/"),
-    (r"^(encoder.*)/feed_forward_norm/", r"\1/norm2/"),
-    (r"/cross_attention_norm/", "/norm2/"),
-    (r"/feed_forward_norm/", "/norm3/"),
-    (r"/layer(\d+)/", lambda m: f"/layers/{int(m[1]) - 1}/"),
-    (r"(kernel|scale)$", "weight"),
+_RULES: Rules = (
+    ("/query/", "/in_proj_q_"),
+    ("/key/", "/in_proj_k_"),
+    ("/value/", "/in_proj_v_"),
+    ("/out/", "/out_proj/"),
+    ("/cross_attention/", "/multihead_attn/"),
+    ("/attention/", "/self_attn/"),
+    ("/feed_forward/expand/", "/linear1/"),
+    ("/feed_forward/reduce/", "/linear2/"),
+    ("/attention_norm/", "/norm1/"),
+    ("^{layer:encoder.*}/feed_forward_norm/", "{layer}/norm2/"),
+    ("/cross_attention_norm/", "/norm2/"),
+    ("/feed_forward_norm/", "/norm3/"),
+    ("/layer{layer}/", "/layers/{layer-1}/"),
+    ("(?:kernel|scale)$", "weight"),
 )
 
 
@@ -35,7 +39,7 @@ def load_stacks(
 
     Args:
         state: Its state dict as numpy arrays.
-        num_heads: `nhead`, of which the weights do not tell.
+        num_heads: `nhead`, which the weights do not contain.
         pre_norm: `norm_first`.
 
     Returns:
@@ -60,36 +64,75 @@ def load_stacks(
     template = jax.eval_shape(
         lambda: model.init(jax.random.key(0), x, x, valid, valid, train=False)
     )
-    variables = fill(template, _unpacked(state, num_heads), reference_name, lambda _, value: value)
-    return model, variables
+    source = _source(num_heads)
+    return model, to_variables(template, Weights(source, source.unpack(state)))
 
 
-def reference_name(path: str) -> str:
-    """Translates a variable's path, `encoder/layer1/attention/out/kernel`, to PyTorch's name."""
-    for pattern, replacement in _NAMES:
-        path = re.sub(pattern, replacement, path)
-    return path.replace("/", ".")
+def export_stacks(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Writes the variables of an `EncoderDecoder` as a `nn.Transformer`'s, `load_stacks` inverted.
+
+    Args:
+        variables: {"params"} of the stacks.
+
+    Returns:
+        The state dict as numpy arrays.
+
+    Raises:
+        ValueError: If two variables have one name.
+    """
+    source = _source(num_heads=1)  # Exporting reads it from the arrays.
+    packed = source.pack(to_state(variables, source))
+    return {name: np.asarray(value, order="C") for name, value in packed.items()}
+
+
+def _source(num_heads: int) -> Source:
+    # Ours are [D, heads, C], [heads, C] and [heads, C, D], PyTorch's two axes and one.
+    kernel = Layout(
+        lambda tensor: tensor.reshape(num_heads, -1, tensor.shape[-1]).transpose(2, 0, 1),
+        lambda array: array.reshape(len(array), -1).T,
+    )
+    bias = Layout(lambda tensor: tensor.reshape(num_heads, -1), lambda array: array.reshape(-1))
+    out = Layout(
+        lambda tensor: tensor.T.reshape(num_heads, -1, len(tensor)),
+        lambda array: array.reshape(-1, array.shape[-1]).T,
+    )
+    return Source(
+        "torch",
+        _RULES,
+        layouts=(
+            (r".*/(query|key|value)/kernel", kernel),
+            (r".*/(query|key|value)/bias", bias),
+            (r".*/out/kernel", out),
+        ),
+        unpack=_unpack,
+        pack=_pack,
+    )
 
 
 def _layers(state: Mapping[str, np.ndarray], stack: str) -> int:
     return len({name.split(".")[2] for name in state if name.startswith(f"{stack}.layers.")})
 
 
-def _unpacked(state: Mapping[str, np.ndarray], num_heads: int) -> dict[str, np.ndarray]:
-    """Takes attention's three packed projections apart, and gives each its axis of heads.
-
-    Kernels are laid out as ours are, but for those of two axes, which `fill` turns.
-    """
+def _unpack(state: State) -> State:
+    """Takes attention's three packed projections apart."""
     unpacked = {}
     for name, value in state.items():
-        if "in_proj_" in name:
-            prefix, leaf = name.rsplit("_", 1)
+        prefix, packed, leaf = name.rpartition("in_proj_")
+        if packed:
             for letter, part in zip(_PACKED, np.split(value, 3), strict=True):
-                by_head = part.reshape(num_heads, -1, *part.shape[1:])
-                kernel = by_head.transpose(2, 0, 1) if leaf == "weight" else by_head.T
-                unpacked[f"{prefix}_{letter}_{leaf}"] = kernel
-        elif name.endswith("out_proj.weight"):
-            unpacked[name] = value.T.reshape(num_heads, -1, len(value))
+                unpacked[f"{prefix}in_proj_{letter}_{leaf}"] = part
         else:
             unpacked[name] = value
     return unpacked
+
+
+def _pack(state: State) -> State:
+    """Joins queries, keys and values as they are packed."""
+    packed = {}
+    for name, value in state.items():
+        if "in_proj_q_" in name:
+            parts = [state[name.replace("in_proj_q_", f"in_proj_{p}_")] for p in _PACKED]
+            packed[name.replace("in_proj_q_", "in_proj_")] = np.concatenate(parts)
+        elif "in_proj_" not in name:
+            packed[name] = value
+    return packed

@@ -1,57 +1,57 @@
 """VGG weights of torchvision and timm."""
 
-import re
-from collections.abc import Mapping
-
-import numpy as np
-
 from jaxvision.models.backbones.vgg import VARIANTS, VGGClassifier, vgg_classifier
-from jaxvision.pretrained.layout import flattened_to_flax_layout
-
-NAMES = VARIANTS
-
-_DENSE = {"fc6": "classifier.0", "fc7": "classifier.3", "head": "classifier.6"}
-_TIMM = {
-    "pre_logits.fc1": "classifier.0",
-    "pre_logits.fc2": "classifier.3",
-    "head.fc": "classifier.6",
-}
-_LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
+from jaxvision.pretrained.family import Family, Source, Weights
+from jaxvision.pretrained.layout import dense_as_conv, flattened
+from jaxvision.pretrained.names import TORCH_LEAVES, Rules
 
 
-def build(name: str, state: Mapping[str, np.ndarray]) -> VGGClassifier:
-    """Builds the variant with as many classes as the weights have."""
-    bias = canonical(name, state).get("classifier.6.bias")
-    return vgg_classifier(name, num_classes=1000 if bias is None else len(bias))
+def feature_rules(name: str) -> Rules:
+    """Numbers the convolutions and normalisations of each stage.
 
-
-def canonical(name: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Gives timm's dense layers, which are convolutions, torchvision's names and shapes."""
-    renamed = {}
-    for key, value in state.items():
-        layer, _, leaf = key.rpartition(".")
-        if layer in _TIMM:
-            key = f"{_TIMM[layer]}.{leaf}"
-            value = value.reshape(len(value), -1) if value.ndim == 4 else value
-        renamed[key] = value
-    return renamed
-
-
-def reference_name(name: str, path: str) -> str:
-    """Translates a variable's path, `backbone/stage1_conv1/kernel`, to the reference's name."""
-    layer, leaf = path.removeprefix("backbone/").split("/")
-    leaf = _LEAVES.get(leaf, leaf)
-    match = re.fullmatch(r"stage(\d)_(conv|norm)(\d)", layer)
-    if match is None:
-        return f"{_DENSE[layer]}.{leaf}"
-    # torchvision numbers every module of its `features`: convolution, normalisation, ReLU; pool.
-    stage, kind, number = int(match[1]), match[2], int(match[3])
+    torchvision counts every module of its `features`: convolution, normalisation, ReLU; pool.
+    """
     row = VARIANTS[name]
     step = 3 if row.get("norm") else 2
-    before = sum(step * depth + 1 for depth in row["depths"][: stage - 1])
-    return f"features.{before + step * (number - 1) + (kind == 'norm')}.{leaf}"
+    rules, before = [], 0
+    for stage, depth in enumerate(row["depths"], start=1):
+        for offset, part in enumerate(("conv", "norm")):
+            ours = f"^backbone/stage{stage}_{part}{{number}}/"
+            theirs = f"features/{{{step}*number{before - step + offset:+d}}}/"
+            rules.append((ours, theirs))
+        before += step * depth + 1
+    return (*rules, *TORCH_LEAVES)
 
 
-def adapt(name: str, path: str, value: np.ndarray) -> np.ndarray:
-    """Reorders the inputs of the layer after the flattened map."""
-    return flattened_to_flax_layout(value, side=7) if path == "fc6/kernel" else value
+def sources(name: str) -> tuple[Source, ...]:
+    """Returns torchvision's names, and timm's, whose dense layers are convolutions."""
+    torchvision = Source(
+        "torchvision",
+        (
+            ("^fc6/", "classifier/0/"),
+            ("^fc7/", "classifier/3/"),
+            ("^head/", "classifier/6/"),
+            *feature_rules(name),
+        ),
+        layouts=(("fc6/kernel", flattened(side=7)),),
+    )
+    timm = Source(
+        "timm",
+        (
+            ("^fc6/", "pre_logits/fc1/"),
+            ("^fc7/", "pre_logits/fc2/"),
+            ("^head/", "head/fc/"),
+            *feature_rules(name),
+        ),
+        layouts=(("fc6/kernel", dense_as_conv(side=7)), ("fc7/kernel", dense_as_conv(side=1))),
+        known_by=r"^pre_logits\.",
+    )
+    return torchvision, timm
+
+
+def build(name: str, weights: Weights) -> VGGClassifier:
+    """Builds the variant with as many classes as the weights have."""
+    return vgg_classifier(name, num_classes=weights.size("head/bias", 1000))
+
+
+FAMILY = Family(VARIANTS, sources, build)

@@ -1,46 +1,35 @@
 """Xception of timm, `legacy_xception`, https://github.com/huggingface/pytorch-image-models."""
 
-import re
-from collections.abc import Mapping
-
-import numpy as np
-from flax import linen as nn
-
+from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 from jaxvision.models.backbones.xception import VARIANTS, xception_classifier
+from jaxvision.pretrained.family import Family, Source, Weights
+from jaxvision.pretrained.names import TORCH_LEAVES
 
-NAMES = VARIANTS
-
-# Our name on the left, theirs on the right, applied in this order.
-_TABLE = (
-    (r"/norm/(mean|var)$", r"/norm/running_\1"),
-    (r"/norm/scale$", "/norm/weight"),
-    (r"/kernel$", "/weight"),
-    (r"^head/", "fc/"),
-    (r"^backbone/", ""),
-    (r"^stem_conv(\d)/conv/", r"conv\1/"),
-    (r"^stem_conv(\d)/norm/", r"bn\1/"),
-    (r"^exit_separable(\d)/(norm/)?", lambda m: f"{'bn' if m[2] else 'conv'}{int(m[1]) + 2}/"),
-    (r"/depthwise/", "/conv1/"),
-    (r"/shortcut/conv/", "/skip/"),
-    (r"/shortcut/norm/", "/skipbn/"),
-    (r"^(block(\d+))/separable(\d)/(norm/)?", lambda m: f"{m[1]}/rep/{_index(m)}/"),
+TIMM = Source(
+    "timm",
+    (
+        ("^head/", "fc/"),
+        ("^backbone/", ""),
+        ("^stem_conv{number}/conv/", "conv{number}/"),
+        ("^stem_conv{number}/norm/", "bn{number}/"),
+        ("^exit_separable{number}/norm/", "bn{number+2}/"),
+        ("^exit_separable{number}/", "conv{number+2}/"),
+        # Theirs is one list of (ReLU, convolution, norm), which in block 1 lacks the first ReLU.
+        ("^block1/separable{number}/norm/", "block1/rep/{3*number-2}/"),
+        ("^block1/separable{number}/", "block1/rep/{3*number-3}/"),
+        ("/separable{number}/norm/", "/rep/{3*number-1}/"),
+        ("/separable{number}/", "/rep/{3*number-2}/"),
+        ("/depthwise/", "/conv1/"),
+        ("/shortcut/conv/", "/skip/"),
+        ("/shortcut/norm/", "/skipbn/"),
+        *TORCH_LEAVES,
+    ),
 )
 
 
-def _index(match: re.Match[str]) -> int:
-    # theirs is one list of (ReLU, convolution, norm), from which block 1 lacks the first ReLU
-    index = 3 * (int(match[3]) - 1) + (match[2] != "1")
-    return index + 1 if match[4] else index
-
-
-def build(name: str, state: Mapping[str, np.ndarray]) -> nn.Module:
+def build(name: str, weights: Weights) -> PooledClassifier:
     """Builds the classifier with as many classes as the weights have."""
-    bias = state.get("fc.bias")
-    return xception_classifier(name, num_classes=1000 if bias is None else len(bias))
+    return xception_classifier(name, num_classes=weights.size("head/bias", 1000))
 
 
-def reference_name(name: str, path: str) -> str:
-    """Translates a variable's path, `backbone/stem_conv1/conv/kernel`, to timm's name of it."""
-    for pattern, replacement in _TABLE:
-        path = re.sub(pattern, replacement, path)
-    return path.replace("/", ".")
+FAMILY = Family(VARIANTS, lambda name: (TIMM,), build)

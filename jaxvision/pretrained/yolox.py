@@ -1,105 +1,81 @@
-"""YOLOX weights of the authors, https://github.com/Megvii-BaseDetection/YOLOX: the name table."""
-
-import re
-from collections.abc import Mapping
-
-import numpy as np
+"""YOLOX weights of the authors, https://github.com/Megvii-BaseDetection/YOLOX."""
 
 from jaxvision.models.detection.yolox import VARIANTS, YOLOX, yolox
+from jaxvision.pretrained.family import Family, Source, Weights
+from jaxvision.pretrained.layout import BGR_STEM
+from jaxvision.pretrained.names import TORCH_LEAVES, Rules
 
-NAMES = VARIANTS
-
-# Our name on the left, theirs on the right, applied in this order.
-_COMMON = (
-    (r"/(conv|depthwise)/kernel$", r"/\1/weight"),
-    (r"norm/scale$", "norm/weight"),
-    (r"norm/(mean|var)$", r"norm/running_\1"),
-    (r"/depthwise/", "/dconv/conv/"),
-    (r"/depthwise_norm/", "/dconv/bn/"),
-    (r"/pointwise/", "/pconv/"),
-    (r"/norm/", "/bn/"),
-    (r"^backbone/", "backbone/backbone/"),
-    (r"^neck/", "backbone/"),
-    (r"^head/stride(8|16|32)_(\w+)/", lambda m: f"head/{_head(m[2], _LEVEL[m[1]])}/"),
-    (r"/kernel$", "/weight"),
+_COMMON: Rules = (
+    ("/depthwise/", "/dconv/conv/"),
+    ("/depthwise_norm/", "/dconv/bn/"),
+    ("/pointwise/", "/pconv/"),
+    ("/norm/", "/bn/"),
+    ("^backbone/", "backbone/backbone/"),
+    ("^neck/", "backbone/"),
+    ("^head/stride8_", "head/0_"),
+    ("^head/stride16_", "head/1_"),
+    ("^head/stride32_", "head/2_"),
+    ("^head/{level}_stem/", "head/stems/{level}/"),
+    ("^head/{level}_class_conv{number}/", "head/cls_convs/{level}/{number-1}/"),
+    ("^head/{level}_box_conv{number}/", "head/reg_convs/{level}/{number-1}/"),
+    ("^head/{level}_class/", "head/cls_preds/{level}/"),
+    ("^head/{level}_box/", "head/reg_preds/{level}/"),
+    ("^head/{level}_objectness/", "head/obj_preds/{level}/"),
+    *TORCH_LEAVES,
 )
-_CSP_DARKNET = (
-    (r"/stem/", "/stem/conv/"),
-    (r"/stage(\d)_downsample/", r"/dark\1/0/"),
-    (r"/stage5_spp/reduce/", "/dark5/1/conv1/"),
-    (r"/stage5_spp/expand/", "/dark5/1/conv2/"),
-    (r"/stage5_csp/", "/dark5/2/"),
-    (r"/stage(\d)_csp/", r"/dark\1/1/"),
-    (r"/lateral5/", "/lateral_conv0/"),
-    (r"/lateral4/", "/reduce_conv1/"),
-    (r"/top_down(\d)/", r"/C3_p\1/"),
-    (r"/downsample3/", "/bu_conv2/"),
-    (r"/downsample4/", "/bu_conv1/"),
-    (r"/bottom_up4/", "/C3_n3/"),
-    (r"/bottom_up5/", "/C3_n4/"),
-    (r"/main/", "/conv1/"),
-    (r"/bypass/", "/conv2/"),
-    (r"/fuse/", "/conv3/"),
-    (r"/bottleneck(\d+)/", lambda m: f"/m/{int(m[1]) - 1}/"),
-    (r"/reduce/", "/conv1/"),
-    (r"/spatial/", "/conv2/"),
+_CSP_DARKNET: Rules = (
+    ("/stem/", "/stem/conv/"),
+    ("/stage{stage}_downsample/", "/dark{stage}/0/"),
+    ("/stage5_spp/reduce/", "/dark5/1/conv1/"),
+    ("/stage5_spp/expand/", "/dark5/1/conv2/"),
+    ("/stage5_csp/", "/dark5/2/"),
+    ("/stage{stage}_csp/", "/dark{stage}/1/"),
+    ("/lateral5/", "/lateral_conv0/"),
+    ("/lateral4/", "/reduce_conv1/"),
+    ("/top_down{level}/", "/C3_p{level}/"),
+    ("/downsample3/", "/bu_conv2/"),
+    ("/downsample4/", "/bu_conv1/"),
+    ("/bottom_up4/", "/C3_n3/"),
+    ("/bottom_up5/", "/C3_n4/"),
+    ("/main/", "/conv1/"),
+    ("/bypass/", "/conv2/"),
+    ("/fuse/", "/conv3/"),
+    ("/bottleneck{block}/", "/m/{block-1}/"),
+    ("/reduce/", "/conv1/"),
+    ("/spatial/", "/conv2/"),
 )
-_DARKNET53 = (
-    (r"/stem/", "/stem/0/"),
-    (r"/stage1_downsample/", "/stem/1/"),
-    (r"/stage1_block1/", "/stem/2/"),
-    (r"/stage(\d)_downsample/", r"/dark\1/0/"),
-    (r"/stage(\d)_block(\d)/", r"/dark\1/\2/"),
-    (r"/spp_conv1/", "/dark5/5/"),
-    (r"/spp_conv2/", "/dark5/6/"),
-    (r"/spp/reduce/", "/dark5/7/conv1/"),
-    (r"/spp/expand/", "/dark5/7/conv2/"),
-    (r"/spp_conv3/", "/dark5/8/"),
-    (r"/spp_conv4/", "/dark5/9/"),
-    (r"/reduce/", "/layer1/"),
-    (r"/spatial/", "/layer2/"),
-    (r"/lateral4/", "/out1_cbl/"),
-    (r"/lateral3/", "/out2_cbl/"),
-    (r"/top_down4_conv(\d)/", lambda m: f"/out1/{int(m[1]) - 1}/"),
-    (r"/top_down3_conv(\d)/", lambda m: f"/out2/{int(m[1]) - 1}/"),
+_DARKNET53: Rules = (
+    ("/stem/", "/stem/0/"),
+    ("/stage1_downsample/", "/stem/1/"),
+    ("/stage1_block1/", "/stem/2/"),
+    ("/stage{stage}_downsample/", "/dark{stage}/0/"),
+    ("/stage{stage}_block{block}/", "/dark{stage}/{block}/"),
+    ("/spp_conv1/", "/dark5/5/"),
+    ("/spp_conv2/", "/dark5/6/"),
+    ("/spp/reduce/", "/dark5/7/conv1/"),
+    ("/spp/expand/", "/dark5/7/conv2/"),
+    ("/spp_conv3/", "/dark5/8/"),
+    ("/spp_conv4/", "/dark5/9/"),
+    ("/reduce/", "/layer1/"),
+    ("/spatial/", "/layer2/"),
+    ("/lateral4/", "/out1_cbl/"),
+    ("/lateral3/", "/out2_cbl/"),
+    ("/top_down4_conv{number}/", "/out1/{number-1}/"),
+    ("/top_down3_conv{number}/", "/out2/{number-1}/"),
 )
-_LEVEL = {"8": 0, "16": 1, "32": 2}
 
 
-def _head(part: str, level: int) -> str:
-    branch, _, conv = part.partition("_conv")
-    if conv:
-        return f"{'cls' if branch == 'class' else 'reg'}_convs/{level}/{int(conv) - 1}"
-    if part == "stem":
-        return f"stems/{level}"
-    return {"box": "reg", "objectness": "obj", "class": "cls"}[part] + f"_preds/{level}"
-
-
-def build(name: str, state: Mapping[str, np.ndarray]) -> YOLOX:
-    """Builds the variant with as many classes as the weights have."""
-    bias = state.get("head.cls_preds.0.bias")
-    return yolox(name, num_classes=80 if bias is None else len(bias))
-
-
-def reference_name(name: str, path: str) -> str:
-    """Translates a variable's path, `backbone/stem/conv/kernel`, to the reference's name of it."""
+def sources(name: str) -> tuple[Source, ...]:
+    """Returns the authors' names, with another table for the variant on Darknet-53."""
     table = _DARKNET53 if VARIANTS[name].get("darknet53") else _CSP_DARKNET
-    for pattern, replacement in (*_COMMON, *table):
-        path = re.sub(pattern, replacement, path)
-    return path.replace("/", ".")
+    # The reference takes BGR images.
+    layouts = (("backbone/stem/conv/kernel", BGR_STEM),)
+    return (Source("authors", (*_COMMON, *table), layouts),)
 
 
-def adapt(name: str, path: str, value: np.ndarray) -> np.ndarray:
-    """Turns the stem's input channels from the reference's BGR to RGB.
+def build(name: str, weights: Weights) -> YOLOX:
+    """Builds the variant with as many classes as the weights have."""
+    return yolox(name, num_classes=weights.size("head/stride8_class/bias", 80))
 
-    Args:
-        name: Variant.
-        path: Path of the variable.
-        value: The variable in our layout; the stem's kernel is [3, 3, 3 * P, C] for P pixels a
-            patch.
-    """
-    if path != "backbone/stem/conv/kernel":
-        return value
-    height, width, _, features = value.shape
-    by_pixel = value.reshape(height, width, -1, 3, features)
-    return by_pixel[:, :, :, ::-1].reshape(value.shape)
+
+FAMILY = Family(VARIANTS, sources, build)

@@ -128,7 +128,7 @@ def _retinanet(config: ConfigDict) -> None:
     config.batch_size = 16
     config.epochs = 12
     config.optimizer.update(name="momentum", learning_rate=0.01, base_batch=16, weight_decay=1e-4)
-    config.schedule.update(name="step", boundaries=(8 / 12, 11 / 12), warmup_steps=500)
+    config.schedule.update(name="step", boundaries=(8 / 12, 11 / 12), warmup=500 / 90_000)
     config.eval.update(score_threshold=0.05, nms_threshold=0.5)
 
     config.loss = ConfigDict()

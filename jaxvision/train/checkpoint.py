@@ -254,7 +254,7 @@ def _chosen(manager: ocp.CheckpointManager, step: int | None) -> int:
 
 
 def _meta(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
-    restored = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
+    restored: Any = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
     if problem := _other_layout(pathlib.Path(manager.directory) / str(step), restored["meta"]):
         raise ValueError(problem)
     return restored["meta"]
@@ -279,16 +279,13 @@ def _saved_rows(saved: Any, rows: Any) -> Any:
     """Returns the template of the rows with as many rows as were saved."""
     there = _shapes(saved)
 
-    def as_saved(path: Any, x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    def as_saved(path: Any, x: Any) -> jax.ShapeDtypeStruct:
         name = f"rows/{jax.tree_util.keystr(path, simple=True, separator='/')}"
-        shape = there.get(name, x.shape)
-        if shape[1:] != x.shape[1:]:
-            return x  # another model, which is found out when all shapes are compared
-        if shape == x.shape:
+        # Rows of another shape are of another model, which the comparison of all shapes will say.
+        if name not in there or there[name] == x.shape or there[name][1:] != x.shape[1:]:
             return x
-        # Read to be thrown away, with a batch size that the devices may not divide.
-        mesh = x.sharding.mesh
-        return jax.ShapeDtypeStruct(shape, x.dtype, sharding=replicated(mesh))
+        # Read to be dropped, with a batch size that may not be a multiple of the devices.
+        return jax.ShapeDtypeStruct(there[name], x.dtype, sharding=replicated(x.sharding.mesh))
 
     return jax.tree_util.tree_map_with_path(as_saved, rows)
 

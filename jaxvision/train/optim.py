@@ -35,9 +35,7 @@ def scale_by_adagrad(
             jax.tree.map(lambda x: jnp.full_like(x, initial_accumulator), params)
         )
 
-    def update(
-        updates: Any, state: optax.ScaleByRssState, params: Any = None
-    ) -> tuple[Any, optax.ScaleByRssState]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         del params
         sums = jax.tree.map(lambda g, s: jnp.square(g) + s, updates, state.sum_of_squares)
         updates = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + epsilon), updates, sums)
@@ -196,7 +194,7 @@ def scale_leaves(scales: Callable[[Any], Any]) -> optax.GradientTransformation:
         scales(params)  # a wrong pattern fails here, before the first step
         return optax.EmptyState()
 
-    def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, Any]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         return jax.tree.map(lambda u, scale: scale * u, updates, scales(params)), state
 
     return optax.GradientTransformation(init, update)

@@ -77,5 +77,8 @@ class Plateau:
             since = np.int32(since + 1)
         if since >= self.patience:
             scale, since = np.float32(max(scale * self.factor, self.least)), np.int32(0)
-        new = PlateauState(np.asarray(scale), np.asarray(best), np.asarray(since))
-        return jax.tree.map(lambda x, old: jax.device_put(x, old.sharding), new, state)
+        return PlateauState(
+            jax.device_put(np.asarray(scale), state.scale.sharding),
+            jax.device_put(np.asarray(best), state.best.sharding),
+            jax.device_put(np.asarray(since), state.since.sharding),
+        )

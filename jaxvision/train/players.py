@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-Turn = Callable[[jax.Array], jax.Array]
+Turn = Callable[..., Any]
 
 
 class PlayersState(NamedTuple):
@@ -59,7 +59,7 @@ def players(
         return PlayersState(jnp.zeros((), jnp.int32), moved, inner.init(params))
 
     def update(
-        updates: Any, state: PlayersState, params: Any = None, **extra: Any
+        updates: Any, state: Any, params: Any = None, **extra: Any
     ) -> tuple[Any, PlayersState]:
         updates, inner_state = inner.update(updates, state.inner, params, **extra)
         moved = {name: jnp.asarray(turn(state.step)) for name, (_, turn) in optimizers.items()}

@@ -67,25 +67,25 @@ def make_step(
         grads, loss = compute(state.params, frozen, old_state, batch, state.step, key)
         trained = without(state.params, frozen)
         updates, opt_state = optimizer.update(grads, state.opt_state, trained, value=loss.value)
-        if state.plateau is not None:
-            updates = jax.tree.map(lambda x: x * state.plateau.scale, updates)
+        if (plateau := state.plateau) is not None:
+            updates = jax.tree.map(lambda x: x * plateau.scale, updates)
         params = joined(optax.apply_updates(trained, updates), state.params)
         new_state = {name: loss.state[name] for name in old_state}
         if freeze:
             new_state = keep_statistics(old_state, new_state, params, frozen)
         model_state = {name: new_state[name] for name in state.model_state}
         average = state.ema
-        if ema is not None:
+        if ema is not None and average is not None:
             average = _average(
-                state.ema,
+                average,
                 Average(params, model_state),
                 ema(state.step + 1),
                 moved(opt_state),
                 kinds,
             )
         logs = {"loss": loss.value, "grad_norm": optax.tree.norm(grads), **loss.logs}
-        if state.plateau is not None:
-            logs["plateau_scale"] = state.plateau.scale
+        if plateau is not None:
+            logs["plateau_scale"] = plateau.scale
         logs = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), logs)
         return state.replace(
             step=state.step + 1,

@@ -12,7 +12,7 @@ import pytest
 from jaxvision.data.classification import classification_source
 from jaxvision.data.errors import DataError
 from jaxvision.data.readers.cifar import CIFAR10_CLASSES
-from jaxvision.data.readers.tfds_classification import labelled_records
+from jaxvision.data.readers.tfds import labelled_records
 from jaxvision.data.readers.zip_file import ZipMembers
 from jaxvision.data.sources.digits import Digits
 from jaxvision.data.sources.labelled import Cached, LabelledArrays
@@ -45,7 +45,9 @@ def test_folders_are_classes_sorted_by_name(folder):
     assert source.classes == ("cat", "dog")
     np.testing.assert_array_equal(source.labels, [0, 0, 0, 1, 1, 1])
     assert source.labels.dtype == np.int32
-    assert [source.size(i) for i in range(6)] == [(8, w) for w in (10, 11, 12, 20, 21, 22)]
+    assert [source.annotation(i)[:2] for i in range(6)] == [
+        (8, w) for w in (10, 11, 12, 20, 21, 22)
+    ]
     assert source.image(4)[0].shape == (8, 21, 3)
     assert source.name(4) == str(folder / "train" / "dog" / "1.png")
     assert "6 images; 2 classes, 3 to 3 images each" in source.describe()
@@ -55,7 +57,7 @@ def test_images_may_lie_deeper_and_have_upper_case_suffixes(folder, write_image)
     write_image("train/cat/deep/er/7.JPG", 30, 8)
     source = open_folder(folder)
     assert len(source) == 7
-    assert source.size(3) == (8, 30)
+    assert source.annotation(3)[:2] == (8, 30)
 
 
 @pytest.mark.parametrize("root", ["", "train/"])
@@ -110,11 +112,11 @@ def test_classes_are_mapped_by_name_and_not_by_position(folder, write_image):
     assert train.classes == ("ant", "dog", "zebra")
     val = open_folder(folder, "val", classes=train.classes)
     np.testing.assert_array_equal(val.labels, [1, 1, 1, 2, 2, 2])
-    assert val.size(5) == (8, 12)
+    assert val.annotation(5)[:2] == (8, 12)
     assert "1 of them without an image here: ant" in val.describe()
     turned = open_folder(folder, "val", classes=("zebra", "dog"))
     np.testing.assert_array_equal(turned.labels, [1, 1, 1, 0, 0, 0])
-    assert turned.size(0) == (8, 20)
+    assert turned.annotation(0)[:2] == (8, 20)
 
 
 def test_class_that_only_the_validation_split_has(folder):
@@ -149,12 +151,12 @@ def test_other_files_are_left_out_and_reported(folder):
     for name in ("train/.DS_Store", "train/cat/Thumbs.db", "train/__MACOSX/cat/._0.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
-    assert "left out" not in open_folder(folder).describe()
+    assert "dropped" not in open_folder(folder).describe()
     (folder / "train/cat/notes.txt").write_text("x")
     source = open_folder(folder)
     assert len(source) == 6
     assert source.classes == ("cat", "dog")
-    assert "left out, as no images by their suffix: 1 files (cat/notes.txt)" in source.describe()
+    assert "dropped, as no images by their suffix: 1 files (cat/notes.txt)" in source.describe()
 
 
 def test_corrupt_file_stops_with_its_path(folder):
@@ -317,7 +319,7 @@ def test_records_of_tfds(write_image, tmp_path):
     records = [{"image": data, "label": np.int64(k)} for k in (1, 0)]
     source = labelled_records(records, features, "set", classes=("dog", "cat"))
     np.testing.assert_array_equal(source.labels, [0, 1])
-    assert source.size(1) == (10, 20)
+    assert source.annotation(1)[:2] == (10, 20)
     with pytest.raises(DataError, match=r"set\[0\]: label: unknown class 'dog'"):
         labelled_records(records, features, "set", classes=("cat",))
     with pytest.raises(DataError, match="expected the features image and label"):
@@ -332,7 +334,7 @@ def test_objects_become_labels_of_the_image():
 
     detection = detection_source("shapes", None, "train", length=12, image_size=64)
     for i in range(12):
-        shown = set(detection[i].classes.tolist())
+        shown = set(detection[i].objects.classes.tolist())
         assert {k for k in range(4) if source.labels[i, k]} == shown
     np.testing.assert_array_equal(source.image(3)[0], detection[3].image)
     assert "images by class: 12 images, each with any number" in source.describe()

@@ -1,4 +1,5 @@
 import concurrent.futures
+import dataclasses
 import json
 import os
 
@@ -11,7 +12,6 @@ from jaxvision.data import pack as writer
 from jaxvision.data.annotations import from_rows
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
-from jaxvision.data.example import LazyDetectionSource
 from jaxvision.data.pack import pack
 from jaxvision.data.sources.files import DetectionFiles
 from jaxvision.data.sources.packed import packed
@@ -67,8 +67,17 @@ def root(source, tmp_path):
 
 
 def _assert_same(one, two):
-    for a, b in zip(one, two, strict=True):
-        a, b = np.asarray(a), np.asarray(b)
+    """Compares samples, or what else a source returns, bit for bit."""
+    if dataclasses.is_dataclass(one):
+        for field in dataclasses.fields(one):
+            _assert_same(getattr(one, field.name), getattr(two, field.name))
+    elif isinstance(one, tuple):
+        for a, b in zip(one, two, strict=True):
+            _assert_same(a, b)
+    elif one is None:
+        assert two is None
+    else:
+        a, b = np.asarray(one), np.asarray(two)
         assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
@@ -85,7 +94,7 @@ def test_examples_are_the_same_bit_for_bit(tmp_path, fractions, num_workers):
     )
     assert done == list(range(1, IMAGES + 1)) and written.images == IMAGES
     other = detection_source("packed", str(tmp_path / "out"), "train", strict=True)
-    assert isinstance(other, LazyDetectionSource) and len(other) == IMAGES
+    assert len(other) == IMAGES and not other.dense
     assert len(list((tmp_path / "out" / "train").glob("*.array_record"))) > 2
     for index in np.random.default_rng(1).permutation(IMAGES).tolist():
         _assert_same(other[index], source[index])
@@ -99,7 +108,7 @@ def test_examples_are_the_same_bit_for_bit(tmp_path, fractions, num_workers):
     assert other.classes == source.classes and other.max_objects == source.max_objects
     counts = source.describe().splitlines()[:2]
     assert other.describe().splitlines() == counts
-    objects = sum(len(source[index].boxes) for index in range(IMAGES))
+    objects = sum(len(source[index].objects) for index in range(IMAGES))
     assert written.objects == objects
 
 
@@ -133,19 +142,21 @@ def test_given_classes_are_matched_by_name(root, source):
     other = packed(str(root), "train", classes=("c", "x", "a", "b"))
     renamed = np.array([2, 3, 0])
     for index in range(IMAGES):
-        np.testing.assert_array_equal(other[index].classes, renamed[source[index].classes])
+        np.testing.assert_array_equal(
+            other[index].objects.classes, renamed[source[index].objects.classes]
+        )
 
 
-def test_an_unknown_class_is_told_and_left_out(root, source):
+def test_an_unknown_class_is_reported_and_dropped(root, source):
     with pytest.raises(DataError, match="unknown class 'b'; the known classes are a, c"):
         packed(str(root), "train", classes=("a", "c"))
     faults = []
     other = packed(str(root), "train", classes=("a", "c"), on_fault=faults.append)
     assert len(faults) == 1
     for index in range(IMAGES):
-        kept = source[index].classes != 1
-        np.testing.assert_array_equal(other[index].boxes, source[index].boxes[kept])
-        np.testing.assert_array_equal(other[index].crowd, source[index].crowd[kept])
+        kept = source[index].objects.classes != 1
+        np.testing.assert_array_equal(other[index].objects.boxes, source[index].objects.boxes[kept])
+        np.testing.assert_array_equal(other[index].objects.crowd, source[index].objects.crowd[kept])
 
 
 def test_large_images_are_shrunk(tmp_path, write_image):
@@ -167,8 +178,10 @@ def test_large_images_are_shrunk(tmp_path, write_image):
     assert other[0].image.shape == (30, 50, 3)
     tall = 30 / 61
     expected = [[5, 20 * tall, 15, 50 * tall], [25, 0, 50, 30]]
-    np.testing.assert_allclose(other[0].boxes, expected, rtol=1e-6)
-    np.testing.assert_allclose(other[0].area, [400 * 0.5 * tall, 50 * 61 * 0.5 * tall], rtol=1e-6)
+    np.testing.assert_allclose(other[0].objects.boxes, expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        other[0].objects.area, [400 * 0.5 * tall, 50 * 61 * 0.5 * tall], rtol=1e-6
+    )
     reference = cv2.resize(pictures[0], (50, 30), interpolation=cv2.INTER_AREA)
     assert np.abs(other[0].image.astype(int) - reference).max() <= 8
     assert other.encoded(0).startswith(b"\xff\xd8")
@@ -201,7 +214,7 @@ def test_an_interrupted_pack_leaves_what_was_there(root, source, exception):
     assert {path.name: path.read_bytes() for path in (root / "train").iterdir()} == before
 
 
-def test_an_existing_split_is_replaced_only_if_that_is_said(root, tmp_path):
+def test_an_existing_split_is_replaced_only_on_demand(root, tmp_path):
     shapes = Shapes(2, image_size=32)
     with pytest.raises(ValueError, match="exists; pass --overwrite"):
         pack(shapes, str(root / "train"))
@@ -216,7 +229,7 @@ def test_another_folder_is_never_replaced(source, tmp_path):
     assert len(source[0].image) and _entries(tmp_path) == ["images"]
 
 
-def test_a_full_disk_is_told(source, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported(source, tmp_path, monkeypatch):
     class Full:
         def __init__(self, *options):
             pass
@@ -225,7 +238,7 @@ def test_a_full_disk_is_told(source, tmp_path, monkeypatch):
             raise RuntimeError("No space left on device")
 
     monkeypatch.setattr(writer, "ArrayRecordWriter", Full)
-    with pytest.raises(OSError, match=r"images-00000\.array_record: No space left"):
+    with pytest.raises(OSError, match=r"image-00000\.array_record: No space left"):
         pack(source, str(tmp_path / "packed" / "train"))
     assert _entries(tmp_path / "packed") == []
 
@@ -269,23 +282,23 @@ def _arrays(**changes):
 @pytest.mark.parametrize(
     ("name", "damage", "words"),
     [
-        ("images-00000.array_record", os.remove, "No such file"),
-        ("images-00000.array_record", _cut, "bytes, got"),
-        ("images-00000.array_record", _zero, "no array_record file"),
-        ("annotations.npz", os.remove, "missing"),
-        ("annotations.npz", _cut, "not a zip"),
-        ("annotations.npz", _flip, "CRC"),
-        ("annotations.npz", _arrays(area=np.zeros(3, np.float32)), "do not fit together"),
-        ("annotations.npz", _arrays(boxes=np.zeros((3, 4))), "boxes is float64"),
-        ("annotations.npz", _arrays(crowd=np.array([{}])), "allow_pickle"),
-        ("annotations.npz", _arrays(classes=np.full(18, 3, np.int32)), "do not fit together"),
+        ("image-00000.array_record", os.remove, "No such file"),
+        ("image-00000.array_record", _cut, "bytes, got"),
+        ("image-00000.array_record", _zero, "no array_record file"),
+        ("arrays.npz", os.remove, "missing"),
+        ("arrays.npz", _cut, "not a zip"),
+        ("arrays.npz", _flip, "CRC"),
+        ("arrays.npz", _arrays(area=np.zeros(3, np.float32)), "do not fit together"),
+        ("arrays.npz", _arrays(boxes=np.zeros((3, 4))), "boxes is float64"),
+        ("arrays.npz", _arrays(crowd=np.array([{}])), "allow_pickle"),
+        ("arrays.npz", _arrays(classes=np.full(18, 3, np.int32)), "do not fit together"),
         ("dataset.json", _cut, "not the description"),
         ("dataset.json", _edit(format="other"), "not the description"),
-        ("dataset.json", _edit(files=[{"name": "x"}]), "not the description"),
+        ("dataset.json", _edit(files={"image": [{"name": "x"}]}), "not the description"),
         ("dataset.json", _edit(classes=[]), "no class names"),
     ],
 )
-def test_damage_is_told_with_the_file(root, name, damage, words):
+def test_damage_is_reported_with_the_file(root, name, damage, words):
     path = root / "train" / name
     damage(path)
     with pytest.raises(DataError, match=words) as error:
@@ -295,8 +308,8 @@ def test_damage_is_told_with_the_file(root, name, damage, words):
         assert "pack it again" in str(error.value)
 
 
-def test_a_damaged_image_is_told_when_it_is_read(root, source):
-    _flip(root / "train" / "images-00000.array_record", 0.2)
+def test_a_damaged_image_is_reported_when_it_is_read(root, source):
+    _flip(root / "train" / "image-00000.array_record", 0.2)
     other = packed(str(root), "train")
     damaged = 0
     for index in range(IMAGES):
@@ -309,8 +322,8 @@ def test_a_damaged_image_is_told_when_it_is_read(root, source):
 
 
 def test_another_version_says_what_to_do(root):
-    _edit(version=2)(root / "train" / "dataset.json")
-    with pytest.raises(DataError, match="version 2 .* expected 1; pack the dataset again"):
+    _edit(version=1)(root / "train" / "dataset.json")
+    with pytest.raises(DataError, match="version 1 .* expected 2; pack the dataset again"):
         packed(str(root), "train")
 
 

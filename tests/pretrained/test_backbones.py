@@ -10,7 +10,8 @@ from flax import traverse_util
 
 from jaxvision import models, pretrained
 from jaxvision.pretrained import alexnet, resnet, vgg
-from jaxvision.pretrained.layout import flattened_to_flax_layout, to_flax_layout
+from jaxvision.pretrained.families import family, source
+from jaxvision.pretrained.layout import flattened, to_flax_layout
 
 FORWARD, TRAINING = 1e-4, 1e-3
 CASES = (
@@ -64,7 +65,7 @@ def test_training_matches_reference(name):
     ours = {}
     for kind, tree in (("grad", grads), ("stat", stats)):
         for path, value in traverse_util.flatten_dict(tree, sep="/").items():
-            ours[f"{kind}:{resnet.reference_name(name, path)}"] = value
+            ours[f"{kind}:{source(name).reference_name(path)}"] = value
     compared = [key for key in case if key.startswith(("grad:", "stat:"))]
     assert len(compared) == 7
     for key in compared:
@@ -83,13 +84,16 @@ def shapes(model):
 
 
 @pytest.mark.parametrize(
-    ("name", "family"),
-    [(name, family) for family in (alexnet, vgg, resnet) for name in family.NAMES],
-    ids=lambda value: value if isinstance(value, str) else "",
+    "name",
+    [
+        name
+        for names in (alexnet.FAMILY, vgg.FAMILY, resnet.FAMILY, resnet.SE_FAMILY)
+        for name in names.names
+    ],
 )
-def test_every_variable_has_a_reference_name_of_its_own(name, family):
+def test_every_variable_has_a_reference_name_of_its_own(name):
     paths = traverse_util.flatten_dict(shapes(models.classifier(name)))
-    references = [family.reference_name(name, "/".join(path[1:])) for path in paths]
+    references = [source(name).reference_name("/".join(path[1:])) for path in paths]
     assert len(set(references)) == len(references)
     assert {r.rpartition(".")[2] for r in references} <= {
         "weight",
@@ -107,7 +111,7 @@ def test_every_variable_has_a_reference_name_of_its_own(name, family):
 )
 def test_number_of_vggs_last_convolution_is_torchvisions(name, number):
     depth = models.backbone(name).depths[-1]
-    reference = vgg.reference_name(name, f"backbone/stage5_conv{depth}/kernel")
+    reference = source(name).reference_name(f"backbone/stage5_conv{depth}/kernel")
     assert reference == f"features.{number}.weight"
 
 
@@ -125,7 +129,7 @@ def test_number_of_classes_is_read_off_the_weights(name):
 def test_first_dense_layer_takes_maps_flattened_by_rows():
     rng = np.random.default_rng(0)
     maps, weight = rng.standard_normal((2, 5, 3, 3)), rng.standard_normal((4, 45))
-    kernel = flattened_to_flax_layout(to_flax_layout(weight), side=3)
+    kernel = flattened(side=3).load(weight)
     ours = maps.transpose(0, 2, 3, 1).reshape(2, -1) @ kernel
     np.testing.assert_allclose(ours, maps.reshape(2, -1) @ weight.T)
 
@@ -140,28 +144,32 @@ def test_vgg_of_timm_is_known_by_its_names():
         "head.fc.weight": np.ones((5, 3)),
         "head.fc.bias": np.ones(5),
     }
-    state = vgg.canonical("vgg16", ones)
-    assert {name: value.shape for name, value in state.items()} == {
-        "features.0.weight": (64, 3, 3, 3),
-        "classifier.0.weight": (4, 98),
-        "classifier.0.bias": (4,),
-        "classifier.3.weight": (3, 4),
-        "classifier.3.bias": (3,),
-        "classifier.6.weight": (5, 3),
-        "classifier.6.bias": (5,),
+    weights = family("vgg16").read("vgg16", ones)
+    assert weights.source.label == "timm"
+    assert {weights.source.reference_name(f"{layer}/bias") for layer in ("fc6", "fc7", "head")} == {
+        name for name in ones if name.endswith("bias")
     }
-    np.testing.assert_array_equal(state["classifier.0.weight"].ravel(), np.arange(392))
-    assert vgg.build("vgg16", ones).num_classes == 5
+    # The same layer under torchvision's name, whose inputs are the map flattened by channels.
+    flat = ones["pre_logits.fc1.weight"].reshape(4, -1)
+    expected = source("vgg16", "torchvision").layout_of("fc6/kernel").load(flat)
+    ours = weights.source.layout_of("fc6/kernel").load(ones["pre_logits.fc1.weight"])
+    np.testing.assert_array_equal(ours, expected)
+    fc7 = weights.source.layout_of("fc7/kernel").load(ones["pre_logits.fc2.weight"])
+    assert fc7.shape == (4, 3)
+    assert vgg.build("vgg16", weights).num_classes == 5
 
 
 def test_se_resnet_of_timm_has_the_strides_of_torchvisions_resnet():
     legacy = fill.load_case("seresnet50")["spec"]
     state = {name: np.zeros(shape, np.float32) for name, shape in legacy.items()}
-    timm = resnet.canonical("seresnet50", state)
+    timm = {}
+    for name, value in state.items():
+        name = name.removeprefix("layer0.").replace(".se_module.", ".se.")
+        timm[name.replace("last_linear.", "fc.")] = value
     assert {"conv1.weight", "layer4.2.se.fc2.bias", "fc.weight"} <= timm.keys()
     model, _ = pretrained.load("seresnet50", timm)
     assert model.backbone == models.backbone("seresnet50", stride_in_1x1=False, ceil_pool=False)
-    assert resnet.build("seresnet50", state).backbone == models.backbone("seresnet50")
+    assert pretrained.load("seresnet50", state)[0].backbone == models.backbone("seresnet50")
 
 
 def test_weights_that_do_not_fit_are_listed_on_both_sides():

@@ -19,6 +19,7 @@ from jaxvision.pretrained import (
     mobilenet_v3,
     xception,
 )
+from jaxvision.pretrained.families import family, source
 
 # Each case's last layer.
 CASES = {
@@ -31,6 +32,10 @@ CASES = {
     "cspdarknet53": "head.fc",
 }
 FAMILIES = (googlenet, inception_v3, densenet, mobilenet_v3, xception, darknet)
+
+
+def build(name, state):
+    return family(name).build(name, family(name).read(name, state))
 
 
 def assert_agrees(ours, theirs, bound=1e-4):
@@ -50,19 +55,17 @@ def test_logits_match_reference(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_number_of_classes_is_read_off_the_weights(name):
-    family = next(f for f in FAMILIES if name in f.NAMES)
     state = {f"{CASES[name]}.bias": np.zeros(7, np.float32)}
-    assert family.build(name, state).num_classes == 7
+    assert build(name, state).num_classes == 7
 
 
 @pytest.mark.parametrize(
-    "name", [name for family in FAMILIES for name in family.NAMES if name not in CASES]
+    "name", [name for module in FAMILIES for name in module.FAMILY.names if name not in CASES]
 )
 def test_every_variable_has_a_reference_name_of_its_own(name):
-    family = next(f for f in FAMILIES if name in f.NAMES)
     _, variables = shapes(models.classifier(name), 64)
     paths = ["/".join(k[1:]) for k in traverse_util.flatten_dict(variables)]
-    references = [family.reference_name(name, path) for path in paths]
+    references = [source(name).reference_name(path) for path in paths]
     assert len(set(references)) == len(paths)
     leaves = ("weight", "bias", "running_mean", "running_var")
     assert all(r.rsplit(".", 1)[1] in leaves for r in references)
@@ -155,7 +158,7 @@ def test_densenet_reads_the_names_of_torchvisions_published_files():
     ],
 )
 def test_names_of_the_large_mobilenet(path, reference):
-    assert mobilenet_v3.reference_name("mobilenet_v3_large", path) == reference
+    assert source("mobilenet_v3_large").reference_name(path) == reference
 
 
 def test_slope_of_leaky_relu_belongs_to_the_weights():
@@ -164,6 +167,6 @@ def test_slope_of_leaky_relu_belongs_to_the_weights():
 
     assert slope(models.backbone("darknet53").conv.keywords["act"]) == pytest.approx(0.1)
     assert slope(models.backbone("cspdarknet53").act) == pytest.approx(0.1)
-    timm = darknet.build("darknet53", {}).backbone
+    timm = build("darknet53", {}).backbone
     assert slope(timm.conv.keywords["act"]) == pytest.approx(0.01)
-    assert slope(darknet.build("cspdarknet53", {}).backbone.act) == pytest.approx(0.01)
+    assert slope(build("cspdarknet53", {}).backbone.act) == pytest.approx(0.01)

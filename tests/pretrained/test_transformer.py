@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxvision.pretrained.transformer import load_stacks
+from jaxvision.pretrained.transformer import export_stacks, load_stacks
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,17 @@ def test_output_matches_reference(case):
     assert np.abs(ours - case["output"]).max() <= 1e-4 * np.abs(case["output"]).max()
     count = sum(x.size for x in jax.tree.leaves(variables))
     assert count == case["num_params"] == sum(np.prod(s) for s in case["spec"].values())
+
+
+@pytest.mark.parametrize("biases", [True, False])
+def test_export_gives_the_weights_back(case, biases):
+    spec = {n: s for n, s in case["spec"].items() if biases or "attn" not in n or "bias" not in n}
+    state = fill.fill_state(spec)
+    _, variables = load_stacks(state, num_heads=int(case["heads"]))
+    exported = export_stacks(variables)
+    assert exported.keys() == state.keys()
+    for name, value in state.items():
+        np.testing.assert_array_equal(exported[name], value, err_msg=name)
 
 
 def test_weights_without_biases_of_attention(case):

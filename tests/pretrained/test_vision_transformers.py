@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from flax import traverse_util
 from network import shapes
+from vit_sources import as_big_vision, as_torchvision
 
 from jaxvision import models, pretrained
 from jaxvision.ops.position_embedding import resize_position_embedding
-from jaxvision.pretrained import swin, vit
+from jaxvision.pretrained.families import family, source
 
 # The last is of big_vision at 0127fb6: Ti/16 with pool_type="gap", posemb="sincos2d" and rep_size.
 CASES = {
@@ -60,69 +61,8 @@ def expected():
     return pretrained.load("vit_ti_16", timm_state())[1]
 
 
-def as_torchvision(state, old=False):
-    """The inverse of the importer's renaming, by hand."""
-    layers = ("linear_1", "linear_2") if old else ("0", "3")
-    renamed = {}
-    for name, value in state.items():
-        name = name.replace("blocks.", "encoder.layers.encoder_layer_")
-        name = re.sub(r"norm([12])", r"ln_\1", name)
-        name = re.sub(r"^norm", "encoder.ln", name)
-        name = name.replace("attn.qkv.", "self_attention.in_proj_")
-        name = name.replace("attn.proj", "self_attention.out_proj")
-        name = name.replace("fc1", layers[0]).replace("fc2", layers[1])
-        name = re.sub(r"^head", "heads.head", name)
-        name = {
-            "cls_token": "class_token",
-            "pos_embed": "encoder.pos_embedding",
-            "patch_embed.proj.weight": "conv_proj.weight",
-            "patch_embed.proj.bias": "conv_proj.bias",
-        }.get(name, name)
-        renamed[name] = value
-    return renamed
-
-
-def as_big_vision(state, *, paper, heads=3):
-    """timm's ViT-Ti under big_vision's names; `paper` is the layout of the first files."""
-    width = state["cls_token"].shape[-1]
-    numbers = (0, 1, 2, 3) if paper else (0, 0, 1, 0)
-    norm1, attention, norm2, mlp = (
-        f"{kind}_{number}"
-        for kind, number in zip(
-            ("LayerNorm", "MultiHeadDotProductAttention", "LayerNorm", "MlpBlock"),
-            numbers,
-            strict=True,
-        )
-    )
-    out = {
-        "cls": state["cls_token"],
-        "embedding/kernel": state["patch_embed.proj.weight"].transpose(2, 3, 1, 0),
-        "embedding/bias": state["patch_embed.proj.bias"],
-        "Transformer/encoder_norm/scale": state["norm.weight"],
-        "Transformer/encoder_norm/bias": state["norm.bias"],
-        "head/kernel": state["head.weight"].T,
-        "head/bias": state["head.bias"],
-    }
-    prefix = "Transformer/posembed_input/" if paper else ""
-    out[f"{prefix}pos_embedding"] = state["pos_embed"]
-    for i in range(12):
-        theirs, ours = f"blocks.{i}.", f"Transformer/encoderblock_{i}/"
-        for a, b in ((norm1, "norm1"), (norm2, "norm2")):
-            out[f"{ours}{a}/scale"] = state[f"{theirs}{b}.weight"]
-            out[f"{ours}{a}/bias"] = state[f"{theirs}{b}.bias"]
-        for a, b in (("Dense_0", "fc1"), ("Dense_1", "fc2")):
-            out[f"{ours}{mlp}/{a}/kernel"] = state[f"{theirs}mlp.{b}.weight"].T
-            out[f"{ours}{mlp}/{a}/bias"] = state[f"{theirs}mlp.{b}.bias"]
-        for j, part in enumerate(("query", "key", "value")):
-            rows = slice(j * width, (j + 1) * width)
-            kernel = state[f"{theirs}attn.qkv.weight"][rows].T.reshape(width, heads, -1)
-            bias = state[f"{theirs}attn.qkv.bias"][rows].reshape(heads, -1)
-            out[f"{ours}{attention}/{part}/kernel"] = kernel
-            out[f"{ours}{attention}/{part}/bias"] = bias
-        kernel = state[f"{theirs}attn.proj.weight"].T.reshape(heads, -1, width)
-        out[f"{ours}{attention}/out/kernel"] = kernel
-        out[f"{ours}{attention}/out/bias"] = state[f"{theirs}attn.proj.bias"]
-    return out
+def build(name, state):
+    return family(name).build(name, family(name).read(name, state))
 
 
 def assert_same(ours, theirs):
@@ -202,10 +142,10 @@ def test_positions_are_interpolated_to_the_image_size_that_is_asked_for():
 
 def test_weights_of_another_size_make_a_model_of_that_size():
     positions = np.zeros((1, 1 + 24 * 24, 192), np.float32)
-    model = vit.build("vit_ti_16", timm_state() | {"pos_embed": positions})
+    model = build("vit_ti_16", timm_state() | {"pos_embed": positions})
     assert model.backbone.image_size == 384
     with pytest.raises(ValueError, match="a square of patches, got 575 positions"):
-        vit.build("vit_ti_16", timm_state() | {"pos_embed": positions[:, 1:]})
+        build("vit_ti_16", timm_state() | {"pos_embed": positions[:, 1:]})
 
 
 def test_weights_of_another_depth_are_an_error_that_names_both():
@@ -216,7 +156,9 @@ def test_weights_of_another_depth_are_an_error_that_names_both():
 
 
 def test_weights_of_another_width_or_patch_are_listed():
-    with pytest.raises(ValueError, match=r"blocks.0.attn.qkv.weight: expected \(384, 1152\)"):
+    with pytest.raises(
+        ValueError, match=r"blocks.0.attn.qkv.weight: expected \(1152, 384\), got \(576, 192\)"
+    ):
         pretrained.load("vit_s_16", timm_state())
 
 
@@ -226,15 +168,12 @@ def test_fields_that_the_backbone_does_not_have_are_an_error():
 
 
 @pytest.mark.parametrize(
-    ("family", "model"),
-    [
-        (vit, models.classifier("vit_s_32", rep_size=3, layer_scale=0.1)),
-        (swin, models.classifier("swin_s")),
-    ],
+    ("variant", "options"), [("vit_s_32", dict(rep_size=3, layer_scale=0.1)), ("swin_s", {})]
 )
-def test_every_variable_has_a_reference_name_of_its_own(family, model):
-    paths = ["/".join(k[1:]) for k in traverse_util.flatten_dict(shapes(model, 64)[1])]
-    names = [family.reference_name("", path) for path in paths]
+def test_every_variable_has_a_reference_name_of_its_own(variant, options):
+    _, variables = shapes(models.classifier(variant, **options), 64)
+    paths = ["/".join(k[1:]) for k in traverse_util.flatten_dict(variables)]
+    names = [source(variant).reference_name(path) for path in paths]
     assert len(set(names)) == len(names)
     leaves = {"weight", "bias", "gamma", "cls_token", "pos_embed", "relative_position_bias_table"}
     assert {name.rpartition(".")[2] for name in names} <= leaves
@@ -260,10 +199,14 @@ def test_swin_of_timm_and_of_its_authors_is_known_by_its_names(authors):
     assert ("layers.0.downsample.norm.weight" in state) == authors
     state["layers.0.blocks.1.attn.relative_position_index"] = np.zeros((49, 49))
     state["layers.0.blocks.1.attn_mask"] = np.zeros((64, 49, 49))
-    assert swin.canonical("swin_t", state).keys() == swin_spec().keys()
-    assert swin.build("swin_t", state).num_classes == 1000
+    assert family("swin_t").read("swin_t", state).source.label == ("authors" if authors else "timm")
+    model, variables = pretrained.load("swin_t", state)
+    assert model.num_classes == 1000
+    # Reading is strict, so that every name is known.
+    assert len(jax.tree.leaves(variables)) == len(swin_spec())
 
 
-def test_constants_of_torchvisions_files_are_left_out():
+def test_tables_of_torchvisions_files_are_not_read():
     index = {"features.1.0.attn.relative_position_index": np.zeros(2401, np.int64)}
-    assert swin.canonical("swin_t", swin_spec() | index).keys() == swin_spec().keys()
+    _, variables = pretrained.load("swin_t", swin_spec() | index)
+    assert len(jax.tree.leaves(variables)) == len(swin_spec())

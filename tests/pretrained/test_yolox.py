@@ -12,8 +12,7 @@ from jaxvision.losses.detection.yolox import decode_boxes
 from jaxvision.models.detection.yolox import STRIDES, VARIANTS
 from jaxvision.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from jaxvision.ops.points import anchor_points
-from jaxvision.pretrained import yolox as names
-from jaxvision.pretrained.layout import to_flax_layout
+from jaxvision.pretrained.families import source
 from jaxvision.tasks.yolox_detection import YOLOXDetection
 
 FORWARD, TRAINING = 1e-4, 1e-3
@@ -104,7 +103,7 @@ def test_losses_gradients_and_statistics_match_reference(case, loaded):
 
     def by_reference_name(tree):
         flat = {"/".join(k): v for k, v in traverse_util.flatten_dict(tree).items()}
-        return {names.reference_name(name, path): (path, v) for path, v in flat.items()}
+        return {source(name).reference_name(path): (path, v) for path, v in flat.items()}
 
     grads = by_reference_name(grads)
     stats = by_reference_name(loss.state["batch_stats"])
@@ -113,7 +112,7 @@ def test_losses_gradients_and_statistics_match_reference(case, loaded):
         kind, _, reference = key.partition(":")
         if kind == "grad":
             path, ours = grads[reference]
-            assert_agrees(ours, names.adapt(name, path, to_flax_layout(theirs)), TRAINING)
+            assert_agrees(ours, source(name).layout_of(path).load(theirs), TRAINING)
         elif kind == "stat":
             assert_agrees(stats[reference][1], theirs, TRAINING)
         checked += kind in ("grad", "stat")
@@ -126,7 +125,7 @@ def test_every_variable_has_a_reference_name_of_its_own(variant):
     images = jnp.zeros((1, 64, 64, 3))
     variables = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
     paths = ["/".join(k[1:]) for k in traverse_util.flatten_dict(variables)]
-    references = [names.reference_name(variant, path) for path in paths]
+    references = [source(variant).reference_name(path) for path in paths]
     assert len(set(references)) == len(paths)
     leaves = ("weight", "bias", "running_mean", "running_var")
     assert all(r.rsplit(".", 1)[1] in leaves for r in references)
@@ -158,6 +157,8 @@ def test_weights_that_do_not_fit_are_listed_on_both_sides(case):
     assert "head.obj_preds.1.bias: expected (1,), got (3,)" in message
 
 
-def test_unknown_model_is_an_error_that_lists_the_known():
-    with pytest.raises(ValueError, match="must be one of yolox_nano.*got yolox_q"):
+def test_unknown_model_is_an_error_that_names_those_spelt_alike():
+    with pytest.raises(ValueError, match="must be one of yolox_.*, got yolox_q"):
         pretrained.load("yolox_q", {})
+    with pytest.raises(ValueError, match="must be one of .*resnet50.*, got resnet5"):
+        pretrained.load("resnet5", {})

@@ -37,8 +37,7 @@ class CenterCrop:
         sample = surround(sample, self.size)
         # Half a pixel goes to the even side, as Python rounds.
         top, left = (
-            round((side - wanted) / 2)
-            for side, wanted in zip(sample.size, self.size, strict=True)
+            round((side - wanted) / 2) for side, wanted in zip(sample.size, self.size, strict=True)
         )
         return geometry.crop(sample, left, top, left + self.size[1], top + self.size[0])
 

@@ -15,7 +15,7 @@ from jaxvision.data import boxes as boxes_of
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.augment.warp import reduction
-from jaxvision.data.sample import VOID, ImageObjects, Sample, concatenate, image_objects
+from jaxvision.data.sample import VOID, ImageObjects, Sample, concatenate
 from jaxvision.data.source import Reader, Source, read_reduced
 
 
@@ -91,7 +91,7 @@ class CutMix:
                 mask[y1 : y1 + part.shape[0], x1 : x1 + part.shape[1]] = part
         if found.objects is not None:
             theirs = self._cut(found.objects.trained(), other, scale, inside, place, size)
-            ours = concatenate([ours or image_objects([]), theirs])
+            ours = theirs if ours is None else concatenate([ours, theirs])
         return sample.replace(
             image=_paste(sample.image, other.image, inside, place, 1),
             objects=ours,

@@ -148,9 +148,7 @@ def _erase(
             objects = objects.take(_kept(objects.boxes, hidden, max_covered))
     if mask is not None:
         mask = np.where(hidden, mask.dtype.type(VOID), mask)
-    return sample.replace(
-        image=_fill(sample.image, places, fill, rng), objects=objects, mask=mask
-    )
+    return sample.replace(image=_fill(sample.image, places, fill, rng), objects=objects, mask=mask)
 
 
 def _fill(

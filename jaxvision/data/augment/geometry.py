@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from jaxvision.data import boxes as boxes_of
-from jaxvision.data.sample import VOID, ImageObjects, Sample
+from jaxvision.data.sample import VOID, Sample
 
 # Grey of what lies beside a letterboxed image.
 FILL = 114

@@ -145,9 +145,7 @@ class _Place(NamedTuple):
         """Returns label maps or masks [..., h, w] in their place in the result [..., *size]."""
         result = np.full((*array.shape[:-2], *size), void, array.dtype)
         for place in np.ndindex(array.shape[:-2]):
-            part = geometry.nearest(
-                part_of(array[place], self.part), (self.y2, self.x2 - self.x1)
-            )
+            part = geometry.nearest(part_of(array[place], self.part), (self.y2, self.x2 - self.x1))
             result[place][: self.y2, self.x1 : self.x2] = part[:, :: -1 if self.mirrored else 1]
         return result
 
@@ -196,9 +194,7 @@ def _blend(sample: Sample, other: Sample | None, place: _Place) -> Sample:
     return sample.replace(image=image, target=target, mask=mask)
 
 
-def _blended(
-    image: np.ndarray, other: np.ndarray | None, place: _Place, factor: int
-) -> np.ndarray:
+def _blended(image: np.ndarray, other: np.ndarray | None, place: _Place, factor: int) -> np.ndarray:
     """Returns the mean of an image, or each frame of a clip, and another one in its place."""
     if image.ndim == 4:
         others = [None] * len(image) if other is None else other

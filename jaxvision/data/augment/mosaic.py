@@ -186,9 +186,7 @@ class _Canvas:
             place.paint_labels(canvas, mask)
         return moved
 
-    def sample(
-        self, index: int, objects: ImageObjects, proposals: np.ndarray | None
-    ) -> Sample:
+    def sample(self, index: int, objects: ImageObjects, proposals: np.ndarray | None) -> Sample:
         """Returns the result."""
         image = self._image
         if image is None:

@@ -201,13 +201,23 @@ OPERATIONS: dict[str, Operation] = {
 }
 # Those with two directions.
 SIGNED = frozenset(
-    "shear_x shear_y translate_x translate_y rotate brightness color contrast sharpness".split()
+    [
+        "shear_x",
+        "shear_y",
+        "translate_x",
+        "translate_y",
+        "rotate",
+        "brightness",
+        "color",
+        "contrast",
+        "sharpness",
+    ]
 )
 
 
 def _by_channel(image: np.ndarray, table: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Maps the values of each channel through a table [256] made from its histogram [256]."""
-    histograms = [cv2.calcHist([image], [c], None, [256], [0, 256])[:, 0] for c in range(3)]
+    histograms = [cv2.calcHist([image], [c], None, [256], [0, 256]).ravel() for c in range(3)]
     # Exact: float32 counts to 16 million pixels of one value.
     tables = [table(histogram.astype(np.int64)) for histogram in histograms]
     return cv2.LUT(image, np.stack(tables, axis=-1)[None].astype(np.uint8))

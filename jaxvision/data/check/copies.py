@@ -1,4 +1,4 @@
-"""Images that come more than once: within a split, and in training and evaluation."""
+"""Finds duplicate files: within a split, and between training and evaluation."""
 
 import os
 
@@ -15,7 +15,7 @@ def _keys(facts: ImageFacts) -> np.ndarray:
 
 
 def _first_positions(keys: np.ndarray) -> dict[bytes, int]:
-    """Returns where each key comes first; zeros, of files that were not read, are left out."""
+    """Returns where each key comes first; zeros, of files that were not read, are skipped."""
     positions = {}
     for position in reversed(range(len(keys))):
         positions[keys[position].tobytes()] = position
@@ -24,7 +24,7 @@ def _first_positions(keys: np.ndarray) -> dict[bytes, int]:
 
 
 def check_copies(split: str, source: DetectionFiles, facts: ImageFacts) -> list[Finding]:
-    """Tells of files in a split that equal an earlier one, byte by byte."""
+    """Finds files in a split that equal an earlier one, byte by byte."""
     keys = _keys(facts)
     positions = _first_positions(keys)
     original = np.array([positions.get(key.tobytes(), i) for i, key in enumerate(keys)])
@@ -38,7 +38,7 @@ def check_copies(split: str, source: DetectionFiles, facts: ImageFacts) -> list[
 def check_overlap(
     train: DetectionFiles, train_facts: ImageFacts, val: DetectionFiles, val_facts: ImageFacts
 ) -> list[Finding]:
-    """Tells of evaluation images whose content, or only whose name, a training image has."""
+    """Finds evaluation images that share their content, or only their name, with a training one."""
     positions = _first_positions(_keys(train_facts))
     names = {os.path.basename(train.name(i)): i for i in reversed(range(len(train)))}
     content = np.array([positions.get(key.tobytes(), -1) for key in _keys(val_facts)])

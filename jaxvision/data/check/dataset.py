@@ -81,7 +81,8 @@ def check_dataset(
         image_size: Side of the network's input in pixels.
         max_objects: Objects an image that training takes.
         workers: Threads that read images.
-        progress: Told of each split and its number of images; gives what to call after each one.
+        progress: Called with each split and its number of images; returns what to call with the
+            number of images read since the last call.
 
     Returns:
         The report, and the splits that could be read.
@@ -103,7 +104,7 @@ def check_dataset(
         if not isinstance(files, DetectionFiles):
             raise ValueError(f"source must be a dataset of files, got {source!r}")
         if split == "train":
-            # As training does: what is evaluated is what was learnt.
+            # As training does: both splits have the same classes.
             classes = files.classes
         images = read_images(
             files, workers=workers, on_fault=faults, advance=progress(split, len(files))

@@ -36,15 +36,16 @@ class Kind(NamedTuple):
 
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
-# By code; the codes are for programs and do not change. The readers' faults have theirs from where
-# they are raised, those without one are `faulty-record` or, where nothing could be read,
-# `unreadable-split`.
+# By code; the codes are for programs and do not change. Errors of readers carry theirs; those
+# without one are `faulty-record` or, where nothing could be read, `unreadable-split`.
 KINDS: dict[str, Kind] = {
     "unreadable-split": Kind(
-        _E, "Splits that cannot be read", "Mend what the message names; nothing else was checked."
+        _E,
+        "Splits that cannot be read",
+        "Correct what the message names; nothing else was checked.",
     ),
     "faulty-record": Kind(
-        _E, "Records that cannot be read", "Mend the record, or export the annotations again."
+        _E, "Records that cannot be read", "Correct the record, or export the annotations again."
     ),
     "no-images": Kind(
         _E, "Splits without images", "Check the name of the split, and that it lists images."
@@ -81,7 +82,7 @@ KINDS: dict[str, Kind] = {
     "wrong-size": Kind(
         _E,
         "Images of another size than their annotation states",
-        "Find out whether the image was resized after it was annotated, then mend the one or the "
+        "Find out whether the image was resized after it was annotated, then correct the one or the "
         "other: the boxes are wrong as well if it was.",
     ),
     "swapped-sides": Kind(
@@ -93,7 +94,7 @@ KINDS: dict[str, Kind] = {
     "unknown-class": Kind(
         _E,
         "Objects of a class that is not known",
-        "Add the class to the classes or to the training split, or mend the annotation.",
+        "Add the class to the classes or to the training split, or correct the annotation.",
     ),
     "unknown-image-id": Kind(
         _E,
@@ -103,7 +104,7 @@ KINDS: dict[str, Kind] = {
     "unknown-category-id": Kind(
         _E,
         "Annotations of a category that is not listed",
-        "Add the category to `categories`, or mend the annotations.",
+        "Add the category to `categories`, or correct the annotations.",
     ),
     "repeated-image-id": Kind(_E, "Image ids that come twice", "Give every image its own id."),
     "repeated-category-id": Kind(
@@ -130,7 +131,7 @@ KINDS: dict[str, Kind] = {
     "duplicate-box": Kind(
         _W,
         "Objects annotated twice, with boxes of an IoU above 0.9",
-        "Keep one of them: the other can only be missed, and is learnt as a second object.",
+        "Keep one of them: the other can only be missed, and is learned as a second object.",
     ),
     "two-class-box": Kind(
         _W,
@@ -151,13 +152,13 @@ KINDS: dict[str, Kind] = {
     "class-without-objects": Kind(
         _W,
         "Classes without an object",
-        "Annotate some, move images between the splits, or remove the class: it cannot be learnt "
+        "Annotate some, move images between the splits, or remove the class: it cannot be learned "
         "in train, and has no AP in val.",
     ),
     "image-in-both-splits": Kind(
         _W,
         "Evaluation images that are training images too",
-        "Take them out of one split: the evaluation measures what was learnt by heart.",
+        "Take them out of one split: the evaluation would measure memorized images.",
     ),
     "duplicate-image": Kind(
         _W,
@@ -252,7 +253,7 @@ class Finding(NamedTuple):
 
     @property
     def kind(self) -> Kind:
-        """What there is to say of all findings with this code."""
+        """Title, severity and advice."""
         return KINDS[self.code]
 
 
@@ -265,7 +266,7 @@ def found(
         code: Key of `KINDS`.
         split: `train` or `val`.
         where: Where it was found, bool of any length.
-        example: Tells of one position of `where`.
+        example: Describes one position of `where`.
 
     Returns:
         One finding, or none if `where` is nowhere true.
@@ -285,7 +286,7 @@ def first(code: str, split: str, count: int, examples: Iterable[Sequence[str]]) 
 
 
 class Faults:
-    """Counts the faults that a reader or a decoder hands over, an `OnFault`."""
+    """Counts the errors of a reader or a decoder; an `OnFault`."""
 
     def __init__(self, split: str) -> None:
         self._split = split
@@ -293,12 +294,12 @@ class Faults:
         self._examples: dict[str, list[Example]] = {}
 
     def __call__(self, fault: DataError, otherwise: str = "faulty-record") -> None:
-        """Takes a fault; one without a code is of the kind `otherwise`."""
+        """Counts an error; one without a code is of the kind `otherwise`."""
         code = fault.code if fault.code in KINDS else otherwise
         self._counts[code] = self._counts.get(code, 0) + 1
         examples = self._examples.setdefault(code, [])
         if len(examples) < MAX_EXAMPLES:
-            # Messages begin with the file. What to do, their last sentences, a kind says itself.
+            # Messages begin with the file; advice, their last sentences, is the kind's.
             file, _, detail = str(fault).partition(": ")
             examples.append(Example(file, detail if code == otherwise else _sentence(detail)))
 

@@ -211,7 +211,7 @@ def _histogram(values: str, counted: str, bins: Sequence[Bin]) -> str:
 
 
 def _trimmed(bins: Sequence[Bin]) -> Sequence[Bin]:
-    """Leaves out the empty bars before the first and after the last that is not."""
+    """Drops the empty bars before the first and after the last that is not."""
     filled = [i for i, bar in enumerate(bins) if bar.count]
     return bins[filled[0] : filled[-1] + 1] if filled else ()
 

@@ -25,7 +25,7 @@ _BITS_PER_SAMPLE = 258
 
 
 class Header(NamedTuple):
-    """What an image file says of itself.
+    """What the header of an image file says.
 
     Attributes:
         rotated: It has an EXIF orientation other than upright.
@@ -71,7 +71,7 @@ def read_images(
     Args:
         source: The split.
         workers: Threads, at least 1.
-        on_fault: Gets the images that cannot be read, in their order.
+        on_fault: Called with the error of each image that cannot be read, in their order.
         advance: Called with the number of images read since the last call.
     """
     total = len(source)
@@ -107,7 +107,7 @@ def read_images(
 
 
 def read_header(data: bytes) -> Header:
-    """Reads how a picture is stored; nothing is told of formats that only OpenCV knows."""
+    """Reads how a picture is stored; all False for formats that only OpenCV knows."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
             mode = picture.mode
@@ -126,7 +126,7 @@ def read_header(data: bytes) -> Header:
 
 
 def check_headers(split: str, source: DetectionFiles, facts: ImageFacts) -> list[Finding]:
-    """Tells of rotated, grey, transparent and deep images."""
+    """Finds rotated, grey, transparent and deep images."""
 
     def example(index: int) -> Example:
         width, height = facts.sizes[index]

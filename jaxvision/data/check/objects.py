@@ -2,18 +2,19 @@
 
 import numpy as np
 
+from jaxvision.data import boxes as boxes_of
 from jaxvision.data.annotations import Annotations
 from jaxvision.data.check.findings import Example, Finding, first, found
 from jaxvision.data.sources.files import DetectionFiles
 
-# Above this IoU two boxes are of one object. Copies made in an annotation tool are commonly some
+# Above this IoU two boxes are of one object. Copies made in an annotation tool are often some
 # pixels apart: of 4,888 blood cells 7 pairs are, with IoUs from 0.91 to 0.94, and no other pair of
 # boxes is above 0.85.
 _SAME_IOU = 0.9
 # A box that covers this much of its image is around all of it.
 _WHOLE = 0.99
 TINY, SMALL = 2.0, 8.0
-# Training leaves out objects with a side of at most this, `DetectionTrainSample`.
+# Training drops objects with a side of at most this, see `detection_train_example`.
 _UNTRAINED_SIDE = 1.0
 
 
@@ -120,7 +121,7 @@ def repeated_boxes(
         boxes: xyxy in any unit [M, 4].
         image: Which image each one belongs to [M].
         classes: Class of each [M].
-        considered: False for boxes that are left out of it [M] bool.
+        considered: False for boxes that are not compared [M] bool.
 
     Returns:
         Whether a box comes a second time with the same class, and whether it does with another
@@ -140,17 +141,9 @@ def repeated_boxes(
         other = one + step
         near = (image[one] == image[other]) & (boxes[other, 0] <= reach[one])
         one, other = one[near], other[near]
-        same = _iou(boxes[one], boxes[other]) > _SAME_IOU
+        same = boxes_of.iou(boxes[one], boxes[other]) > _SAME_IOU
         equal = classes[one[same]] == classes[other[same]]
         later = np.maximum(rows[one[same]], rows[other[same]])
         twice[later[equal]] = True
         two_classes[later[~equal]] = True
     return twice, two_classes & ~twice
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Returns the IoU of each box [m, 4] with the other's box in the same row [m]."""
-    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=1)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (a, b)]
-    return shared / (areas[0] + areas[1] - shared)

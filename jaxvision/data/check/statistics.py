@@ -21,7 +21,7 @@ _LISTED_SIZES = 12
 
 
 class ClassCount(NamedTuple):
-    """Objects of one class, crowds left out.
+    """Objects of one class, crowds excluded.
 
     Attributes:
         name: Of the class.
@@ -41,7 +41,7 @@ class Bin(NamedTuple):
 
     Attributes:
         low: Lower edge.
-        high: Upper edge; None for none.
+        high: Upper edge; None if there is none.
         count: How many.
     """
 
@@ -62,10 +62,10 @@ class Spread(NamedTuple):
 class Statistics(NamedTuple):
     """Numbers of one split.
 
-    Objects are those that can be trained on: crowds and boxes without extent are left out.
+    Objects are those that can be trained on: crowds and boxes without extent are excluded.
 
     Attributes:
-        images: Images that the annotations name, missing ones left out.
+        images: Images that the annotations name, missing ones excluded.
         unreadable: Images of these that cannot be read.
         without_objects: Images without an object.
         objects: Objects in all.

@@ -1,4 +1,4 @@
-"""Files, folders and class names as every reader needs them, with their faults told plainly."""
+"""Files, folders and class names as every reader needs them, with clear errors."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -69,7 +69,7 @@ def check_files_exist(
         root: Folder that `paths` are relative to.
         paths: The files.
         source: What names them, for the message.
-        on_fault: Gets every missing file, with their number.
+        on_fault: Called with the error of every missing file.
 
     Returns:
         Whether each one is there.
@@ -104,7 +104,7 @@ def class_index(name: str, classes: Sequence[str], where: str) -> int:
     except ValueError:
         raise DataError(
             f"{where}: unknown class {name!r}; the known classes are {', '.join(classes)}. Add it "
-            "to the classes, mend the annotation, or check that train and val are of the same "
+            "to the classes, correct the annotation, or check that train and val are of the same "
             "dataset.",
             code="unknown-class",
         ) from None
@@ -116,7 +116,7 @@ def check_classes(classes: Iterable[str], where: str, on_fault: OnFault = stop) 
     Args:
         classes: The names.
         where: File and field, for the message.
-        on_fault: Gets a name that comes twice.
+        on_fault: Called with the error of a name that comes twice.
 
     Returns:
         The names, each once.

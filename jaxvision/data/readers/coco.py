@@ -75,7 +75,7 @@ def annotation_file(path: str, split: str) -> str:
 
 
 # In place of an annotation that is at fault.
-_LEFT_OUT = -1
+_DROPPED = -1
 # Fields of images and categories that are read.
 _KEPT = ("id", "file_name", "width", "height", "name")
 
@@ -105,7 +105,7 @@ class _Rows:
             return self._add(parsed)
         except DataError as fault:
             self.on_fault(fault)
-            return _LEFT_OUT
+            return _DROPPED
 
     def _add(self, parsed: dict[str, Any]) -> int:
         where = f"{self.file}: annotation {parsed.get('id', f'number {len(self.image)}')}"
@@ -163,7 +163,7 @@ def _read(
     order, image, labels = [], [], []
     known: dict[int, int] = {}
     for row in document["annotations"]:
-        if not isinstance(row, int) or row == _LEFT_OUT or rows.image[row] in faulty:
+        if not isinstance(row, int) or row == _DROPPED or rows.image[row] in faulty:
             continue
         try:
             category = rows.category[row]
@@ -234,7 +234,7 @@ class _Image(NamedTuple):
 def _images(
     file: str, entries: list[Any], on_fault: OnFault
 ) -> tuple[dict[int | str, _Image], set[int | str]]:
-    """Returns the images by their ids, and the ids of those that are left out."""
+    """Returns the images by their ids, and the ids of those that are dropped."""
     images: dict[int | str, _Image] = {}
     faulty: set[int | str] = set()
     for position, entry in enumerate(entries):

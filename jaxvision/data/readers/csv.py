@@ -49,11 +49,12 @@ def csv(
         path: The dataset's folder.
         split: `train` for `train.csv`, or a file `*.csv`, relative to `path`.
         classes: The classes to use, in order, instead of those that occur.
-        strict: Takes boxes outside their image and boxes without extent for errors.
+        strict: Treats boxes outside their image and boxes without extent as errors.
         images: Folder that the file names are relative to, relative to `path`. By default that of
             `<split>/`, `images/<split>/`, the table's own folder and `images/`, all beside the
             table, which holds the most of the images.
-        on_fault: Takes the faults of single rows and missing images; what is faulty is left out.
+        on_fault: Called with the error of each faulty row and missing image; if it returns, they
+            are dropped.
 
     Raises:
         DataError: If the table is missing, or lacks a column, or holds no image; and by default for

@@ -22,7 +22,7 @@ def image_folder(path: str, split: str, *, classes: tuple[str, ...] | None = Non
     """Opens a split. The classes are its folders, sorted by name; images may lie deeper in them.
 
     Names that begin with a dot or with `__` are ignored. Files that are no images by their suffix
-    are left out, and `describe` tells how many. A class that only the training split has is
+    are dropped, and `describe` says how many. A class that only the training split has is
     reported there too.
 
     Args:
@@ -151,5 +151,5 @@ def _sort(
     notes = ""
     if others:
         shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-        notes = f"left out, as no images by their suffix: {len(others):,} files ({shown})"
+        notes = f"dropped, as no images by their suffix: {len(others):,} files ({shown})"
     return np.array(order, np.int64), np.array(labels, np.int32), known, notes

@@ -125,7 +125,7 @@ class _Parser:
                 return ""
 
     def _more(self) -> bool:
-        """Widens the window at its end, and leaves out what is parsed; False at the file's end."""
+        """Reads more text and drops what is parsed; returns False at the file's end."""
         if self._ended:
             return False
         # At least as much as could not be parsed: long values take linear time.

@@ -40,10 +40,10 @@ def voc(
             relative to `path`. Several are joined by `+`, and folders go before the name:
             `VOC2007/trainval+VOC2012/trainval`.
         classes: The classes to use, in order, instead of those that occur.
-        strict: Takes boxes outside their image and boxes without extent for errors.
+        strict: Treats boxes outside their image and boxes without extent as errors.
         ignore_difficult: Makes difficult objects crowds: not trained on, and ignored by the metric.
-        on_fault: Gets the images and annotations that cannot be used, and objects of an unknown
-            class; they are left out if it returns.
+        on_fault: Called with the error of each image and annotation that cannot be used, and of
+            each object of an unknown class; if it returns, they are dropped.
 
     Raises:
         DataError: If a file is missing or broken, a field is missing or of the wrong kind, or an

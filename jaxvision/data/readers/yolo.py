@@ -42,8 +42,9 @@ def yolo(
             `path`.
         classes: The classes to use, in order. Where the dataset names its own, objects are matched
             by name, otherwise their numbers index this list.
-        strict: Takes boxes outside their image and boxes without extent for errors.
-        on_fault: Gets the images and lines that cannot be used; they are left out if it returns.
+        strict: Treats boxes outside their image and boxes without extent as errors.
+        on_fault: Called with the error of each image and line that cannot be used; if it returns,
+            they are dropped.
 
     Raises:
         DataError: If a file is missing or broken, a line is malformed, or an object is of a class

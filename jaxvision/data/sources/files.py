@@ -69,14 +69,23 @@ class DetectionFiles(Source):
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in [0, {len(self)}), got {index}")
         image, _ = self.image(index)
-        height, width, _ = image.shape
-        objects = self._objects(index, height, width)
+        return Sample(image, index, self.objects(index, image.shape[:2]))
+
+    def objects(self, index: int, size: tuple[int, int] | None = None) -> ImageObjects:
+        """Returns the objects of an image, with masks where the source is dense.
+
+        Args:
+            index: Which image.
+            size: Its height and width, if known.
+        """
+        if size is None:
+            size = self.annotation(index)[:2]
+        objects = self._objects(index, *size)
         if self.dense:
             rows = self.annotations.rows(index)
-            size = height, width
             masks = self._segmentations.masks(rows, objects.boxes, size, self.name(index))
             objects = objects.moved(objects.boxes, masks)
-        return Sample(image, index, objects)
+        return objects
 
     def annotation(self, index: int) -> Annotation:
         """Returns what is known of an image without its pixels.

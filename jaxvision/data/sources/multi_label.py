@@ -5,8 +5,8 @@ PASCAL VOC's classification task is made from its boxes this way.
 
 import numpy as np
 
-from jaxvision.data.sources.labelled import Labelled, describe_labels
 from jaxvision.data.source import Annotation, Source
+from jaxvision.data.sources.labelled import Labelled, describe_labels
 
 
 class MultiLabelView(Labelled):

@@ -17,13 +17,13 @@ from array_record.python.array_record_module import ArrayRecordReader
 
 from jaxvision.data.annotations import Annotations
 from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.image import decode_image
+from jaxvision.data.image import can_reduce, decode_image
 from jaxvision.data.readers.checks import check_classes, class_index, list_folder, read_text
 from jaxvision.data.sample import Sample
 from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.source import Annotation, Source
 from jaxvision.data.sources.files import DetectionFiles
-from jaxvision.data.sources.labelled import LabelledFiles
+from jaxvision.data.sources.labelled import describe_labels
 
 FORMAT = "jaxvision packed dataset"
 VERSION = 2
@@ -40,6 +40,8 @@ OBJECT_ARRAYS = {
 }
 # There may also be `mask_data` and `mask_ends`, the arrays of `Segmentations`; `labels` [I] or
 # [I, K]; `proposals` of all images with `proposal_offsets`.
+
+_EXTRA = {"labels", "proposals"}
 
 # For reads in random order; the defaults read 16 MiB ahead.
 _READER_OPTIONS = "readahead_buffer_size:0"
@@ -63,12 +65,12 @@ class Contents(NamedTuple):
     """What `dataset.json` lists.
 
     Attributes:
-        classes: Class names.
+        classes: Class names; None where neither images nor objects have a class.
         files: Of each kind of record, `image`, `mask` (label maps) or `target`, in order.
         clip: Whether images are clips, frame below frame.
     """
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] | None
     files: dict[str, list[RecordFile]]
     clip: bool
 
@@ -111,36 +113,28 @@ def packed(
         )
     contents = _contents(folder)
     where = os.path.join(folder, DESCRIPTION)
+    own = contents.classes
+    if own is not None:
+        own = check_classes(own, f"{where}: classes")
+    names = own or () if classes is None else check_classes(classes, "classes")
     arrays = _arrays(folder, contents)
     records = {kind: _Records(folder, files) for kind, files in contents.files.items()}
-    if contents.classes:
-        check_classes(contents.classes, f"{where}: classes")
-    names = contents.classes if classes is None else check_classes(classes, "classes")
-    source: Source
+    detection = None
     if "boxes" in arrays:
-        found = _numbers(contents.classes, names, np.unique(arrays["classes"]), where, on_fault)
+        found = _numbers(own, names, np.unique(arrays["classes"]), where, on_fault)
         annotations = _annotations(folder, arrays, found)
-        source = PackedDetection(annotations, names, records["image"], strict=strict)
-    else:
-        labels = arrays.get("labels", np.zeros(len(arrays["names"]), np.int32))
-        if "labels" in arrays and labels.ndim == 1:
-            used = np.unique(labels)
-            labels = _numbers(contents.classes, names, used, where, stop)[labels]
-        elif "labels" in arrays and names != contents.classes:
-            raise DataError(
-                f"{where}: multi-label targets are of the classes {', '.join(contents.classes)}, "
-                f"got {', '.join(names)}"
-            )
-        source = LabelledFiles(
-            folder,
-            names or ("",),
-            labels,
-            read=records["image"].read,
-            image_name=lambda index: _name(folder, index, os.fsdecode(arrays["names"][index])),
+        detection = PackedDetection(annotations, names, records["image"], strict=strict)
+        if not contents.clip and records.keys() == {"image"} and not _EXTRA & arrays.keys():
+            return detection
+    labels = arrays.get("labels")
+    if labels is not None and labels.ndim == 1:
+        labels = _numbers(own, names, np.unique(labels), where, stop)[labels]
+    elif labels is not None and names != own:
+        raise DataError(
+            f"{where}: multi-label targets are of the classes {', '.join(own)}, got "
+            f"{', '.join(names)}"
         )
-    if contents.clip or records.keys() - {"image"} or arrays.keys() & {"labels", "proposals"}:
-        return _Complete(source, arrays, records, contents.clip)
-    return source
+    return PackedSamples(folder, names, labels, arrays, records, detection, clip=contents.clip)
 
 
 def _numbers(
@@ -194,8 +188,8 @@ class _Records:
         # One reader a file serves all threads.
         self._readers = [_open(folder, file) for file in files]
 
-    def read(self, index: int) -> bytes:
-        """Returns a record.
+    def read(self, index: int, name: str) -> bytes:
+        """Returns a record of the image of the given name.
 
         Raises:
             DataError: If the file is damaged there.
@@ -204,7 +198,7 @@ class _Records:
         try:
             return self._readers[number].read([index - int(self._starts[number])])[0]
         except RuntimeError as error:
-            raise _damaged(self._files[number], f"record {index}: {error}") from error
+            raise _damaged(self._files[number], f"{name}: {error}") from error
 
 
 class PackedDetection(DetectionFiles):
@@ -236,87 +230,108 @@ class PackedDetection(DetectionFiles):
         Raises:
             DataError: If the file is damaged there.
         """
-        return self._records.read(index)
+        return self._records.read(index, self.name(index))
 
     def name(self, index: int) -> str:
         """Names an image: the packed split, its number there, and where it was packed from."""
         return _name(self.annotations.root, index, os.fsdecode(self.annotations.paths[index]))
 
 
-class _Complete(Source):
-    """Adds to the samples of a packed source what is neither image nor objects."""
+class PackedSamples(Source):
+    """A packed dataset of any other task than detection, or with more than its objects."""
 
     def __init__(
         self,
-        source: Source,
+        folder: str,
+        classes: tuple[str, ...],
+        labels: np.ndarray | None,
         arrays: dict[str, np.ndarray],
         records: dict[str, _Records],
+        detection: PackedDetection | None,
+        *,
         clip: bool,
     ) -> None:
-        self.classes = () if source.classes == ("",) else source.classes
-        self.labels = None
-        if "labels" in arrays:
-            self.labels = arrays["labels"] if source.labels is None else source.labels
-        self.dense = source.dense or clip or len(records) > 1
-        self.max_objects = source.max_objects
-        self._source, self._arrays, self._records, self._clip = source, arrays, records, clip
+        """Takes what was read, without reading an image.
+
+        Args:
+            folder: Of the split.
+            classes: Class names.
+            labels: Of each image [I] or [I, K], if there are any.
+            arrays: Names, sizes and proposals, as stored.
+            records: Of each kind.
+            detection: The objects, if there are any.
+            clip: Whether images are clips, frame below frame.
+        """
+        self.classes, self.labels = classes, labels
+        self.max_objects = 0 if detection is None else detection.max_objects
+        self.dense = clip or len(records) > 1 or bool(detection and detection.dense)
+        self._folder, self._arrays, self._records = folder, arrays, records
+        self._detection, self._clip = detection, clip
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self._arrays["names"])
 
     def __getitem__(self, index: int) -> Sample:
         """Reads an image with all that belongs to it."""
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in [0, {len(self)}), got {index}")
         name = self.name(index)
-        width, height = self._arrays["sizes"][index].tolist()
-        if self._clip:
-            image = decode_image(self.encoded(index), name).reshape(-1, height, width, 3)
-            sample = Sample(image, index, self.annotation(index).objects)
-        else:
-            sample = self._source[index]
+        objects = None
+        if self._detection is not None:
+            objects = self._detection.objects(index)
         mask = target = None
         if "mask" in self._records:
-            mask = _decode_labels(self._records["mask"].read(index), name)
+            mask = _decode_labels(self._records["mask"].read(index, name), name)
         if "target" in self._records:
-            target = decode_image(self._records["target"].read(index), name)
-        return sample.replace(
-            label=self.label(index), mask=mask, target=target, proposals=self._proposals(index)
+            target = decode_image(self._records["target"].read(index, name), name)
+        return Sample(
+            self.image(index)[0],
+            index,
+            objects,
+            self.label(index),
+            mask,
+            target,
+            self.annotation(index).proposals,
         )
 
     def annotation(self, index: int) -> Annotation:
         """Returns what is known of an image without its pixels."""
         width, height = self._arrays["sizes"][index].tolist()
-        objects = self._source.annotation(index).objects if self.max_objects else None
-        return Annotation(height, width, objects, self._proposals(index))
+        objects = self._detection and self._detection.annotation(index).objects
+        proposals = None
+        if "proposals" in self._arrays:
+            start, end = self._arrays["proposal_offsets"][index : index + 2]
+            proposals = self._arrays["proposals"][start:end]
+        return Annotation(height, width, objects, proposals)
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Reads an image, at a fraction of its size if that is faster."""
-        return (self[index].image, 1) if self._clip else self._source.image(index, max_reduction)
+        data = self.encoded(index)
+        if self._clip:
+            width, height = self._arrays["sizes"][index].tolist()
+            return decode_image(data, self.name(index)).reshape(-1, height, width, 3), 1
+        reduction = max_reduction if can_reduce(data) else 1
+        return decode_image(data, self.name(index), reduction), reduction
 
     def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Returns the classes and crowd flags of an image's objects; reads no file."""
-        return self._source.known_objects(index)
+        return self._detection and self._detection.known_objects(index)
 
     def encoded(self, index: int) -> bytes:
         """Returns an image as it is stored."""
-        return self._records["image"].read(index)
+        return self._records["image"].read(index, self.name(index))
 
     def name(self, index: int) -> str:
-        """Names an image as the packed source does."""
-        return self._source.name(index)
+        """Names an image: the packed split, its number there, and where it was packed from."""
+        return _name(self._folder, index, os.fsdecode(self._arrays["names"][index]))
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what was packed."""
-        if self.max_objects or self.labels is not None:
-            return self._source.describe(max_objects)
-        return f"{len(self):,} images"
-
-    def _proposals(self, index: int) -> np.ndarray | None:
-        if "proposals" not in self._arrays:
-            return None
-        start, end = self._arrays["proposal_offsets"][index : index + 2]
-        return self._arrays["proposals"][start:end]
+        if self.labels is not None:
+            return describe_labels(self._folder, self)
+        if self._detection is not None:
+            return self._detection.describe(max_objects)
+        return f"{self._folder}: {len(self):,} images"
 
 
 def encode_labels(mask: np.ndarray) -> bytes:
@@ -341,7 +356,7 @@ def describe(contents: Contents, counts: dict[str, Any], options: dict[str, Any]
         counts: What is in it, for people.
         options: Where it came from, for people.
     """
-    content = {"format": FORMAT, "version": VERSION, "classes": list(contents.classes)}
+    content = {"format": FORMAT, "version": VERSION, "classes": contents.classes}
     content |= {"counts": counts, "options": options, "clip": contents.clip}
     content["files"] = {
         kind: [file._asdict() for file in files] for kind, files in contents.files.items()
@@ -370,7 +385,9 @@ def _contents(folder: str) -> Contents:
                 kind: [RecordFile(**entry) for entry in entries]
                 for kind, entries in content["files"].items()
             }
-            return Contents(tuple(map(str, content["classes"])), files, bool(content["clip"]))
+            classes = content["classes"]
+            classes = None if classes is None else tuple(map(str, classes))
+            return Contents(classes, files, bool(content["clip"]))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, f"not the description of a packed split ({error})") from error
     raise DataError(
@@ -401,7 +418,7 @@ def _arrays(folder: str, contents: Contents) -> dict[str, np.ndarray]:
     whole = (
         records == {images}
         and arrays["sizes"].shape == (images, 2)
-        and ("offsets" not in arrays or _objects_fit(arrays, images, len(contents.classes)))
+        and ("offsets" not in arrays or _objects_fit(arrays, images, len(contents.classes or ())))
         and ("labels" not in arrays or len(arrays["labels"]) == images)
         and ("proposals" not in arrays or len(arrays["proposal_offsets"]) == images + 1)
     )

@@ -2,8 +2,8 @@
 
 `alexnet_original`: ImageNet Classification with Deep Convolutional Neural Networks, Krizhevsky et
 al. 2012, https://papers.nips.cc/paper/4824, figure 2 and section 5. `alexnet`: One weird trick for
-parallelizing convolutional neural networks, Krizhevsky 2014, https://arxiv.org/abs/1404.5997, as
-torchvision has it; other widths, no groups and no response normalisation.
+parallelizing convolutional neural networks, Krizhevsky 2014, https://arxiv.org/abs/1404.5997, in
+torchvision's version: other widths, no groups and no response normalisation.
 
 Departs from the papers: the halves of the original that lived on two GPUs are groups of one
 convolution. Its figure says 224 x 224 where its numbers need 227 x 227.
@@ -18,6 +18,7 @@ from flax import linen as nn
 from jaxvision.layers.initializers import torch_uniform, uniform_bias
 from jaxvision.layers.local_response_norm import local_response_norm
 from jaxvision.layers.pooling import adaptive_avg_pool, max_pool
+from jaxvision.models.variant import fields_of
 
 
 class AlexNet(nn.Module):
@@ -25,7 +26,7 @@ class AlexNet(nn.Module):
 
     Attributes:
         widths: Channels of the convolutions.
-        original: Whether it is the network of 2012: two groups in the second, fourth and fifth
+        original: Whether to build the network of 2012: two groups in the second, fourth and fifth
             convolution, response normalisation after the first two, no padding of the image.
         dtype: Of the computation; parameters are float32.
     """
@@ -71,15 +72,15 @@ class AlexNet(nn.Module):
 class AlexNetClassifier(nn.Module):
     """AlexNet and three dense layers.
 
-    The dense layers of the original take maps of the size they are initialised with, 6 x 6 in the
-    paper; the other's maps are averaged over 6 x 6 bins first.
+    The dense layers of the original take maps of the size they were initialised with, 6 x 6 in the
+    paper; torchvision's averages maps over 6 x 6 bins first.
 
     Attributes:
         backbone: Network from images to {stride: features}.
         num_classes: K.
         hidden: Units of each hidden layer.
         dropout: Probability of zeroing a value in training: after the hidden layers in the
-            original, before them in the other.
+            original, before them in torchvision's.
     """
 
     backbone: AlexNet
@@ -133,11 +134,9 @@ def alexnet(variant: str, **overrides: Any) -> AlexNet:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return AlexNet(**(VARIANTS[variant] | overrides))
+    return AlexNet(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def alexnet_classifier(

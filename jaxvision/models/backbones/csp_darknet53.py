@@ -25,6 +25,7 @@ from jaxvision.layers.csp import Bottleneck, ConvFactory
 from jaxvision.layers.initializers import he_normal_fan_out
 from jaxvision.models.backbones.darknet import DarknetBlock
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
+from jaxvision.models.variant import fields_of
 
 leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.1)
 
@@ -113,11 +114,9 @@ def csp_darknet53(variant: str = "cspdarknet53", **overrides: Any) -> CSPDarknet
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return CSPDarknet53(**(VARIANTS[variant] | overrides))
+    return CSPDarknet53(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def csp_darknet53_classifier(
@@ -126,6 +125,6 @@ def csp_darknet53_classifier(
     """Builds a classifier with K = `num_classes` on `csp_darknet53(variant, **overrides)`.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
     return PooledClassifier(csp_darknet53(variant, **overrides), num_classes)

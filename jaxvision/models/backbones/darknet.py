@@ -17,6 +17,7 @@ from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.spatial_pyramid_pooling import SpatialPyramidPooling
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
+from jaxvision.models.variant import fields_of
 
 
 class DarknetBlock(nn.Module):
@@ -100,10 +101,8 @@ def darknet(
         **overrides: Fields of `Darknet`.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
     conv = functools.partial(
         ConvNormAct,
         act=functools.partial(nn.leaky_relu, negative_slope=negative_slope),
@@ -112,7 +111,7 @@ def darknet(
         dtype=dtype,
     )
     fields: dict[str, Any] = dict(conv=conv, dtype=dtype)
-    return Darknet(**(fields | VARIANTS[variant] | overrides))
+    return Darknet(**(fields | fields_of(variant, VARIANTS) | overrides))
 
 
 def darknet_classifier(
@@ -126,7 +125,7 @@ def darknet_classifier(
         **overrides: What `darknet` takes.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
     kernel_init = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
     return PooledClassifier(darknet(variant, **overrides), num_classes, kernel_init=kernel_init)

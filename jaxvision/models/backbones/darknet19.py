@@ -18,6 +18,7 @@ from flax import linen as nn
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
+from jaxvision.models.variant import fields_of
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
@@ -71,11 +72,9 @@ def darknet19(variant: str = "darknet19", **overrides: Any) -> Darknet19:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return Darknet19(**(VARIANTS[variant] | overrides))
+    return Darknet19(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def darknet19_classifier(
@@ -84,6 +83,6 @@ def darknet19_classifier(
     """Builds a classifier with K = `num_classes` on `darknet19(variant, **overrides)`.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
     return PooledClassifier(darknet19(variant, **overrides), num_classes, kernel_init=he_normal)

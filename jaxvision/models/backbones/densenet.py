@@ -20,6 +20,7 @@ from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.initializers import torch_uniform
 from jaxvision.layers.pooling import avg_pool, max_pool
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
+from jaxvision.models.variant import fields_of
 
 # Normal as in PyTorch; jax.nn.initializers.he_normal is truncated.
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
@@ -60,7 +61,7 @@ class DenseLayer(nn.Module):
 
     Attributes:
         growth: Channels that the layer adds, k.
-        dropout: Share of the added features that training drops.
+        dropout: Fraction of the added features dropped in training.
         norm: Factory of the normalisation.
         dtype: Of the computation.
     """
@@ -89,8 +90,8 @@ class DenseNet(nn.Module):
         stem_features: Channels of the stem.
         stem_stride: 4 for a 7 x 7 convolution and max pooling, 1 for a 3 x 3 convolution that the
             first block's norm follows directly.
-        dropout: Share of each layer's features that training drops: 0.2 on CIFAR and SVHN without
-            augmentation.
+        dropout: Fraction of each layer's features dropped in training: 0.2 on CIFAR and SVHN
+            without augmentation.
         norm: Factory of the normalisation.
         dtype: Of the computation; parameters and statistics are float32.
     """
@@ -181,11 +182,9 @@ def densenet(variant: str, **overrides: Any) -> DenseNet:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return DenseNet(**(VARIANTS[variant] | overrides))
+    return DenseNet(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def densenet_classifier(
@@ -199,7 +198,7 @@ def densenet_classifier(
         **overrides: Fields of `DenseNet`.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
     backbone = densenet(variant, **overrides)
     if num_classes is None:

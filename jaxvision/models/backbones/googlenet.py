@@ -4,13 +4,13 @@ Going Deeper with Convolutions, Szegedy et al. 2014, https://arxiv.org/abs/1409.
 figure 3. `googlenet_original` is the paper's. `googlenet` is equal to torchvision's: batch
 normalisation instead of biases and response normalisation, a 3 x 3 convolution in the branch that
 should have a 5 x 5, a last pool over 2 x 2, less dropout. Its weights expect images normalised by
-mean 0.5 and standard deviation 0.5, to which torchvision turns ImageNet's own normalisation by
-`transform_input`.
+mean 0.5 and standard deviation 0.5; torchvision converts images normalised by ImageNet's statistics
+(`transform_input`).
 
 Departs from the paper:
-    What the paper leaves open is as in the network that Caffe's authors trained: pools hang over
-    the far edge, response normalisation has their constants, kernels start uniform with variance
-    1 / fan_in and biases at 0.2.
+    Details that the paper does not state are those of the network that Caffe's authors trained:
+    pools extend past the far edge, constants of response normalisation, uniform initial kernels
+    with variance 1 / fan_in, initial biases of 0.2.
 """
 
 import functools
@@ -27,6 +27,7 @@ from jaxvision.layers.initializers import uniform_bias
 from jaxvision.layers.local_response_norm import local_response_norm
 from jaxvision.layers.pooling import adaptive_avg_pool, avg_pool, max_pool
 from jaxvision.models.classifier_output import ClassifierOutput
+from jaxvision.models.variant import fields_of
 
 batch_norm = functools.partial(BatchNorm, epsilon=1e-3)
 caffe_xavier = nn.initializers.variance_scaling(1.0, "fan_in", "uniform")
@@ -93,7 +94,7 @@ class Inception(nn.Module):
     Attributes:
         widths: Channels of the 1 x 1, of the reduction before and of the 3 x 3, of the reduction
             before and of the 5 x 5 convolution, and of the projection after the pool.
-        large: Side of the filter that should be 5 x 5.
+        large: Side of the filter of the third branch: 5 in the paper, 3 in torchvision.
         conv: Factory of convolution blocks.
     """
 
@@ -119,7 +120,7 @@ class GoogLeNet(nn.Module):
     """Three convolutions and nine Inception modules.
 
     Attributes:
-        original: Whether it is the paper's network instead of torchvision's.
+        original: Whether to build the paper's network instead of torchvision's.
         norm: Factory of the normalisation, None in the paper's network, whose convolutions have
             biases instead.
         dtype: Of the computation; parameters and statistics are float32.
@@ -145,7 +146,7 @@ class GoogLeNet(nn.Module):
     def with_taps(
         self, images: jax.Array, *, train: bool
     ) -> tuple[dict[int, jax.Array], tuple[jax.Array, jax.Array]]:
-        """Maps images to what `__call__` gives, and to where the auxiliary heads sit.
+        """Maps images to the features of `__call__` and the inputs of the auxiliary heads.
 
         Returns:
             {stride: features} and the outputs of modules 4a and 4d, both at stride 16.
@@ -254,9 +255,9 @@ class GoogLeNetClassifier(nn.Module):
     Attributes:
         backbone: Network from images to {stride: features}.
         num_classes: K.
-        auxiliary: Whether training has two more heads, on modules 4a and 4d; the paper weighs their
-            losses by 0.3 each.
-        dropout: Share of pooled features that training drops, drawn from the rng `dropout`.
+        auxiliary: Whether there are two more heads in training, on modules 4a and 4d; the paper
+            weights their losses by 0.3 each.
+        dropout: Fraction of pooled features dropped in training, drawn from the rng `dropout`.
     """
 
     backbone: GoogLeNet
@@ -274,7 +275,7 @@ class GoogLeNetClassifier(nn.Module):
         original, norm, dtype = self.backbone.original, self.backbone.norm, self.backbone.dtype
         features, taps = self.backbone.with_taps(images, train=train)
         auxiliary = ()
-        # They have their variables from `init`, whether that trains or not.
+        # `init` creates their variables in either mode.
         if self.auxiliary and (train or self.is_initializing()):
             auxiliary = tuple(
                 GoogLeNetAuxiliaryHead(
@@ -298,11 +299,9 @@ def googlenet(variant: str, **overrides: Any) -> GoogLeNet:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return GoogLeNet(**(VARIANTS[variant] | overrides))
+    return GoogLeNet(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def googlenet_classifier(
@@ -318,13 +317,13 @@ def googlenet_classifier(
     Args:
         variant: A name of `VARIANTS`.
         num_classes: K.
-        auxiliary: Whether training has the auxiliary heads.
-        dropout: Share of pooled features that training drops, by default the paper's 0.4 and
+        auxiliary: Whether there are auxiliary heads in training.
+        dropout: Fraction of pooled features dropped in training, by default the paper's 0.4 and
             torchvision's 0.2.
         **overrides: Fields of `GoogLeNet`.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
     backbone = googlenet(variant, **overrides)
     if dropout is None:

@@ -3,7 +3,7 @@
 Rethinking the Inception Architecture for Computer Vision, Szegedy et al. 2015,
 https://arxiv.org/abs/1512.00567, table 1 and figures 5 to 8. Equal to torchvision's, whose weights
 come from the authors'. Those expect images of 299 x 299 normalised by mean 0.5 and standard
-deviation 0.5, to which torchvision turns ImageNet's own normalisation by `transform_input`.
+deviation 0.5; torchvision converts images normalised by ImageNet's statistics (`transform_input`).
 
 Departs from the paper, as the authors' code does:
     The stem ends in a 1 x 1 and a 3 x 3 convolution and max pooling, where table 1 has three 3 x 3
@@ -24,10 +24,11 @@ from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.initializers import uniform_bias
 from jaxvision.layers.pooling import avg_pool, max_pool
 from jaxvision.models.classifier_output import ClassifierOutput
+from jaxvision.models.variant import fields_of
 
 Kernel = int | tuple[int, int]
 
-# A branch is a chain of convolutions (features, kernel), `Branch` in a block of the same name.
+# A branch is a chain of convolutions (features, kernel); its module has the name of the branch.
 Layers = tuple[tuple[int, Kernel], ...]
 Branches = tuple[tuple[str, Layers], ...]
 
@@ -83,7 +84,7 @@ class InceptionBlock(nn.Module):
             width = layers[-1][0]
             outputs.append(self.conv(width, (1, 3), name=f"{name}_row")(y, train=train))
             outputs.append(self.conv(width, (3, 1), name=f"{name}_column")(y, train=train))
-        # Pixels of the padding count, as in the authors' weights as torchvision runs them.
+        # Padding counts in the mean, as in torchvision.
         y = nn.avg_pool(x, window_shape=(3, 3), strides=(1, 1), padding="SAME")
         outputs.append(Branch(((self.pool_features, 1),), self.conv, name="pool")(y, train=train))
         return jnp.concatenate(outputs, axis=-1)
@@ -258,9 +259,9 @@ class InceptionV3Classifier(nn.Module):
     Attributes:
         backbone: Network from images to {stride: features}.
         num_classes: K.
-        auxiliary: Whether a second head sits on the map at stride 16 in training; the authors weigh
-            its loss by 0.4.
-        dropout: Share of pooled features that training drops, drawn from the rng `dropout`.
+        auxiliary: Whether there is a second head in training, on the map at stride 16; the authors
+            weight its loss by 0.4.
+        dropout: Fraction of pooled features dropped in training, drawn from the rng `dropout`.
     """
 
     backbone: InceptionV3
@@ -281,7 +282,7 @@ class InceptionV3Classifier(nn.Module):
         """
         features = self.backbone(images, train=train)
         auxiliary = None
-        # It has its variables from `init`, whether that trains or not.
+        # `init` creates its variables in either mode.
         if self.auxiliary and (train or self.is_initializing()):
             head = InceptionAuxiliaryHead(
                 self.num_classes, self.backbone.norm, self.backbone.dtype, name="auxiliary1"
@@ -307,11 +308,9 @@ def inception_v3(variant: str = "inception_v3", **overrides: Any) -> InceptionV3
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return InceptionV3(**(VARIANTS[variant] | overrides))
+    return InceptionV3(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def inception_v3_classifier(
@@ -327,12 +326,12 @@ def inception_v3_classifier(
     Args:
         variant: A name of `VARIANTS`.
         num_classes: K.
-        auxiliary: Whether training has the auxiliary head.
-        dropout: Share of pooled features that training drops.
+        auxiliary: Whether there is an auxiliary head in training.
+        dropout: Fraction of pooled features dropped in training.
         **overrides: Fields of `InceptionV3`.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
     backbone = inception_v3(variant, **overrides)
     return InceptionV3Classifier(backbone, num_classes, auxiliary, dropout)

@@ -1,13 +1,13 @@
-"""LeNet-5: the network of 1998, and what is called so today.
+"""LeNet-5: the network of 1998, and its modern form.
 
 Gradient-Based Learning Applied to Document Recognition, LeCun et al. 1998,
 http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf, section II.B, figure 2 and table I.
 `lenet5_modern` has a dense C3, ReLU, max pooling and a linear output.
 
-Departs from the paper: the output codes are digits of 7 x 12 pixels drawn anew after the style of
-its figure 3, whose pixels are printed too small to copy. The outputs are negative distances, so
+Departs from the paper: the output codes are digits of 7 x 12 pixels redrawn in the style of its
+figure 3, which is printed too small to copy. The outputs are negative distances, so
 that cross entropy of their softmax is its equation 9 without the rubbish class. Biases start at
-0, of which it says nothing.
+0; the paper does not state their initial values.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+
+from jaxvision.models.variant import fields_of
 
 # Table I: the maps of S2 that each map of C3 sees.
 C3_INPUTS = (
@@ -40,7 +42,7 @@ _DIGITS = """
 ....... ....... ....... ....... ....... ....... ....... ....... ....... .......
 ....... ....... ....... ....... ....... ....... ....... ....... ....... .......
 """
-# What F6 shall show for each digit [10, 84]: 1 where it is black, -1 elsewhere.
+# Target outputs of F6 for each digit [10, 84]: 1 where it is black, -1 elsewhere.
 DIGIT_CODES = np.array(
     [
         [1 if pixel == "#" else -1 for row in glyph for pixel in row]
@@ -122,7 +124,7 @@ class LeNet(nn.Module):
     """Two convolutions without padding, C1 and C3, and their sub-sampling, S2 and S4.
 
     Attributes:
-        original: Whether it is the network of 1998.
+        original: Whether to build the network of 1998.
         dtype: Of the computation; parameters are float32.
     """
 
@@ -194,11 +196,9 @@ def lenet(variant: str, **overrides: Any) -> LeNet:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return LeNet(**(VARIANTS[variant] | overrides))
+    return LeNet(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def lenet_classifier(variant: str, *, num_classes: int = 10, **overrides: Any) -> LeNetClassifier:

@@ -19,6 +19,7 @@ from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.depthwise import DepthwiseConv
 from jaxvision.layers.initializers import he_normal_fan_out
 from jaxvision.layers.squeeze_excitation import SqueezeExcitation
+from jaxvision.models.variant import fields_of
 
 batch_norm = functools.partial(BatchNorm, momentum=0.99, epsilon=1e-3)
 
@@ -133,7 +134,7 @@ class MobileNetV3Classifier(nn.Module):
         backbone: Network from images to {stride: features}.
         hidden: Width of the first dense layer, which has no normalisation.
         num_classes: K.
-        dropout: Share of that layer that training drops, drawn from the rng `dropout`.
+        dropout: Fraction of that layer dropped in training, drawn from the rng `dropout`.
     """
 
     backbone: MobileNetV3
@@ -195,11 +196,9 @@ def mobilenet_v3(variant: str, **overrides: Any) -> MobileNetV3:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return MobileNetV3(**(VARIANTS[variant] | overrides))
+    return MobileNetV3(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def mobilenet_v3_classifier(
@@ -210,11 +209,11 @@ def mobilenet_v3_classifier(
     Args:
         variant: A name of `VARIANTS`.
         num_classes: K.
-        dropout: Share of the last hidden layer that training drops.
+        dropout: Fraction of the last hidden layer dropped in training.
         **overrides: Fields of `MobileNetV3`.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
     backbone = mobilenet_v3(variant, **overrides)
     return MobileNetV3Classifier(backbone, _HIDDEN[variant], num_classes, dropout)

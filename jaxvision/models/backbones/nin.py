@@ -1,9 +1,9 @@
 """Network in Network: convolutions followed by 1 x 1 convolutions, and no dense layer.
 
 Network In Network, Lin et al. 2013, https://arxiv.org/abs/1312.4400, section 3; widths, strides and
-pools are those of the authors' CIFAR-10 and ImageNet models, which the paper does not print.
+pools are those of the authors' CIFAR-10 and ImageNet models; the paper does not state them.
 
-Departs from the paper: it sets initial weights by hand; here they are He et al.'s.
+Departs from the paper: initial weights are He et al.'s, in the paper they are chosen by hand.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.pooling import avg_pool, max_pool
+from jaxvision.models.variant import fields_of
 
 Widths = tuple[int, int, int]
 
@@ -100,7 +101,7 @@ class NiN(nn.Module):
 
 
 class NiNClassifier(nn.Module):
-    """NiN with its last block, one map a class, whose mean is the logit.
+    """NiN with its last block, which has one map for each class; its mean is the logit.
 
     Attributes:
         backbone: Network from images to {stride: features}.
@@ -146,11 +147,9 @@ def nin(variant: str, **overrides: Any) -> NiN:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return NiN(**(VARIANTS[variant] | overrides))
+    return NiN(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def nin_classifier(

@@ -1,4 +1,4 @@
-"""The classifier that most backbones end in: global average pooling and one linear layer."""
+"""The classifier of most backbones: global average pooling and one linear layer."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ class PooledClassifier(nn.Module):
     Attributes:
         backbone: Maps images to {stride: features}.
         num_classes: K.
-        dropout: Share of pooled features that training drops, drawn from the rng `dropout`.
+        dropout: Fraction of pooled features dropped in training, drawn from the rng `dropout`.
         kernel_init: Initialiser of the linear layer.
         bias_init: Initialiser of its bias.
     """

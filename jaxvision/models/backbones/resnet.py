@@ -25,6 +25,7 @@ from jaxvision.layers.initializers import he_normal_fan_out, torch_uniform, unif
 from jaxvision.layers.pooling import max_pool
 from jaxvision.layers.squeeze_excitation import SqueezeExcitation
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
+from jaxvision.models.variant import fields_of
 
 
 class ResidualBlock(nn.Module):
@@ -106,7 +107,7 @@ class ResNet(nn.Module):
         squeeze_excitation: Whether branches end with squeeze-and-excitation.
         stride_in_1x1: Whether a bottleneck's stride is in its first 1 x 1 convolution (v1) or in
             its 3 x 3 (v1.5).
-        ceil_pool: Whether the stem's pool hangs over the far edge, as in Caffe, instead of being
+        ceil_pool: Whether the stem's pool extends past the far edge, as in Caffe, instead of being
             padded on both sides.
         zero_init_last: Whether blocks start as their shortcut (Goyal et al. 2017, section 5.1).
         drop_path: Probability of dropping the last block's branch in training; those of
@@ -213,11 +214,9 @@ def resnet(variant: str, **overrides: Any) -> ResNet:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return ResNet(**(VARIANTS[variant] | overrides))
+    return ResNet(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def resnet_classifier(

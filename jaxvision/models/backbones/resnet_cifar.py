@@ -3,8 +3,8 @@
 Deep Residual Learning for Image Recognition, He et al. 2015, https://arxiv.org/abs/1512.03385,
 section 4.2, with identity shortcuts throughout (option A).
 
-Departs from the paper: where a shortcut doubles the channels, zeros go to both sides of the old
-ones, of which the paper says nothing.
+Departs from the paper: where a shortcut doubles the channels, zeros are added on both sides of the
+old ones; the paper does not say where.
 """
 
 import functools
@@ -17,6 +17,7 @@ from flax import linen as nn
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
+from jaxvision.models.variant import fields_of
 
 
 class CIFARBlock(nn.Module):
@@ -97,11 +98,9 @@ def resnet_cifar(variant: str, **overrides: Any) -> CIFARResNet:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return CIFARResNet(**(VARIANTS[variant] | overrides))
+    return CIFARResNet(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def resnet_cifar_classifier(

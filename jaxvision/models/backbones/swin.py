@@ -4,9 +4,9 @@ Swin Transformer, Liu et al. 2021, https://arxiv.org/abs/2103.14030, figures 2 t
 and 4 and table 7. Equal to torchvision's, and to timm's and the authors' where these agree with it.
 
 Departs from the paper: pixels of other regions are masked out of a shifted window's softmax
-entirely instead of by -100. As in torchvision, images of any size go: pixels past the last whole
-patch are left out, maps are padded with zeros to whole windows, which are attended to, and to even
-sides before they are merged, and a side that one window covers is not shifted.
+entirely instead of by -100. As in torchvision, images of any size are accepted: pixels past the
+last whole patch are dropped, maps are padded with zeros to whole windows (the zeros are attended
+to) and to even sides before merging, and a side that one window covers is not shifted.
 """
 
 from typing import Any
@@ -22,10 +22,11 @@ from jaxvision.layers.drop_path import DropPath, linear_rates
 from jaxvision.layers.initializers import torch_uniform, uniform_bias
 from jaxvision.layers.mlp import MLP
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
+from jaxvision.models.variant import fields_of
 from jaxvision.ops.resize import space_to_depth
 
 EPSILON = 1e-5
-# As in both references, whose truncation at -2 and 2 cuts nothing off.
+# As in both references, whose truncation at -2 and 2, 100 deviations away, has no effect.
 _normal = nn.initializers.normal(0.02)
 
 
@@ -45,7 +46,7 @@ def relative_position_index(window: int) -> np.ndarray:
 
 
 def shift_mask(height: int, width: int, window: int, shift: tuple[int, int]) -> np.ndarray | None:
-    """Tells which pixels of a window were neighbours before the map was rolled.
+    """Computes which pixels of a window were neighbours before the map was rolled.
 
     Args:
         height: Of the map, a multiple of the window.
@@ -54,8 +55,8 @@ def shift_mask(height: int, width: int, window: int, shift: tuple[int, int]) -> 
         shift: Pixels by which rows and columns were rolled up and left.
 
     Returns:
-        [windows, M * M, M * M], True where query and key may see each other (figure 4 of the
-        paper); None if nothing was rolled.
+        [windows, M * M, M * M], True where a query attends to a key (figure 4 of the paper);
+        None if nothing was rolled.
     """
     if not any(shift):
         return None
@@ -75,7 +76,7 @@ def partition(x: Any, window: int) -> Any:
 
 
 def unpartition(windows: Any, window: int, height: int, width: int) -> Any:
-    """Puts windows [B * windows, M * M, C] together to maps [B, height, width, C]."""
+    """Joins windows [B * windows, M * M, C] into maps [B, height, width, C]."""
     x = windows.reshape(-1, height // window, width // window, window, window, windows.shape[-1])
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, height, width, windows.shape[-1])
 
@@ -90,7 +91,7 @@ class SwinBlock(nn.Module):
         window: Side of the windows.
         shift: Pixels by which the windows are shifted down and right.
         mlp_ratio: Units of the perceptron over the width.
-        dropout: Share of values that training drops after every layer but queries, keys, values.
+        dropout: Fraction of values dropped in training after every layer but queries, keys, values.
         drop_path: Probability of dropping either branch in training.
         implementation: Of attention.
         dtype: Of the computation; parameters are float32.
@@ -188,12 +189,13 @@ class Swin(nn.Module):
         heads: Heads of attention in the stages.
         window: Side of the windows; shifted ones are shifted by half of it, rounded down.
         mlp_ratio: Units of the perceptrons over the width.
-        dropout: Share of values that training drops after the patches' embedding and after every
+        dropout: Fraction of values dropped in training after the patches' embedding and after every
             layer but queries, keys and values.
         drop_path: Probability of dropping a branch of the last block in training; it grows
             linearly from 0 at the first.
         implementation: Of attention: None, or "cudnn" on NVIDIA GPUs in 16 bits.
-        remat: Whether the backward pass computes each block anew instead of storing its inside.
+        remat: Whether the backward pass recomputes the activations of each block instead of
+            storing them (gradient checkpointing).
         dtype: Of the computation; parameters are float32.
     """
 
@@ -212,8 +214,8 @@ class Swin(nn.Module):
     def __call__(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
         """Maps images [B, H, W, 3] to {4, 8, 16, 32: features}.
 
-        Sides are rounded down at stride 4, up after it. The features of the last stage are
-        normalised, those of the others are as the next stage takes them.
+        Sides are rounded down at stride 4, up after it. Only the features of the last stage
+        are normalised.
 
         Raises:
             ValueError: If an image is smaller than a patch, or the stages' heads do not divide
@@ -262,7 +264,7 @@ class Swin(nn.Module):
         return outputs
 
 
-# With the stochastic depth of the paper's appendix A2.1 and of torchvision.
+# With the drop path rates of the paper's appendix A2.1 and of torchvision.
 VARIANTS: dict[str, dict[str, Any]] = {
     "swin_t": dict(width=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), drop_path=0.2),
     "swin_s": dict(width=96, depths=(2, 2, 18, 2), heads=(3, 6, 12, 24), drop_path=0.3),
@@ -274,11 +276,9 @@ def swin(variant: str, **overrides: Any) -> Swin:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return Swin(**(VARIANTS[variant] | overrides))
+    return Swin(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def swin_classifier(variant: str, *, num_classes: int = 1000, **overrides: Any) -> PooledClassifier:

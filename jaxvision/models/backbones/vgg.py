@@ -5,7 +5,7 @@ https://arxiv.org/abs/1409.1556, table 1: configurations A, B, D and E. Equal to
 
 Departs from the paper: `_bn` variants normalise after each convolution, which keeps its bias, and
 initial kernels of convolutions are N(0, 2 / fan_out), both as in torchvision. Images of any size
-are accepted, their last map averaged over 7 x 7 bins.
+are accepted; their last map is averaged over 7 x 7 bins.
 """
 
 from typing import Any
@@ -18,6 +18,7 @@ from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import Norm
 from jaxvision.layers.initializers import he_normal_fan_out
 from jaxvision.layers.pooling import adaptive_avg_pool, max_pool
+from jaxvision.models.variant import fields_of
 
 
 class VGG(nn.Module):
@@ -100,11 +101,9 @@ def vgg(variant: str, **overrides: Any) -> VGG:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return VGG(**(VARIANTS[variant] | overrides))
+    return VGG(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def vgg_classifier(

@@ -5,11 +5,11 @@ equations 1 to 4 and table 1; the smaller variants are of Touvron et al. 2021,
 https://arxiv.org/abs/2012.12877, table 1, and of Steiner et al. 2021,
 https://arxiv.org/abs/2106.10270, table 2. Equal to timm's and torchvision's; big_vision's is
 `activation="gelu_tanh", weight_init="big_vision"`, and its better baseline (Beyer et al. 2022,
-https://arxiv.org/abs/2205.01580) has `pool="gap", position="sincos2d"` besides.
+https://arxiv.org/abs/2205.01580) also has `pool="gap", position="sincos2d"`.
 
-Departs from the paper: the layer of width `rep_size` before the head, which the paper has in
-pre-training alone, is an option of any classifier. Positions of images of another size than
-`image_size` are interpolated in the forward pass, bicubic with smoothing, as timm does. Beside
+Departs from the paper: the layer of width `rep_size` before the head, which the paper has only
+in pre-training, is an option of any classifier. Positions of images of another size than
+`image_size` are interpolated in the forward pass, bicubic with antialiasing, as in timm. With
 `position="sincos2d"`, a class token has no position.
 """
 
@@ -25,13 +25,14 @@ from jaxvision.layers.attention import SelfAttention
 from jaxvision.layers.drop_path import DropPath, linear_rates
 from jaxvision.layers.mlp import MLP
 from jaxvision.models.backbones.vit_weight_init import WEIGHT_INITS
+from jaxvision.models.variant import fields_of
 from jaxvision.ops.position_embedding import resize_position_embedding, sincos_position_embedding
 
 EPSILON = 1e-6
 
 
 class ViTTokens(NamedTuple):
-    """What an encoder makes of images, normalised.
+    """Normalised outputs of the encoder.
 
     Attributes:
         patches: Features of the patches [B, H / patch, W / patch, D].
@@ -51,7 +52,7 @@ class EncoderBlock(nn.Module):
         heads: Heads of attention.
         mlp_ratio: Units of the perceptron over the width.
         activation: Of the perceptron, a name of `jaxvision.layers.activations`.
-        dropout: Share of values that training drops after every layer but queries, keys, values.
+        dropout: Fraction of values dropped in training after every layer but queries, keys, values.
         drop_path: Probability of dropping either branch in training.
         layer_scale: Initial value of a factor for each channel of both branches (Touvron et al.
             2021, https://arxiv.org/abs/2103.17239, equation 4), or None for no factors.
@@ -123,18 +124,19 @@ class ViT(nn.Module):
         position: "learn" for learned embeddings of positions, "sincos2d" for fixed waves.
         activation: Of the perceptrons, "gelu" (exact) or "gelu_tanh".
         weight_init: Whose initial values: "timm", "big_vision" or "torchvision".
-        dropout: Share of values that training drops after the positions are added and after every
-            layer but queries, keys and values.
+        dropout: Fraction of values dropped in training, after the positions are added and after
+            every layer but queries, keys and values.
         drop_path: Probability of dropping a branch of the last block in training; it grows
             linearly from 0 at the first.
         layer_scale: Initial value of factors for the branches' channels, or None for no factors.
         implementation: Of attention: None, or "cudnn" on NVIDIA GPUs in 16 bits.
-        remat: Whether the backward pass computes each block anew instead of storing its inside.
+        remat: Whether the backward pass recomputes the activations of each block instead of
+            storing them (gradient checkpointing).
         dtype: Of the computation; parameters are float32.
 
     Raises:
         ValueError: If the patch does not divide `image_size`, the heads do not divide the width, or
-            an option is none of those there are.
+            an option has an unknown value.
     """
 
     patch: int
@@ -318,11 +320,9 @@ def vit(variant: str, **overrides: Any) -> ViT:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return ViT(**(VARIANTS[variant] | overrides))
+    return ViT(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def vit_classifier(
@@ -343,6 +343,6 @@ def vit_classifier(
         **overrides: Fields of `ViT`.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
     return ViTClassifier(vit(variant, **overrides), num_classes, rep_size, head_bias)

@@ -12,7 +12,7 @@ from jaxvision.layers.initializers import torch_uniform, uniform_bias
 
 
 class InitialValues(NamedTuple):
-    """How an implementation of reference initialises a ViT.
+    """How a reference implementation initialises a ViT.
 
     Attributes:
         patch: Kernel of the patches' embedding.

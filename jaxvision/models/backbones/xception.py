@@ -22,6 +22,7 @@ from jaxvision.layers.depthwise import DepthwiseConv
 from jaxvision.layers.initializers import he_normal_fan_out, torch_uniform, uniform_bias
 from jaxvision.layers.pooling import max_pool
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
+from jaxvision.models.variant import fields_of
 
 
 class SeparableConvNorm(nn.Module):
@@ -153,11 +154,9 @@ def xception(variant: str = "xception", **overrides: Any) -> Xception:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return Xception(**(VARIANTS[variant] | overrides))
+    return Xception(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def xception_classifier(
@@ -172,11 +171,11 @@ def xception_classifier(
     Args:
         variant: A name of `VARIANTS`.
         num_classes: K.
-        dropout: Share of pooled features that training drops, 0.5 in the paper's section 4.3.
+        dropout: Fraction of pooled features dropped in training, 0.5 in the paper's section 4.3.
         **overrides: Fields of `Xception`.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
     return PooledClassifier(
         xception(variant, **overrides),

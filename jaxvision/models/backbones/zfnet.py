@@ -5,8 +5,8 @@ https://arxiv.org/abs/1311.2901, figure 3 and section 4; `zfnet_wide` is the net
 512, 1024 and 512 maps in its last convolutions.
 
 Departs from the paper: its "weights initialized to 10^-2" are read as a standard deviation. That it
-rescales filters whose root mean square exceeds 0.1 in training is a matter of the optimiser, and
-not done here.
+rescales filters whose root mean square exceeds 0.1 in training belongs to the optimizer and is not
+done here.
 """
 
 from typing import Any
@@ -17,6 +17,7 @@ from flax import linen as nn
 
 from jaxvision.layers.local_response_norm import local_response_norm
 from jaxvision.layers.pooling import max_pool
+from jaxvision.models.variant import fields_of
 
 
 class ZFNet(nn.Module):
@@ -97,11 +98,9 @@ def zfnet(variant: str, **overrides: Any) -> ZFNet:
     """Builds a backbone from a row of `VARIANTS`; keywords replace single fields.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant; the message lists similar names.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return ZFNet(**(VARIANTS[variant] | overrides))
+    return ZFNet(**(fields_of(variant, VARIANTS) | overrides))
 
 
 def zfnet_classifier(

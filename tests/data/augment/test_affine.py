@@ -1,10 +1,15 @@
 import numpy as np
 import pytest
 
-from jaxvision.data.augment.affine import RandomAffine, transform_boxes
+from jaxvision.data import boxes as boxes_of
+from jaxvision.data.augment.affine import RandomAffine
 
 RNG = np.random.default_rng
 BOX = np.array([[10, 20, 30, 60]], np.float32)
+
+
+def transform_boxes(boxes, matrix, size):
+    return boxes_of.clip(boxes_of.hull(boxes, matrix), size)
 
 
 def test_without_ranges_the_top_left_of_the_canvas_is_taken():

@@ -12,6 +12,11 @@ from jaxvision.data.augment.color import (
     scale_hsv,
     shift_hsv,
 )
+from jaxvision.data.sample import Sample, image_objects
+
+
+def _change(transform, image, rng):
+    return transform(Sample(image, 0), rng).image
 
 
 @pytest.mark.parametrize(
@@ -43,7 +48,7 @@ def test_each_channel_is_off_half_of_the_time():
     grey = np.full((1, 1, 3), 128, np.uint8)
     rng = np.random.default_rng(0)
     transform = HSVShift(saturation=0)
-    shifts = np.array([int(transform(grey, rng)[0, 0, 0]) - 128 for _ in range(4000)])
+    shifts = np.array([int(_change(transform, grey, rng)[0, 0, 0]) - 128 for _ in range(4000)])
     # Cut towards zero, a thirtieth of the shifts that are on is 0 as well.
     assert abs((shifts == 0).mean() - (0.5 + 0.5 / 30)) < 0.03
     assert shifts.min() == -29 and shifts.max() == 29
@@ -52,14 +57,14 @@ def test_each_channel_is_off_half_of_the_time():
 def test_probability_zero_changes_nothing():
     image = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
     rng = np.random.default_rng(1)
-    assert all((HSVShift(0.0)(image, rng) == image).all() for _ in range(20))
+    assert all((_change(HSVShift(0.0), image, rng) == image).all() for _ in range(20))
 
 
 def test_the_given_image_is_left_alone():
     image = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
     before = image.copy()
     for seed in range(10):
-        HSVShift()(image, np.random.default_rng(seed))
+        _change(HSVShift(), image, np.random.default_rng(seed))
     np.testing.assert_array_equal(image, before)
 
 
@@ -85,11 +90,11 @@ def test_gains_by_hand():
 def test_ranges_of_gains():
     grey = np.full((1, 1, 3), 128, np.uint8)
     rng = np.random.default_rng(0)
-    values = np.array([HSVGain()(grey, rng)[0, 0, 0] for _ in range(4000)])
+    values = np.array([_change(HSVGain(), grey, rng)[0, 0, 0] for _ in range(4000)])
     # 128 * 0.6 = 76.8, 128 * 1.4 = 179.2, cut.
     assert 76 <= values.min() <= 77 and 178 <= values.max() <= 179
     assert abs(values.mean() - 127.5) < 2
-    assert all((HSVGain(0.0)(grey, rng) == grey).all() for _ in range(20))
+    assert all((_change(HSVGain(0.0), grey, rng) == grey).all() for _ in range(20))
 
 
 # Luma of the two pixels: 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2, and 40; the mean is 82.
@@ -122,21 +127,22 @@ def test_factor_one_changes_nothing(adjust):
 
 
 def test_jitter_draws_factors_and_order():
-    boxes, classes = np.ones((2, 4), np.float32), np.arange(2)
+    objects = image_objects(np.ones((2, 4)), np.arange(2))
     rng = np.random.default_rng(0)
     grey = np.full((1, 1, 3), 100, np.uint8)
-    drawn = [ColorJitter(brightness=0.5)(grey, boxes, classes, rng) for _ in range(2000)]
-    values = np.array([image[0, 0, 0] for image, _, _ in drawn])
+    sample = Sample(grey, 0, objects)
+    drawn = [ColorJitter(brightness=0.5)(sample, rng) for _ in range(2000)]
+    values = np.array([each.image[0, 0, 0] for each in drawn])
     assert values.min() == 50 and values.max() == 150 and abs(values.mean() - 100) < 2.5
-    assert drawn[0][1] is boxes and drawn[0][2] is classes
+    assert drawn[0].objects is objects
     # Brightness to 2 clips before or after the contrast pulls together: two orders, two results.
     results = {
-        ColorJitter(1.0, 1.0)(PIXELS, boxes, classes, Fixed(order))[0][0, 0, 0]
+        _change(ColorJitter(1.0, 1.0), PIXELS, Fixed(order))[0, 0, 0]
         for order in ([0, 1, 2], [1, 0, 2])
     }
     # 255 * 0.5 + 0.5 * 155.6 (luma of (255, 200, 100) is 205, of 80 is 80) and (100 + 41) * 2.
     assert results == {199, 255}
-    assert ColorJitter()(PIXELS, boxes, classes, rng)[0] is PIXELS
+    assert _change(ColorJitter(), PIXELS, rng) is PIXELS
 
 
 class Fixed:
@@ -164,7 +170,6 @@ def test_changes_leave_the_given_image_alone(transform):
     image = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
     before = image.copy()
     rng = np.random.default_rng(0)
-    arguments = (image, rng) if isinstance(transform, HSVGain) else (image, None, None, rng)
     for _ in range(10):
-        transform(*arguments)
+        _change(transform, image, rng)
     np.testing.assert_array_equal(image, before)

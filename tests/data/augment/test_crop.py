@@ -2,11 +2,18 @@ import numpy as np
 import pytest
 
 from jaxvision.data.augment.crop import RandomCrop
+from jaxvision.data.sample import Sample, image_objects
 
 RNG = np.random.default_rng
 IMAGE = np.arange(40 * 80 * 3, dtype=np.uint32).reshape(40, 80, 3).astype(np.uint8)
 BOXES = np.array([[8, 4, 24, 16], [50, 10, 80, 40], [0, 0, 80, 40]], np.float32)
 CLASSES = np.array([2, 0, 1], np.int32)
+
+
+def _crop(transform, image, boxes, classes, rng):
+    """Returns image, boxes and classes of the cropped sample."""
+    sample = transform(Sample(image, 0, image_objects(boxes, classes)), rng)
+    return sample.image, sample.objects.boxes, sample.objects.classes
 
 
 class _Draws:
@@ -30,7 +37,7 @@ class _Draws:
 
 def test_boxes_follow_the_patch_by_hand():
     # Half of the sides from (10, 6): centres (16, 10) and (40, 20) lie in it, (65, 25) does not.
-    image, boxes, classes = RandomCrop()(IMAGE, BOXES, CLASSES, _Draws(10, 6))
+    image, boxes, classes = _crop(RandomCrop(), IMAGE, BOXES, CLASSES, _Draws(10, 6))
     np.testing.assert_array_equal(image, IMAGE[6:26, 10:50])
     np.testing.assert_array_equal(boxes, [[0, 0, 14, 10], [0, 0, 40, 20]])
     assert classes.tolist() == [2, 1] and boxes.dtype == np.float32
@@ -38,29 +45,28 @@ def test_boxes_follow_the_patch_by_hand():
 
 def test_aspect_ratio_widens_by_its_root():
     # sqrt(1.44) = 1.2: 0.5 * 1.2 * 80 = 48 wide, 0.5 / 1.2 * 40 = 16.7 high.
-    image, _, _ = RandomCrop()(IMAGE, BOXES, CLASSES, _Draws(0, 0, aspect=1.44))
+    image, _, _ = _crop(RandomCrop(), IMAGE, BOXES, CLASSES, _Draws(0, 0, aspect=1.44))
     assert image.shape == (17, 48, 3)
 
 
 def test_a_fixed_size():
     for seed in range(20):
         crop = RandomCrop(1.0, scale=(0.5, 0.5), aspect=(1, 1), overlaps=(0,))
-        assert crop(IMAGE, BOXES, CLASSES, RNG(seed))[0].shape == (20, 40, 3)
-    whole = RandomCrop(1.0, scale=(1, 1), overlaps=(0,))(IMAGE, BOXES, CLASSES, RNG(0))
+        assert _crop(crop, IMAGE, BOXES, CLASSES, RNG(seed))[0].shape == (20, 40, 3)
+    whole = _crop(RandomCrop(1.0, scale=(1, 1), overlaps=(0,)), IMAGE, BOXES, CLASSES, RNG(0))
     np.testing.assert_array_equal(whole[0], IMAGE)
     np.testing.assert_array_equal(whole[1], BOXES)
 
 
 def test_objects_cut_away_are_dropped():
-    image, boxes, classes = RandomCrop()(IMAGE, BOXES[:1], CLASSES[:1], _Draws(40, 20))
+    image, boxes, classes = _crop(RandomCrop(), IMAGE, BOXES[:1], CLASSES[:1], _Draws(40, 20))
     assert image.shape == (20, 40, 3) and boxes.shape == (0, 4) and classes.shape == (0,)
 
 
 def test_no_objects():
-    none = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
     for seed in range(30):
         crop = RandomCrop(1.0, overlaps=(0.9,))
-        image, boxes, _ = crop(IMAGE, *none, RNG(seed))
+        image, boxes, _ = _crop(crop, IMAGE, [], [], RNG(seed))
         assert boxes.shape == (0, 4) and boxes.dtype == np.float32
     assert image.shape != IMAGE.shape, "nothing to overlap with: any patch will do"
 
@@ -77,7 +83,7 @@ def test_overlap_is_reached_brute_force(least):
     for number in range(0, len(corners) - 3, 3):
         boxes = corners[number : number + 3].astype(np.float32)
         crop = RandomCrop(1.0, overlaps=(least,))
-        patch, left, kept = crop(image, boxes, np.arange(3), rng)
+        patch, left, kept = _crop(crop, image, boxes, np.arange(3), rng)
         (px, py), (h, w) = patch[0, 0, :2].astype(int), patch.shape[:2]
         if patch.shape == image.shape:
             continue
@@ -102,14 +108,15 @@ def test_overlap_is_reached_brute_force(least):
 def test_whole_image_if_no_patch_will_do():
     # The object is smaller than a tenth of the smallest patch.
     tiny = np.array([[1, 1, 2, 2]], np.float32)
-    image, boxes, _ = RandomCrop(1.0, overlaps=(0.9,))(IMAGE, tiny, CLASSES[:1], RNG(0))
-    assert image is IMAGE and boxes is tiny
+    sample = Sample(IMAGE, 0, image_objects(tiny, CLASSES[:1]))
+    assert RandomCrop(1.0, overlaps=(0.9,))(sample, RNG(0)) is sample
 
 
 def test_scale_and_aspect_cover_their_ranges():
     crop = RandomCrop(1.0, overlaps=(0.0,))
     image = np.zeros((400, 400, 3), np.uint8)
-    sizes = np.array([crop(image, BOXES, CLASSES, RNG(s))[0].shape[:2] for s in range(2000)]) / 400
+    sizes = np.array([_crop(crop, image, BOXES, CLASSES, RNG(s))[0].shape[:2] for s in range(2000)])
+    sizes = sizes / 400
     scale, aspect = np.sqrt(sizes.prod(1)), sizes[:, 1] / sizes[:, 0]
     assert 0.295 <= scale.min() < 0.32 and 0.98 < scale.max() <= 1.005
     assert 0.49 <= aspect.min() < 0.52 and 1.92 < aspect.max() <= 2.03
@@ -118,7 +125,7 @@ def test_scale_and_aspect_cover_their_ranges():
 
 def test_one_image_in_seven_stays_whole():
     crop = RandomCrop(overlaps=(0.0,), scale=(0.5, 0.9))
-    whole = [crop(IMAGE, BOXES, CLASSES, RNG(s))[0] is IMAGE for s in range(2000)]
+    whole = [_crop(crop, IMAGE, BOXES, CLASSES, RNG(s))[0] is IMAGE for s in range(2000)]
     assert abs(np.mean(whole) - 1 / 7) < 0.03
 
 

@@ -3,9 +3,17 @@ import numpy as np
 import pytest
 
 from jaxvision.data.augment.cutmix import CutMix
+from jaxvision.data.sample import Sample, image_objects
+from jaxvision.data.transforms import read
 
 RNG = np.random.default_rng
 WHITE = np.full((40, 80, 3), 255, np.uint8)
+
+
+def _paste(cutmix, image, boxes, classes, source, rng):
+    """Returns image, boxes and classes of a sample mixed with one of the source."""
+    sample = cutmix.mix(Sample(image, 0, image_objects(boxes, classes)), source, rng)
+    return sample.image, sample.objects.boxes, sample.objects.classes
 
 
 class _Draws:
@@ -26,7 +34,7 @@ def _mix(boxes, x, y, *, other=((16, 16, 48, 40), (0, 0, 8, 8)), size=(40, 80), 
     source = literal.Pictures(pictures, [[], other])
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     labels = np.arange(len(boxes), dtype=np.int32) + 5
-    return CutMix(**options)(WHITE, boxes, labels, source, _Draws(x, y))
+    return _paste(CutMix(read, **options), WHITE, boxes, labels, source, _Draws(x, y))
 
 
 def test_rectangle_of_the_other_keeps_its_place():
@@ -71,7 +79,9 @@ def test_boxes_are_tight_around_what_is_seen_brute_force():
     dropped = 0
     for number, (x1, y1, x2, y2) in enumerate(corners.tolist()):
         box = np.array([[x1, y1, x2, y2]], np.float32)
-        image, found, _ = CutMix()(WHITE, box, np.zeros(1, np.int32), source, RNG(number))
+        image, found, _ = _paste(
+            CutMix(read), WHITE, box, np.zeros(1, np.int32), source, RNG(number)
+        )
         seen = image[y1:y2, x1:x2, 0] == 255
         if abs(seen.mean() - 0.2) < 1e-6:
             continue
@@ -98,8 +108,8 @@ def test_other_is_letterboxed():
 def test_crowds_are_left_out():
     source = literal.Pictures([WHITE // 2], [[[0, 0, 80, 40]]], [np.ones(1, bool)])
     for seed in range(10):
-        none = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
-        assert CutMix()(WHITE, *none, source, RNG(seed))[1].shape == (0, 4)
+        none = [], []
+        assert _paste(CutMix(read), WHITE, *none, source, RNG(seed))[1].shape == (0, 4)
 
 
 def test_share_of_the_rectangle_is_uniform():
@@ -116,11 +126,13 @@ def test_share_of_the_rectangle_is_uniform():
 
     picture = np.zeros((200, 200, 3), np.uint8)
     source = literal.Pictures([picture + 1], [[]])
-    none = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
-    shares = [CutMix()(picture, *none, source, Centered(s))[0].mean() for s in range(500)]
+    none = [], []
+    shares = [
+        _paste(CutMix(read), picture, *none, source, Centered(s))[0].mean() for s in range(500)
+    ]
     np.testing.assert_allclose(np.quantile(shares, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.06)
 
 
 def test_bad_alpha():
     with pytest.raises(ValueError, match="alpha must be above 0, got 0"):
-        CutMix(alpha=0)
+        CutMix(read, alpha=0)

@@ -2,12 +2,19 @@ import numpy as np
 import pytest
 
 from jaxvision.data.augment.erasing import Cutout, RandomErasing
+from jaxvision.data.sample import Sample, image_objects
 
 RNG = np.random.default_rng
 WHITE = np.full((40, 80, 3), 255, np.uint8)
 BOXES = np.array([[0, 0, 80, 40], [10, 10, 30, 20]], np.float32)
 CLASSES = np.array([1, 2], np.int32)
-NONE = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
+NONE = [], []
+
+
+def _erase(transform, image, boxes, classes, rng):
+    """Returns image, boxes and classes of the changed sample."""
+    sample = transform(Sample(image, 0, image_objects(boxes, classes)), rng)
+    return sample.image, sample.objects.boxes, sample.objects.classes
 
 
 class _Draws:
@@ -29,7 +36,7 @@ class _Draws:
 def test_rectangle_by_hand():
     # A quarter of 3,200 pixels, twice as high as wide: sqrt(800 * 2) = 40 by sqrt(800 / 2) = 20.
     erasing = RandomErasing(1.0, (0.25, 0.25), (2, 2), fill=7)
-    image, boxes, classes = erasing(WHITE, BOXES, CLASSES, _Draws(15, 0))
+    image, boxes, classes = _erase(erasing, WHITE, BOXES, CLASSES, _Draws(15, 0))
     assert (image[:, 15:35] == 7).all() and (image == 7).sum() == 800 * 3
     assert boxes.tolist() == BOXES.tolist() and classes.tolist() == [1, 2]
     assert (WHITE == 255).all(), "the given image is left alone"
@@ -37,18 +44,18 @@ def test_rectangle_by_hand():
 
 def test_what_does_not_fit_is_drawn_again():
     erasing = RandomErasing(1.0, (0.25, 0.25), (2, 2), fill=7)
-    image, _, _ = erasing(WHITE, *NONE, _Draws(61, 0, 20, 1, 60, 0))
+    image, _, _ = _erase(erasing, WHITE, *NONE, _Draws(61, 0, 20, 1, 60, 0))
     assert (image[:, 60:] == 7).all() and (image == 7).sum() == 800 * 3
     # Nothing of an aspect ratio of a half to 2 with half of the area is as slim as that.
     slim = np.zeros((1, 99, 3), np.uint8)
-    assert RandomErasing(1.0, (0.5, 0.5), (0.5, 2))(slim, *NONE, RNG(0))[0] is slim
+    assert _erase(RandomErasing(1.0, (0.5, 0.5), (0.5, 2)), slim, *NONE, RNG(0))[0] is slim
 
 
 def test_hidden_objects_are_dropped():
     # The columns 15 to 34 hide 15 of the 20 columns of the second box, a quarter of the first.
     def kept(max_covered):
         erasing = RandomErasing(1.0, (0.25, 0.25), (2, 2), fill=7, max_covered=max_covered)
-        return erasing(WHITE, BOXES, CLASSES, _Draws(15, 0))[2].tolist()
+        return _erase(erasing, WHITE, BOXES, CLASSES, _Draws(15, 0))[2].tolist()
 
     assert kept(1.0) == kept(0.75) == [1, 2]
     assert kept(0.74) == kept(0.25) == [1]
@@ -57,9 +64,9 @@ def test_hidden_objects_are_dropped():
 
 def test_no_objects_and_boxes_without_extent():
     for transform in (RandomErasing(1.0, max_covered=0.5), Cutout(max_covered=0.5)):
-        assert transform(WHITE, *NONE, RNG(0))[1].shape == (0, 4)
+        assert _erase(transform, WHITE, *NONE, RNG(0))[1].shape == (0, 4)
         flat = np.array([[80, 3, 80, 12]], np.float32)
-        assert len(transform(WHITE, flat, CLASSES[:1], RNG(0))[1]) == 1
+        assert len(_erase(transform, WHITE, flat, CLASSES[:1], RNG(0))[1]) == 1
 
 
 def test_fills():
@@ -68,7 +75,7 @@ def test_fills():
     image[..., 0] = 9
 
     def erased(fill):
-        result = RandomErasing(1.0, (0.2, 0.2), (1, 1), fill)(image, *NONE, RNG(3))[0]
+        result = _erase(RandomErasing(1.0, (0.2, 0.2), (1, 1), fill), image, *NONE, RNG(3))[0]
         return result[(result != image).any(2)]
 
     assert (erased("mean") == np.rint(image.mean((0, 1)))).all()
@@ -88,7 +95,7 @@ def test_area_and_aspect_against_brute_force():
     image = np.zeros((size, size, 3), np.uint8)
     found = []
     for seed in range(600):
-        mask = RandomErasing(1.0, fill=1)(image, *NONE, RNG(seed))[0][..., 0]
+        mask = _erase(RandomErasing(1.0, fill=1), image, *NONE, RNG(seed))[0][..., 0]
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         assert mask.sum() == len(rows) * len(columns), "one rectangle"
         found.append(
@@ -109,12 +116,15 @@ def test_erasing_probability():
     erasing = RandomErasing(0.25, fill=1)
     image = np.zeros((30, 30, 3), np.uint8)
     rng = RNG(0)
-    assert abs(np.mean([erasing(image, *NONE, rng)[0].any() for _ in range(2000)]) - 0.25) < 0.04
+    assert (
+        abs(np.mean([_erase(erasing, image, *NONE, rng)[0].any() for _ in range(2000)]) - 0.25)
+        < 0.04
+    )
 
 
 def test_squares_by_hand():
     # Around (10, 5): columns 6 to 13, rows 1 to 8. Around (79, 39): cut off at the border.
-    image, boxes, _ = Cutout(2, 8, fill=7)(WHITE, BOXES, CLASSES, _Draws(10, 5, 79, 39))
+    image, boxes, _ = _erase(Cutout(2, 8, fill=7), WHITE, BOXES, CLASSES, _Draws(10, 5, 79, 39))
     expected = WHITE.copy()
     expected[1:9, 6:14] = expected[35:, 75:] = 7
     np.testing.assert_array_equal(image, expected)
@@ -125,7 +135,7 @@ def test_squares_hide_together():
     # Each hides 100 of the second box's 200 pixels, the two of them all.
     def kept(max_covered, *places):
         cutout = Cutout(2, 10, max_covered=max_covered)
-        return cutout(WHITE, BOXES, CLASSES, _Draws(*places))[2].tolist()
+        return _erase(cutout, WHITE, BOXES, CLASSES, _Draws(*places))[2].tolist()
 
     assert kept(0.99, 15, 15, 25, 15) == [1]
     assert kept(0.5, 15, 15, 15, 15) == [1, 2]
@@ -135,7 +145,7 @@ def test_squares_hide_together():
 def test_centres_of_squares_are_anywhere():
     image = np.zeros((20, 20, 3), np.uint8)
     share = np.mean(
-        [Cutout(1, 10, fill=1)(image, *NONE, RNG(s))[0][..., 0] for s in range(3000)], 0
+        [_erase(Cutout(1, 10, fill=1), image, *NONE, RNG(s))[0][..., 0] for s in range(3000)], 0
     )
     # In the middle half of the places hide a pixel on each axis, at the corner 6 of 20: the
     # square's first pixel is 5 before its centre, and one at 0 to 5 reaches pixel 0.

@@ -3,8 +3,16 @@ import numpy as np
 import pytest
 
 from jaxvision.data.augment.mixup import Mixup
+from jaxvision.data.sample import Sample, image_objects
+from jaxvision.data.transforms import read
 
 RNG = np.random.default_rng
+
+
+def _blend(mixup, image, boxes, classes, source, rng):
+    """Returns image, boxes and classes of a sample mixed with one of the source."""
+    sample = mixup.mix(Sample(image, 0, image_objects(boxes, classes)), source, rng)
+    return sample.image, sample.objects.boxes, sample.objects.classes
 
 
 class _Draws:
@@ -28,7 +36,7 @@ def _mix(rng, boxes=((8, 4, 24, 16),), level=101, **options):
     source = literal.Pictures([np.full((40, 80, 3), level, np.uint8)], [boxes])
     image = np.full((40, 40, 3), 201, np.uint8)
     own = np.array([[1, 2, 3, 4]], np.float32)
-    return Mixup(**options)(image, own, np.array([2], np.int32), source, rng)
+    return _blend(Mixup(read, **options), image, own, np.array([2], np.int32), source, rng)
 
 
 def test_smaller_partner_is_surrounded_by_fill_and_black():
@@ -68,7 +76,7 @@ def test_partners_have_objects():
     source = literal.Pictures(images, [[], [[0, 0, 4, 4]], [[0, 0, 4, 4]]], crowd)
     for seed in range(30):
         image = np.zeros((8, 8, 3), np.uint8)
-        Mixup()(image, np.zeros((0, 4)), np.zeros(0, int), source, RNG(seed))
+        _blend(Mixup(read), image, [], [], source, RNG(seed))
     assert {index for index, _ in source.read} == {2}
 
 
@@ -92,7 +100,7 @@ def test_equals_the_long_way(sizes):
     base = literal.smooth(96, 128, 5)
     own, label = np.array([[1, 2, 3, 4]], np.float32), np.array([1])
     for seed in range(60):
-        image, boxes, classes = Mixup()(base.copy(), own, label, source, RNG(seed))
+        image, boxes, classes = _blend(Mixup(read), base, own, label, source, RNG(seed))
         expected = literal.mixup(base, own, label, source, RNG(seed))
         np.testing.assert_allclose(boxes, expected[1], atol=1e-3)
         assert classes.tolist() == expected[2].tolist()

@@ -1,3 +1,5 @@
+import functools
+
 import cv2
 import literal
 import numpy as np
@@ -7,6 +9,14 @@ from jaxvision.data.augment.affine import RandomAffine
 from jaxvision.data.augment.mosaic import Mosaic
 
 RNG = np.random.default_rng
+
+
+def _draw(mosaic, source, index, rng):
+    """Returns image, boxes and classes of a mosaic."""
+    sample = mosaic(source, index, rng)
+    return sample.image, sample.objects.boxes, sample.objects.classes
+
+
 STILL = RandomAffine(0, 0, (1, 1), 0)
 
 
@@ -29,7 +39,7 @@ def test_places_of_four_images_and_their_boxes():
     # 80 x 40 becomes 40 x 20, around (40, 40) of a canvas of 80 x 80; scaled by half into 40 x 40.
     source = _plain(10, 20, 30, 40)
     affine = RandomAffine(0, 0, (0.5, 0.5), 0)
-    image, boxes, classes = Mosaic((40, 40), affine)(source, 0, _Draws())
+    image, boxes, classes = _draw(Mosaic((40, 40), affine), source, 0, _Draws())
     np.testing.assert_allclose(
         boxes, [[2, 11, 6, 14], [22, 11, 26, 14], [2, 21, 6, 24], [22, 21, 26, 24]]
     )
@@ -42,7 +52,7 @@ def test_places_of_four_images_and_their_boxes():
 def test_images_that_are_not_seen_are_not_read():
     # Around (32, 32), at scale 1, the window of 32 x 32 holds the top left image alone.
     source = _plain(10, 20, 30, 40, height=32, width=32)
-    image, boxes, _ = Mosaic((32, 32), STILL)(source, 0, _Draws())
+    image, boxes, _ = _draw(Mosaic((32, 32), STILL), source, 0, _Draws())
     assert {index for index, _ in source.read} == {0}
     assert (image == 10).all()
     extent = (boxes[:, 2:] - boxes[:, :2]).min(1)
@@ -52,14 +62,14 @@ def test_images_that_are_not_seen_are_not_read():
 def test_no_objects_and_crowds():
     source = _plain(1, 2, 3, 4, boxes=[[1, 1, 9, 9]])
     source.crowd = [np.ones(1, bool)] * 4
-    _, boxes, classes = Mosaic((32, 32))(source, 0, RNG(0))
+    _, boxes, classes = _draw(Mosaic((32, 32)), source, 0, RNG(0))
     assert boxes.shape == (0, 4) and classes.shape == (0,)
 
 
 def test_filter_leaves_out_what_was_cut_away():
     source = _plain(10, 20, 30, 40, height=32, width=32)
     affine = RandomAffine(0, 0, (1, 1), 0, filter_boxes=True)
-    _, boxes, classes = Mosaic((32, 32), affine)(source, 0, _Draws())
+    _, boxes, classes = _draw(Mosaic((32, 32), affine), source, 0, _Draws())
     assert len(boxes) == len(classes) == 1
 
 
@@ -71,7 +81,7 @@ def test_equals_resize_paste_and_warp(sizes, centered):
     source = literal.Pictures(images, boxes)
     affine = RandomAffine(scale=(0.5, 2.0), centered=centered)
     for seed in range(40):
-        image, found, classes = Mosaic((96, 128), affine)(source, 0, RNG(seed))
+        image, found, classes = _draw(Mosaic((96, 128), affine), source, 0, RNG(seed))
         expected = literal.mosaic(source, 0, RNG(seed), (96, 128), affine)
         np.testing.assert_allclose(found, expected[1], atol=1e-3)
         assert classes.tolist() == expected[2].tolist()
@@ -88,7 +98,7 @@ def test_no_gap_between_images():
     source = _plain(200, 200, 200, 200, height=64, width=64)
     affine = RandomAffine(translate=0, scale=(0.8, 1.2), centered=True)
     for seed in range(100):
-        image, _, _ = Mosaic((64, 64), affine)(source, 0, RNG(seed))
+        image, _, _ = _draw(Mosaic((64, 64), affine), source, 0, RNG(seed))
         # The tiles reach 64 pixels from their point, which is at most 32 off the middle.
         assert (image[28:36, 28:36] == 200).all()
 
@@ -98,17 +108,17 @@ def test_reads_at_reduced_size_what_shrinks():
     for scale, reduction in [(1.0, 4), (0.49, 8), (2.0, 2), (2.1, 1)]:
         source.read.clear()
         affine = RandomAffine(0, 0, (scale, scale), 0)
-        Mosaic((64, 64), affine)(source, 0, _Draws())
+        _draw(Mosaic((64, 64), affine), source, 0, _Draws())
         assert {by for _, by in source.read} == {reduction}
     source.read.clear()
-    Mosaic((64, 64), STILL, max_reduction=2)(source, 0, _Draws())
+    _draw(Mosaic((64, 64), STILL, max_reduction=2), source, 0, _Draws())
     assert {by for _, by in source.read} == {2}
 
 
 def test_one_pixel_wide_pictures():
     source = _plain(9, 9, 9, 9, height=300, width=1, boxes=[[0, 0, 1, 300]])
     for seed in range(20):
-        image, boxes, _ = Mosaic((32, 32))(source, 0, RNG(seed))
+        image, boxes, _ = _draw(Mosaic((32, 32)), source, 0, RNG(seed))
         assert image.shape == (32, 32, 3) and np.isfinite(boxes).all()
 
 
@@ -128,7 +138,9 @@ def test_statistics_agree_with_the_long_way():
         return (len(boxes), *extent.mean(0), *center.mean(0), image.mean())
 
     affine = RandomAffine()
-    ours = np.array([measure(Mosaic((64, 64), affine), seed) for seed in range(600)])
+    ours = np.array(
+        [measure(functools.partial(_draw, Mosaic((64, 64), affine)), seed) for seed in range(600)]
+    )
     theirs = np.array(
         [
             measure(lambda *args: literal.mosaic(*args, (64, 64), affine), seed)

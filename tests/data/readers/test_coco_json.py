@@ -56,12 +56,12 @@ def test_boxes_crowds_and_areas(write):
     source = coco(write(_document()), "val2017")
     assert [source.name(index)[-13:] for index in range(2)] == ["val2017/b.png", "val2017/a.png"]
     crowd, two = source[0], source[1]
-    np.testing.assert_allclose(crowd.boxes, [[0, 0, 8.5, 8]])
-    assert crowd.crowd.tolist() == [True] and crowd.area.tolist() == [60]
+    np.testing.assert_allclose(crowd.objects.boxes, [[0, 0, 8.5, 8]])
+    assert crowd.objects.crowd.tolist() == [True] and crowd.objects.area.tolist() == [60]
     # The third box starts 5 pixels left of the image and ends 12 below it.
-    np.testing.assert_allclose(two.boxes, [[10, 5, 30, 35], [0, 40, 15, 48]])
-    assert two.classes.tolist() == [1, 0] and two.crowd.tolist() == [False, False]
-    assert two.area.tolist() == [123.5, 15 * 8]
+    np.testing.assert_allclose(two.objects.boxes, [[10, 5, 30, 35], [0, 40, 15, 48]])
+    assert two.objects.classes.tolist() == [1, 0] and two.objects.crowd.tolist() == [False, False]
+    assert two.objects.area.tolist() == [123.5, 15 * 8]
     assert two.image.shape == (48, 64, 3)
     assert source.max_objects == 2
     assert "clipped 1 boxes" in source.describe() and "a.png" in source.describe()
@@ -70,7 +70,7 @@ def test_boxes_crowds_and_areas(write):
 def test_given_classes_replace_the_files_order(write):
     source = coco(write(_document()), "val2017", classes=("dog", "bird", "cat"))
     assert source.classes == ("dog", "bird", "cat")
-    assert source[1].classes.tolist() == [0, 2]
+    assert source[1].objects.classes.tolist() == [0, 2]
 
 
 def test_unused_categories_need_not_be_known(write):
@@ -86,7 +86,7 @@ def test_unknown_class(write):
 def test_image_without_objects(write):
     document = _document(annotations=[])
     source = coco(write(document), "val2017")
-    assert source[0].boxes.shape == (0, 4) and source.max_objects == 0
+    assert source[0].objects.boxes.shape == (0, 4) and source.max_objects == 0
     assert "2 of them without objects" in source.describe()
 
 
@@ -194,7 +194,7 @@ def test_json_by_name_with_images_beside_it(tmp_path, write_image):
     write_image("train/b.png")
     (tmp_path / "train" / "_annotations.coco.json").write_text(json.dumps(_document()))
     source = coco(str(tmp_path), "train/_annotations.coco.json")
-    assert len(source[1].boxes) == 2
+    assert len(source[1].objects.boxes) == 2
 
 
 def test_image_folder_by_name(write, write_image, tmp_path):

@@ -38,11 +38,11 @@ def test_rows_of_an_image_are_gathered_and_boxes_are_taken_as_they_stand(dataset
     assert source.classes == ("cat", "dog") and len(source) == 3
     assert [source.name(i) for i in range(3)] == [str(tmp_path / f"train/{n}.png") for n in "bac"]
     # The second box starts 5 pixels left of the image and ends 12 below it.
-    np.testing.assert_array_equal(source[0].boxes, [[10, 5, 30, 35], [0, 40, 15, 48]])
-    assert source[0].classes.tolist() == [1, 0] and not source[0].crowd.any()
-    assert source[1].boxes.shape == (0, 4)
-    np.testing.assert_array_equal(source[2].boxes, [[0, 0, 8.5, 8]])
-    assert source[2].area.tolist() == [68] and source[2].image.shape == (48, 64, 3)
+    np.testing.assert_array_equal(source[0].objects.boxes, [[10, 5, 30, 35], [0, 40, 15, 48]])
+    assert source[0].objects.classes.tolist() == [1, 0] and not source[0].objects.crowd.any()
+    assert source[1].objects.boxes.shape == (0, 4)
+    np.testing.assert_array_equal(source[2].objects.boxes, [[0, 0, 8.5, 8]])
+    assert source[2].objects.area.tolist() == [68] and source[2].image.shape == (48, 64, 3)
     assert "3 images, 1 of them without objects" in source.describe()
 
 
@@ -68,7 +68,7 @@ def test_columns_may_be_written_as_spreadsheets_do(dataset, tmp_path, delimiter,
     (tmp_path / "train.csv").write_bytes(text.encode())
     source = csv(str(tmp_path), "train")
     assert source.classes == ("a;cat,\tor so",)
-    np.testing.assert_array_equal(source[0].boxes, [[10, 5, 30, 35]])
+    np.testing.assert_array_equal(source[0].objects.boxes, [[10, 5, 30, 35]])
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_images_are_found_beside_the_table(dataset, write_image, tmp_path, file,
     root = dataset("x.png,64,48,cat,1,2,3,4", file=file)
     source = csv(root, split)
     assert source.name(0) == str(tmp_path / folder / "x.png")
-    assert len(source[0].boxes) == 1
+    assert len(source[0].objects.boxes) == 1
 
 
 def test_the_folder_with_most_of_the_images_is_taken(dataset, write_image, tmp_path):
@@ -105,7 +105,7 @@ def test_image_folder_by_name(dataset, write_image, tmp_path):
 
 def test_given_classes_keep_their_order(dataset):
     source = csv(dataset(*ROWS), "train", classes=("dog", "bird", "cat"))
-    assert source.classes == ("dog", "bird", "cat") and source[0].classes.tolist() == [0, 2]
+    assert source.classes == ("dog", "bird", "cat") and source[0].objects.classes.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_given_classes_keep_their_order(dataset):
         ("d.png,64,48,dog,1,5,30,35", ("d.png", "missing", "1 of 4", "line 6")),
     ],
 )
-def test_a_faulty_row_is_told_and_left_out(dataset, tmp_path, row, words):
+def test_a_faulty_row_is_reported_and_dropped(dataset, tmp_path, row, words):
     root = dataset(*ROWS, row)
     with pytest.raises(DataError) as error:
         csv(root, "train", classes=("cat", "dog"))
@@ -137,20 +137,20 @@ def test_a_faulty_row_is_told_and_left_out(dataset, tmp_path, row, words):
     for word in (f"{tmp_path / 'train.csv'}, line 6", *words):
         assert word in faults[0]
     # All others are as without it.
-    assert len(source) == 3 and [len(source[i].boxes) for i in range(3)] == [2, 0, 1]
+    assert len(source) == 3 and [len(source[i].objects.boxes) for i in range(3)] == [2, 0, 1]
 
 
-def test_all_faults_are_told(dataset):
+def test_all_faults_are_reported(dataset):
     bad = ["b.png,64,48,dog,1,5,x,35", "d.png,64,48,dog,1,5,9,35", "e.png,64,48,,,,,"]
     faults, source = _faults(dataset(*bad, *ROWS))
     assert len(faults) == 3 and len(source) == 3
     assert "'x'" in faults[0] and "d.png" in faults[1] and "e.png" in faults[2]
-    np.testing.assert_array_equal(source[0].boxes[0], [10, 5, 30, 35])
+    np.testing.assert_array_equal(source[0].objects.boxes[0], [10, 5, 30, 35])
 
 
 def test_a_quote_left_open(dataset):
     faults, source = _faults(dataset(*ROWS, '"b.png,64,48,dog,1,5,30,35', ROWS[0]))
-    assert len(faults) == 1 and "quotes" in faults[0] and len(source[0].boxes) == 2
+    assert len(faults) == 1 and "quotes" in faults[0] and len(source[0].objects.boxes) == 2
 
 
 @pytest.mark.parametrize("header", ["", HEADER.replace(",class", ""), HEADER + ",class", "cat 1 2"])

@@ -26,7 +26,7 @@ def collect(tmp_path):
 
 
 def _objects(source) -> list[int]:
-    return [len(source[index].boxes) for index in range(len(source))]
+    return [len(source[index].objects.boxes) for index in range(len(source))]
 
 
 def test_coco(collect, write_image, write_text):
@@ -74,7 +74,7 @@ def test_coco(collect, write_image, write_text):
     ]
     assert source.classes == ("cat", "dog")
     assert [source.name(index)[-5:] for index in range(2)] == ["a.png", "b.png"]
-    assert _objects(source) == [2, 1] and source[0].classes.tolist() == [0, 0]
+    assert _objects(source) == [2, 1] and source[0].objects.classes.tolist() == [0, 0]
 
 
 def test_voc(collect, write_image, write_text):

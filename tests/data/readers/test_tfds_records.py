@@ -6,7 +6,7 @@ import pytest
 
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
-from jaxvision.data.readers.tfds import from_records
+from jaxvision.data.readers.tfds import detection_records
 
 tensorflow_datasets = pytest.importorskip("tensorflow_datasets")
 
@@ -57,15 +57,15 @@ def test_prepared_records_are_read(tmp_path):
     example = source[1]
     np.testing.assert_array_equal(example.image, IMAGE)
     # ymin, xmin, ymax, xmax of a picture of 100 x 50 pixels.
-    np.testing.assert_allclose(example.boxes, [[20, 5, 60, 25], [0, 0, 100, 50]], rtol=1e-6)
-    assert example.classes.tolist() == [1, 0]
-    assert len(source[0].boxes) == 0
+    np.testing.assert_allclose(example.objects.boxes, [[20, 5, 60, 25], [0, 0, 100, 50]], rtol=1e-6)
+    assert example.objects.classes.tolist() == [1, 0]
+    assert len(source[0].objects.boxes) == 0
     assert "clipped 1" in source.describe() and source.name(1).endswith("tiny/train[1]")
 
 
 def test_slices_of_splits(tmp_path):
     source = detection_source("tfds:tiny", _prepare(tmp_path, RECORDS), "train[50%:]")
-    assert len(source) == 1 and len(source[0].boxes) == 2
+    assert len(source) == 1 and len(source[0].objects.boxes) == 2
 
 
 def test_unknown_class(tmp_path):
@@ -96,8 +96,8 @@ def test_crowds_where_the_dataset_marks_them():
 
     objects = {"bbox": np.array([[0, 0, 1, 1]] * 2), "label": [0, 0], "is_crowd": [True, False]}
     records = [{"image": PNG, "objects": objects}]
-    source = from_records(records, {"objects": {"label": Labels, "bbox": None}}, "coco/train")
-    assert source[0].crowd.tolist() == [True, False]
+    source = detection_records(records, {"objects": {"label": Labels, "bbox": None}}, "coco/train")
+    assert source[0].objects.crowd.tolist() == [True, False]
 
 
 def test_truncated_image():
@@ -105,6 +105,6 @@ def test_truncated_image():
         names = ("cat",)
 
     records = [{"image": PNG[:-20], "objects": {"bbox": np.zeros((0, 4)), "label": []}}]
-    source = from_records(records, {"objects": {"label": Labels, "bbox": None}}, "x/train")
+    source = detection_records(records, {"objects": {"label": Labels, "bbox": None}}, "x/train")
     with pytest.raises(DataError, match=r"x/train\[0\]: .*truncated"):
         source[0]

@@ -50,24 +50,26 @@ def _broken(root: str, *words: str, split="train", **options):
 def test_coordinates_count_from_one(dataset):
     # Pixels 11..30 and 21..40, counted from 1, are 20 pixels each: 10 up to 30, 20 up to 40.
     example = voc(dataset(_annotation(_object())), "train")[0]
-    np.testing.assert_array_equal(example.boxes, [[10, 20, 30, 40]])
-    assert example.area.tolist() == [400]
+    np.testing.assert_array_equal(example.objects.boxes, [[10, 20, 30, 40]])
+    assert example.objects.area.tolist() == [400]
 
 
 def test_a_box_of_the_whole_image(dataset):
     root = dataset(_annotation(_object(box=(1, 1, 64, 48))))
-    np.testing.assert_array_equal(voc(root, "train", strict=True)[0].boxes, [[0, 0, 64, 48]])
+    np.testing.assert_array_equal(
+        voc(root, "train", strict=True)[0].objects.boxes, [[0, 0, 64, 48]]
+    )
 
 
 def test_classes_are_sorted(dataset):
     source = voc(dataset(_annotation(_object("zebra"), _object("ant"))), "train")
     assert source.classes == ("ant", "zebra")
-    assert source[0].classes.tolist() == [1, 0]
+    assert source[0].objects.classes.tolist() == [1, 0]
 
 
 def test_given_classes_keep_their_order(dataset):
     source = voc(dataset(_annotation(_object("b"))), "train", classes=("c", "b"))
-    assert source[0].classes.tolist() == [1]
+    assert source[0].objects.classes.tolist() == [1]
 
 
 def test_unknown_class(dataset):
@@ -77,14 +79,18 @@ def test_unknown_class(dataset):
 
 def test_image_without_objects(dataset):
     source = voc(dataset(_annotation(), _annotation(_object())), "train")
-    assert source[0].boxes.shape == (0, 4) and len(source[1].boxes) == 1
+    assert source[0].objects.boxes.shape == (0, 4) and len(source[1].objects.boxes) == 1
     assert "1 of them without objects" in source.describe()
 
 
 def test_difficult_objects_are_kept_or_ignored(dataset):
     root = dataset(_annotation(_object(difficult=1), _object(difficult=0), _object()))
-    assert voc(root, "train")[0].crowd.tolist() == [False, False, False]
-    assert voc(root, "train", ignore_difficult=True)[0].crowd.tolist() == [True, False, False]
+    assert voc(root, "train")[0].objects.crowd.tolist() == [False, False, False]
+    assert voc(root, "train", ignore_difficult=True)[0].objects.crowd.tolist() == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_splits_are_joined(dataset, tmp_path):
@@ -104,7 +110,7 @@ def test_split_as_a_list(dataset, write_text):
 
 def test_outside_boxes_are_clipped(dataset):
     source = voc(dataset(_annotation(_object(box=(0, 0, 80, 10)))), "train")
-    np.testing.assert_array_equal(source[0].boxes, [[0, 0, 64, 10]])
+    np.testing.assert_array_equal(source[0].objects.boxes, [[0, 0, 64, 10]])
     assert "clipped 1" in source.describe() and "(-1, -1, 80, 10)" in source.describe()
 
 
@@ -173,6 +179,6 @@ def test_blood_cells():
     example = source[0]
     assert example.image.shape == (480, 640, 3)
     # The first object of the file: xmin 260, ymin 177, xmax 491, ymax 376.
-    np.testing.assert_array_equal(example.boxes[0], [259, 176, 491, 376])
-    assert source.classes[example.classes[0]] == "WBC"
+    np.testing.assert_array_equal(example.objects.boxes[0], [259, 176, 491, 376])
+    assert source.classes[example.objects.classes[0]] == "WBC"
     assert len(voc(str(BCCD), "test", classes=source.classes)) == 72

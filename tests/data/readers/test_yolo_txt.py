@@ -33,15 +33,15 @@ def _broken(root: str, *words: str, split="train", **options):
 def test_fractions_become_pixels(dataset):
     source = yolo(dataset("1 0.5 0.5 0.2 0.4\n0 0.1 0.2 0.2 0.4\n"), "train")
     example = source[0]
-    np.testing.assert_allclose(example.boxes, [[40, 15, 60, 35], [0, 0, 20, 20]], atol=1e-4)
-    assert example.classes.tolist() == [1, 0] and source.classes == ("cat", "dog")
-    np.testing.assert_allclose(example.area, [400, 400], rtol=1e-5)
-    assert example.boxes.dtype == example.area.dtype == np.float32
+    np.testing.assert_allclose(example.objects.boxes, [[40, 15, 60, 35], [0, 0, 20, 20]], atol=1e-4)
+    assert example.objects.classes.tolist() == [1, 0] and source.classes == ("cat", "dog")
+    np.testing.assert_allclose(example.objects.area, [400, 400], rtol=1e-5)
+    assert example.objects.boxes.dtype == example.objects.area.dtype == np.float32
 
 
 def test_missing_label_file_means_no_objects(dataset):
     source = yolo(dataset(None, "0 0.5 0.5 0.1 0.1", ""), "train")
-    assert [len(source[index].boxes) for index in range(3)] == [0, 1, 0]
+    assert [len(source[index].objects.boxes) for index in range(3)] == [0, 1, 0]
     assert "2 of them without objects" in source.describe()
 
 
@@ -58,12 +58,12 @@ def test_names_from_classes_txt(dataset, write_text):
 
 def test_given_classes_are_matched_by_name(dataset):
     source = yolo(dataset("1 .5 .5 .1 .1"), "train", classes=("dog", "cat"))
-    assert source[0].classes.tolist() == [0]
+    assert source[0].objects.classes.tolist() == [0]
 
 
 def test_given_classes_serve_where_there_are_no_names(dataset):
     source = yolo(dataset("1 .5 .5 .1 .1", yaml=None), "train", classes=("x", "y"))
-    assert source.classes == ("x", "y") and source[0].classes.tolist() == [1]
+    assert source.classes == ("x", "y") and source[0].objects.classes.tolist() == [1]
 
 
 def test_no_names_anywhere(dataset):
@@ -98,7 +98,7 @@ def test_bad_lines(dataset, line, words):
 
 def test_outside_and_degenerate_boxes(dataset):
     source = yolo(dataset("0 0.05 0.5 0.2 0.2\n0 .5 .5 0 .1"), "train")
-    np.testing.assert_allclose(source[0].boxes, [[0, 20, 15, 30]], atol=1e-4)
+    np.testing.assert_allclose(source[0].objects.boxes, [[0, 20, 15, 30]], atol=1e-4)
     assert "clipped 1" in source.describe() and "dropped 1" in source.describe()
 
 
@@ -119,7 +119,7 @@ def test_list_of_images(dataset, write_text):
     root = dataset("0 .5 .5 .1 .1", "1 .5 .5 .1 .1")
     write_text("some.txt", "./images/train/1.png\n")
     source = yolo(root, "some.txt")
-    assert len(source) == 1 and source[0].classes.tolist() == [1]
+    assert len(source) == 1 and source[0].objects.classes.tolist() == [1]
 
 
 def test_list_with_a_missing_image(dataset, write_text):
@@ -132,7 +132,7 @@ def test_folders_named_by_split_first(dataset, write_image, write_text, tmp_path
     write_image("valid/images/a.png")
     write_text("valid/labels/a.txt", "1 .5 .5 .1 .1")
     write_text("data.yaml", "val: ../valid/images\nnames: [cat, dog]\n")
-    assert yolo(str(tmp_path / "data.yaml"), "val")[0].classes.tolist() == [1]
+    assert yolo(str(tmp_path / "data.yaml"), "val")[0].objects.classes.tolist() == [1]
 
 
 @pytest.mark.parametrize(

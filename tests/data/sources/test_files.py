@@ -4,7 +4,6 @@ from PIL import Image
 
 from jaxvision.data.annotations import from_rows
 from jaxvision.data.errors import DataError
-from jaxvision.data.example import LazyDetectionSource
 from jaxvision.data.image import decode_image, image_size
 from jaxvision.data.sources.files import DetectionFiles
 
@@ -21,13 +20,13 @@ def _rotated(root, name, width, height):
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
-def test_annotation_without_size_asks_the_header(write_image, tmp_path, name):
+def test_annotation_without_size_reads_the_header(write_image, tmp_path, name):
     write_image(name, 64, 48)
     source = _files(tmp_path, name)
     found = source.annotation(0)
     assert (found.height, found.width) == (48, 64)
-    np.testing.assert_allclose(found.boxes, [[16, 24, 32, 48]])
-    np.testing.assert_allclose(source[0].boxes, found.boxes)
+    np.testing.assert_allclose(found.objects.boxes, [[16, 24, 32, 48]])
+    np.testing.assert_allclose(source[0].objects.boxes, found.objects.boxes)
     # And once only.
     (tmp_path / name).unlink()
     assert source.annotation(0).width == 64
@@ -36,7 +35,9 @@ def test_annotation_without_size_asks_the_header(write_image, tmp_path, name):
 def test_annotation_with_size_does_not_touch_the_file(tmp_path):
     found = _files(tmp_path, "missing.jpg", [(64, 48)], (1, 2, 3, 4)).annotation(0)
     assert (found.height, found.width) == (48, 64)
-    assert found.boxes.tolist() == [[1, 2, 3, 4]] and found.crowd.tolist() == [False]
+    assert found.objects.boxes.tolist() == [[1, 2, 3, 4]] and found.objects.crowd.tolist() == [
+        False
+    ]
 
 
 def test_header_is_read_as_a_person_sees_the_picture(tmp_path):
@@ -82,7 +83,3 @@ def test_reduced_reading_refuses_truncated_files(write_image, tmp_path):
     assert decode_image(data, "a.jpg", 2).shape == (128, 128, 3)
     with pytest.raises(DataError, match=r"a\.jpg"):
         decode_image(data[: len(data) // 2], "a.jpg", 2)
-
-
-def test_files_are_lazy(tmp_path):
-    assert isinstance(_files(tmp_path, "a.jpg"), LazyDetectionSource)

@@ -22,8 +22,10 @@ RED, FLAT = np.array([255.0, 0, 0]), np.zeros((100, 100), np.float32)
 def test_a_picture_is_a_function_of_its_index():
     again = Shapes(200, image_size=160)
     for index in (0, 17, 199):
-        for one, two in zip(SOURCE[index], again[index], strict=True):
-            np.testing.assert_array_equal(one, two)
+        one, two = SOURCE[index], again[index]
+        np.testing.assert_array_equal(one.image, two.image)
+        np.testing.assert_array_equal(one.objects.boxes, two.objects.boxes)
+        np.testing.assert_array_equal(one.objects.classes, two.objects.classes)
     assert (SOURCE[0].image != SOURCE[1].image).any()
 
 
@@ -36,7 +38,9 @@ def test_splits_and_seeds_are_different_pictures(change):
 def test_examples_keep_the_contract():
     counts = np.zeros(len(CLASSES), int)
     for index in range(len(SOURCE)):
-        image, boxes, classes, crowd, area = SOURCE[index]
+        image, objects = SOURCE[index].image, SOURCE[index].objects
+        boxes, classes, crowd = objects.boxes, objects.classes, objects.crowd
+        area = objects.area
         assert image.shape == (160, 160, 3) and image.dtype == np.uint8
         assert boxes.dtype == area.dtype == np.float32 and classes.dtype == np.int32
         assert 1 <= len(boxes) == len(classes) == len(crowd) == len(area) <= SOURCE.max_objects
@@ -51,19 +55,21 @@ def test_examples_keep_the_contract():
 def test_boxes_are_tight_around_what_is_seen():
     for seed in range(60):
         drawing = draw(np.random.default_rng(seed), 128)
-        boxes, area = drawing.example.boxes, drawing.example.area
+        objects = drawing.objects(masks=True)
+        boxes, area = objects.boxes, objects.area
         for number, (x1, y1, x2, y2) in enumerate(boxes.astype(int), 1):
             seen = drawing.owner == number
             assert not (seen.sum() - seen[y1:y2, x1:x2].sum())
             assert seen[y1, x1:x2].any() and seen[y2 - 1, x1:x2].any()
             assert seen[y1:y2, x1].any() and seen[y1:y2, x2 - 1].any()
             assert seen.sum() == area[number - 1]
+            np.testing.assert_array_equal(objects.masks[number - 1], seen)
 
 
 def test_the_picture_shows_the_object_where_the_box_is():
     drawing = _grounded()
     assert drawing.place(1, _square(20, 30, 59, 79), RED, FLAT)
-    image, boxes, *_ = drawing.example
+    image, boxes = drawing.image, drawing.objects(masks=False).boxes
     rows, columns = np.nonzero((image[..., 0] > 200) & (image[..., 1] < 40))
     np.testing.assert_array_equal(
         boxes, [[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]]
@@ -75,7 +81,8 @@ def test_a_partly_covered_object_has_the_box_of_its_visible_part():
     drawing = _grounded()
     assert drawing.place(0, _square(10, 10, 49, 49), RED, FLAT)
     assert drawing.place(1, _square(41, 5, 90, 54), RED, FLAT)
-    np.testing.assert_array_equal(drawing.example.boxes, [[10, 10, 41, 50], [41, 5, 91, 55]])
+    boxes = drawing.objects(masks=False).boxes
+    np.testing.assert_array_equal(boxes, [[10, 10, 41, 50], [41, 5, 91, 55]])
 
 
 def test_an_object_that_would_hide_another_is_not_drawn():
@@ -84,7 +91,7 @@ def test_an_object_that_would_hide_another_is_not_drawn():
     before = drawing.image.copy()
     assert not drawing.place(1, _square(35, 5, 84, 54), RED, FLAT)
     np.testing.assert_array_equal(drawing.image, before)
-    assert len(drawing.example.boxes) == 1
+    assert len(drawing.objects(masks=False).boxes) == 1
 
 
 def test_an_object_that_would_leave_the_picture_is_not_drawn():
@@ -124,3 +131,19 @@ def test_other_classes_are_an_error():
 
 def test_description_names_the_split():
     assert "'train'" in SOURCE.describe(120) and SOURCE.name(3) == "shapes/train[3]"
+
+
+def test_masks_and_label_map_on_demand():
+    plain = Shapes(20, image_size=96)
+    full = Shapes(20, image_size=96, masks=True, label_map=True)
+    assert not plain.dense and full.dense and Shapes(1, label_map=True).dense
+    assert plain[3].objects.masks is None and plain[3].mask is None
+    for index in range(20):
+        one, two = plain[index], full[index]
+        np.testing.assert_array_equal(one.image, two.image)
+        np.testing.assert_array_equal(one.objects.boxes, two.objects.boxes)
+        painted = np.zeros((96, 96), np.uint8)
+        for mask, label in zip(two.objects.masks, two.objects.classes, strict=True):
+            assert not painted[mask].any(), "a pixel shows one object"
+            painted[mask] = label + 1
+        np.testing.assert_array_equal(two.mask, painted)

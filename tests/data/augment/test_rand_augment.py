@@ -5,6 +5,11 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from jaxvision.data.augment.rand_augment import LEVELS, OPERATIONS, SIGNED, RandAugment
+from jaxvision.data.sample import Sample
+
+
+def apply(name, image, strength, fill=0):
+    return OPERATIONS[name](Sample(image, 0), strength, fill).image
 
 
 def picture(seed=0, low=20, high=200):
@@ -45,7 +50,7 @@ def test_colours_equal_those_of_pillow(name, level, sign):
         return
     for image in (picture(), picture(1, 90, 110), np.full((9, 7, 3), 77, np.uint8)):
         strength = sign * level / (LEVELS - 1)
-        ours = OPERATIONS[name](image.copy(), strength, 0)
+        ours = apply(name, image.copy(), strength)
         theirs = by_pillow(image, name, strength)
         assert ours.dtype == np.uint8
         # Rounded here, cut off there, and the grey values too.
@@ -61,7 +66,7 @@ def test_geometry_moves_a_point_where_the_formula_says(name, strength):
     rows, columns = np.mgrid[:height, :width]
     blob = 255 * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 18)
     image = np.repeat(np.rint(blob).astype(np.uint8)[..., None], 3, axis=2)
-    out = OPERATIONS[name](image, strength, 0)[..., 0].astype(float)
+    out = apply(name, image, strength)[..., 0].astype(float)
     found = (out * columns).sum() / out.sum(), (out * rows).sum() / out.sum()
     angle = math.radians(30 * strength)
     dx, dy = x - 79.5, y - 59.5
@@ -83,14 +88,14 @@ def test_draws_every_operation_in_both_directions():
     calls = []
 
     def recording(name):
-        return lambda image, strength, fill: calls.append((name, strength)) or image
+        return lambda sample, strength, fill: calls.append((name, strength)) or sample
 
     rng = np.random.default_rng(0)
     original = dict(OPERATIONS)
     try:
         OPERATIONS.update({name: recording(name) for name in original})
         for _ in range(1000):
-            RandAugment(operations=2, magnitude=9)(picture(), rng)
+            RandAugment(operations=2, magnitude=9)(Sample(picture(), 0), rng)
     finally:
         OPERATIONS.update(original)
     assert len(calls) == 2000
@@ -101,15 +106,15 @@ def test_draws_every_operation_in_both_directions():
     assert len(original) == 14
 
 
-def test_strengths_spread_and_operations_are_left_out(monkeypatch):
+def test_strengths_spread_and_operations_are_skipped(monkeypatch):
     strengths = []
-    recording = lambda image, strength, fill: strengths.append(strength) or image  # noqa: E731
+    recording = lambda sample, strength, fill: strengths.append(strength) or sample  # noqa: E731
     for name in OPERATIONS:
         monkeypatch.setitem(OPERATIONS, name, recording)
     augment = RandAugment(2, 27, deviation=1.5, probability=0.5)
     rng = np.random.default_rng(0)
     for _ in range(1000):
-        augment(picture(), rng)
+        augment(Sample(picture(), 0), rng)
     assert 900 < len(strengths) < 1100
     magnitudes = np.abs(strengths) * (LEVELS - 1)
     assert abs(magnitudes.mean() - 27) < 0.2 and abs(magnitudes.std() - 1.5) < 0.1
@@ -117,9 +122,9 @@ def test_strengths_spread_and_operations_are_left_out(monkeypatch):
 
 
 def test_fill_and_shape():
-    out = OPERATIONS["translate_x"](picture(), 1.0, 128)
+    out = apply("translate_x", picture(), 1.0, 128)
     assert (out[:, :18] == 128).all()
-    assert RandAugment()(picture(), np.random.default_rng(1)).shape == (30, 40, 3)
+    assert RandAugment()(Sample(picture(), 0), np.random.default_rng(1)).image.shape == (30, 40, 3)
 
 
 def test_wrong_numbers():

@@ -4,13 +4,17 @@ from PIL import Image
 
 from jaxvision.data.augment.center_crop import CenterCrop
 from jaxvision.data.augment.pad_crop import PadCrop
-from jaxvision.data.augment.random_resized_crop import RandomResizedCrop, Window
+from jaxvision.data.augment.random_resized_crop import RandomResizedCrop, ReadCrop, Window
 from jaxvision.data.classification import classification_source
-from jaxvision.data.classification_samples import (
-    ClassificationEvalSample,
-    ClassificationTrainSample,
+from jaxvision.data.classification_examples import (
+    classification_eval_example,
+    classification_train_example,
 )
+from jaxvision.data.plans.in_order import InOrder
+from jaxvision.data.plans.shuffled import Shuffled
+from jaxvision.data.sample import Sample
 from jaxvision.data.sources.labelled import LabelledArrays
+from jaxvision.data.stream import Stream
 
 
 def numbered(height, width):
@@ -28,16 +32,17 @@ def test_center_crop_equals_pillow_and_the_formula_of_torchvision(shape):
     resized = np.asarray(Image.fromarray(image).resize((width, height), Image.BILINEAR))
     top, left = int(round((height - 32) / 2.0)), int(round((width - 32) / 2.0))
     np.testing.assert_array_equal(
-        CenterCrop((32, 32), resize=40)(image), resized[top : top + 32, left : left + 32]
+        CenterCrop((32, 32), resize=40)(Sample(image, 0)).image,
+        resized[top : top + 32, left : left + 32],
     )
 
 
 def test_center_crop_frames_a_small_image_in_black():
     image = np.full((28, 28, 3), 9, np.uint8)
-    out = CenterCrop((32, 32))(image)
+    out = CenterCrop((32, 32))(Sample(image, 0)).image
     np.testing.assert_array_equal(out[2:30, 2:30], image)
     assert out.sum() == image.sum()
-    assert CenterCrop((28, 28))(image) is not None
+    np.testing.assert_array_equal(CenterCrop((28, 28))(Sample(image, 0)).image, image)
 
 
 def test_pad_crop_shifts_by_up_to_the_padding_and_fills_with_black():
@@ -47,7 +52,7 @@ def test_pad_crop_shifts_by_up_to_the_padding_and_fills_with_black():
     framed = np.zeros((40, 40, 3), np.uint8)
     framed[4:36, 4:36] = image
     for _ in range(300):
-        out = crop(image, rng)
+        out = crop(Sample(image, 0), rng).image
         matches = [
             (y, x)
             for y in range(9)
@@ -85,10 +90,10 @@ def test_random_resized_crop_of_a_strip_takes_the_widest_allowed_middle():
     assert crop.window(1, 1, rng) == Window(0, 0, 1, 1)
 
 
-def test_cut_of_the_size_wanted_changes_no_pixel():
+def test_cut_of_the_right_size_changes_no_pixel():
     image = numbered(40, 50)
-    out = RandomResizedCrop((16, 20)).cut(image, Window(5, 7, 16, 20))
-    np.testing.assert_array_equal(out, image[5:21, 7:27])
+    out = RandomResizedCrop((16, 20)).cut(Sample(image, 0), Window(5, 7, 16, 20))
+    np.testing.assert_array_equal(out.image, image[5:21, 7:27])
 
 
 @pytest.mark.parametrize(
@@ -111,11 +116,10 @@ def test_decoding_at_a_part_of_the_size_shows_the_same_part(jpeg_source):
         rng = np.random.default_rng(seed)
         window = crop.window(192, 256, np.random.default_rng(seed))
         assert crop.reduction(window) == 4
-        sample = ClassificationTrainSample(jpeg_source, crop, flip=0.0)
-        reduced = sample(1, rng)
-        assert reduced["label"] == 1
-        full = crop.cut(jpeg_source.image(1)[0], window)
-        assert np.abs(reduced["image"].astype(int) - full.astype(int)).max() <= 6
+        reduced = ReadCrop(crop)(jpeg_source, 1, rng)
+        assert reduced.label == 1
+        full = crop.cut(jpeg_source[1], window)
+        assert np.abs(reduced.image.astype(int) - full.image.astype(int)).max() <= 6
 
 
 def arrays(labels):
@@ -123,7 +127,7 @@ def arrays(labels):
 
 
 def test_sample_is_a_function_of_its_generator():
-    sample = ClassificationTrainSample(arrays(np.int32([2, 0])), PadCrop((32, 32)))
+    sample = classification_train_example(arrays(np.int32([2, 0])), (32, 32), crop="pad")
     one, two, other = (sample(0, np.random.default_rng(s)) for s in (5, 5, 6))
     np.testing.assert_array_equal(one["image"], two["image"])
     assert (one["image"] != other["image"]).any()
@@ -132,7 +136,9 @@ def test_sample_is_a_function_of_its_generator():
 
 
 def test_flip_happens_as_often_as_said():
-    sample = ClassificationTrainSample(arrays(np.int32([2, 0])), PadCrop((32, 32), 0), flip=0.3)
+    sample = classification_train_example(
+        arrays(np.int32([2, 0])), (32, 32), crop="pad", padding=0, flip=0.3
+    )
     rng = np.random.default_rng(0)
     image = numbered(32, 32)
     flipped = 0
@@ -144,9 +150,9 @@ def test_flip_happens_as_often_as_said():
     assert 90 < flipped < 150
 
 
-def test_several_labels_are_targets():
+def test_multi_label_images_have_targets():
     source = arrays(np.float32([[1, 0, 1], [0, 0, 0]]))
-    row = ClassificationEvalSample(source, CenterCrop((32, 32)))(0)
+    row = classification_eval_example(source, (32, 32))(0)
     assert set(row) == {"image", "targets", "index"}
     np.testing.assert_array_equal(row["targets"], [1, 0, 1])
     np.testing.assert_array_equal(row["image"], numbered(32, 32))
@@ -159,3 +165,15 @@ def test_wrong_numbers():
         RandomResizedCrop((8, 8), aspect=(2.0, 1.0))
     with pytest.raises(ValueError, match="resize must be at least 1"):
         CenterCrop((8, 8), resize=0)
+    with pytest.raises(ValueError, match="crop must be one of resized, pad, got 'center'"):
+        classification_train_example(arrays(np.int32([2, 0])), (8, 8), crop="center")
+
+
+def test_streams_carry_the_batch_contract():
+    source = arrays(np.int32([2, 0]))
+    train = classification_train_example(source, (32, 32), operations=2)
+    (batch,) = Stream(Shuffled(2, 2), train)
+    assert set(batch) == {"image", "label", "index"} and batch["label"].dtype == np.int32
+    (batch,) = Stream(InOrder(2, 3), classification_eval_example(source, (16, 16), resize=20))
+    assert batch["image"].shape == (3, 16, 16, 3) and batch["mask"].tolist() == [True, True, False]
+    assert batch["label"].tolist() == [2, 0, 0]
