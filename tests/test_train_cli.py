@@ -332,7 +332,9 @@ def test_classifier_trains_evaluates_and_draws(tmp_path, capsys):
     assert {"train/accuracy", "val/accuracy", "val/top5", "val/f1", "val/auc", "val/ece"} <= names
     assert "val/recall/7" in names
     drawn = {p.name.rpartition("_")[0] for p in (workdir / "plots").glob("*.png")}
-    assert drawn == {"confusion", "roc", "precision_recall", "reliability"}
+    assert drawn == {
+        f"val_{name}" for name in ("confusion", "roc", "precision_recall", "reliability")
+    }
     assert "evaluation works: accuracy" in capsys.readouterr().out
 
 

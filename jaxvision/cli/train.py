@@ -32,7 +32,11 @@ def main(arguments: Sequence[str]) -> int:
     show_traceback = "--traceback" in arguments
     try:
         return _train(arguments)
-    except (ValueError, OSError, TrainingError) as error:
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    # ImportError: an extra that is not installed.
+    except (ValueError, OSError, ImportError, TrainingError) as error:
         if show_traceback:
             traceback.print_exception(error)
         print(f"error: {error}", file=sys.stderr)

@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from jaxvision.tasks.task import Task
 from jaxvision.train.evaluate import compile_predict, evaluate, prediction_key
@@ -23,13 +22,13 @@ class Origin:
 
     Attributes:
         recipe: Module that built the task.
-        config: Its values.
+        config: Its values, a locked ConfigDict.
         info: What the task knows of the data.
         step: Training steps made.
     """
 
     recipe: types.ModuleType
-    config: ConfigDict
+    config: Any
     info: Mapping[str, Any]
     step: int
 
@@ -56,6 +55,7 @@ class Predictor(abc.ABC):
         """
         self.task = task
         self.origin = origin
+        self._seed = origin.config.seed if origin else 0
         self._mesh = data_mesh()
         state = {name: tree for name, tree in variables.items() if name != "params"}
         self.params, self.model_state = jax.device_put(
@@ -66,6 +66,33 @@ class Predictor(abc.ABC):
     @abc.abstractmethod
     def __call__(self, inputs: Any) -> Any:
         """Predicts one input, or each of several; the result is one object, or a list of them."""
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """{"params", **other collections}, as the network's `apply` takes them."""
+        return {"params": self.params, **self.model_state}
+
+    def data(self, split: str = "val") -> Any:
+        """Opens data of the run for evaluation.
+
+        Args:
+            split: `val`, `test` or `train`: the data that the run's config names so.
+
+        Returns:
+            A `jaxvision.data.stream.Stream` of evaluation batches.
+
+        Raises:
+            DataError: If the data is no longer there or has a fault.
+            ValueError: If there is no such split, or the model does not come from a run.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        if self.origin is None:
+            raise ValueError(
+                "only a model that comes from a run can be evaluated, since the run says on which "
+                "data; use jaxvision.load"
+            )
+        return self.origin.recipe.eval_data(self.origin.config, self.origin.info, split)
 
     def evaluate(self, split: str = "val") -> dict[str, float]:
         """Measures the model on data of its run, as the run's evaluations do.
@@ -81,25 +108,17 @@ class Predictor(abc.ABC):
             DataError: If the data is no longer there or has a fault.
             ValueError: If there is no such split, or the model does not come from a run.
         """
-        if split not in SPLITS:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-        if self.origin is None:
-            raise ValueError(
-                "only a model that comes from a run can be evaluated, since the run says on which "
-                "data; use jaxvision.load"
-            )
-        origin = self.origin
-        data = origin.recipe.eval_data(origin.config, origin.info, split)
+        data = self.data(split)
         found = evaluate(
             self.task,
             self._predict,
             (self.params, self.model_state),
             data,
             self._mesh,
-            seed=origin.config.seed,
+            seed=self._seed,
             axis=data.axis,
             name=split,
-            step=origin.step,
+            step=self.origin.step if self.origin else 0,
         )
         return found.metrics
 
@@ -114,10 +133,9 @@ class Predictor(abc.ABC):
         Yields:
             Each member with its row of the predictions, numpy arrays.
         """
-        seed = self.origin.config.seed if self.origin else 0
         pending = None
         for number, (members, batch) in enumerate(batches):
-            key = jax.device_put(prediction_key(seed, number), replicated(self._mesh))
+            key = jax.device_put(prediction_key(self._seed, number), replicated(self._mesh))
             rows = len(next(iter(batch.values())))
             # A batch that the devices cannot share is computed by each of them.
             axis = 0 if rows % self._mesh.size == 0 else None

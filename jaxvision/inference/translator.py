@@ -151,7 +151,7 @@ class Translator(Predictor):
         )
         return Translator(
             task,
-            {"params": self.params, **self.model_state},
+            self.variables,
             max_length=self.max_length,
             batch_size=self.batch_size if batch_size is None else batch_size,
             origin=self.origin,

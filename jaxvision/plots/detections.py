@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from jaxvision.data.batch import DetectionBatch
+from jaxvision.data.boxes import iou
 from jaxvision.ops.nms import Detections
 from jaxvision.plots.lettering import text_height, text_width, write
 from jaxvision.plots.report import Evaluated, Report
@@ -115,7 +116,7 @@ def detection_sheet(
         objects, object_kinds = batch["boxes"][i][real], batch["classes"][i][real]
         crowd = np.asarray(batch["crowd"][i][real]) if "crowd" in batch else np.zeros(len(objects))
         same = object_kinds[:, None] == kinds[None, :]
-        hit = (same & (_pairwise_iou(objects, found) >= MISSED_BELOW_IOU)).any(axis=1)
+        hit = (same & (iou(objects[:, None], found[None]) >= MISSED_BELOW_IOU)).any(axis=1)
         missed = ~hit & ~crowd.astype(bool)
         _draw_boxes(canvas, found * factor, kinds, scores[i][kept])
         for box in objects:
@@ -244,14 +245,6 @@ def _shorten(text: str, size: int, width: int) -> str:
 def _shared(a: Rectangle, b: Rectangle) -> int:
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return max(width, 0) * max(height, 0)
-
-
-def _pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1) for boxes in (a, b)]
-    return shared / np.maximum(areas[0][:, None] + areas[1][None, :] - shared, 1e-9)
 
 
 def _legend(width: int, threshold: float) -> np.ndarray:

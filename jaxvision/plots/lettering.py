@@ -54,4 +54,4 @@ def write(
     x, y = max(0, -left), max(0, -top)
     room = canvas[max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)]
     cover = np.asarray(mask, np.float32)[y : y + room.shape[0], x : x + room.shape[1], None] / 255
-    room[:] = np.rint(room + (np.float32(colour) - room) * cover).astype(np.uint8)
+    room[:] = np.rint(room + (np.array(colour, np.float32) - room) * cover).astype(np.uint8)

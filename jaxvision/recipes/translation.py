@@ -159,6 +159,7 @@ def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Exp
     """
     data = config.data
     train, val = _open(config, "train"), _open(config, "val")
+    new_run = info is None
     info = _info(config, train) if info is None else info
     the_task = task(config, info)
     tokenizer = the_task.tokenizer
@@ -192,7 +193,7 @@ def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Exp
         eval_data=eval_sets,
         optimizer=wiring.optimizer(config, rate),
         learning_rate=rate,
-        init_from=wiring.init_from(config, config.variant, now=False),
+        init_from=wiring.init_from(config, config.variant, now=new_run),
         best=Best("val/bleu"),
         report=functools.partial(translation_report, tokenizer=tokenizer),
         meta=wiring.meta(__name__, config, info),

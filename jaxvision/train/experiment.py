@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
-import numpy as np
 import optax
 
+from jaxvision.plots.report import Report
 from jaxvision.tasks.task import ModelState, Params, Task
 from jaxvision.train.evaluate import Evaluation
 from jaxvision.train.plateau import Plateau
@@ -86,18 +86,6 @@ class Best(NamedTuple):
     def sign(self) -> float:
         """What a value is multiplied by so that higher is better."""
         return 1.0 if self.direction == "max" else -1.0
-
-
-class Report(NamedTuple):
-    """What an evaluation shows besides its metrics.
-
-    Attributes:
-        lines: Text, shown below the metrics.
-        pictures: RGB pictures [H, W, 3] uint8 by name, for `plots/`.
-    """
-
-    lines: Sequence[str] = ()
-    pictures: Mapping[str, np.ndarray] = {}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -120,17 +120,7 @@ def optimizer(
     for field, value in factors.items():
         if value < 0:
             raise ValueError(f"{field} must be at least 0, got {value}")
-    for group in groups:
-        if len(group) != 3 or min(group[1:]) < 0:
-            raise ValueError(
-                "groups must be of (pattern, learning-rate scale, decay scale), scales at least 0, "
-                f"got {group!r}"
-            )
-    patterns = [pattern for pattern, _, _ in groups]
-
-    def scales(params: Any, column: int) -> Any:
-        chosen = first_match(params, patterns, "groups")
-        return jax.tree.map(lambda i: 1.0 if i < 0 else groups[i][column], chosen)
+    scales = _group_scales(groups)
 
     def decay_scales(params: Any) -> Any:
         return jax.tree.map(lambda x, chosen: x * chosen, scales(params, 2), decayed(params))
@@ -145,16 +135,8 @@ def optimizer(
         stages.append(add_decay(lambda p: l1 * jnp.sign(p), decay_scales))
     if weight_decay and name not in DECOUPLED:
         stages.append(decay_term)
-    stages.append(
-        _RULES[name](
-            momentum=momentum,
-            b1=b1,
-            b2=b2,
-            decay=decay,
-            epsilon=epsilon,
-            initial_accumulator=initial_accumulator,
-        )
-    )
+    own = dict(momentum=momentum, b1=b1, b2=b2, decay=decay, epsilon=epsilon)
+    stages.append(_RULES[name](initial_accumulator=initial_accumulator, **own))
     if weight_decay and name in DECOUPLED:
         stages.append(decay_term)
     if name == "lamb":
@@ -164,6 +146,22 @@ def optimizer(
     if groups:
         stages.append(scale_leaves(lambda params: scales(params, 1)))
     return optax.chain(*stages)
+
+
+def _group_scales(groups: Sequence[tuple[str, float, float]]) -> Callable[[Any, int], Any]:
+    """Returns a function from parameters and 1 or 2, rate or decay, to the tree of scales."""
+    for group in groups:
+        if len(group) != 3 or min(group[1:]) < 0:
+            raise ValueError(
+                "groups must be of (pattern, learning-rate scale, decay scale), scales at least 0, "
+                f"got {group!r}"
+            )
+
+    def scales(params: Any, column: int) -> Any:
+        chosen = first_match(params, [pattern for pattern, _, _ in groups], "groups")
+        return jax.tree.map(lambda i: 1.0 if i < 0 else groups[i][column], chosen)
+
+    return scales
 
 
 def add_decay(

@@ -35,8 +35,8 @@ class SmallNet(nn.Module):
 
 
 def batch_of(source, size):
-    sample = classification_eval_example(source, (size, size))
-    (batch,) = Stream(InOrder(len(source), len(source)), sample)
+    example = classification_eval_example(source, (size, size))
+    (batch,) = Stream(InOrder(len(source), len(source)), example)
     return batch
 
 

@@ -33,13 +33,13 @@ def yolox(classes):
 
 
 def retinanet(classes):
-    method = RetinaNetMethod(strides=(8, 16, 32))
+    method = RetinaNetMethod(strides=(8, 16, 32), anchor_scale=2.0)
     model = models.retinanet("tiny", num_classes=len(classes), strides=method.strides)
     return DenseDetection(model, method, classes, nms_threshold=0.5)
 
 
 @pytest.mark.parametrize(
-    ("build", "learning_rate", "steps"), [(yolox, 3e-3, 500), (retinanet, 1e-3, 300)]
+    ("build", "learning_rate", "steps"), [(yolox, 3e-3, 500), (retinanet, 2e-3, 250)]
 )
 def test_learns_eight_images_by_heart(build, learning_rate, steps):
     classes, batch = shapes_batch()

@@ -271,7 +271,7 @@ class ViTClassifier(nn.Module):
     Attributes:
         backbone: Encoder.
         num_classes: K.
-        rep_size: Units of a layer with tanh before the head, or None for none.
+        rep_size: Units of a layer with tanh before the head; 0 or None for none.
         head_bias: Initial value of the head's bias; big_vision has -6.9 with sigmoid losses.
     """
 
@@ -289,7 +289,7 @@ class ViTClassifier(nn.Module):
             x = tokens.patches.astype(jnp.float32).mean((1, 2))
         x = x.astype(jnp.float32)
         initial = WEIGHT_INITS[self.backbone.weight_init]
-        if self.rep_size is not None:
+        if self.rep_size:
             x = nn.Dense(self.rep_size, kernel_init=initial.pre_logits, name="pre_logits")(x)
             x = nn.tanh(x)
         return nn.Dense(
@@ -338,7 +338,7 @@ def vit_classifier(
     Args:
         variant: A name of `VARIANTS`.
         num_classes: K.
-        rep_size: Units of a layer with tanh before the head, or None for none.
+        rep_size: Units of a layer with tanh before the head; 0 or None for none.
         head_bias: Initial value of the head's bias.
         **overrides: Fields of `ViT`.
 
