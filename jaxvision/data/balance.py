@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvision.data.sample import image_objects
 from jaxvision.data.source import Source
 
 CLASS_RULES = ("inverse", "effective")
@@ -36,11 +35,7 @@ def labels(source: Source) -> Labels:
         return Labels(*np.nonzero(source.labels))
     each = []
     for index in range(len(source)):
-        known = source.known_objects(index)
-        if known is None:
-            objects = source.annotation(index).objects or image_objects([])
-            known = objects.classes, objects.crowd
-        classes, crowd = known
+        classes, crowd = source.object_classes(index)
         each.append(classes[~crowd])
     counts = [len(classes) for classes in each]
     nothing = np.zeros(0, np.int32)

@@ -1,11 +1,11 @@
 """Opens classification datasets by the name of their format."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
+from jaxvision.data.readers.checks import dataset_folder
 from jaxvision.data.readers.cifar import cifar10, cifar100
 from jaxvision.data.readers.image_folder import image_folder
 from jaxvision.data.readers.mnist import fashion_mnist, mnist
@@ -86,12 +86,7 @@ def _open(
     if source not in READERS and not (kind == "tfds" and name):
         known = ", ".join(["digits", *READERS, "tfds:<name>", "objects:<detection source>"])
         raise ValueError(f"data.source must be one of {known}, got {source!r}")
-    if not path:
-        raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
-    if not split:
-        raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
-    # No shell expands the ~ in --config.data.path=~/data.
-    path = os.path.expanduser(path)
+    path = dataset_folder(source, path, split)
     if kind == "tfds":
         return tfds_classification(path, split, name=name, classes=classes, **options)
     return READERS[source](path, split, classes=classes, **options)

@@ -1,10 +1,10 @@
 """Opens detection datasets by the name of their format."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.readers.checks import dataset_folder
 from jaxvision.data.readers.coco import coco
 from jaxvision.data.readers.csv import csv
 from jaxvision.data.readers.tfds import tfds
@@ -64,12 +64,7 @@ def detection_source(
     if source not in READERS and not (kind == "tfds" and name):
         known = ", ".join(["shapes", *READERS, "tfds:<name>"])
         raise ValueError(f"data.source must be one of {known}, got {source!r}")
-    if not path:
-        raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
-    if not split:
-        raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
-    # No shell expands the ~ in --config.data.path=~/data.
-    path = os.path.expanduser(path)
+    path = dataset_folder(source, path, split)
     if kind == "tfds":
         return tfds(path, split, name=name, **options)
     opened = READERS[source](path, split, **options)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxvision.data.image import encode_image
-from jaxvision.data.sample import ImageObjects, Sample
+from jaxvision.data.sample import ImageObjects, Sample, image_objects
 
 
 class Annotation(NamedTuple):
@@ -81,6 +81,14 @@ class Source(abc.ABC):
         None where they are not known without reading the image.
         """
         return None
+
+    def object_classes(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the same, read from the image where it must be."""
+        known = self.known_objects(index)
+        if known is None:
+            objects = self.annotation(index).objects or image_objects([])
+            known = objects.classes, objects.crowd
+        return known
 
     def encoded(self, index: int) -> bytes:
         """Returns an image as it is stored; as PNG, frame below frame, if it is not."""

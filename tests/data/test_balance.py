@@ -5,6 +5,7 @@ import pytest
 from jaxvision.data.annotations import from_rows
 from jaxvision.data.balance import class_weights, image_weights, labels
 from jaxvision.data.sources.files import DetectionFiles
+from jaxvision.data.sources.labelled import LabelledArrays
 
 CLASSES = ("common", "rare", "none")
 
@@ -105,6 +106,20 @@ def test_sources_without_flat_arrays_are_read_image_by_image():
     found = labels(source)
     assert found.image.tolist() == [0, 2] and found.classes.tolist() == [0, 2]
     assert not source.read
+
+
+def test_labelled_images_are_weighed_by_their_classes():
+    pixels = np.zeros((8, 2, 2, 3), np.uint8)
+    one = LabelledArrays("set", CLASSES, np.int32([0] * 7 + [1]), pixels)
+    np.testing.assert_allclose(class_weights(one, "inverse"), [4 / 7, 4, 1])
+    np.testing.assert_allclose(image_weights(one, "inverse"), [4 / 7] * 7 + [4])
+    # Shares of 7/8 and 1/8: sqrt(1/2 / (1/8)) = 2 for the rare one.
+    np.testing.assert_allclose(image_weights(one, threshold=0.5), [1] * 7 + [2])
+    targets = np.zeros((8, 3), np.float32)
+    targets[:7, 0] = targets[0, 1] = 1
+    many = LabelledArrays("set", CLASSES, targets, pixels)
+    np.testing.assert_allclose(class_weights(many, "inverse"), [4 / 7, 4, 1])
+    np.testing.assert_allclose(image_weights(many, "inverse"), [16 / 7, *[4 / 7] * 6, 1])
 
 
 def test_unknown_rules_and_bad_numbers():

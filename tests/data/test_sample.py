@@ -4,6 +4,8 @@ import pytest
 from jaxvision.data.rows import classification_row, detection_row
 from jaxvision.data.sample import Sample, concatenate, image_objects
 from jaxvision.data.source import Source, read_reduced
+from jaxvision.data.sources.labelled import Cached
+from jaxvision.data.sources.shapes import Shapes
 from jaxvision.data.transforms import Either, Pipeline, drop_crowds, read
 
 IMAGE = np.zeros((6, 8, 3), np.uint8)
@@ -60,6 +62,20 @@ def test_a_source_has_defaults():
     assert read_reduced(source, 1, 4).objects is None
     source.dense = True
     assert len(read_reduced(source, 1, 4).objects) == 2
+
+
+def test_a_cache_keeps_whole_samples():
+    source = Shapes(3, image_size=32, masks=True, label_map=True)
+    cached = Cached(source, 3 * 32 * 32 * 10)
+    assert cached.dense and cached.max_objects == 6 and cached.classes == source.classes
+    first = cached[1]
+    assert cached[1] is first and cached.image(1)[0] is first.image
+    np.testing.assert_array_equal(first.objects.masks, source[1].objects.masks)
+    for array in (first.image, first.mask, first.objects.masks):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    small = Cached(source, 1)
+    assert small[0] is not small[0], "what does not fit is read each time"
 
 
 def test_readers_and_transforms_in_sequence():

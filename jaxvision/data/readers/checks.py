@@ -132,3 +132,24 @@ def check_classes(classes: Iterable[str], where: str, on_fault: OnFault = stop) 
         message = f"{where}: class names must differ, got {name!r} twice"
         on_fault(DataError(message, code="repeated-class"))
     return tuple(dict.fromkeys(names))
+
+
+def dataset_folder(source: str, path: str | None, split: str) -> str:
+    """Checks that a dataset on disk is named completely.
+
+    Args:
+        source: Its format, for the message.
+        path: Its folder.
+        split: Name of the split.
+
+    Returns:
+        The folder, `~` expanded, which no shell does in `--config.data.path=~/data`.
+
+    Raises:
+        DataError: If `path` or `split` is empty.
+    """
+    if not path:
+        raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
+    if not split:
+        raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
+    return os.path.expanduser(path)

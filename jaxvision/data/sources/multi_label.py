@@ -5,7 +5,6 @@ PASCAL VOC's classification task is made from its boxes this way.
 
 import numpy as np
 
-from jaxvision.data.sample import image_objects
 from jaxvision.data.source import Annotation, Source
 from jaxvision.data.sources.labelled import Labelled, describe_labels
 
@@ -31,11 +30,7 @@ class MultiLabelView(Labelled):
         self.labels = np.zeros((len(source), len(source.classes)), np.float32)
         self._source = source
         for index in range(len(source)):
-            found = source.known_objects(index)
-            if found is None:
-                objects = source.annotation(index).objects or image_objects([])
-                found = objects.classes, objects.crowd
-            self.labels[index, found[0]] = 1.0
+            self.labels[index, source.object_classes(index)[0]] = 1.0
 
     def annotation(self, index: int) -> Annotation:
         """Returns the height and width of an image."""
