@@ -8,12 +8,12 @@ import pytest
 from flax import traverse_util
 
 from jaxvision import models, pretrained
-from jaxvision.losses.detection.yolox import decode_boxes
+from jaxvision.losses.detection.yolox import YOLOXMethod, decode_boxes
 from jaxvision.models.detection.yolox import STRIDES, VARIANTS
 from jaxvision.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from jaxvision.ops.points import anchor_points
 from jaxvision.pretrained.families import source
-from jaxvision.tasks.yolox_detection import YOLOXDetection
+from jaxvision.tasks.dense_detection import DenseDetection
 
 FORWARD, TRAINING = 1e-4, 1e-3
 
@@ -83,7 +83,8 @@ def test_losses_gradients_and_statistics_match_reference(case, loaded):
         "classes": labels[..., 0].astype(np.int32),
         "valid": labels.sum(-1) > 0,
     }
-    task = YOLOXDetection(model, tuple(str(i) for i in range(80)), l1_from_step=0)
+    classes = tuple(str(i) for i in range(80))
+    task = DenseDetection(model, YOLOXMethod(l1_from_step=0), classes)
 
     def objective(params):
         state = {"batch_stats": variables["batch_stats"]}

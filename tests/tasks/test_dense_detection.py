@@ -8,8 +8,9 @@ import pytest
 
 from jaxvision import models
 from jaxvision.data.detection import detection_source
-from jaxvision.data.detection_samples import DetectionEvalSample
-from jaxvision.data.pipeline import EvalStream
+from jaxvision.data.detection_examples import DetectionEvalExample
+from jaxvision.data.plans.in_order import InOrder
+from jaxvision.data.stream import Stream
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
 from jaxvision.losses.detection.yolox import YOLOXMethod
 from jaxvision.models.detection.detector_output import DetectorOutput
@@ -20,8 +21,8 @@ from jaxvision.train import sharding
 
 def shapes_batch(images=8, size=64):
     source = detection_source("shapes", None, "train", length=images, image_size=size)
-    sample = DetectionEvalSample(source, (size, size))
-    (batch,) = EvalStream(sample, images, batch_size=images, num_workers=0)
+    example = DetectionEvalExample(source, (size, size))
+    (batch,) = Stream(InOrder(images, images), example)
     return source.classes, batch
 
 
