@@ -21,8 +21,8 @@ from jaxvision.train import sharding
 
 def shapes_batch(images=8, size=64):
     source = detection_source("shapes", None, "train", length=images, image_size=size)
-    sample = DetectionEvalExample(source, (size, size))
-    (batch,) = Stream(InOrder(images, images), sample)
+    example = DetectionEvalExample(source, (size, size))
+    (batch,) = Stream(InOrder(images, images), example)
     return source.classes, batch
 
 
