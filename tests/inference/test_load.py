@@ -47,6 +47,7 @@ def detection_config(method="yolox", **changes):
     config.update(image_size=32, batch_size=8, epochs=1, num_workers=0)
     config.data.update(source="shapes", train_images=8, val_images=12, test_images=8)
     config.augment.update(mosaic=0, mixup=0, hsv=0)
+    config.schedule.warmup_steps = 0
     config.eval.update(score_threshold=0.0, max_detections=20)
     return changed(config, changes)
 
@@ -108,14 +109,16 @@ def check_metrics(predictor, found, split="val"):
 @pytest.mark.parametrize(
     "changes",
     [
-        dict(),
         dict(dtype="bfloat16", data__test="test"),
         dict(backbone="resnet18", eval__nms_threshold=0.4),
-        dict(model=dict(depthwise=False, image_mean=(9.0, 8, 7), image_std=(50.0, 60, 70))),
+        dict(
+            model=dict(depthwise=False, image_mean=(9.0, 8.0, 7.0), image_std=(50.0, 60.0, 70.0)),
+            loss__class_weights="inverse",
+            eval__rectangular=True,
+        ),
         dict(method="retinanet", loss__ratios=(0.5, 1.0), loss__anchor_scale=3.0),
-        dict(eval__rectangular=True, loss__class_weights="inverse"),
     ],
-    ids=lambda changes: "-".join(changes) or "plain",
+    ids=["bfloat16", "backbone", "model", "retinanet"],
 )
 def test_detector_predicts_what_the_run_did(tmp_path, changes):
     config = detection_config(**changes)
@@ -160,9 +163,7 @@ def test_classifier_predicts_what_the_run_did(tmp_path, changes):
     found = run(classification, config, tmp_path)
     predictor = load(tmp_path)
     assert isinstance(predictor, Classifier)
-    source = classification_source(
-        config.data.source, None, config.data.val, length=12, image_size=32
-    )
+    source = classification_source(config.data.source, None, config.data.val, length=12)
     results = predictor([source[i].image for i in range(12)])
     batch = found.evaluation.batch
     for row, index in enumerate(batch["index"]):
