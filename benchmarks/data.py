@@ -20,13 +20,15 @@ from jaxvision.data.stream import Stream
 
 def parse() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--path", required=True, help="folder of the dataset")
     parser.add_argument("--source", default="voc", help="format of the dataset")
     parser.add_argument("--split", default="trainval")
     parser.add_argument("--image-size", type=int, default=640)
     parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="at most so many")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="at most this many"
+    )
     parser.add_argument("--core", type=int, default=None, help="which core the first line uses")
     parser.add_argument("--seconds", type=float, default=10.0, help="duration of each measurement")
     parser.add_argument("--small", action="store_true", help="nano's and tiny's: no mixup")

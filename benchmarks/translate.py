@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxvision.data.text.parallel import read_parallel
 from jaxvision.data.text.tokenizer import END, SubwordTokenizer
+from jaxvision.inference.load import load
 from jaxvision.inference.translator import Translator
 from jaxvision.models.sequence.stack import Cache
 from jaxvision.models.sequence.transformer import VARIANTS, Memory, Transformer
@@ -80,12 +81,13 @@ def random_task(options: argparse.Namespace) -> tuple[Translation, dict]:
 def translator(options: argparse.Namespace, beam_size: int) -> Translator:
     """Reads a run's translator, or makes one."""
     if options.workdir:
-        return Translator.from_workdir(
-            options.workdir, beam_size=beam_size, batch_size=options.batch_size
-        )
+        found = load(options.workdir)
+        if not isinstance(found, Translator):
+            raise ValueError(f"--workdir must be a run of a translator, got {options.workdir}")
+        return found.replaced(beam_size=beam_size, batch_size=options.batch_size)
     task, params = random_task(options)
     task = Translation(task.model, task.tokenizer, beam_size=beam_size)
-    return Translator(task, params, batch_size=options.batch_size)
+    return Translator(task, {"params": params}, batch_size=options.batch_size)
 
 
 def main() -> None:

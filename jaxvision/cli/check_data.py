@@ -1,4 +1,4 @@
-"""`jaxvision check-data`: reads a detection dataset as training would, and reports what is wrong."""
+"""`jaxvision check-data`: reads a detection dataset as training does and reports what is wrong."""
 
 import argparse
 import os
@@ -114,7 +114,7 @@ def _check_options(options: argparse.Namespace, path: str, classes: tuple[str, .
 
 
 def _check_writable(folder: Path) -> None:
-    """Finds out, before an hour of reading, whether a folder can be written to or made."""
+    """Checks, before an hour of reading, that a folder can be written to or made."""
     there = folder.absolute()
     while not there.exists():
         there = there.parent

@@ -10,6 +10,7 @@ Training reads the same examples from it, bit for bit.
 import argparse
 import os
 import re
+from typing import Any
 
 from jaxvision.data.classification import classification_source, is_classification
 from jaxvision.data.detection import detection_source
@@ -36,7 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--ignore-difficult", action="store_true", help="for voc: as crowds")
     parser.add_argument("--masks", action="store_true", help="for coco: with instance masks")
     parser.add_argument("--strict", action="store_true", help="faulty boxes are errors")
-    parser.add_argument("--max-side", type=int, help="shrink larger images to so many pixels")
+    parser.add_argument("--max-side", type=int, help="longest side that images may have, in pixels")
     parser.add_argument("--overwrite", action="store_true", help="replace a packed split")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="threads")
     parser.set_defaults(run=run)
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--ignore-difficult is for voc, got --source={options.source}")
     if options.masks and options.source != "coco":
         raise ValueError(f"--masks is for coco, got --source={options.source}")
-    extra: dict[str, object] = {"images": options.images} if options.images else {}
+    extra: dict[str, Any] = {"images": options.images} if options.images else {}
     extra |= {name: True for name in ("ignore_difficult", "masks") if getattr(options, name)}
     classes = tuple(options.classes.split(",")) if options.classes else None
     if is_classification(options.source):

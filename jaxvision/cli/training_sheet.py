@@ -1,4 +1,4 @@
-"""A picture of training samples with their boxes, as the network gets them."""
+"""A picture of training examples with their boxes, as the network gets them."""
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ def training_sheet(
     size = (image_size, image_size)
     letterboxed = detection_train_example(source, size, max_objects, flip=0.0, hsv=0.0)
     augmented = detection_train_example(source, size, max_objects, mosaic=1.0, mixup=1.0)
-    # Every image once before any comes again.
+    # Every image is shown once before one is repeated.
     order = np.concatenate(
         [rng.permutation(len(source)) for _ in range(-(-samples // len(source)))]
     )

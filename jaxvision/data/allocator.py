@@ -1,4 +1,4 @@
-"""Keeps the C library from giving the memory of every image back to the system."""
+"""Lets the C library keep the memory of freed images for the next ones."""
 
 import ctypes
 import functools
@@ -13,7 +13,7 @@ _MIB = 1 << 20
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Lets freed blocks of up to 16 MiB be used again instead of being mapped anew.
+    """Reuses freed blocks of up to 16 MiB instead of mapping new ones.
 
     By default glibc maps an array of the size of an image afresh each time, and the kernel clears
     it page by page when it is written to: a third of the time of the whole pipeline. Up to 64 MiB

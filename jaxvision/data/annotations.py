@@ -1,4 +1,4 @@
-"""Boxes of a whole dataset in flat arrays, and their check.
+"""Boxes of a whole dataset in flat arrays, and their validation.
 
 118,287 images with 860,001 boxes take about 35 MB this way; a list of dicts takes a gigabyte, and
 its reference counts make every forked or cached copy of it grow.
@@ -14,12 +14,11 @@ import numpy as np
 from jaxvision.data.errors import DataError
 from jaxvision.data.segmentations import Segmentations
 
-# Annotations are decimal numbers, rounded when they were written: COCO to 0.01 pixels, YOLO
-# commonly to 1e-6 and at worst 1e-4 of the side. An excess below this is rounding and not worth a
-# line in a report.
+# Annotations are rounded decimal numbers: COCO to 0.01 pixels, YOLO usually to 1e-6 and at worst to
+# 1e-4 of the side. A smaller excess is rounding and is not reported.
 _PIXEL_TOLERANCE = 0.02
 _FRACTION_TOLERANCE = 1e-4
-# A report names so many of the boxes that were repaired.
+# Number of repaired boxes that a report lists as examples.
 _EXAMPLES = 10
 
 
@@ -110,7 +109,7 @@ def from_rows(
         root: Folder that `paths` are relative to.
         paths: File name of each of the I images.
         sizes: (width, height) of each image, or None where boxes are fractions.
-        image: Index of the image that each of the M boxes belongs to.
+        image: Index of the image of each of the M boxes.
         boxes: xyxy [M, 4].
         classes: Class index of each box.
         crowd: Whether each box is a crowd; none is by default.
@@ -118,7 +117,7 @@ def from_rows(
         segmentations: Of each object, if they are kept.
 
     Returns:
-        The annotations, an image's boxes in the order they came in.
+        The annotations; the boxes of an image keep their order.
     """
     image = np.asarray(image, np.int64)
     order = np.argsort(image, kind="stable")
@@ -262,14 +261,14 @@ def clean(
     if strict and report.degenerate.count:
         raise DataError(
             f"{': '.join(report.degenerate.examples[0])}: expected x1 < x2 and y1 < y2 inside the "
-            f"image ({report.degenerate.count:,} such boxes). Correct them, or leave data.strict off "
-            "to drop them."
+            f"image ({report.degenerate.count:,} such boxes). Correct them, or drop them with "
+            "data.strict=False."
         )
     if strict and report.outside.count:
         raise DataError(
             f"{': '.join(report.outside.examples[0])}: the box reaches outside its image "
-            f"({report.outside.count:,} such boxes). Correct them, or leave data.strict off to clip "
-            "them."
+            f"({report.outside.count:,} such boxes). Correct them, or clip them with "
+            "data.strict=False."
         )
 
     box_area = (stored[:, 2] - stored[:, 0]) * (stored[:, 3] - stored[:, 1])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxvision.data.sample import image_objects
 from jaxvision.data.source import Source
 
 CLASS_RULES = ("inverse", "effective")
@@ -37,7 +38,7 @@ def labels(source: Source) -> Labels:
     for index in range(len(source)):
         known = source.known_objects(index)
         if known is None:
-            objects = source.annotation(index).objects
+            objects = source.annotation(index).objects or image_objects([])
             known = objects.classes, objects.crowd
         classes, crowd = known
         each.append(classes[~crowd])
@@ -52,13 +53,13 @@ def class_weights(source: Source, rule: str, *, beta: float = 0.9999) -> np.ndar
     Args:
         source: Its objects are counted, without crowds, or the classes of its images.
         rule: With n objects or images of a class, `inverse` weighs it by 1 / n, `effective` by
-            (1 - beta) / (1 - beta^n): all alike for beta = 0, nearly 1 / n while n is far below
-            1 / (1 - beta), and constant far above.
+            (1 - beta) / (1 - beta^n): the same for all with beta = 0, nearly 1 / n while n is far
+            below 1 / (1 - beta), and constant far above.
         beta: In [0, 1).
 
     Returns:
         Weights [K] float64, scaled so that their mean over the objects is 1: a loss averaged over
-        objects keeps its size. 1 for classes without objects, where it multiplies nothing.
+        objects keeps its size. 1 for classes without objects.
 
     Raises:
         ValueError: If the rule is unknown or beta out of its range.
@@ -77,8 +78,8 @@ def image_weights(source: Source, rule: str = "repeat", *, threshold: float = 0.
         source: Its objects are counted, without crowds, or the classes of its images.
         rule: `repeat` gives an image the largest repeat factor of its classes, max(1, sqrt(t / f))
             for a class that a share f of all images shows: an image is repeated for its rarest
-            class, and common ones are left alone. `inverse` gives it the mean over its objects of
-            the class weights 1 / n, scaled as `class_weights`.
+            class, and common classes have no effect. `inverse` gives it the mean of the class
+            weights 1 / n over its objects, scaled as `class_weights`.
         threshold: t, the share of images below which classes are repeated.
 
     Returns:

@@ -44,9 +44,12 @@ def hull(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def of_masks(masks: np.ndarray) -> np.ndarray:
     """Returns the boxes [n, 4] float32 around masks [n, H, W] bool, zeros around empty ones."""
     boxes = np.zeros((len(masks), 4), np.float32)
-    for axis, used in ((0, masks.any(axis=1)), (1, masks.any(axis=2))):
-        if used.size:
-            found = used.any(axis=1)
-            boxes[:, axis] = used.argmax(axis=1)
-            boxes[:, axis + 2] = found * (used.shape[1] - used[:, ::-1].argmax(axis=1))
+    if not masks.size:
+        return boxes
+    for axis in (0, 1):
+        # Which columns (axis 0) or rows (axis 1) show something of each mask.
+        used: np.ndarray = np.any(masks, axis=axis + 1)
+        boxes[:, axis] = used.argmax(axis=1)
+        boxes[:, axis + 2] = used.shape[1] - used[:, ::-1].argmax(axis=1)
+    boxes[~np.any(masks, axis=(1, 2))] = 0
     return boxes

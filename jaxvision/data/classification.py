@@ -45,15 +45,15 @@ def classification_source(
 
     Args:
         source: `digits`, `image_folder`, `cifar10`, `cifar100`, `mnist`, `fashion_mnist`,
-            `packed`, `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`, as
-            `objects:voc`, which labels an image with all the classes of its objects.
+            `packed`, `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`,
+            as `objects:voc`, which labels an image with all the classes of its objects.
         path: Folder of the dataset; None or empty for `digits` and `objects:shapes`.
         split: Name of the split, as the format has it; see the readers.
         classes: The classes to use, in order: those of the training split when reading another one,
             so that a name means the same in both. An image of any other class is an error. By
             default the dataset's own.
-        cache_bytes: Decoded images are kept in memory up to so many bytes; 50,000 of 32 x 32 pixels
-            take 154 MB.
+        cache_bytes: Up to this many bytes of decoded images are kept in memory; 50,000 of 32 x 32
+            pixels take 154 MB.
         **options: Further options of a source: `length`, `image_size` and `seed` of digits.
 
     Returns:

@@ -1,5 +1,7 @@
 """From a source of images with classes to rows of a `ClassificationBatch`."""
 
+from collections.abc import Sequence
+
 from jaxvision.data.augment.center_crop import CenterCrop
 from jaxvision.data.augment.flip import HorizontalFlip
 from jaxvision.data.augment.pad_crop import PadCrop
@@ -58,11 +60,17 @@ def classification_train_example(
     if operations:
         transforms.append(RandAugment(operations, magnitude, fill, deviation, probability))
     if crop == "resized":
-        size = RandomResizedCrop(image_size, tuple(crop_area), tuple(crop_aspect))
+        size = RandomResizedCrop(image_size, _pair(crop_area), _pair(crop_aspect))
         reader: Reader = Pipeline(ReadCrop(size), tuple(transforms))
     else:
         reader = Pipeline(transforms=(PadCrop(image_size, padding), *transforms))
     return Example(source, reader, classification_row)
+
+
+def _pair(numbers: Sequence[float]) -> tuple[float, float]:
+    """Makes a tuple of the list that a config holds."""
+    low, high = numbers
+    return low, high
 
 
 def classification_eval_example(

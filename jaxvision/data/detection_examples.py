@@ -18,13 +18,15 @@ from jaxvision.data.rows import Row, detection_eval_row, detection_row
 from jaxvision.data.source import Reader, Source, Transform
 from jaxvision.data.transforms import DropSmall, Either, Example, Pipeline, drop_crowds
 
+_AFFINE = RandomAffine()
+
 
 def detection_reader(
     image_size: tuple[int, int],
     *,
     mosaic: float = 0.0,
     mixup: float = 0.0,
-    affine: RandomAffine = RandomAffine(),
+    affine: RandomAffine = _AFFINE,
     max_reduction: int = 8,
     crop: RandomCrop | None = None,
     cutmix: float = 0.0,
@@ -146,7 +148,7 @@ def detection_train_example(
     affine = RandomAffine(
         degrees,
         translate,
-        tuple(mosaic_scale),
+        (mosaic_scale[0], mosaic_scale[1]),
         shear,
         centered=affine_centered,
         filter_boxes=filter_boxes,

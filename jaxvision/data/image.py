@@ -8,13 +8,12 @@ from PIL import ExifTags, Image
 
 from jaxvision.data.errors import DataError
 
-# First and last bytes of the formats whose end is marked. A picture that stops early lacks its
-# mark.
+# First and last bytes of the formats that mark their end; a truncated file lacks the mark.
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
 
 
-# A JPEG file can be decoded at a fraction of its size for a fraction of the time. OpenCV has no
-# name for "reduced, in the order RGB", but takes it: size and order are bits of their own.
+# A JPEG file can be decoded at a fraction of its size in a fraction of the time. OpenCV has no
+# constant for a reduced image in RGB order, but size and order are separate bits.
 _REDUCED = {
     1: cv2.IMREAD_COLOR_RGB,
     2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
@@ -24,12 +23,12 @@ _REDUCED = {
 
 
 def can_reduce(data: bytes) -> bool:
-    """Says whether `decode_image` reduces these bytes: those of a JPEG file."""
+    """Returns whether `decode_image` can reduce these bytes, which is so for JPEG files."""
     return data.startswith(b"\xff\xd8")
 
 
 def image_size(data: bytes, name: str) -> tuple[int, int]:
-    """Reads the height and width of a picture, as a person sees it, without decoding it.
+    """Reads the height and width of a picture, after its EXIF rotation, without decoding it.
 
     Args:
         data: The content of a file.
@@ -50,16 +49,15 @@ def image_size(data: bytes, name: str) -> tuple[int, int]:
 def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:
     """Decodes a picture to RGB.
 
-    EXIF rotation is applied, as by the reference (`cv2.imread`) and as a person sees the picture,
-    so annotations have to be made on the rotated picture. Greyscale is repeated in three channels,
-    an alpha channel is dropped without blending, 16 bits are cut to their upper 8, palettes are
-    resolved.
+    EXIF rotation is applied, as in the reference (`cv2.imread`) and in image viewers, so
+    annotations must refer to the rotated picture. Greyscale is repeated in three channels, an alpha
+    channel is dropped without blending, of 16 bits the upper 8 are kept, palettes are resolved.
 
     Args:
         data: The content of a file, in any format that OpenCV reads.
         name: What to call it in messages: the path.
-        reduction: 1, 2, 4 or 8: a pixel of the result is the mean of so many pixels squared. Only
-            where `can_reduce` says so; else 1.
+        reduction: 1, 2, 4 or 8; each pixel of the result is the mean of a square of this side. More
+            than 1 only where `can_reduce` is true.
 
     Returns:
         Image [ceil(H / reduction), ceil(W / reduction), 3] uint8.
@@ -78,19 +76,18 @@ def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:
     if image is None:
         raise DataError(
             f"{name}: not a readable image ({len(data):,} bytes): it is truncated, empty or of "
-            "another format. Replace the file, or take it out of the split.",
+            "another format. Replace the file, or remove it from the split.",
             code="truncated-image" if _lacks_end(data) else "unreadable-image",
         )
-    # OpenCV 5 refuses truncated files, OpenCV 4 fills the missing part of a JPEG with grey. The
-    # mark at the end costs nothing to look at; files that have more bytes behind it get the slow,
-    # sure answer.
+    # OpenCV 5 rejects truncated files, OpenCV 4 fills the missing part of a JPEG with grey. Looking
+    # for the end mark is cheap; only files without it at the very end are decoded by Pillow, too.
     if _lacks_end(data):
         try:
             Image.open(io.BytesIO(data)).load()
         except (OSError, SyntaxError) as error:
             raise DataError(
                 f"{name}: the image is truncated ({len(data):,} bytes, {error}). Replace the "
-                "file, or take it out of the split.",
+                "file, or remove it from the split.",
                 code="truncated-image",
             ) from error
     return image
@@ -132,7 +129,7 @@ def read_bytes(path: str, purpose: str = "image", missing: str = "missing-image"
     Args:
         path: The file.
         purpose: What it is, for the message.
-        missing: Code of the fault if there is no such file.
+        missing: Code of the error if there is no such file.
 
     Raises:
         DataError: If the file is missing or unreadable.

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ from jaxvision.data.sources.packed import (
     is_packed,
 )
 
-# One image a group, or reading one would read its neighbours; pictures do not compress further.
+# One record per group, or reading one would read its neighbours; pictures do not compress further.
 _WRITER_OPTIONS = "group_size:1,uncompressed"
 
 
@@ -65,22 +65,22 @@ def pack(
 ) -> Packed:
     """Packs a dataset; the folder is there whole or not at all.
 
-    It grows as `.<name>.<process>.partial` beside its place, which only a killed process leaves.
+    Until then it is `.<name>.<process>.partial` beside it, which only a killed process leaves.
 
     Every image is decoded once, so a damaged one is found now and not in the middle of a training.
-    Images go into the files exactly as they are stored, or as PNG if they are not stored as pictures;
-    so do label maps and targets. Instance masks become run lengths.
+    Encoded images are copied; other images, label maps and targets become PNG, and instance masks
+    run lengths.
 
     Args:
         source: What to pack. The boxes are stored as it gives them, repaired and in pixels.
         folder: The folder to make.
-        max_side: Shrinks larger images until their longer side has so many pixels, and encodes
+        max_side: Shrinks larger images until their longer side has this many pixels, and encodes
             these as JPEG of quality 95, with everything that belongs to them.
         overwrite: Replaces a packed split that is there already; never another folder.
         options: Where the dataset came from, for people who read `dataset.json`.
         num_workers: Threads that read and decode.
         progress: Called with the number of images that are done.
-        file_bytes: Begins another file when one has so many bytes.
+        file_bytes: Begins another file when one has this many bytes.
 
     Returns:
         What was written.
@@ -113,13 +113,15 @@ def _check_free(folder: str, overwrite: bool) -> None:
     if not os.path.lexists(folder):
         return
     if not is_packed(folder):
-        raise ValueError(f"{folder} exists and is no packed split; name another folder")
+        raise ValueError(f"{folder} exists and is not a packed split; choose another folder")
     if not overwrite:
-        raise ValueError(f"{folder} exists; pass --overwrite to replace it, or name another folder")
+        raise ValueError(
+            f"{folder} exists; pass --overwrite to replace it, or choose another folder"
+        )
 
 
 def _put(partial: str, folder: str, overwrite: bool) -> None:
-    """Renames the finished folder, in place of another one if there is one."""
+    """Renames the finished folder, replacing an existing one."""
     _check_free(folder, overwrite)
     old = f"{partial}.old"
     if not os.path.exists(folder):
@@ -175,6 +177,7 @@ class _Columns:
         objects = sample.objects
         has = {
             "objects": objects,
+            "instance masks": None if objects is None else objects.masks,
             "a label": sample.label,
             "a label map": sample.mask,
             "a target": sample.target,
@@ -189,7 +192,7 @@ class _Columns:
             )
         self._fields = fields
         self._names.append(record.name)
-        self._sizes.append(sample.size[::-1])
+        self._sizes.append((sample.size[1], sample.size[0]))
         if objects is not None:
             self._counts.append(len(objects))
             for name, column in self._objects.items():
@@ -203,9 +206,9 @@ class _Columns:
             self._proposal_counts.append(len(sample.proposals))
             self._proposals += sample.proposals.astype(np.float32).tobytes()
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, Any]:
         """Returns the arrays by name."""
-        arrays = {
+        arrays: dict[str, Any] = {
             "names": np.array(self._names, np.bytes_),
             "sizes": np.array(self._sizes, np.int32),
         }
@@ -215,7 +218,7 @@ class _Columns:
                 arrays[name] = np.frombuffer(column, OBJECT_ARRAYS[name][0])
             arrays["boxes"] = arrays["boxes"].reshape(-1, 4)
             arrays["offsets"] = np.cumsum(self._counts, dtype=np.int64)
-        if len(self._masks):
+        if "instance masks" in fields:
             arrays["mask_data"], arrays["mask_ends"] = self._masks.arrays()
         if "a label" in fields:
             arrays["labels"] = np.stack(self._labels)
@@ -258,7 +261,7 @@ def _write(
         counts["crowds"] = int(crowd.sum())
     options |= {"max_side": max_side, "jaxvision": jaxvision.__version__}
     written = {kind: each.written for kind, each in files.items()}
-    # Last: a folder without it is none.
+    # Last: a folder without this file is not a packed split.
     with open(os.path.join(folder, DESCRIPTION), "w", encoding="utf-8") as file:
         file.write(describe(Contents(source.classes or None, written, clip), counts, options))
     size = sum(each.bytes for group in written.values() for each in group)
@@ -283,8 +286,9 @@ def _records(source: Source, max_side: int | None, num_workers: int) -> Iterator
 def _record(source: Source, index: int, max_side: int | None) -> _Record:
     sample = source[index]
     name = source.name(index)
-    shrunk = max_side is not None and max(sample.size) > max_side
-    if shrunk:
+    shrunk = False
+    if max_side is not None and max(sample.size) > max_side:
+        shrunk = True
         sample = _shrunk(sample, max_side, name)
         data = {"image": encode_image(sample.image, ".jpg")}
     else:
@@ -301,6 +305,10 @@ def _record(source: Source, index: int, max_side: int | None) -> _Record:
     return _Record(data, os.fsencode(name), sample, shrunk)
 
 
+def _by_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+
+
 def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
     """Shrinks a sample until its longer side has `max_side` pixels."""
     if sample.target is not None or sample.image.ndim == 4:
@@ -308,7 +316,7 @@ def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
     height, width = sample.size
     ratio = max_side / max(height, width)
     size = max(round(height * ratio), 1), max(round(width * ratio), 1)
-    result = geometry.resize(sample, size, cv2.INTER_AREA)
+    result = geometry.resize(sample, size, _by_area)
     if result.objects is None:
         return result
     # Rounding may put an edge behind the last pixel.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxvision.data.sample import Sample
+from jaxvision.data.sample import ImageObjects, Sample
 
 Row = dict[str, np.ndarray]
 
@@ -28,14 +28,14 @@ def pad_objects(max_objects: int, **arrays: np.ndarray) -> Row:
 
 def detection_row(sample: Sample, max_objects: int) -> Row:
     """Returns image, index, boxes [N, 4], classes [N] and valid [N] for training."""
-    objects = sample.objects
+    objects = _objects(sample)
     padded = pad_objects(max_objects, boxes=objects.boxes, classes=objects.classes)
     return {"image": sample.image, "index": np.asarray(sample.index, np.int32), **padded}
 
 
 def detection_eval_row(sample: Sample, max_objects: int) -> Row:
     """Returns the keys of a `DetectionBatch` for evaluation, all but `mask`."""
-    objects = sample.objects
+    objects = _objects(sample)
     padded = pad_objects(max_objects, crowd=objects.crowd, area=objects.area)
     scale = np.asarray(sample.scale, np.float32)
     return {**detection_row(sample, max_objects), **padded, "scale": scale}
@@ -43,9 +43,17 @@ def detection_eval_row(sample: Sample, max_objects: int) -> Row:
 
 def classification_row(sample: Sample) -> Row:
     """Returns image, index, and label [] or targets [K]."""
-    name = "label" if sample.label.ndim == 0 else "targets"
+    label = sample.label
+    if label is None:
+        raise ValueError(f"example {sample.index} has no label; use a classification dataset")
     return {
         "image": sample.image,
-        name: sample.label,
+        "label" if label.ndim == 0 else "targets": label,
         "index": np.asarray(sample.index, np.int32),
     }
+
+
+def _objects(sample: Sample) -> ImageObjects:
+    if sample.objects is None:
+        raise ValueError(f"example {sample.index} has no objects; use a detection dataset")
+    return sample.objects

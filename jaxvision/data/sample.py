@@ -85,13 +85,13 @@ def concatenate(parts: Sequence[ImageObjects]) -> ImageObjects:
     Args:
         parts: At least one; masks must be of one size.
     """
-    masks = [part.masks for part in parts]
+    masks = [part.masks for part in parts if part.masks is not None]
     return ImageObjects(
         np.concatenate([part.boxes for part in parts]),
         np.concatenate([part.classes for part in parts]),
         np.concatenate([part.crowd for part in parts]),
         np.concatenate([part.area for part in parts]),
-        None if any(mask is None for mask in masks) else np.concatenate(masks),
+        np.concatenate(masks) if len(masks) == len(parts) else None,
     )
 
 

@@ -56,7 +56,7 @@ class Segmentations:
                 height, width = segmentation["size"]
                 counts = segmentation["counts"]
                 if not isinstance(counts, str):
-                    found = coco_mask.frPyObjects(segmentation, height, width)
+                    found: Any = coco_mask.frPyObjects(segmentation, height, width)
                     counts = found["counts"].decode()
                 size = np.array([height, width], np.int32)
                 self._data += _RUNS + size.tobytes() + counts.encode("ascii")
@@ -139,4 +139,5 @@ class Segmentations:
         lengths = np.frombuffer(rest, np.int32, count, offset=4)
         numbers = np.frombuffer(rest, np.float64, offset=4 + 4 * count)
         polygons = [part.tolist() for part in np.split(numbers, np.cumsum(lengths)[:-1])]
-        return coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
+        parts: Any = coco_mask.frPyObjects(polygons, *size)
+        return coco_mask.merge(parts)

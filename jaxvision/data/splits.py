@@ -239,8 +239,9 @@ def rarest_classes(source: Source) -> np.ndarray | None:
             return source.labels.astype(np.int64)
         shown = [np.flatnonzero(targets) for targets in source.labels]
     else:
-        known = [source.known_objects(index) for index in range(len(source))]
-        if any(found is None for found in known):
+        found = [source.known_objects(index) for index in range(len(source))]
+        known = [each for each in found if each is not None]
+        if len(known) < len(found):
             return None
         shown = [np.unique(classes[~crowd]) for classes, crowd in known]
     images = np.bincount(np.concatenate(shown), minlength=len(source.classes))

@@ -97,7 +97,7 @@ def position_similarity(embedding: np.ndarray, grid: tuple[int, int]) -> np.ndar
     Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929, figure 7, centre.
 
     Args:
-        embedding: [1, P + rows * columns, D]; the P before the grid's are left out.
+        embedding: [1, P + rows * columns, D]; the P before the grid are dropped.
         grid: Rows and columns of patches.
 
     Returns:

@@ -41,7 +41,7 @@ class Original(NamedTuple):
 
 
 def listed(inputs: Image | Iterable[Image]) -> tuple[list[Image], bool]:
-    """Lists the images that inputs stand for.
+    """Lists the images of an input.
 
     Args:
         inputs: A file, an array, several of them, or a folder, whose images are listed with those

@@ -63,24 +63,6 @@ def frozen_norms(params: Any, frozen: Any) -> Iterator[None]:
         yield
 
 
-def keep_statistics(old: Any, new: Any, params: Any, frozen: Any) -> Any:
-    """Takes the state of frozen modules from `old` and that of all others from `new`.
-
-    Args:
-        old: Collections of the state by name, before a step.
-        new: The same after it.
-        params: All parameters.
-        frozen: Tree of the same structure, True for those that are frozen.
-    """
-    resting = {names for names, _, rests in _modules(params, frozen) if rests}
-
-    def choose(path: Any, before: Any, after: Any) -> Any:
-        # The first name is the collection's, the last the variable's.
-        return before if _names(path)[1:-1] in resting else after
-
-    return jax.tree_util.tree_map_with_path(choose, old, new)
-
-
 def _modules(params: Any, frozen: Any) -> list[tuple[tuple[str, ...], list[Any], bool]]:
     """Lists modules that have parameters of their own: path, arrays, whether all are frozen."""
     found: dict[tuple[str, ...], list[tuple[Any, bool]]] = {}

@@ -9,6 +9,8 @@ from jaxvision.plots import style
 
 # Inches: the side of the image, a bar, and a letter.
 _SIDE, _BAR, _LETTER = 3.6, 0.42, 0.085
+# Bars that there is room for, so that fewer are not thicker.
+_LEAST = 5
 
 
 def probability_chart(image: np.ndarray, classes: Sequence[tuple[str, float]]) -> Figure:
@@ -29,7 +31,7 @@ def probability_chart(image: np.ndarray, classes: Sequence[tuple[str, float]]) -
     left.set_axis_off()
     places = np.arange(len(names))
     right.barh(places, values, 0.7, color=style.unit(style.PALETTE[1]))
-    right.set(xlim=(0, 1.18), ylim=(len(names) - 0.5, -0.5), xticks=[])
+    right.set(xlim=(0, 1.18), ylim=(max(len(names), _LEAST) - 0.5, -0.5), xticks=[])
     style.style_axes(right, grid=False)
     for spine in right.spines.values():
         spine.set_visible(False)

@@ -9,6 +9,7 @@ from jaxvision.pretrained import (
     inception_v3,
     mobilenet_v3,
     resnet,
+    retinanet,
     swin,
     vgg,
     vit,
@@ -19,6 +20,7 @@ from jaxvision.pretrained.family import Family, Source
 
 FAMILIES = (
     yolox.FAMILY,
+    retinanet.FAMILY,
     alexnet.FAMILY,
     vgg.FAMILY,
     googlenet.FAMILY,

@@ -59,9 +59,9 @@ def _indices_and_masks(variables: State) -> State:
         index = relative_position_index(WINDOW).astype(np.int64)
         tensors[f"{prefix}attn.relative_position_index"] = index
         side = FIRST_SIDE // 2 ** (int(block[1]) - 1)
-        shift = WINDOW // 2
-        if int(block[2]) % 2 == 0 and side > WINDOW:
-            mask = shift_mask(side, side, WINDOW, (shift, shift))
+        shift = WINDOW // 2 if int(block[2]) % 2 == 0 and side > WINDOW else 0
+        mask = shift_mask(side, side, WINDOW, (shift, shift))
+        if mask is not None:
             tensors[f"{prefix}attn_mask"] = np.where(mask, 0, -100).astype(np.float32)
     return tensors
 

@@ -91,7 +91,7 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         monitor.progress.close()
         record.wait()
         if result.outcome is Outcome.FINISHED:
-            monitor.say_finished(result.metrics, time.perf_counter() - started)
+            monitor.show_result(result.metrics, time.perf_counter() - started)
         else:
             saved = "which is saved; the same command continues" if workdir else "nothing is saved"
             print(f"stopped after step {int(result.state.step)}, {saved}")

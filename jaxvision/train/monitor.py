@@ -1,4 +1,4 @@
-"""What accompanies the steps of a run: evaluations, lines of the log, early stopping."""
+"""Evaluations, the log and early stopping of a run."""
 
 import itertools
 import pathlib
@@ -29,7 +29,7 @@ class Monitor:
         mesh: Devices to predict on.
         constants: Those of the experiment, on the devices.
         record: Gets metrics and pictures.
-        patience: Is shown the evaluations.
+        patience: Decides on early stopping.
         start: Steps made before.
     """
 
@@ -110,12 +110,12 @@ class Monitor:
         return metrics
 
     def watch(self, state: TrainState, metrics: Mapping[str, float]) -> TrainState:
-        """Shows an evaluation to early stopping and to the plateau."""
-        self.patience.see(metrics)
+        """Updates early stopping and the plateau with an evaluation."""
+        self.patience.update(metrics)
         best, plateau = self._experiment.best, self._experiment.plateau
         if plateau is None or best is None or state.plateau is None:
             return state
-        new = plateau.see(state.plateau, best.sign * metrics.get(best.name, float("nan")))
+        new = plateau.update(state.plateau, best.sign * metrics.get(best.name, float("nan")))
         if (scale := float(new.scale)) != float(state.plateau.scale):
             self.progress.message(
                 f"{best.name} stopped improving: the learning rate is scaled by {scale:.3g}"
@@ -146,7 +146,7 @@ class Monitor:
         if faults := data.faults():
             self.progress.message(f"step {step}  {faults}")
 
-    def say_finished(self, metrics: Mapping[str, float], seconds: float) -> None:
+    def show_result(self, metrics: Mapping[str, float], seconds: float) -> None:
         """Shows the metrics at the end."""
         workdir = self.record.workdir
         shown = table(metrics, tuple(self._experiment.eval_data))

@@ -31,9 +31,9 @@ class Patience:
         self._best = math.nan
         self._since = 0
         for metrics in history:
-            self.see(metrics)
+            self.update(metrics)
 
-    def see(self, metrics: Mapping[str, float]) -> None:
+    def update(self, metrics: Mapping[str, float]) -> None:
         """Takes an evaluation into account; one without the metric is not better than any."""
         if self._metric is None:
             return

@@ -59,7 +59,7 @@ class Plateau:
                 f"{self.least}"
             )
 
-    def see(self, state: PlateauState, value: float) -> PlateauState:
+    def update(self, state: PlateauState, value: float) -> PlateauState:
         """Takes an evaluation into account; NaN is not better than any value.
 
         Args:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxvision.layers.frozen import frozen_norms, keep_statistics
+from jaxvision.layers.frozen import frozen_norms
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params, Task
 from jaxvision.train.names import joined, matching, without
 from jaxvision.train.players import moved
@@ -71,8 +71,6 @@ def make_step(
             updates = jax.tree.map(lambda x: x * plateau.scale, updates)
         params = joined(optax.apply_updates(trained, updates), state.params)
         new_state = {name: loss.state[name] for name in old_state}
-        if freeze:
-            new_state = keep_statistics(old_state, new_state, params, frozen)
         model_state = {name: new_state[name] for name in state.model_state}
         average = state.ema
         if ema is not None and average is not None:

@@ -156,7 +156,7 @@ def test_other_files_are_left_out_and_reported(folder):
     source = open_folder(folder)
     assert len(source) == 6
     assert source.classes == ("cat", "dog")
-    assert "dropped, as no images by their suffix: 1 files (cat/notes.txt)" in source.describe()
+    assert "dropped, without the suffix of an image: 1 files (cat/notes.txt)" in source.describe()
 
 
 def test_corrupt_file_stops_with_its_path(folder):

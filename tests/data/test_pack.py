@@ -10,10 +10,16 @@ from PIL import Image
 
 from jaxvision.data import pack as writer
 from jaxvision.data.annotations import from_rows
+from jaxvision.data.augment import geometry
+from jaxvision.data.classification import classification_source
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
 from jaxvision.data.pack import pack
+from jaxvision.data.sample import Sample
+from jaxvision.data.source import Source
+from jaxvision.data.sources.digits import Digits
 from jaxvision.data.sources.files import DetectionFiles
+from jaxvision.data.sources.labelled import LabelledArrays
 from jaxvision.data.sources.packed import packed
 from jaxvision.data.sources.shapes import Shapes
 
@@ -120,6 +126,107 @@ def test_pictures_that_are_drawn_are_packed_without_loss(tmp_path):
         _assert_same(other[index], shapes[index])
 
 
+class _Clips(Source):
+    """Clips with a label map of 32 bits, a target and proposals; no classes."""
+
+    dense = True
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng(index)
+        return Sample(
+            rng.integers(0, 256, (4, 12, 16, 3), np.uint8),
+            index,
+            mask=rng.integers(0, 70_000, (12, 16), dtype=np.int32),
+            target=rng.integers(0, 256, (24, 32, 3), np.uint8),
+            proposals=rng.random((index, 4)).astype(np.float32),
+        )
+
+
+def _multi_label():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    targets = (pixels[:, 0, 0] > 128).astype(np.float32)
+    return LabelledArrays("set", ("a", "b", "c"), targets, pixels)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [Shapes(4, image_size=48, masks=True, label_map=True), Shapes(4, image_size=48, masks=True),
+     Shapes(4, image_size=48, label_map=True), Digits(20), _multi_label(), _Clips()],
+    ids=["masks and label map", "masks", "label map", "labels", "targets", "clips"],
+)  # fmt: skip
+def test_samples_of_any_task_are_the_same_bit_for_bit(tmp_path, other):
+    pack(other, str(tmp_path / "train"), num_workers=2)
+    again = packed(str(tmp_path), "train")
+    assert again.classes == other.classes and len(again) == len(other)
+    assert again.dense == other.dense and again.describe()
+    _assert_same(again.labels, other.labels)
+    for index in np.random.default_rng(0).permutation(len(other)).tolist():
+        _assert_same(again[index], other[index])
+        found, expected = again.annotation(index), other.annotation(index)
+        assert found[:2] == expected[:2]
+        _assert_same(found.proposals, expected.proposals)
+        _assert_same(again.image(index)[0], other.image(index)[0])
+        assert other.name(index) in again.name(index)
+
+
+def test_labels_are_matched_by_name(tmp_path):
+    pack(Digits(20), str(tmp_path / "train"))
+    names = tuple("9876543210")
+    other = classification_source("packed", str(tmp_path), "train", classes=names)
+    assert [names[label] for label in other.labels[:10]] == list("0123456789")
+    with pytest.raises(DataError, match="unknown class '9'"):
+        packed(str(tmp_path), "train", classes=names[1:])
+    pack(_multi_label(), str(tmp_path / "multi"))
+    with pytest.raises(DataError, match="targets are of the classes a, b, c, got a, c, b"):
+        packed(str(tmp_path), "multi", classes=("a", "c", "b"))
+
+
+def test_a_packed_dataset_of_another_task(tmp_path):
+    pack(_Clips(), str(tmp_path / "clips"))
+    with pytest.raises(DataError, match="has no labels"):
+        classification_source("packed", str(tmp_path), "clips")
+    with pytest.raises(DataError, match="has no objects"):
+        detection_source("packed", str(tmp_path), "clips")
+
+
+def test_masks_shrink_with_their_image(tmp_path):
+    shapes = Shapes(3, image_size=64, masks=True, label_map=True)
+    pack(shapes, str(tmp_path / "train"), max_side=32)
+    other = packed(str(tmp_path), "train")
+    for index in range(3):
+        small, full = other[index], shapes[index]
+        assert small.objects.masks.shape == (len(full.objects), 32, 32)
+        np.testing.assert_array_equal(small.mask, geometry.nearest(full.mask, (32, 32)))
+        shares = small.objects.masks.mean((1, 2)), full.objects.masks.mean((1, 2))
+        np.testing.assert_allclose(*shares, atol=0.01)
+
+
+class _Changed(_Clips):
+    def __init__(self, index, **changes):
+        self.index, self.changes = index, changes
+
+    def __getitem__(self, index):
+        sample = super().__getitem__(index)
+        return sample.replace(**self.changes) if index == self.index else sample
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "words"),
+    [
+        (_Changed(2, mask=None), {}, r"\[2\] has a target, proposals, the examples before have"),
+        (_Changed(0, target=np.zeros((24, 32, 3))), {}, r"uint8 to be packed, got .* float64"),
+        (_Clips(), {"max_side": 8}, "max_side is for images without target, and not for clips"),
+    ],
+)
+def test_what_cannot_be_packed(tmp_path, source, options, words):
+    with pytest.raises(ValueError, match=words):
+        pack(source, str(tmp_path / "train"), **options)
+    assert _entries(tmp_path) == []
+
+
 def test_threads_read_at_once(root, source):
     other = packed(str(root), "train")
     expected = [source.encoded(index) for index in range(IMAGES)]
@@ -224,7 +331,7 @@ def test_an_existing_split_is_replaced_only_on_demand(root, tmp_path):
 
 def test_another_folder_is_never_replaced(source, tmp_path):
     # As when --out is the folder of the dataset itself.
-    with pytest.raises(ValueError, match="is no packed split"):
+    with pytest.raises(ValueError, match="is not a packed split"):
         pack(source, str(tmp_path / "images"), overwrite=True)
     assert len(source[0].image) and _entries(tmp_path) == ["images"]
 

@@ -22,4 +22,4 @@ def test_load_is_found_by_its_name():
     assert jaxvision.load is load
     assert "load" in dir(jaxvision)
     with pytest.raises(AttributeError, match="module 'jaxvision' has no attribute 'lode'"):
-        getattr(jaxvision, "lode")
+        _ = jaxvision.lode

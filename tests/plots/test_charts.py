@@ -15,6 +15,7 @@ from jaxvision.plots.classification import (
 )
 from jaxvision.plots.confusion import confusion_matrix
 from jaxvision.plots.curves import curves, reliability, thinned
+from jaxvision.plots.probabilities import probability_chart
 from jaxvision.plots.style import DARK, PALETTE, to_rgb, unit
 
 NAMES = ["Grünfink", "a class of an extraordinarily long name", "$x_2$", "_private", "Löwe"]
@@ -165,6 +166,24 @@ def test_bars_show_accuracy_gap_and_share():
     assert gap[4].get_facecolor()[:3] == unit(PALETTE[3])
     (share,) = lower.containers
     assert [bar.get_height() for bar in share if bar.get_height()] == [0.25, 0.75]
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (640, 100), (28, 28), (30, 300)])
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_probabilities_beside_an_image(shape, count):
+    classes = [(name * 9, 1.0 / (k + 1) ** 9) for k, name in enumerate("abcdefghijkl"[:count])]
+    figure = probability_chart(np.zeros((*shape, 3), np.uint8), classes)
+    assert written_outside(figure) == []
+    found = texts(figure)
+    assert {"a" * 9, "100.0%"} <= set(found)
+    assert ("< 0.1%" in found) == (count > 2)
+    image, bars = figure.axes
+    assert [bar.get_width() for bar in bars.patches] == [value for _, value in classes]
+    # The image keeps its aspect ratio and does not cover the names.
+    left, right = (image.transData.transform((x, 0))[0] for x in (0, shape[1]))
+    bottom, top = (image.transData.transform((0, y))[1] for y in (shape[0], 0))
+    assert (right - left) / (top - bottom) == pytest.approx(shape[1] / shape[0], rel=0.02)
+    assert right < min(found[name].x0 for name, _ in classes)
 
 
 def test_charts_use_neither_pyplot_nor_a_display():

@@ -7,10 +7,10 @@ import optax
 import pytest
 from flax import linen as nn
 
-from jaxvision.data.augment.center_crop import CenterCrop
 from jaxvision.data.classification import classification_source
-from jaxvision.data.classification_samples import ClassificationEvalSample
-from jaxvision.data.pipeline import EvalStream
+from jaxvision.data.classification_examples import classification_eval_example
+from jaxvision.data.plans.in_order import InOrder
+from jaxvision.data.stream import Stream
 from jaxvision.models.classifier_output import ClassifierOutput
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.train import sharding
@@ -35,8 +35,8 @@ class SmallNet(nn.Module):
 
 
 def batch_of(source, size):
-    sample = ClassificationEvalSample(source, CenterCrop((size, size)))
-    (batch,) = EvalStream(sample, len(source), batch_size=len(source), num_workers=0)
+    example = classification_eval_example(source, (size, size))
+    (batch,) = Stream(InOrder(len(source), len(source)), example)
     return batch
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from jaxvision import models
 from jaxvision.data.detection import detection_source
-from jaxvision.data.detection_samples import DetectionEvalSample
-from jaxvision.data.pipeline import EvalStream
+from jaxvision.data.detection_examples import DetectionEvalExample
+from jaxvision.data.plans.in_order import InOrder
+from jaxvision.data.stream import Stream
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
 from jaxvision.losses.detection.yolox import YOLOXMethod
 from jaxvision.models.detection.detector_output import DetectorOutput
@@ -20,8 +21,8 @@ from jaxvision.train import sharding
 
 def shapes_batch(images=8, size=64):
     source = detection_source("shapes", None, "train", length=images, image_size=size)
-    sample = DetectionEvalSample(source, (size, size))
-    (batch,) = EvalStream(sample, images, batch_size=images, num_workers=0)
+    sample = DetectionEvalExample(source, (size, size))
+    (batch,) = Stream(InOrder(images, images), sample)
     return source.classes, batch
 
 
@@ -32,13 +33,13 @@ def yolox(classes):
 
 
 def retinanet(classes):
-    method = RetinaNetMethod(strides=(8, 16, 32))
+    method = RetinaNetMethod(strides=(8, 16, 32), anchor_scale=2.0)
     model = models.retinanet("tiny", num_classes=len(classes), strides=method.strides)
     return DenseDetection(model, method, classes, nms_threshold=0.5)
 
 
 @pytest.mark.parametrize(
-    ("build", "learning_rate", "steps"), [(yolox, 3e-3, 500), (retinanet, 1e-3, 300)]
+    ("build", "learning_rate", "steps"), [(yolox, 3e-3, 500), (retinanet, 2e-3, 250)]
 )
 def test_learns_eight_images_by_heart(build, learning_rate, steps):
     classes, batch = shapes_batch()

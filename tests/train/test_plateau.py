@@ -19,7 +19,7 @@ from jaxvision.train.plateau import Plateau, PlateauState
 def scales(plateau, values):
     state, found = PlateauState.initial(), []
     for value in values:
-        state = plateau.see(state, value)
+        state = plateau.update(state, value)
         found.append(float(state.scale))
     return found
 

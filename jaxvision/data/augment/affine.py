@@ -32,8 +32,8 @@ class RandomAffine:
         scale: Least and largest scale.
         shear: Range of the shear along x and along y, in degrees.
         centered: Turns and scales about the canvas's centre, which comes to lie in the result's.
-        filter_boxes: Drops objects whose box has a side of at most 2 pixels, an aspect ratio of 20 or
-            more, or at most a fifth of their area left.
+        filter_boxes: Drops objects whose box has a side of at most 2 pixels, an aspect ratio of 20
+            or more, or at most a fifth of its area left.
     """
 
     degrees: float = 10.0

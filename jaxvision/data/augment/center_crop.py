@@ -31,8 +31,9 @@ class CenterCrop:
         del rng
         shorter = min(sample.size)
         if self.resize is not None and shorter != self.resize:
-            height, width = (side * self.resize // shorter for side in sample.size)
-            sample = geometry.resize(sample, (height, width), _pillow)
+            height, width = sample.size
+            size = height * self.resize // shorter, width * self.resize // shorter
+            sample = geometry.resize(sample, size, _pillow)
             sample = sample.replace(scale=sample.scale * self.resize / shorter)
         sample = surround(sample, self.size)
         # Half a pixel goes to the even side, as Python rounds.
@@ -44,7 +45,7 @@ class CenterCrop:
 
 def _pillow(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     channels = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    return np.asarray(channels.resize(size[::-1], Image.Resampling.BILINEAR))
+    return np.asarray(channels.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
 def surround(sample: Sample, size: tuple[int, int], margin: int = 0) -> Sample:

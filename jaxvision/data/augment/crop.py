@@ -1,4 +1,4 @@
-"""Random crops that keep something to be found.
+"""Random crops that keep objects in view.
 
 SSD: Single Shot MultiBox Detector, Liu et al. 2015, https://arxiv.org/abs/1512.02325, section 2.2,
 data augmentation; the numbers are those of the authors' code.

@@ -126,8 +126,9 @@ class CutMix:
         boxes = np.clip(whole, (x1, y1) * 2, (x2, y2) * 2).astype(np.float32)
         seen = boxes_of.area(boxes) >= self.min_visible * boxes_of.area(whole)
         masks = None
-        if other.objects is not None and other.objects.masks is not None:
-            found = geometry.nearest(other.objects.trained().masks, inside)[:, y1:y2, x1:x2]
+        found = None if other.objects is None else other.objects.trained().masks
+        if found is not None:
+            found = geometry.nearest(found, inside)[:, y1:y2, x1:x2]
             masks = np.zeros((len(objects), *size), bool)
             masks[:, y1 : y1 + found.shape[1], x1 : x1 + found.shape[2]] = found
             boxes = boxes_of.of_masks(masks)

@@ -52,9 +52,10 @@ def _move(
     """
     objects = sample.objects
     if objects is not None:
-        masks = None if objects.masks is None else labels(objects.masks, 0)
-        from_masks = masks is not None and tight
-        moved = boxes_of.of_masks(masks) if from_masks else boxes(objects.boxes)
+        moved, masks = boxes(objects.boxes), objects.masks
+        if masks is not None:
+            masks = labels(masks, 0)
+            moved = boxes_of.of_masks(masks) if tight else moved
         objects = objects.moved(moved, masks)
     target, factor = sample.target, sample.target_factor
     return sample.replace(
@@ -98,10 +99,15 @@ def flip(sample: Sample, axis: int) -> Sample:
     )
 
 
+def bilinear(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes an image [H, W, C] to [*size, C]."""
+    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+
+
 def resize(
     sample: Sample,
     size: tuple[int, int],
-    interpolation: Callable[[np.ndarray, tuple[int, int]], np.ndarray] | int = cv2.INTER_LINEAR,
+    method: Callable[[np.ndarray, tuple[int, int]], np.ndarray] = bilinear,
     *,
     factor: float | None = None,
 ) -> Sample:
@@ -110,8 +116,7 @@ def resize(
     Args:
         sample: What to resize.
         size: Height and width of the result in pixels.
-        interpolation: One of OpenCV's, or what maps an image [H, W, C] and a height and width to
-            the resized image.
+        method: Maps an image [H, W, C] and a height and width to the resized image.
         factor: Of boxes, which are not rounded as the size is; by default that of each side.
     """
     height, width = sample.size
@@ -123,11 +128,7 @@ def resize(
         height, width = s * size[0], s * size[1]
         if image.shape[-3:-1] == (height, width):
             return image
-        if callable(interpolation):
-            return frames(lambda frame: interpolation(frame, (height, width)), image)
-        return frames(
-            lambda frame: cv2.resize(frame, (width, height), interpolation=interpolation), image
-        )
+        return frames(lambda frame: method(frame, (height, width)), image)
 
     return _move(
         sample,

@@ -10,7 +10,7 @@ from jaxvision.data import boxes as boxes_of
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.affine import worth_keeping
 from jaxvision.data.augment.warp import part_of, reduction
-from jaxvision.data.sample import VOID, Sample, concatenate
+from jaxvision.data.sample import VOID, Sample, concatenate, image_objects
 from jaxvision.data.source import Reader, Source, read_reduced
 
 
@@ -81,7 +81,7 @@ class Mixup:
                 before[:, [0, 2]] = scaled[1] - before[:, [2, 0]]
             return before, boxes_of.clip(before - (left, top) * 2, size)
 
-        others = found.objects.trained()
+        ours, others = sample.objects or image_objects([]), found.objects.trained()
         before, after = move(others.boxes)
         kept = np.ones(len(others), bool)
         if self.filter_boxes:
@@ -97,15 +97,17 @@ class Mixup:
         mixed = _blend(sample, other, place)
 
         others = others.moved(after)
-        if sample.objects.masks is not None:
-            masks = np.zeros((len(others), *size), bool)
-            if other is not None and other.objects is not None and other.objects.masks is not None:
-                masks = place.labels(other.objects.trained().masks, size, False)
+        if ours.masks is not None:
+            theirs = None
+            if other is not None and other.objects is not None:
+                theirs = other.objects.trained().masks
+            nothing = np.zeros((len(others), *size), bool)
+            masks = nothing if theirs is None else place.labels(theirs, size, False)
             others = others.moved(boxes_of.of_masks(masks), masks)
         proposals = sample.proposals
         if proposals is not None and found.proposals is not None:
             proposals = np.concatenate([proposals, move(found.proposals)[1]])
-        joined = concatenate([sample.objects, others.take(kept)])
+        joined = concatenate([ours, others.take(kept)])
         return mixed.replace(objects=joined, proposals=proposals)
 
 

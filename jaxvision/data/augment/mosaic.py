@@ -141,12 +141,14 @@ class _Place(NamedTuple):
     def _paint(
         self, canvas: np.ndarray, image: np.ndarray, factor: int, interpolation: int
     ) -> None:
-        matrix, seen, where = self.matrix, self.seen, self.where
-        if factor > 1:
-            matrix = geometry.scaled_matrix(matrix, factor)
-            seen = tuple(factor * edge for edge in seen)
-            where = tuple(factor * edge for edge in where)
+        matrix = geometry.scaled_matrix(self.matrix, factor)
+        seen, where = _times(self.seen, factor), _times(self.where, factor)
         paint(canvas, part_of(image, self.part), seen, matrix, where, interpolation)
+
+
+def _times(edges: tuple[int, int, int, int], factor: int) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = edges
+    return factor * x1, factor * y1, factor * x2, factor * y2
 
 
 class _Canvas:
@@ -177,10 +179,10 @@ class _Canvas:
             if self._target is None:
                 self._target = self._empty(tile.target, factor)
             place.paint(self._target, tile.target, factor)
-        if tile.objects is None or tile.objects.masks is None:
+        masks = None if tile.objects is None else tile.objects.trained().masks
+        if masks is None:
             return None
         self.masks = True
-        masks = tile.objects.trained().masks
         moved = np.zeros((len(masks), *self._size), bool)
         for mask, canvas in zip(masks, moved, strict=True):
             place.paint_labels(canvas, mask)

@@ -1,4 +1,4 @@
-"""Training at several image sizes, one for each stretch of steps.
+"""Training at several image sizes, a new one every few steps.
 
 YOLO9000 (Redmon and Farhadi 2017, https://arxiv.org/abs/1612.08242, section 2) and YOLOX (Ge et al.
 2021, https://arxiv.org/abs/2107.08430) draw a new size every ten steps.
@@ -14,8 +14,8 @@ class MultiScale:
     """The side of a square input as a function of the step.
 
     Departs from the reference (YOLOX): images are made at the size itself, there they are made at
-    one size and the batch is resized, boxes and all; and the sizes are a short list, since each of
-    them is a program to compile, there all multiples of 32 in a range.
+    one size and the batch is resized, boxes and all; and the sizes are a short list, since each is
+    compiled separately; there, they are all multiples of 32 in a range.
 
     Attributes:
         sizes: Sides in pixels; each is as likely.

@@ -1,13 +1,13 @@
-"""Inputs that follow an image's shape, so that evaluation does not compute on padding."""
+"""Input shapes near those of the images, so that evaluation does not compute on padding."""
 
 # Height and width of each shape over the longer side: squares, 4:3 with 3:2, and 5:3 to 16:9.
 _ASPECTS = ((0.6, 1.0), (1.0, 0.6), (0.75, 1.0), (1.0, 0.75), (1.0, 1.0))
 
 
 def rectangles(side: int, stride: int = 32) -> tuple[tuple[int, int], ...]:
-    """Lists the few input shapes that stand in for a square one, smallest first.
+    """Lists the few input shapes that replace a square one, smallest first.
 
-    Each is a program to compile. An image is resized as for the square, to a longer side of `side`,
+    Each is compiled separately. An image is resized as for the square, to a longer side of `side`,
     and then padded to the first shape that holds it.
 
     Args:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 _REDUCTIONS = (8, 4, 2)
-# Tiles overlap by this part of a pixel, so that rounding leaves no pixel between two of them.
+# Tiles overlap by this part of a pixel, so that rounding leaves no gap between them.
 _OVERLAP = 1 / 16
 
 
@@ -20,11 +20,11 @@ def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def reduction(matrix: np.ndarray, scale: float) -> int:
-    """Returns by how much an image may be reduced before it is enlarged again: 8, 4, 2 or 1.
+    """Returns how far an image may be reduced without being enlarged again: 8, 4, 2 or 1.
 
     Args:
-        matrix: What is done to the image [2, 3].
-        scale: Factor before it.
+        matrix: The map that the image will get [2, 3].
+        scale: Factor of the size before that.
     """
     # The largest factor in any direction: the matrix's largest singular value.
     (a, b), (c, d) = matrix[:, :2].tolist()
@@ -47,8 +47,8 @@ def extent(
     """
     x1, y1, x2, y2 = seen
     corners = apply(matrix, np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) - 0.5)
-    # A turned rectangle may pass by, while the box around it does not. Seen from the rectangle, the
-    # result has to reach it as well.
+    # A rotated rectangle may miss the result although the box around it does not. So the result
+    # must reach the rectangle in the other direction, too.
     back = cv2.invertAffineTransform(matrix)
     height, width = size
     window = apply(back, np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5)

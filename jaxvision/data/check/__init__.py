@@ -1,1 +1,1 @@
-"""Reads a detection dataset as training would, and tells what is wrong with it."""
+"""Reads a detection dataset as training would, and reports what is wrong with it."""

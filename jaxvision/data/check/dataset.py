@@ -1,4 +1,4 @@
-"""Opens the splits of a dataset as training does, and runs every check over them."""
+"""Opens the splits of a dataset as training does, and runs every check on them."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -110,7 +110,7 @@ def check_dataset(
             files, workers=workers, on_fault=faults, advance=progress(split, len(files))
         )
         opened[split] = CheckedSplit(files, images)
-        # Images that were not read have the size that their annotation states.
+        # Images that were not read get the size that their annotation states.
         sizes = files.annotations.sizes if files.annotations.sizes is not None else images.sizes
         findings += [
             *faults.findings(),

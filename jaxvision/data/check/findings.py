@@ -1,4 +1,4 @@
-"""What may be wrong with a dataset: kinds of findings, and findings."""
+"""Kinds of errors in datasets, and findings of them."""
 
 import enum
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 
-# A finding names so many of the places where it was found.
+# Number of places that a finding lists.
 MAX_EXAMPLES = 10
 
 
@@ -16,8 +16,8 @@ class Severity(enum.StrEnum):
     """How much a finding matters, worst first."""
 
     ERROR = "error"  # Training stops, or learns nothing.
-    WARNING = "warning"  # Training runs, on less or on worse than the data seems to hold.
-    NOTE = "note"  # Often meant that way.
+    WARNING = "warning"  # Training runs, but with less or worse data than it seems.
+    NOTE = "note"  # Often intended.
 
 
 class Kind(NamedTuple):
@@ -25,7 +25,7 @@ class Kind(NamedTuple):
 
     Attributes:
         severity: How much it matters.
-        title: What was found, in the plural, to stand after or before a count.
+        title: What was found, in the plural.
         advice: One sentence on what to do.
     """
 
@@ -82,8 +82,8 @@ KINDS: dict[str, Kind] = {
     "wrong-size": Kind(
         _E,
         "Images of another size than their annotation states",
-        "Find out whether the image was resized after it was annotated, then correct the one or the "
-        "other: the boxes are wrong as well if it was.",
+        "If the image was resized after it was annotated, the boxes are wrong as well: annotate it "
+        "again, or restore it. Otherwise correct the stated size.",
     ),
     "swapped-sides": Kind(
         _E,

@@ -1,4 +1,4 @@
-"""The report of a check as a page of HTML that needs nothing but itself and the contact sheet."""
+"""The report of a check as a self-contained HTML page, but for the contact sheet."""
 
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -224,7 +224,7 @@ def _shares(bins: Iterable[Bin]) -> list[float]:
 def _table(
     head: Sequence[str], rows: Sequence[Sequence[str]], bars: Sequence[float] | None = None
 ) -> str:
-    """Writes a table that scrolls on its own; `bars`, in [0, 1], become its last column."""
+    """Writes a table that can scroll; `bars`, in [0, 1], become its last column."""
     lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
     for i, row in enumerate(rows):
         cells = f'<td class="name">{escape(row[0])}</td>'

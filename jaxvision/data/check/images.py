@@ -15,7 +15,7 @@ from jaxvision.data.check.findings import Example, Finding, found
 from jaxvision.data.errors import DataError, OnFault
 from jaxvision.data.sources.files import DetectionFiles
 
-# Images given out at once, for each worker: none is idle for long, and little waits in memory.
+# Images submitted at once, for each worker: few are idle, and few results wait in memory.
 _CHUNK = 32
 _DIGEST_BYTES = 16
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F")

@@ -7,11 +7,11 @@ from jaxvision.data.annotations import Annotations
 from jaxvision.data.check.findings import Example, Finding, first, found
 from jaxvision.data.sources.files import DetectionFiles
 
-# Above this IoU two boxes are of one object. Copies made in an annotation tool are often some
+# Boxes above this IoU belong to one object. Copies made in an annotation tool are often some
 # pixels apart: of 4,888 blood cells 7 pairs are, with IoUs from 0.91 to 0.94, and no other pair of
 # boxes is above 0.85.
 _SAME_IOU = 0.9
-# A box that covers this much of its image is around all of it.
+# A box that covers this share of its image is around all of it.
 _WHOLE = 0.99
 TINY, SMALL = 2.0, 8.0
 # Training drops objects with a side of at most this, see `detection_train_example`.
@@ -128,8 +128,8 @@ def repeated_boxes(
         class [M] bool each; the first of each pair is not marked.
     """
     twice, two_classes = np.zeros(len(boxes), bool), np.zeros(len(boxes), bool)
-    # In the order of their left edges, a box has those that may equal it right behind itself: the
-    # left edges of two boxes with an IoU of t are at most (1 - t) / t of the width apart.
+    # Sorted by their left edges, boxes that may match come right after one another: the left edges
+    # of two boxes with an IoU of t are at most (1 - t) / t of the width apart.
     rows = np.flatnonzero(considered)
     rows = rows[np.lexsort((rows, boxes[rows, 0], image[rows]))]
     boxes, image, classes = boxes[rows].astype(np.float64), image[rows], classes[rows]

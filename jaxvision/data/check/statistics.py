@@ -1,4 +1,4 @@
-"""What a split holds, in numbers: classes, objects, boxes against strides, image sizes."""
+"""Statistics of a split: classes, objects, box sizes against strides, image sizes."""
 
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ from jaxvision.data.sources.files import DetectionFiles
 # Edges of the histogram of sqrt(area) at the network's input, pixels.
 _SIDE_EDGES = (0, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 # By the anchors of RetinaNet (Lin et al. 2017, https://arxiv.org/abs/1708.02002, Sec. 4), one
-# octave of 4 to 8 strides a level: below 64 pixels an object is one for stride 8, from 128 on for
-# stride 32. A picture of the data only; SimOTA lets every level compete for every object.
+# octave of 4 to 8 strides a level: below 64 pixels an object counts for stride 8, from 128 on for
+# stride 32. This describes the data only; in SimOTA, all levels compete for every object.
 STRIDES = (8, 16, 32)
 _LEVEL_EDGES = (0, 64, 128)
 _COUNT_EDGES = (0, 1, 2, 3, 6, 11, 21, 51, 101, 201)

@@ -9,7 +9,7 @@ from jaxvision.data.check.dataset import Report
 from jaxvision.data.check.findings import Finding, Severity
 from jaxvision.data.check.statistics import Bin, Statistics
 
-# Raised when a field changes its meaning or goes away.
+# Increased when a field changes its meaning or disappears.
 SCHEMA = 1
 _WIDTH = 100
 _SHOWN = 3
@@ -17,7 +17,7 @@ _CLASSES = 40
 
 
 def verdict(report: Report) -> str:
-    """Says in a line how the check went."""
+    """Summarises a report in one line."""
     counts = [
         plural(report.count(severity), severity.value)
         for severity in Severity

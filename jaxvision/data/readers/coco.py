@@ -19,7 +19,7 @@ from jaxvision.data.readers.json_stream import read_json
 from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.sources.files import DetectionFiles
 
-# Some images may be missing; a folder that has none of so many is not theirs.
+# Some images may be missing; a folder that has none of the first ones is the wrong one.
 _LOOKED_FOR = 20
 
 
@@ -74,7 +74,7 @@ def annotation_file(path: str, split: str) -> str:
     return os.path.join(path, file)
 
 
-# In place of an annotation that is at fault.
+# Stands for an annotation with an error.
 _DROPPED = -1
 # Fields of images and categories that are read.
 _KEPT = ("id", "file_name", "width", "height", "name")
@@ -83,8 +83,8 @@ _KEPT = ("id", "file_name", "width", "height", "name")
 class _Rows:
     """Takes annotations out of the JSON while it is parsed.
 
-    860,001 annotations as dicts with their polygons need several gigabytes, these columns a small
-    part.
+    As dicts with their polygons, 860,001 annotations take several gigabytes, as columns a small
+    fraction of that.
     """
 
     def __init__(self, file: str, on_fault: OnFault, masks: bool) -> None:
@@ -250,7 +250,7 @@ def _images(
                 faulty.add(number)
             continue
         images[entry["id"]] = image
-    # Of an id that comes twice the first image stays.
+    # The first image with a repeated id stays.
     return images, faulty - set(images)
 
 
@@ -290,7 +290,7 @@ def _image_root(
             return root
     for root in tried[:2]:
         if os.path.isdir(root):
-            return root  # The folder is right and the image is missing: the caller says so.
+            return root  # the folder is right and the images are missing, which the caller reports
     raise DataError(
         f"{file}: the image {os.fsdecode(annotations.paths[0])} of split {split!r} is missing in "
         f"{', '.join(tried)}"

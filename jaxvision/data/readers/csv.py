@@ -1,4 +1,4 @@
-"""Boxes in a table, one a row: `filename,width,height,class,xmin,ymin,xmax,ymax`."""
+"""Boxes in a table, one per row: `filename,width,height,class,xmin,ymin,xmax,ymax`."""
 
 import array
 import io
@@ -41,9 +41,9 @@ def csv(
 
     The first line names the columns, in any order and case; others than those above are ignored. A
     comma, a semicolon or a tab separates them. Boxes are pixels from 0, xmax and ymax are the first
-    that no longer belong to the object: xmax - xmin is its width, as in COCO's format. An image
-    without objects has a row whose class and box are empty. The rows of an image need not follow
-    each other. Classes are all names that occur in the split, sorted.
+    that no longer belong to the object: xmax - xmin is its width, as in COCO's format. The row of
+    an image without objects has no class and no box. The rows of an image may be anywhere. Classes
+    are all names that occur in the split, sorted.
 
     Args:
         path: The dataset's folder.
@@ -112,13 +112,13 @@ class _Image(NamedTuple):
 
 
 class _Table:
-    """What was read so far; 860,001 boxes are to fit in little memory.
+    """The rows read so far, in compact arrays: COCO has 860,001 boxes.
 
     Attributes:
         images: By the file's name, in the order of their numbers.
         numbers: Which image each object belongs to.
         labels: The class of each object.
-        boxes: Four numbers an object, one after the other.
+        boxes: Four numbers per object, one after another.
     """
 
     def __init__(self, file: str, classes: tuple[str, ...] | None) -> None:
@@ -193,7 +193,7 @@ def _rows(file: str, on_fault: OnFault) -> Iterator[tuple[int, dict[str, str]]]:
             return
         if not any(map(str.strip, fields)):
             continue
-        # Spreadsheets write empty columns behind the last.
+        # Spreadsheets write empty columns after the last one.
         if len(fields) < width or any(field.strip() for field in fields[width:]):
             on_fault(
                 DataError(

@@ -14,16 +14,16 @@ from jaxvision.data.readers.checks import IMAGE_SUFFIXES, list_folder
 from jaxvision.data.readers.zip_file import ZipMembers
 from jaxvision.data.sources.labelled import LabelledFiles
 
-# Written by systems, never by a person.
+# Written by operating systems.
 _IGNORED = ("thumbs.db", "desktop.ini")
 
 
 def image_folder(path: str, split: str, *, classes: tuple[str, ...] | None = None) -> LabelledFiles:
     """Opens a split. The classes are its folders, sorted by name; images may lie deeper in them.
 
-    Names that begin with a dot or with `__` are ignored. Files that are no images by their suffix
-    are dropped, and `describe` says how many. A class that only the training split has is
-    reported there too.
+    Names that begin with a dot or with `__` are ignored. Files without the suffix of an image
+    are dropped, and `describe` says how many. Classes of the training split without an
+    image here are reported there, too.
 
     Args:
         path: Folder of the dataset.
@@ -32,8 +32,8 @@ def image_folder(path: str, split: str, *, classes: tuple[str, ...] | None = Non
             read, so that a folder means the same class in both.
 
     Raises:
-        DataError: If the split is missing, an image lies in no folder of a class, a folder has no
-            image, there are fewer than two classes, or a folder is not one of `classes`.
+        DataError: If the split is missing, an image is not in the folder of a class, a folder has
+            no image, there are fewer than two classes, or a folder is not one of `classes`.
     """
     folder, archive = os.path.join(path, split), os.path.join(path, f"{split}.zip")
     if not os.path.isdir(folder) and os.path.isfile(archive):
@@ -83,7 +83,7 @@ def _walk(root: str) -> Iterator[str]:
         relative = os.path.relpath(folder, root).replace(os.sep, "/")
         prefix = "" if relative == "." else f"{relative}/"
         if prefix and not inner and not files:
-            yield prefix  # A class without a file would else not be seen at all.
+            yield prefix  # or a class without files would go unnoticed
         yield from (prefix + name for name in files)
 
 
@@ -123,7 +123,7 @@ def _sort(
             others.append(name)
     if loose:
         raise DataError(
-            f"{root}/{loose[0]}: this image lies in no folder of a class ({len(loose):,} such "
+            f"{root}/{loose[0]}: this image is not in the folder of a class ({len(loose):,} such "
             "images). Expected <split>/<class>/<image>: move it into its class."
         )
     empty = sorted(label for label, found in images.items() if not found)
@@ -151,5 +151,5 @@ def _sort(
     notes = ""
     if others:
         shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-        notes = f"dropped, as no images by their suffix: {len(others):,} files ({shown})"
+        notes = f"dropped, without the suffix of an image: {len(others):,} files ({shown})"
     return np.array(order, np.int64), np.array(labels, np.int32), known, notes

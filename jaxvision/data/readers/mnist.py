@@ -1,4 +1,4 @@
-"""MNIST (LeCun et al. 1998) and what is stored as it is, as Fashion-MNIST: IDX files.
+"""MNIST (LeCun et al. 1998) and Fashion-MNIST, which are stored as IDX files.
 
 http://yann.lecun.com/exdb/mnist/: a magic number, the sizes of the axes as big-endian int32, then
 the bytes. The files may be compressed by gzip.
@@ -76,14 +76,12 @@ def _open(
 
 
 def _find(path: str, stem: str, axes: int) -> str:
-    """Returns the file of that name, however its suffix was written."""
+    """Returns the file of that name with any of the usual suffixes."""
     names = [f"{stem}{mark}idx{axes}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
     for name in names:
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
-    raise DataError(
-        f"{path}: expected a file {names[0]} or {names[1]}, which is not there; check data.path"
-    )
+    raise DataError(f"{path}: there is no file {names[0]} or {names[1]}; check data.path")
 
 
 def read_idx(path: str, axes: int) -> np.ndarray:

@@ -28,9 +28,9 @@ def voc(
     """Opens a split of a dataset in Pascal VOC's format.
 
     Coordinates in the XML count pixels from 1 and include the last one: pixel xmin..xmax covers
-    [xmin - 1, xmax]. Objects marked `difficult` are objects as any other, as the reference (Megvii
-    YOLOX) trains on them; for an evaluation that leaves them out, as VOC's own does, open the
-    evaluation split with `ignore_difficult`. Classes are all names that occur in the split, sorted.
+    [xmin - 1, xmax]. Objects marked `difficult` are treated as all others, as in the reference
+    (Megvii YOLOX); to ignore them in evaluation, as VOC's own does, open the evaluation split with
+    `ignore_difficult`. Classes are all names that occur in the split, sorted.
 
     Departs from the reference: there the last pixel is not included, boxes are one pixel smaller.
 
@@ -93,7 +93,7 @@ def _members(path: str, part: str, on_fault: OnFault) -> list[tuple[str, str]]:
     """Returns image and annotation file of each member of one split."""
     if part.endswith(".txt"):
         root, file = path, os.path.join(path, part)
-        # A list in another of several datasets: its own folder is above ImageSets.
+        # The list of one of several datasets: its folder is above ImageSets.
         if "/ImageSets/" in file:
             root = file.split("/ImageSets/")[0]
     else:

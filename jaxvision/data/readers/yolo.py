@@ -1,4 +1,4 @@
-"""YOLO's text files, one a picture; a line is an object: `class cx cy width height`."""
+"""YOLO's text files, one per image; a line is an object: `class cx cy width height`."""
 
 import itertools
 import os
@@ -32,9 +32,9 @@ def yolo(
 ) -> DetectionFiles:
     """Opens a split of a dataset in YOLO's format.
 
-    A picture `images/<split>/a.jpg` has its objects in `labels/<split>/a.txt`; without that file it
-    has none. `data.yaml`, in Ultralytics' format, gives the class names and may place the splits
-    elsewhere; `classes.txt` with a name on each line does for the names.
+    The objects of an image `images/<split>/a.jpg` are in `labels/<split>/a.txt`; without that file
+    it has none. `data.yaml`, in Ultralytics' format, gives the class names and may place the splits
+    elsewhere; instead, `classes.txt` may give the names, one per line.
 
     Args:
         path: Folder of the dataset, or its `data.yaml`.
@@ -109,8 +109,7 @@ def _settings(path: str) -> tuple[str, dict[str, Any], str]:
         raise DataError(f"{file}: broken YAML: {error}") from error
     if not isinstance(settings, dict):
         raise DataError(f"{file}: expected `names:` and folders of the splits")
-    # `path:` is written for one machine, or relative to a folder of its own; the file's folder is
-    # sure.
+    # `path:` is often valid on one machine only; the folder of the file itself always exists.
     root = os.path.join(folder, str(settings.get("path") or ""))
     return (root if os.path.isdir(root) else folder), settings, file
 
@@ -173,7 +172,7 @@ def label_path(picture: str) -> str:
 
 
 def _lines(file: str, on_fault: OnFault) -> list[tuple[str, str]]:
-    """Returns each line that is not blank, and its place."""
+    """Returns each line that is not blank, with its file and number."""
     try:
         lines = read_text(file, "labels").splitlines()
     except DataError as fault:

@@ -60,7 +60,7 @@ class ZipMembers:
         self._deflated = np.array(
             [member.compress_type == zipfile.ZIP_DEFLATED for member in members], bool
         )
-        # Open as long as the object lives: a file is read without opening anything.
+        # Open as long as the object lives, so that reading a member opens nothing.
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
 
@@ -81,7 +81,7 @@ class ZipMembers:
             DataError: If the archive ends early or the content is not what was packed.
         """
         offset, size = int(self._offsets[number]), int(self._sizes[number])
-        # pread has no position that threads could share, and lets the others run.
+        # pread uses no file position, which threads would share, and lets other threads run.
         header = os.pread(self._file, _HEADER.size, offset)
         content = None
         if len(header) == _HEADER.size:
@@ -95,8 +95,8 @@ class ZipMembers:
             content = None
         if content is None or zlib.crc32(content) != int(self._checks[number]):
             raise DataError(
-                f"{self.name(number)}: the archive is damaged here: the content does not have the "
-                "checksum that it was packed with. Download or copy the archive again."
+                f"{self.name(number)}: the archive is damaged: the checksum of the content is "
+                "wrong. Download or copy the archive again."
             )
         return content
 

@@ -1,4 +1,4 @@
-"""A classification dataset that is drawn when it is read: digits in stroke fonts, turned and slanted.
+"""A classification dataset that is drawn when it is read: digits in stroke fonts.
 
 It needs no download and no disk, and a small network learns it from scratch in a minute. Image i of
 a split is always the same picture.
@@ -24,11 +24,11 @@ _SIDE = 96
 
 
 class Digits(Labelled):
-    """White digits on black, as MNIST has them: turned, slanted, scaled and shifted, under grain.
+    """White digits on black, as in MNIST: rotated, slanted, scaled, shifted and noisy.
 
     Attributes:
         classes: `0` to `9`.
-        labels: Class of each image [I] int32; every class is as frequent as the others.
+        labels: Class of each image [I] int32; all classes are equally frequent.
     """
 
     classes = CLASSES
@@ -55,6 +55,7 @@ class Digits(Labelled):
         self._size = image_size
         self._seed = seed
         self._split = split
+        self._name = f"digits/{split}"
 
     def annotation(self, index: int) -> Annotation:
         """Returns the height and width of every image."""
@@ -71,13 +72,13 @@ class Digits(Labelled):
 
     def name(self, index: int) -> str:
         """Names a picture."""
-        return f"digits/{self._split}[{index}]"
+        return f"{self._name}[{index}]"
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what the split is."""
         del max_objects
         return (
-            f"{describe_labels(f'digits/{self._split}', self)}; {self._size} x {self._size} "
+            f"{describe_labels(self._name, self.labels, CLASSES)}; {self._size} x {self._size} "
             f"pixels, drawn with seed {self._seed}"
         )
 

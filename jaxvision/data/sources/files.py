@@ -29,7 +29,7 @@ class DetectionFiles(Source):
         strict: bool = False,
         masks: bool = False,
     ) -> None:
-        """Checks the annotations; the images are read when they are asked for.
+        """Checks the annotations; no image is read.
 
         Args:
             annotations: As the reader found them.
@@ -93,7 +93,7 @@ class DetectionFiles(Source):
         Raises:
             DataError: If the annotation has no size and the image's header cannot be read.
         """
-        # Read from the header once; two threads that do it at once write the same.
+        # Read from the header once; two threads that do so write the same values.
         if not self._sizes[index].any():
             height, width = image_size(self.encoded(index), self.name(index))
             self._sizes[index] = width, height

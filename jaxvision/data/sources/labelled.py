@@ -1,4 +1,4 @@
-"""Classification examples from encoded image files, or from arrays that hold all pixels."""
+"""Images with labels, from encoded files or from arrays that hold all pixels."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ class Labelled(Source):
 
 
 class LabelledFiles(Labelled):
-    """Images that stay encoded, on disk or in an archive, until they are asked for.
+    """Images that stay encoded, on disk or in an archive, until they are read.
 
     Attributes:
         classes: Class names, in the order of their indices.
@@ -103,7 +103,9 @@ class LabelledFiles(Labelled):
     def describe(self, max_objects: int | None = None) -> str:
         """Reports the number of images and classes, and what was dropped."""
         del max_objects
-        return "\n".join(filter(None, [describe_labels(self._name, self), self._notes]))
+        return "\n".join(
+            filter(None, [describe_labels(self._name, self.labels, self.classes), self._notes])
+        )
 
 
 class LabelledArrays(Labelled):
@@ -158,13 +160,15 @@ class LabelledArrays(Labelled):
         """Reports the number of images and classes, and their size."""
         del max_objects
         height, width = self._pixels.shape[1:3]
-        return f"{describe_labels(self._name, self)}; {width} x {height} pixels"
+        return (
+            f"{describe_labels(self._name, self.labels, self.classes)}; {width} x {height} pixels"
+        )
 
 
 class Cached(Source):
-    """A source that keeps the samples that it has read, as far as a number of bytes goes.
+    """A source that keeps samples in memory, up to a number of bytes.
 
-    What does not fit any more is read each time, as without a cache.
+    Samples that no longer fit are read each time, as without a cache.
 
     Attributes:
         classes: Class names, in the order of their indices.
@@ -197,7 +201,7 @@ class Cached(Source):
             arrays = [sample.image, sample.mask, sample.target]
             if sample.objects is not None:
                 arrays.append(sample.objects.masks)
-            # Two threads that read one image at once both subtract it: less is kept, never more.
+            # Two threads that read the same image both subtract it: less is kept, never more.
             self._room -= sum(array.nbytes for array in arrays if array is not None)
             if self._room >= 0:
                 for array in arrays:
@@ -233,14 +237,14 @@ class Cached(Source):
         return self._source.repaired()
 
 
-def describe_labels(name: str, source: Source) -> str:
-    """Counts the images of each class of a source, one or two lines.
+def describe_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> str:
+    """Counts the images of each class, in one or two lines.
 
     Args:
         name: What to call the source.
-        source: Counted by its labels alone.
+        labels: Of its images [I] or [I, K].
+        classes: Class names.
     """
-    labels, classes = source.labels, source.classes
     if labels.ndim == 1:
         counts = np.bincount(labels, minlength=len(classes))
         what = "images"
@@ -287,12 +291,12 @@ def check_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> Non
 
 
 def check_same_classes(name: str, own: tuple[str, ...], classes: tuple[str, ...] | None) -> None:
-    """Checks that the classes asked for are those of a dataset whose classes are fixed.
+    """Checks that given classes are those of a dataset whose classes are fixed.
 
     Args:
         name: The dataset.
         own: Its classes.
-        classes: The classes asked for, or None.
+        classes: The given classes, or None.
 
     Raises:
         DataError: If they differ.

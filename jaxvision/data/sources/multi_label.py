@@ -5,6 +5,7 @@ PASCAL VOC's classification task is made from its boxes this way.
 
 import numpy as np
 
+from jaxvision.data.sample import image_objects
 from jaxvision.data.source import Annotation, Source
 from jaxvision.data.sources.labelled import Labelled, describe_labels
 
@@ -31,8 +32,10 @@ class MultiLabelView(Labelled):
         self._source = source
         for index in range(len(source)):
             found = source.known_objects(index)
-            classes = source.annotation(index).objects.classes if found is None else found[0]
-            self.labels[index, classes] = 1.0
+            if found is None:
+                objects = source.annotation(index).objects or image_objects([])
+                found = objects.classes, objects.crowd
+            self.labels[index, found[0]] = 1.0
 
     def annotation(self, index: int) -> Annotation:
         """Returns the height and width of an image."""
@@ -53,4 +56,4 @@ class MultiLabelView(Labelled):
     def describe(self, max_objects: int | None = None) -> str:
         """Reports the detection dataset, and how many images show each class."""
         found = self._source.describe(max_objects)
-        return f"{found}\n{describe_labels('images by class', self)}"
+        return f"{found}\n{describe_labels('images by class', self.labels, self.classes)}"

@@ -113,10 +113,10 @@ def packed(
         )
     contents = _contents(folder)
     where = os.path.join(folder, DESCRIPTION)
-    own = contents.classes
-    if own is not None:
+    own = contents.classes or ()
+    if contents.classes is not None:
         own = check_classes(own, f"{where}: classes")
-    names = own or () if classes is None else check_classes(classes, "classes")
+    names = own if classes is None else check_classes(classes, "classes")
     arrays = _arrays(folder, contents)
     records = {kind: _Records(folder, files) for kind, files in contents.files.items()}
     detection = None
@@ -297,7 +297,9 @@ class PackedSamples(Source):
     def annotation(self, index: int) -> Annotation:
         """Returns what is known of an image without its pixels."""
         width, height = self._arrays["sizes"][index].tolist()
-        objects = self._detection and self._detection.annotation(index).objects
+        objects = None
+        if self._detection is not None:
+            objects = self._detection.annotation(index).objects
         proposals = None
         if "proposals" in self._arrays:
             start, end = self._arrays["proposal_offsets"][index : index + 2]
@@ -315,7 +317,7 @@ class PackedSamples(Source):
 
     def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Returns the classes and crowd flags of an image's objects; reads no file."""
-        return self._detection and self._detection.known_objects(index)
+        return None if self._detection is None else self._detection.known_objects(index)
 
     def encoded(self, index: int) -> bytes:
         """Returns an image as it is stored."""
@@ -328,7 +330,7 @@ class PackedSamples(Source):
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what was packed."""
         if self.labels is not None:
-            return describe_labels(self._folder, self)
+            return describe_labels(self._folder, self.labels, self.classes)
         if self._detection is not None:
             return self._detection.describe(max_objects)
         return f"{self._folder}: {len(self):,} images"

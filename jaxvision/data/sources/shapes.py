@@ -19,12 +19,11 @@ MAX_OBJECTS = 6
 
 # Diameter of an object as a part of the image's side.
 _SMALLEST, _LARGEST = 0.16, 0.45
-# An object that another one would cover further than this is left alone: the other is placed
-# elsewhere.
+# Least visible share of an object: another one that would cover more is placed elsewhere.
 _MIN_VISIBLE = 0.75
-# Distance in RGB between an object and the ground's mean colour.
+# Least distance in RGB between an object and the mean colour of the ground.
 _MIN_CONTRAST = 110.0
-# And between two objects.
+# Least distance in RGB between two objects.
 _MIN_DIFFERENCE = 50.0
 # Coordinates are drawn in 1/16 pixels.
 _SHIFT = 4
@@ -33,8 +32,8 @@ _SHIFT = 4
 class Shapes(Source):
     """Pictures with 1 to 6 circles, squares, stars and triangles each.
 
-    Objects may overlap; each box is tight around the pixels of its object that can be seen, three
-    quarters of it or more, and `area` counts them.
+    Objects may overlap; each box is tight around the visible pixels of its object, at least three
+    quarters of it, and `area` counts them.
 
     Attributes:
         classes: Class names, in the order of their indices.
@@ -101,7 +100,7 @@ class Shapes(Source):
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what the split is."""
-        del max_objects  # Detectors with room for fewer than 8 objects do not occur.
+        del max_objects  # six objects fit into any detector
         return (
             f"{self._length:,} pictures of {self._size} x {self._size} pixels, drawn with seed "
             f"{self._seed}, split {self._split!r}; 1 to {MAX_OBJECTS} objects each\n"
@@ -110,7 +109,7 @@ class Shapes(Source):
 
 
 class Drawing:
-    """A picture in the making.
+    """A picture that is being drawn.
 
     Attributes:
         image: RGB pixels [S, S, 3] uint8.
@@ -122,10 +121,10 @@ class Drawing:
         self.image = ground
         self.owner = np.zeros(ground.shape[:2], np.uint8)
         self.classes: list[int] = []
-        self._drawn: list[int] = []  # Pixels of each object, before others covered it.
+        self._drawn: list[int] = []  # pixels of each object before others covered it
 
     def place(self, label: int, outline: np.ndarray, color: np.ndarray, grain: np.ndarray) -> bool:
-        """Draws an object over those before, unless one of them would be hidden.
+        """Draws an object over the earlier ones, unless it would hide too much of one.
 
         Args:
             label: Its class.
@@ -191,13 +190,13 @@ def draw(rng: np.random.Generator, size: int) -> Drawing:
     Returns:
         The finished drawing, with at least one object.
     """
-    # One sheet of grain serves the ground and all objects, at different strengths.
+    # The ground and all objects share one sheet of grain, at different strengths.
     sheet = rng.integers(-128, 128, (size // 2 + 1, size // 2 + 1), np.int16)
     sheet = cv2.resize(sheet, (size, size), interpolation=cv2.INTER_LINEAR)
     ground, mean = _ground(rng, size, sheet)
     drawing = Drawing(ground)
     colors: list[np.ndarray] = []
-    # Few objects are as common as many; a second and third try keeps crowded pictures crowded.
+    # Few objects are as likely as many; three attempts keep crowded pictures crowded.
     for _ in range(int(rng.integers(1, MAX_OBJECTS + 1))):
         label = int(rng.integers(len(CLASSES)))
         color = _color(rng, mean, colors)

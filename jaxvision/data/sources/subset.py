@@ -43,8 +43,9 @@ class Subset(Source):
         self.max_objects = source.max_objects
         self._source = source
         self._report: Report | None = None
-        known = [source.known_objects(index) for index in self._indices.tolist()]
-        if all(found is not None for found in known):
+        found = [source.known_objects(index) for index in self._indices.tolist()]
+        known = [each for each in found if each is not None]
+        if len(known) == len(found):
             self.max_objects = max(len(classes) for classes, _ in known)
             trained = [classes[~crowd] for classes, crowd in known]
             self._report = Report(
@@ -87,7 +88,8 @@ class Subset(Source):
         """Reports what these images hold, a few lines."""
         part = f"{len(self):,} of {len(self._source):,} images"
         if self.labels is not None:
-            return describe_labels(f"{part} of {self._source.describe().partition(':')[0]}", self)
+            whole = self._source.describe().partition(":")[0]
+            return describe_labels(f"{part} of {whole}", self.labels, self.classes)
         if self._report is None:
             return f"{part} of: {self._source.describe()}"
         repaired = [f"in all {len(self._source):,}: {line}" for line in self.repaired()]

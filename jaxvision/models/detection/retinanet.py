@@ -4,9 +4,10 @@ Focal Loss for Dense Object Detection, Lin et al. 2017, https://arxiv.org/abs/17
 and figure 3. `retinanet_resnet50_fpn` is equal to torchvision's.
 Departs from the paper, as torchvision does: P6 is computed from P5, not from C5
 (`extra_from_backbone=True` is the paper's). `retinanet_resnet18_fpn` and `retinanet_tiny` are ours,
-for small machines.
+the second for small machines: YOLOX-Tiny's backbone, narrow and short heads.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,10 @@ import jax.numpy as jnp
 from einops import rearrange
 from flax import linen as nn
 
-from jaxvision.layers.initializers import prior_bias
+from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.initializers import prior_bias, torch_uniform
+from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.resnet import resnet
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.fpn import FPN
@@ -131,11 +135,23 @@ class RetinaNet(nn.Module):
         return DetectorOutput(box_regression=head(4, "box_head")(levels), class_logits=classes)
 
 
+def _csp_darknet(
+    depth: float, width: float, *, norm: Norm, dtype: jnp.dtype = jnp.float32
+) -> CSPDarknet:
+    block = functools.partial(
+        ConvNormAct, norm=norm, act=nn.silu, kernel_init=torch_uniform(), dtype=dtype
+    )
+    return CSPDarknet(depth, width, block, block, dtype)
+
+
+# `backbone` is a factory that is called with norm=... and dtype=...
 VARIANTS: dict[str, dict[str, Any]] = {
-    "retinanet_resnet50_fpn": dict(backbone="resnet50"),
-    "retinanet_resnet101_fpn": dict(backbone="resnet101"),
-    "retinanet_resnet18_fpn": dict(backbone="resnet18"),
-    "retinanet_tiny": dict(backbone="resnet18", features=64, head_depth=2),
+    "retinanet_resnet50_fpn": dict(backbone=functools.partial(resnet, "resnet50")),
+    "retinanet_resnet101_fpn": dict(backbone=functools.partial(resnet, "resnet101")),
+    "retinanet_resnet18_fpn": dict(backbone=functools.partial(resnet, "resnet18")),
+    "retinanet_tiny": dict(
+        backbone=functools.partial(_csp_darknet, 0.33, 0.375), features=64, head_depth=2
+    ),
 }
 
 
@@ -144,7 +160,7 @@ def retinanet(
     *,
     num_classes: int,
     backbone: nn.Module | None = None,
-    norm: Any = None,
+    norm: Norm | None = None,
     dtype: jnp.dtype = jnp.float32,
     **overrides: Any,
 ) -> RetinaNet:
@@ -154,8 +170,7 @@ def retinanet(
         variant: A name of `VARIANTS`, with or without its `retinanet_`.
         num_classes: K.
         backbone: Takes the place of the variant's: any network to {stride: features}.
-        norm: Factory of the normalisation of the variant's backbone, by default batch
-            normalisation.
+        norm: Factory of the normalisation of the variant's backbone, by default `BatchNorm`.
         dtype: Of the computation, in the variant's backbone, too.
         **overrides: Fields of `RetinaNet`.
 
@@ -165,13 +180,14 @@ def retinanet(
     name = variant if variant.startswith("retinanet_") else f"retinanet_{variant}"
     if name not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
+    if backbone is not None and norm is not None:
+        raise ValueError(
+            "norm must be None with a backbone of your own, which has its norm already"
+        )
     fields = dict(VARIANTS[name])
     own = fields.pop("backbone")
     if backbone is None:
-        options = {} if norm is None else {"norm": norm}
-        backbone = resnet(own, dtype=dtype, **options)
-    elif norm is not None:
-        raise ValueError("norm is that of the variant's backbone, got a backbone beside it")
+        backbone = own(norm=norm or BatchNorm, dtype=dtype)
     return RetinaNet(
         **(dict(num_classes=num_classes, backbone=backbone, dtype=dtype) | fields | overrides)
     )

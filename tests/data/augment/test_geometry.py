@@ -134,7 +134,9 @@ def test_all_moves_with_the_pixels(transform):
         )
         assert moved.proposals.shape == sample.proposals.shape
         objects += len(moved.objects)
-        for array, same in zip((sample.image, sample.mask, sample.objects.masks), before):
+        for array, same in zip(
+            (sample.image, sample.mask, sample.objects.masks), before, strict=True
+        ):
             np.testing.assert_array_equal(array, same)
     assert objects > 5
 

@@ -1,0 +1,117 @@
+"""Training steps and predictions lower for GPU and TPU, in bfloat16, on a machine without either.
+
+Nothing is compiled, and all arrays are shapes.
+"""
+
+import functools
+import pathlib
+import re
+
+import jax
+import numpy as np
+import pytest
+from cases import quick
+
+from jaxvision.cli.config_file import load
+from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.recipes import classification, translation, wiring
+from jaxvision.train import sharding
+from jaxvision.train.experiment import Experiment
+from jaxvision.train.state import state_shapes
+from jaxvision.train.step import make_step
+
+CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
+# The argument of each config for its smallest network, and values to change.
+SMALLEST = {
+    "classify_folder": ("resnet20_cifar", dict(image_size=32)),
+    "deit_imagenet": ("vit_ti_16", dict(image_size=32, remat=True)),
+    "lenet_mnist": ("original", {}),
+    "mobilenet_imagenet": ("mobilenet_v3_small", dict(image_size=32)),
+    "resnet_cifar10": ("resnet20", {}),
+    "resnet_imagenet": ("resnet18", dict(image_size=32, accumulate=2)),
+    "retinanet": ("shapes", dict(image_size=64)),
+    "swin_imagenet": ("swin_t", dict(image_size=32)),
+    "transformer_multi30k": ("tiny", dict(model=dict(num_layers=(1, 1)))),
+    "vit_cifar10": ("short", {}),
+    "vit_imagenet": ("vit_ti_16", dict(image_size=32)),
+    "yolox": ("nano,shapes", dict(image_size=64)),
+}
+B, N, T = 4, 3, 8
+# Python functions that the device would call, and numbers that TPUs do not have.
+NOT_FOR_DEVICES = r"callback|xf64>"
+
+
+def shape(*sides, dtype=np.int32):
+    return jax.ShapeDtypeStruct(sides, dtype)
+
+
+def batch_of(recipe, config):
+    """Shapes of a training batch."""
+    if recipe is translation:
+        return {"source": shape(B, T), "target": shape(B, T), "index": shape(B)}
+    batch = {
+        "image": shape(B, config.image_size, config.image_size, 3, dtype=np.uint8),
+        "index": shape(B),
+    }
+    if recipe is classification:
+        return batch | {"label": shape(B)}
+    return batch | {
+        "boxes": shape(B, N, 4, dtype=np.float32),
+        "classes": shape(B, N),
+        "valid": shape(B, N, dtype=bool),
+    }
+
+
+def info_of(recipe):
+    """What a task knows of data of three classes, or of two sentences."""
+    if recipe is translation:
+        return {"tokenizer": SubwordTokenizer.train(["two dogs", "zwei Hunde"], 270).json()}
+    names = dict(class_names=list("abcdefghij"), class_weights=[], train_images=100)
+    return names | ({"multi_label": False} if recipe is classification else {})
+
+
+def traced(name):
+    """Traces (training step, prediction) of a config."""
+    argument, changes = SMALLEST[name]
+    module = load(CONFIGS / f"{name}.py")
+    config = module.get_config(argument)
+    config.update(changes | dict(dtype="bfloat16"))
+    task = module.recipe.task(config, info_of(module.recipe))
+    batch = batch_of(module.recipe, config)
+    experiment = Experiment(
+        task=task,
+        train_data=None,
+        eval_data={},
+        optimizer=wiring.optimizer(config, lambda step: 0.1),
+        learning_rate=lambda step: 0.1,
+        total_steps=10,
+        ema=wiring.average(config, 10),
+    )
+    state = state_shapes(experiment, batch, sharding.data_mesh(1))
+    # Without the devices of this machine.
+    state = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    step = make_step(task, experiment.optimizer, experiment.ema, accumulate=config.accumulate)
+    predict = functools.partial(jax.jit(task.predict).trace, *state.evaluated, batch)
+    return jax.jit(step).trace(state, batch, key), predict(key=key)
+
+
+def test_every_config_is_lowered():
+    assert SMALLEST.keys() == {path.stem for path in CONFIGS.glob("*.py")}
+
+
+@pytest.mark.parametrize(
+    "name",
+    quick(SMALLEST, "resnet_cifar10", "retinanet", "transformer_multi30k", "vit_cifar10", "yolox"),
+)
+def test_step_and_prediction_lower_in_bfloat16(name):
+    for function in traced(name):
+        text = function.lower(lowering_platforms=("tpu",)).as_text()
+        assert not re.search(NOT_FOR_DEVICES, text)
+        text = function.lower(lowering_platforms=("cuda",)).as_text()
+        assert not re.search(NOT_FOR_DEVICES, text)
+        # Logits, costs and part of attention's gradient are float32, nothing else.
+        products = re.findall(r"stablehlo\.(convolution|dot_general).* : \((.*?)\) ->", text)
+        of_type = [(name, set(re.findall(r"x([a-z]+\d+)>", x))) for name, x in products]
+        assert all(types == {"bf16"} for name, types in of_type if name == "convolution")
+        assert np.mean([types == {"bf16"} for _, types in of_type]) > 0.8
