@@ -271,7 +271,7 @@ def test_run_shows_parameters_operations_and_a_table_of_classes(finished):
     shown = finished[2]
     assert re.search(r"total +[0-9,]{7}", shown)
     assert "compiling the step for image [8, 32, 32, 3]" in shown
-    assert "GFLOPs an example and step" in shown
+    assert "GFLOPs per example and step" in shown
     assert "evaluation works" in shown
     assert re.search(r"\ncat +[0-9.-]+ +[0-9.-]+\n", shown)
 

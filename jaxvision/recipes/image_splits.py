@@ -19,7 +19,7 @@ def options(
 
     Args:
         config: The values.
-        info: Of a run that there is already, whose classes the data must have.
+        info: That of an existing run, whose classes the data must have.
         split: The only one to open; empty for training and validation.
 
     Raises:
@@ -58,10 +58,10 @@ def check_classes(config: ConfigDict, train: Source) -> None:
 
 
 def check_length(info: Mapping[str, Any], train: Source) -> None:
-    """Compares the training images with those that a run was started with.
+    """Compares the number of training images with the one that a run was started with.
 
     Raises:
-        ValueError: If there are more or fewer: the steps of an epoch would be others.
+        ValueError: If they differ: an epoch would have another number of steps.
     """
     if info["train_images"] != len(train):
         raise ValueError(

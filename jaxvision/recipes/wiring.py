@@ -22,11 +22,11 @@ _PACKAGES = ("jax", "flax", "optax")
 
 
 def on_fault(config: ConfigDict, name: str) -> OnFault:
-    """Turns a value of `data`, `error` or `drop`, into what is done about a faulty example.
+    """Turns a value of the group `data`, `error` or `drop`, into what happens to faulty examples.
 
     Args:
         config: The values.
-        name: Of the value, without `data.`.
+        name: Name of the value, without `data.`.
 
     Raises:
         ValueError: If it is neither.
@@ -46,7 +46,7 @@ def keywords(group: ConfigDict, *without: str) -> dict[str, Any]:
     """Returns a group's values by name, as the arguments of a function.
 
     Args:
-        group: Perhaps of a checkpoint, whose JSON has lists for tuples.
+        group: A group of the config; one from a checkpoint has lists in place of tuples.
         *without: Names of values that are left out.
     """
     return {
@@ -61,7 +61,7 @@ def network(build: Callable[..., Any], config: ConfigDict, **fields: Any) -> Any
 
     Args:
         build: Maps (variant, fields) to a network.
-        config: The values; its group `model` goes before `fields`.
+        config: The values; those of its group `model` replace `fields`.
         **fields: Fields of the network.
 
     Raises:
