@@ -16,6 +16,7 @@ from jaxvision.pretrained.families import source
 from jaxvision.tasks.dense_detection import DenseDetection
 
 FORWARD, TRAINING = 1e-4, 1e-3
+NEAR_TIE = 1, 10, 0  # image, object, and its left edge
 
 
 def assert_agrees(ours, theirs, bound):
@@ -77,14 +78,20 @@ def test_losses_gradients_and_statistics_match_reference(case, loaded):
     name, data = case
     model, variables = loaded
     labels = data["labels"]
+    boxes = np.array(cxcywh_to_xyxy(jnp.asarray(labels[..., 1:])))
+    if name == "yolox_nano":
+        # A prediction's left edge is 0.0008 pixels right of its object's, as little as float32's
+        # rounding moves it: on another processor the IoU's derivative is that of the other edge and
+        # the gradient 0.17% different. At 0.02 pixels all agree; the gradient changes by 0.001%.
+        boxes[NEAR_TIE] -= 0.02
     batch = {
         "image": rgb(data["input_shape"], 0, data["input_scale"]),
-        "boxes": cxcywh_to_xyxy(jnp.asarray(labels[..., 1:])),
+        "boxes": boxes,
         "classes": labels[..., 0].astype(np.int32),
         "valid": labels.sum(-1) > 0,
     }
     classes = tuple(str(i) for i in range(80))
-    task = DenseDetection(model, YOLOXMethod(l1_from_step=0), classes)
+    task = DenseDetection(model, YOLOXMethod(l1_from_step=0), class_names=classes)
 
     def objective(params):
         state = {"batch_stats": variables["batch_stats"]}
