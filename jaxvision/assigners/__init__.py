@@ -1,1 +1,1 @@
-"""Which prediction answers for which object: static shapes, on the device, for one image."""
+"""Which prediction is trained for which object: static shapes, on the device, for one image."""

@@ -17,10 +17,10 @@ def softmax_cross_entropy(
     Args:
         logits: [B, K].
         targets: Probability of each class [B, K].
-        label_smoothing: Share of each target that all classes get in equal parts (Szegedy et al.
+        label_smoothing: Share of each target that is spread evenly over all classes (Szegedy et al.
             2015, https://arxiv.org/abs/1512.00567, section 7).
-        class_weights: Factor of each class's term [K]; the mean over a batch is not normalised by
-            them, so that a rare class counts more, whatever else the batch holds.
+        class_weights: Factor of each class's term [K]; the mean over a batch is not divided by
+            them, so that a rare class counts more whatever the rest of the batch is.
 
     Returns:
         Losses [B].
@@ -43,7 +43,7 @@ def binary_cross_entropy(
     Args:
         logits: [B, K].
         targets: Probability of each class [B, K]; any number of classes may be present.
-        label_smoothing: How far the targets are moved towards 1/2.
+        label_smoothing: Share by which targets are moved towards 1/2.
         class_weights: Factor of each class's term [K].
 
     Returns:
@@ -62,14 +62,14 @@ def softmax_focal(
     label_smoothing: float = 0.0,
     class_weights: jax.Array | None = None,
 ) -> jax.Array:
-    """Cross entropy with each class's term times (1 - p)^gamma: what is well known counts less.
+    """Cross entropy with each class's term times (1 - p)^gamma: easy examples count less.
 
     Lin et al. 2017, https://arxiv.org/abs/1708.02002, equation 4, for the softmax.
 
     Args:
         logits: [B, K].
         targets: Probability of each class [B, K].
-        gamma: 0 is the cross entropy; at least 1 else, or the gradient at p = 1 is infinite.
+        gamma: 0 (the cross entropy) or at least 1: between, the gradient at p = 1 is infinite.
         label_smoothing: As in `softmax_cross_entropy`.
         class_weights: Factor of each class's term [K].
 
@@ -99,7 +99,7 @@ def sigmoid_focal(
     Args:
         logits: [B, K].
         targets: Probability of each class [B, K].
-        gamma: 0 is the binary cross entropy; at least 1 else.
+        gamma: 0 (the binary cross entropy) or at least 1.
         label_smoothing: As in `binary_cross_entropy`.
         class_weights: Factor of each class's term [K].
 

@@ -1,8 +1,8 @@
 """Average precision and recall as the COCO challenge defines them (https://cocodataset.org/#detection-eval).
 
 AP is the mean over classes and over the IoU thresholds 0.50, 0.55, ..., 0.95 of the precision
-interpolated at 101 recalls. A value without ground truth to define it (a class or a size that no
-object has) is nan, which tables and JSON writers show as missing; it is not part of any mean.
+interpolated at 101 recalls. A value without ground truth (a class or a size that no object has) is
+NaN, which tables and JSON writers show as missing, and is left out of every mean.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ BATCH_KEYS = ("boxes", "classes", "valid", "crowd", "area", "scale", "mask", "in
 
 
 class ImageRecord(NamedTuple):
-    """What one image contributes, in pixels of the original image and without padding."""
+    """Detections and objects of one image, in pixels of the original image, without padding."""
 
     index: int
     boxes: np.ndarray
@@ -39,10 +39,10 @@ class ImageRecord(NamedTuple):
 
 @flax.struct.dataclass(eq=False)
 class COCODetection(metrics.Metric):
-    """COCO box AP and AR on the host, over faster-coco-eval.
+    """COCO box AP and AR on the host, computed by faster-coco-eval.
 
     Attributes:
-        class_names: Names of the classes, () only in `empty()`.
+        class_names: Names of the classes; () in `empty()` only.
         records: A tree of tuples with `ImageRecord` leaves, so that merging copies nothing.
     """
 
@@ -51,7 +51,7 @@ class COCODetection(metrics.Metric):
 
     @classmethod
     def empty(cls) -> "COCODetection":
-        """The metric of no images: merging it changes nothing."""
+        """Returns the metric of no images: merging it changes nothing."""
         return cls(class_names=(), records=())
 
     @classmethod
@@ -65,29 +65,31 @@ class COCODetection(metrics.Metric):
         batch: DetectionBatch,
         class_names: Sequence[str],
     ) -> "COCODetection":
-        """Takes the detections of one evaluation batch.
+        """Records the detections of one evaluation batch.
 
         Args:
             boxes: xyxy in pixels of the network's input [B, K, 4].
             scores: Confidence [B, K]; only their order matters.
             classes: Class of each detection [B, K], in [0, len(class_names)).
             valid: False for padding detections [B, K].
-            batch: The evaluation batch; images whose `mask` is False are left out.
-            class_names: Name of each class, without repetition.
+            batch: The evaluation batch; images whose `mask` is False are skipped.
+            class_names: Names of the classes, all different.
 
         Returns:
             The metric of these images.
 
         Raises:
-            ValueError: If the batch is not one of evaluation, or a class has no name.
+            ValueError: If the batch is not an evaluation batch, or a class has no name.
         """
         objects = {key: np.asarray(value) for key, value in batch.items() if key in BATCH_KEYS}
         missing = [key for key in BATCH_KEYS if key not in objects]
         if missing:
-            raise ValueError(f"batch must be an evaluation batch, it has no {', '.join(missing)}")
+            raise ValueError(
+                f"batch must be an evaluation batch, but it has no {', '.join(missing)}"
+            )
         names = tuple(class_names)
         if not names or len(set(names)) != len(names):
-            raise ValueError(f"class_names must be one or more different names, got {names}")
+            raise ValueError(f"class_names must be at least one name, all different, got {names}")
         # One transfer for each array, not one for each image.
         boxes, scores, classes, valid = map(np.asarray, (boxes, scores, classes, valid))
         records = []
@@ -134,12 +136,12 @@ class COCODetection(metrics.Metric):
         Returns:
             `AP`, `AP50`, `AP75`, `AP_small`, `AP_medium`, `AP_large`, `AR1`, `AR10`, `AR100`,
             `AR_small`, `AR_medium`, `AR_large`, and for each class `AP/<name>` and `AP50/<name>`,
-            in [0, 1]; nan where there is no ground truth.
+            in [0, 1]; NaN where there is no ground truth.
 
         Raises:
-            ValueError: If an image has been given twice.
+            ValueError: If an image was evaluated twice.
         """
-        # By index, so that detections of equal score come in the same order however batches came.
+        # By index, so that the order of batches does not decide between equal scores.
         records = sorted(_leaves(self.records), key=lambda record: record.index)
         for one, next_one in zip(records, records[1:], strict=False):
             if one.index == next_one.index:
@@ -165,7 +167,7 @@ class COCODetection(metrics.Metric):
 
 
 def _leaves(tree: tuple[Any, ...]) -> list[ImageRecord]:
-    # Not recursive: merging batch after batch makes the tree as deep as there are batches.
+    # Not recursive: after merging batch by batch the tree is as deep as there are batches.
     leaves, stack = [], [tree]
     while stack:
         node = stack.pop()
@@ -228,7 +230,7 @@ def _dataset(
     categories: list[dict[str, Any]],
     annotations: list[dict[str, Any]],
 ) -> COCO:
-    # From 1: COCOeval takes a matched annotation of id 0 for an unmatched one.
+    # From 1: COCOeval treats a match with annotation 0 as no match.
     for i, annotation in enumerate(annotations, start=1):
         annotation["id"] = i
     dataset = COCO(print_function=_silent)

@@ -22,7 +22,7 @@ class Hypotheses(NamedTuple):
 
 
 class _Beam(NamedTuple):
-    """What the search carries: K hypotheses that go on, and the K best that have ended."""
+    """State of the search: K hypotheses that continue, and the K best that have ended."""
 
     tokens: jax.Array
     log_probability: jax.Array
@@ -52,24 +52,24 @@ def beam_search(
     """Searches the sequences of highest log probability / length penalty.
 
     A step takes the 2 K likeliest extensions of the K hypotheses. Of the first K of them, those
-    that end are set aside; the first K that do not end go on. The search of an input is over when
-    K sequences have ended. With K = 1 it is greedy search.
+    that end are kept as results; the first K that do not end continue. The search of an input stops
+    when K sequences have ended. With K = 1 it is greedy search.
 
     Args:
-        step: Gives the logits of the tokens that follow, for N = B K hypotheses, those of an input
-            side by side. It is traced once.
-        cache: What the first step gets, arrays [B K, ...].
-        max_lengths: Tokens that each sequence may have, its end included, at least 1 [B]; there the
-            end is forced.
+        step: Computes the logits of the next tokens for N = B K hypotheses, those of one input next
+            to each other. It is traced once.
+        cache: Cache of the first step, arrays [B K, ...].
+        max_lengths: Maximum number of tokens of each sequence, end token included, at least 1 [B];
+            the last one is forced to be the end token.
         beam_size: K.
         alpha: Exponent of the penalty; 0 for none, larger for longer sequences.
         length: L, at least as large as any of `max_lengths`.
         start_id: The token given to the first step.
         end_id: The token that ends a sequence.
-        pad_id: Stands after the end.
+        pad_id: Fills the positions after the end.
 
     Raises:
-        ValueError: If the beam holds nothing.
+        ValueError: If `beam_size` is below 1.
     """
     if beam_size < 1:
         raise ValueError(f"beam_size must be at least 1, got {beam_size}")
@@ -120,7 +120,7 @@ def beam_search(
 
     start = _Beam(
         tokens=nothing,
-        # All hypotheses start alike: with one alive they do not repeat each other.
+        # All hypotheses start equal: only one is alive, or they would repeat each other.
         log_probability=worst.at[:, 0].set(0.0),
         ended=Hypotheses(nothing, worst),
         cache=cache,

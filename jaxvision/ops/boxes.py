@@ -17,7 +17,7 @@ def cxcywh_to_xyxy(boxes: jax.Array) -> jax.Array:
 
 
 def area(boxes: jax.Array) -> jax.Array:
-    """Width times height, [..., 4] to [...]; negative for a box with one side turned."""
+    """Width times height, [..., 4] to [...]; negative for a box with one side reversed."""
     size = boxes[..., 2:] - boxes[..., :2]
     return size[..., 0] * size[..., 1]
 
@@ -31,7 +31,7 @@ def intersection(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def iou(a: jax.Array, b: jax.Array, *, epsilon: float = 0.0) -> jax.Array:
-    """Intersection over union of boxes that stand at the same index.
+    """Intersection over union of the boxes at the same index.
 
     Args:
         a: Boxes [..., 4].
@@ -58,7 +58,7 @@ def pairwise_iou(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def generalized_iou(a: jax.Array, b: jax.Array, *, epsilon: float = 0.0) -> jax.Array:
-    """GIoU (Rezatofighi et al. 2019, equation 4): IoU less the empty share of the hull.
+    """GIoU (Rezatofighi et al. 2019, equation 4): IoU minus the empty share of the hull.
 
     Args:
         a: Boxes [..., 4].

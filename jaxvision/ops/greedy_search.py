@@ -1,4 +1,4 @@
-"""The likeliest token at each step."""
+"""Greedy search: the most probable token at each step."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-# Maps (tokens [N], their position, cache) to (logits of the tokens that follow [N, V], new cache).
+# Maps (tokens [N], their position, cache) to (logits of the next tokens [N, V], new cache).
 # Every array of the cache is [N, ...].
 Step = Callable[[jax.Array, jax.Array, Any], tuple[jax.Array, Any]]
 
@@ -16,7 +16,7 @@ class Sequences(NamedTuple):
 
     Attributes:
         tokens: Ends with the end token, padded after it [B, L].
-        log_probability: Of each sequence, its end included [B].
+        log_probability: Of each sequence, end token included [B].
     """
 
     tokens: jax.Array
@@ -26,16 +26,16 @@ class Sequences(NamedTuple):
 def next_log_probabilities(
     logits: jax.Array, position: jax.Array, max_lengths: jax.Array, end_id: int
 ) -> jax.Array:
-    """Normalises logits; in its last place a sequence can only end.
+    """Normalises logits; at the last position only the end token is possible.
 
     Args:
         logits: [B, V].
         position: That of the tokens to choose, from 0.
-        max_lengths: Tokens that each sequence may have, its end included [B].
+        max_lengths: Maximum number of tokens of each sequence, end token included [B].
         end_id: The token that ends a sequence.
 
     Returns:
-        Log probabilities [B, V], -inf for what must not follow.
+        Log probabilities [B, V], -inf for tokens that are not allowed.
     """
     log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32))
     ends = jnp.arange(logits.shape[-1]) == end_id
@@ -53,17 +53,17 @@ def greedy_search(
     end_id: int,
     pad_id: int,
 ) -> Sequences:
-    """Continues B sequences by the likeliest token until all have ended.
+    """Extends B sequences by the most probable token until all have ended.
 
     Args:
-        step: Gives the logits of the next tokens. It is traced once.
-        cache: What the first step gets, arrays [B, ...].
-        max_lengths: Tokens that each sequence may have, its end included, at least 1 [B]; there the
-            end is forced.
-        length: L, at least as large as any of them.
+        step: Computes the logits of the next tokens. It is traced once.
+        cache: Cache of the first step, arrays [B, ...].
+        max_lengths: Maximum number of tokens of each sequence, end token included, at least 1 [B];
+            the last one is forced to be the end token.
+        length: L, at least as large as any of `max_lengths`.
         start_id: The token given to the first step.
         end_id: The token that ends a sequence.
-        pad_id: Stands after the end.
+        pad_id: Fills the positions after the end.
     """
     batch = len(max_lengths)
     max_lengths = jnp.minimum(max_lengths, length)

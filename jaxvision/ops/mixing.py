@@ -1,11 +1,12 @@
-"""Images mixed with each other or partly erased, a whole batch at a time.
+"""mixup, CutMix and random erasing of a whole batch.
 
 mixup: Zhang et al. 2017, https://arxiv.org/abs/1710.09412. CutMix: Yun et al. 2019,
 https://arxiv.org/abs/1905.04899. Random erasing: Zhong et al. 2017,
 https://arxiv.org/abs/1708.04896.
 
-Each image is mixed with the one before it in the batch: batches are shuffled, and neighbours live
-on one device, where a random permutation would move every image between devices.
+Each image is mixed with the one before it in the batch. Batches are shuffled already, and
+neighbours are on the same device, while a random permutation would move every image between
+devices.
 """
 
 import math
@@ -17,13 +18,13 @@ import jax.numpy as jnp
 def mixup(
     key: jax.Array, images: jax.Array, targets: jax.Array, *, alpha: float
 ) -> tuple[jax.Array, jax.Array]:
-    """Blends each image and its target with another one's, all in one proportion.
+    """Blends each image and its target with another one's, all with the same weight.
 
     Args:
         key: Randomness.
         images: [B, H, W, C].
         targets: Probability of each class [B, K].
-        alpha: The proportion is drawn from Beta(alpha, alpha).
+        alpha: The weight is drawn from Beta(alpha, alpha).
 
     Returns:
         Images [B, H, W, C] and targets [B, K].
@@ -35,16 +36,16 @@ def mixup(
 def cutmix(
     key: jax.Array, images: jax.Array, targets: jax.Array, *, alpha: float
 ) -> tuple[jax.Array, jax.Array]:
-    """Pastes a rectangle of another image into each, the same one everywhere.
+    """Pastes a rectangle of another image into each image, at the same place in all.
 
-    The targets are blended by the area that is left of an image.
+    Targets are blended in proportion to the areas.
 
     Args:
         key: Randomness.
         images: [B, H, W, C].
         targets: Probability of each class [B, K].
-        alpha: The area that is kept is drawn from Beta(alpha, alpha), before the rectangle is cut
-            at the border.
+        alpha: The share of the image that is kept is drawn from Beta(alpha, alpha), before the
+            rectangle is clipped at the border.
 
     Returns:
         Images [B, H, W, C] and targets [B, K].
@@ -76,11 +77,11 @@ def random_erasing(
     Args:
         key: Randomness.
         images: [B, H, W, C].
-        probability: How many of the images.
-        area: Least and largest area of the rectangle as a share of the image's.
-        aspect: Least and largest height by width, drawn uniformly in the logarithm.
-        tries: Rectangles drawn for an image; the first one that fits is taken. Where none does,
-            nothing is erased.
+        probability: Share of the images with a rectangle erased.
+        area: Smallest and largest area of the rectangle as a share of the image's.
+        aspect: Smallest and largest height over width, drawn uniformly in the logarithm.
+        tries: Rectangles drawn for an image; the first one that fits is erased, or nothing where
+            none fits.
 
     Returns:
         Images [B, H, W, C].
@@ -110,12 +111,12 @@ def random_erasing(
 
 
 def blend(x: jax.Array, kept: jax.Array) -> jax.Array:
-    """Adds to each row [B, ...], as far as it is not kept, the row before it."""
+    """Averages each row [B, ...] with the row before it, with weights `kept` and 1 - `kept`."""
     return kept * x + (1.0 - kept) * jnp.roll(x, 1, axis=0)
 
 
 def _interval(center: jax.Array, length: jax.Array, size: int) -> jax.Array:
-    """Marks `length` of `size` positions about a centre, cut at both ends: [size] bool."""
+    """Marks `length` of `size` positions around a centre, clipped at both ends: [size] bool."""
     half = jnp.floor(length / 2)
     position = jnp.arange(size)
     return (position >= center - half) & (position < center - half + length)

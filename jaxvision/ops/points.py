@@ -1,4 +1,4 @@
-"""Anchor points: where on the image each prediction of a dense detector sits."""
+"""Anchor points: the place in the image that each prediction of a dense detector belongs to."""
 
 from typing import NamedTuple
 

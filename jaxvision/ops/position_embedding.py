@@ -1,4 +1,4 @@
-"""Embeddings of the positions of a grid: interpolated to another, or made of waves."""
+"""Position embeddings of a grid: interpolation to another grid, and fixed sines and cosines."""
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +10,14 @@ def resize_position_embedding(
 ) -> jax.Array:
     """Interpolates learned embeddings of the positions of a grid to another grid.
 
-    Bicubic (Keys, a = -0.5) between pixel centres, smoothed where the new grid is coarser: timm's
-    convention, PyTorch's `interpolate(mode="bicubic", antialias=True)`. That of the same grid is
-    returned as it is.
+    Bicubic (Keys, a = -0.5) between pixel centres, antialiased where the new grid is coarser, as
+    timm does with PyTorch's `interpolate(mode="bicubic", antialias=True)`. With an equal grid the
+    embedding is returned unchanged.
 
     Args:
-        embedding: [1, P + rows * columns, D]; the P embeddings before the grid's, such as a class
+        embedding: [1, P + rows * columns, D]; the P embeddings before the grid's, such as the class
             token's, are kept.
-        grid: Rows and columns of the grid it is for.
+        grid: Rows and columns of the embedding's grid.
         new_grid: Rows and columns to interpolate to.
 
     Returns:
@@ -48,7 +48,7 @@ def resize_position_embedding(
 def sincos_position_embedding(rows: int, columns: int, features: int) -> np.ndarray:
     """Builds fixed embeddings of the positions of a grid from sines and cosines of x and y.
 
-    MoCo v3's layout (Chen et al. 2021, https://arxiv.org/abs/2104.02057), which big_vision has:
+    The layout of MoCo v3 (Chen et al. 2021, https://arxiv.org/abs/2104.02057) and big_vision:
     sin(x w), cos(x w), sin(y w), cos(y w), a quarter of the features each, where w falls
     geometrically from 1 to 1 / 10000.
 
@@ -61,7 +61,7 @@ def sincos_position_embedding(rows: int, columns: int, features: int) -> np.ndar
         Embeddings [1, rows * columns, D], float32, rows first.
 
     Raises:
-        ValueError: If D is no such number.
+        ValueError: If D is not.
     """
     if features % 4 or features < 8:
         raise ValueError(f"features must be a multiple of 4 and at least 8, got {features}")

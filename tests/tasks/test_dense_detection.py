@@ -39,7 +39,7 @@ def retinanet(classes):
 
 
 @pytest.mark.parametrize(
-    ("build", "learning_rate", "steps"), [(yolox, 3e-3, 500), (retinanet, 2e-3, 250)]
+    ("build", "learning_rate", "steps"), [(yolox, 3e-3, 500), (retinanet, 1e-3, 150)]
 )
 def test_learns_eight_images_by_heart(build, learning_rate, steps):
     classes, batch = shapes_batch()

@@ -1,1 +1,1 @@
-"""One detection paper's recipe a file."""
+"""Methods of detection (targets, loss, decoding), one paper a file."""

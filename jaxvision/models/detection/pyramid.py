@@ -64,7 +64,7 @@ class YOLOFPN(nn.Module):
 
     @nn.compact
     def __call__(self, features: Mapping[int, jax.Array], *, train: bool) -> dict[int, jax.Array]:
-        """Maps {8, 16, 32: features} to {8, 16, 32: features}; the last passes unchanged."""
+        """Maps {8, 16, 32: features} to {8, 16, 32: features}; the last is unchanged."""
         outputs = {32: features[32]}
         x = features[32]
         for level, stride in ((4, 16), (3, 8)):

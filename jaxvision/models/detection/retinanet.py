@@ -86,7 +86,7 @@ class RetinaNet(nn.Module):
         extra_from_backbone: Whether the first level on top is computed from the backbone's last
             features, as in the paper, or from the pyramid's.
         image_mean: Subtracted from the images' channels.
-        image_std: Divides them after that.
+        image_std: The channels are divided by it after that.
         dtype: Of pyramid and heads; parameters and predictions are float32.
     """
 

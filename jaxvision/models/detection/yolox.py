@@ -2,7 +2,7 @@
 
 YOLOX: Exceeding YOLO Series in 2021, Ge et al. 2021, https://arxiv.org/abs/2107.08430. Equal to the
 authors' implementation. Departs from it: images are RGB, the authors' BGR; `jaxvision.pretrained`
-turns their weights.
+converts their weights.
 """
 
 import functools
@@ -32,10 +32,10 @@ class YOLOX(nn.Module):
         width: Multiplies the channels.
         depthwise: Whether 3 x 3 convolutions are depthwise separable (nano).
         darknet53: Whether backbone and pyramid are YOLOv3's, with leaky ReLU throughout.
-        backbone: Takes the place of the paper's: any network to {8, 16, 32: features}, as
-            `models.backbone` builds them. The pyramid has its channels.
-        image_mean: Subtracted from the images' channels, as another backbone may want it.
-        image_std: Divides them after that.
+        backbone: Replaces the paper's: any network to {8, 16, 32: features}, as `models.backbone`
+            builds them. The pyramid has its channels.
+        image_mean: Subtracted from the images' channels, for another backbone.
+        image_std: The channels are divided by it after that.
         dtype: Of the computation; parameters, statistics and predictions are float32.
     """
 
@@ -79,7 +79,7 @@ class YOLOX(nn.Module):
         else:
             own = functools.partial(CSPDarknet, self.depth, self.width, block, spatial, self.dtype)
             neck = PAFPN(self.depth, block, spatial, name="neck")
-        # A field that is a module brings its own name, which is the field's.
+        # A module that is a field has the field's name already.
         backbone = self.backbone or own(name="backbone")
         head = DecoupledHead(
             self.num_classes, int(256 * self.width), block, spatial, self.dtype, name="head"

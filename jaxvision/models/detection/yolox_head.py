@@ -1,7 +1,7 @@
 """YOLOX's decoupled head.
 
 YOLOX, Ge et al. 2021, https://arxiv.org/abs/2107.08430, figure 2: classification and regression
-part ways after a 1 x 1 convolution; objectness is read off the regression branch.
+separate after a 1 x 1 convolution; objectness is predicted by the regression branch.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from jaxvision.models.detection.detector_output import DetectorOutput
 
 
 class DecoupledHead(nn.Module):
-    """One head a level with weights of its own.
+    """One head for each level, without shared weights.
 
     Attributes:
         num_classes: K.
