@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 LAYERS = (
     "ops",
     "data",
+    "check",
     "layers",
     "models",
     "assigners",

@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from jaxvision.check.dataset import CheckedSplit, Report, check_dataset
+from jaxvision.check.html import as_html
+from jaxvision.check.text import as_json, as_text
 from jaxvision.cli.training_sheet import training_sheet
-from jaxvision.data.check.dataset import CheckedSplit, Report, check_dataset
-from jaxvision.data.check.html import as_html
-from jaxvision.data.check.text import as_json, as_text
 from jaxvision.data.files import write_whole
 from jaxvision.data.sources.subset import Subset
 from jaxvision.train.progress import Progress

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
+from jaxvision.check.findings import Example, Finding, found
 from jaxvision.data.allocator import keep_freed_memory
-from jaxvision.data.check.findings import Example, Finding, found
 from jaxvision.data.errors import DataError, OnFault
 from jaxvision.data.sources.files import DetectionFiles
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
-from jaxvision.data.check.dataset import Report
-from jaxvision.data.check.findings import Finding
-from jaxvision.data.check.statistics import Bin, Statistics
-from jaxvision.data.check.text import bin_label, plural, verdict
+from jaxvision.check.dataset import Report
+from jaxvision.check.findings import Finding
+from jaxvision.check.statistics import Bin, Statistics
+from jaxvision.check.text import bin_label, plural, verdict
 
 _STYLE = """
 :root { color-scheme: light dark; --bg: #fff; --fg: #1b1b1f; --soft: #5c5c66; --line: #d9d9df;

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from jaxvision.check.findings import Example, Finding, first, found
 from jaxvision.data import boxes as boxes_of
 from jaxvision.data.annotations import Annotations
-from jaxvision.data.check.findings import Example, Finding, first, found
 from jaxvision.data.sources.files import DetectionFiles
 
 # Boxes above this IoU belong to one object. Copies made in an annotation tool are often some

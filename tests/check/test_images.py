@@ -3,7 +3,7 @@ import planted
 import pytest
 from planted import jpeg
 
-from jaxvision.data.check.images import Header, read_header, read_images
+from jaxvision.check.images import Header, read_header, read_images
 from jaxvision.data.readers.yolo import yolo
 
 

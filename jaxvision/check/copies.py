@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
-from jaxvision.data.check.findings import Example, Finding, found
-from jaxvision.data.check.images import ImageFacts
+from jaxvision.check.findings import Example, Finding, found
+from jaxvision.check.images import ImageFacts
 from jaxvision.data.sources.files import DetectionFiles
 
 

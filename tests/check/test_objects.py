@@ -1,7 +1,7 @@
 import numpy as np
 
+from jaxvision.check.objects import in_pixels, input_sides, repeated_boxes
 from jaxvision.data.annotations import from_rows
-from jaxvision.data.check.objects import in_pixels, input_sides, repeated_boxes
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:

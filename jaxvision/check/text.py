@@ -5,9 +5,9 @@ import json
 import textwrap
 from typing import Any
 
-from jaxvision.data.check.dataset import Report
-from jaxvision.data.check.findings import Finding, Severity
-from jaxvision.data.check.statistics import Bin, Statistics
+from jaxvision.check.dataset import Report
+from jaxvision.check.findings import Finding, Severity
+from jaxvision.check.statistics import Bin, Statistics
 
 # Increased when a field changes its meaning or disappears.
 SCHEMA = 1

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvision.data.check.images import Header, ImageFacts
-from jaxvision.data.check.objects import SMALL, TINY, in_pixels, input_sides
+from jaxvision.check.images import Header, ImageFacts
+from jaxvision.check.objects import SMALL, TINY, in_pixels, input_sides
 from jaxvision.data.sources.files import DetectionFiles
 
 # Edges of the histogram of sqrt(area) at the network's input, pixels.

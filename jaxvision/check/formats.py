@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from typing import Any
 
-from jaxvision.data.check.findings import Finding, first
+from jaxvision.check.findings import Finding, first
 from jaxvision.data.readers.checks import IMAGE_SUFFIXES, list_folder
 from jaxvision.data.readers.coco import annotation_file
 from jaxvision.data.readers.json_stream import read_json

@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from jaxvision.data.check.copies import check_copies, check_overlap
-from jaxvision.data.check.findings import Example, Faults, Finding, Severity, ranked
-from jaxvision.data.check.formats import check_format
-from jaxvision.data.check.images import ImageFacts, check_headers, read_images
-from jaxvision.data.check.objects import check_objects
-from jaxvision.data.check.statistics import Statistics, measure
+from jaxvision.check.copies import check_copies, check_overlap
+from jaxvision.check.findings import Example, Faults, Finding, Severity, ranked
+from jaxvision.check.formats import check_format
+from jaxvision.check.images import ImageFacts, check_headers, read_images
+from jaxvision.check.objects import check_objects
+from jaxvision.check.statistics import Statistics, measure
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
 from jaxvision.data.sources.files import DetectionFiles

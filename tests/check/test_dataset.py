@@ -10,8 +10,8 @@ import pytest
 from planted import GOOD, HEIGHT, WIDTH, Picture, jpeg
 
 import jaxvision.data
-from jaxvision.data.check.dataset import check_dataset
-from jaxvision.data.check.findings import KINDS
+from jaxvision.check.dataset import check_dataset
+from jaxvision.check.findings import KINDS
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
 

@@ -2,8 +2,8 @@ import planted
 import pytest
 from planted import Picture, jpeg
 
-from jaxvision.data.check.images import read_images
-from jaxvision.data.check.statistics import ClassCount, Spread, measure
+from jaxvision.check.images import read_images
+from jaxvision.check.statistics import ClassCount, Spread, measure
 from jaxvision.data.readers.coco import coco
 
 
