@@ -196,12 +196,15 @@ def test_vit_for_small_images_takes_a_step(capsys, image_folder):
     step_once(classification.experiment(config))
 
 
-@pytest.mark.parametrize("name", ["yolox", "retinanet"])
-def test_detector_takes_a_step(capsys, name):
-    argument = "nano" if name == "yolox" else ""
-    experiment, _ = detector(name, argument)
+def test_retinanet_takes_a_step(capsys):
+    experiment, _ = detector("retinanet")
     assert experiment.best.name == "val/AP"
     step_once(experiment)
+
+
+def test_step_of_yolox_traces(capsys):
+    # It is compiled and made by the tests of the command line.
+    trace_step(detector("yolox")[0])
 
 
 def test_transformer_takes_a_step(capsys, text_folder):
@@ -439,10 +442,14 @@ def test_vit_for_small_images():
     [
         (
             "vit_imagenet",
-            dict(image_size=225),
+            dict(image_size=225, schedule__warmup_steps=2),
             "multiples of the patch of 16 pixels, got 225 x 225",
         ),
-        ("vit_imagenet", dict(variant="vit_g_14"), "name must be one of .*, got vit_g_14"),
+        (
+            "vit_imagenet",
+            dict(variant="vit_g_14", schedule__warmup_steps=2),
+            "name must be one of .*, got vit_g_14",
+        ),
         ("deit_imagenet", dict(image_size=225), "patch of 16 pixels, got 225 x 225"),
         ("deit_imagenet", dict(sharding="zero"), "sharding must be one of replicated, fsdp"),
         ("resnet_imagenet", dict(remat=True), "resnet50 does not have all of the fields .*remat"),
