@@ -10,11 +10,7 @@ from jaxvision.data.files import write_whole
 
 
 def write_png(path: str | os.PathLike[str], image: np.ndarray) -> Path:
-    """Writes a picture; a file of that name is either whole or not there, and is never replaced.
-
-    Args:
-        path: A name that ends in `.png`; missing folders are made.
-        image: RGB [H, W, 3] uint8.
+    """Writes RGB [H, W, 3] uint8 to a name that ends in `.png`; missing folders are made.
 
     Returns:
         Where the picture is: `path`, or `<name>-2.png` and so on where `path` holds another one,

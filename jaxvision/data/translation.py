@@ -1,11 +1,10 @@
 """Parallel text: opens it by the name of its format, and makes streams of batches of it."""
 
-import os
-
 import numpy as np
 
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.plans.in_order import InOrder
+from jaxvision.data.readers.checks import dataset_folder, named_reader
 from jaxvision.data.readers.tfds_translation import tfds_translation
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.buckets import Buckets
@@ -43,19 +42,9 @@ def translation_source(
         DataError: If the dataset has a fault.
         ValueError: If `source` is unknown.
     """
-    kind, _, name = source.partition(":")
-    if source != "parallel" and not (kind == "tfds" and name):
-        raise ValueError(f"data.source must be one of parallel, tfds:<name>, got {source!r}")
-    if not path:
-        raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
-    if not split:
-        raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
-    # No shell expands the ~ in --config.data.path=~/data.
-    path = os.path.expanduser(path)
-    options = dict(source=from_language, target=to_language)
-    if kind == "tfds":
-        return tfds_translation(path, split, name=name, on_fault=on_fault, **options)
-    return read_parallel(path, split, on_fault=on_fault, **options)
+    reader = named_reader(source, {"parallel": read_parallel}, tfds_translation)
+    path = dataset_folder(source, path, split)
+    return reader(path, split, source=from_language, target=to_language, on_fault=on_fault)
 
 
 def train_stream(
@@ -136,11 +125,11 @@ def eval_stream(
 
     Args:
         text: The pairs; `truth` holds the translations as they are read.
-        tokenizer: Turns sentences into tokens.
+        tokenizer: As for `train_stream`.
         batch_size: Sentences in a batch, B.
         buckets: Upper limit of the number of shapes; each is a program to compile.
-        num_workers: Threads; 0 makes the batches in the calling thread.
-        prefetch: Batches that are ready or being made.
+        num_workers: As for `train_stream`.
+        prefetch: As for `train_stream`.
 
     Raises:
         DataError: If there is no pair.

@@ -136,7 +136,7 @@ def test_class_that_only_the_validation_split_has(folder):
         ),
         (
             lambda f: os.rename(f / "train/cat/0.png", f / "train/0.png"),
-            r"train/0\.png: this image lies in no folder of a class \(1 such",
+            r"train/0\.png: this image is not in the folder of a class \(1 such",
         ),
         (lambda f: os.rename(f / "train", f / "training"), r"holds training, val"),
     ],

@@ -63,9 +63,7 @@ def coco(
     annotations = dataclasses.replace(annotations, root=root)
     paths = [os.fsdecode(name) for name in annotations.paths]
     there = check_files_exist(root, paths, f"images[].file_name in {file}", on_fault)
-    if not all(there):
-        annotations = annotations.select(there)
-    return DetectionFiles(annotations, names, strict=strict, masks=masks)
+    return DetectionFiles(annotations.select(there), names, strict=strict, masks=masks)
 
 
 def annotation_file(path: str, split: str) -> str:

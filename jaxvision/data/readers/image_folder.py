@@ -95,16 +95,11 @@ def _ignored(name: str) -> bool:
 def _sort(
     names: Sequence[str], root: str, classes: tuple[str, ...] | None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
-    """Finds the images among files and their classes.
-
-    Args:
-        names: All files, relative to `root`.
-        root: For messages.
-        classes: The known classes, or None.
+    """Finds the images among files, named relative to `root`, and their classes.
 
     Returns:
-        Positions in `names` of the images, sorted by class and name [I]; their labels [I] int32;
-        the classes; and what to report.
+        Positions of the images, sorted by class and name [I]; their labels [I] int32; the classes;
+        and what to report.
     """
     images: dict[str, list[int]] = {}
     loose, others = [], []

@@ -5,11 +5,12 @@ images stay encoded and on disk until they are asked for.
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from jaxvision.data.annotations import Annotations, from_rows
+from jaxvision.data.annotations import from_rows
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.readers.checks import check_classes, class_index
 from jaxvision.data.sources.files import DetectionFiles
@@ -25,21 +26,7 @@ def tfds(
     strict: bool = False,
     on_fault: OnFault = stop,
 ) -> DetectionFiles:
-    """Opens a split of a prepared detection dataset.
-
-    Args:
-        path: TFDS's data folder.
-        split: `train`, `validation[:10%]`, ...
-        name: The dataset, as `voc/2007`.
-        classes: The classes to use, in order, instead of those of the feature `objects/label`.
-        strict: Treats boxes outside their image and boxes without extent as errors.
-        on_fault: Called with the error of each object of an unknown class; if it returns, the
-            object is dropped.
-
-    Raises:
-        DataError: If the dataset is not prepared as array_record under `path`, has no such split or
-            no boxes, or an object is of a class that is not in `classes`.
-    """
+    """Opens a split of a prepared detection dataset; see `open_records`, `detection_records`."""
     records, features = open_records(path, split, name)
     place = f"{path}/{name}/{split}"
     return detection_records(records, features, place, classes, strict=strict, on_fault=on_fault)
@@ -48,17 +35,9 @@ def tfds(
 def tfds_classification(
     path: str, split: str, *, name: str, classes: tuple[str, ...] | None = None
 ) -> LabelledFiles:
-    """Opens a split of a prepared classification dataset; for ImageNet, a folder opens faster.
+    """Opens a split of a prepared classification dataset; see `open_records`, `labelled_records`.
 
-    Args:
-        path: TFDS's data folder.
-        split: `train`, `validation[:10%]`, ...
-        name: The dataset, as `cifar10`.
-        classes: The classes to use, in order, instead of those of the feature `label`.
-
-    Raises:
-        DataError: If the dataset is not prepared as array_record under `path`, has no such split or
-            no labels, or an image is of a class that is not in `classes`.
+    For ImageNet, a folder opens faster.
     """
     records, features = open_records(path, split, name)
     return labelled_records(records, features, f"{path}/{name}/{split}", classes)
@@ -144,7 +123,8 @@ def detection_records(
         name: What to call the records in messages.
         classes: The classes to use, in order, instead of the features'.
         strict: Treats boxes outside their image and boxes without extent as errors.
-        on_fault: As for `tfds`.
+        on_fault: Called with the error of each object of an unknown class; if it returns, the
+            object is dropped.
 
     Raises:
         DataError: If the features lack the boxes, or an object is of a class that is not in
@@ -183,21 +163,11 @@ def detection_records(
         classes=labels,
         crowd=crowd,
     )
-    return _Records(records, annotations, known.names, strict=strict)
+    return DetectionFiles(annotations, known.names, strict=strict, read=_images(records))
 
 
-class _Records(DetectionFiles):
-    """Reads encoded images from records instead of files."""
-
-    def __init__(
-        self, records: Any, annotations: Annotations, classes: tuple[str, ...], *, strict: bool
-    ) -> None:
-        super().__init__(annotations, classes, strict=strict)
-        self._records = records
-
-    def encoded(self, index: int) -> bytes:
-        """Returns an image as it is stored."""
-        return bytes(self._records[index]["image"])
+def _images(records: Any) -> Callable[[int], bytes]:
+    return lambda index: bytes(records[index]["image"])
 
 
 def labelled_records(
@@ -209,7 +179,7 @@ def labelled_records(
         records: Sequence of {"image": encoded bytes, "label": int}.
         features: `features["label"].names` are the classes.
         name: What to call the records in messages.
-        classes: The classes to use, in order, instead of the features'.
+        classes: As for `detection_records`.
 
     Raises:
         DataError: If the features lack the image or the label, or an image is of a class that is
@@ -225,6 +195,6 @@ def labelled_records(
         name,
         known.names,
         np.array(labels, np.int32),
-        read=lambda index: bytes(records[index]["image"]),
+        read=_images(records),
         image_name=lambda index: f"{name}[{index}]",
     )

@@ -8,29 +8,9 @@ from jaxvision.data.text.parallel import ParallelText
 
 
 def tfds_translation(
-    path: str,
-    split: str,
-    *,
-    name: str,
-    source: str,
-    target: str,
-    on_fault: OnFault = stop,
+    path: str, split: str, *, name: str, source: str, target: str, on_fault: OnFault = stop
 ) -> ParallelText:
-    """Reads a split of a prepared dataset, all of it.
-
-    Args:
-        path: Data folder of TFDS.
-        split: `train`, `validation[:10%]`, ...
-        name: Name of the dataset, for example `wmt16_translate/de-en`.
-        source: Feature to translate from: `en`, for example.
-        target: Feature to translate to.
-        on_fault: Called with an error for every pair with an empty sentence; if it returns, the
-            pair is dropped.
-
-    Raises:
-        DataError: If the dataset is not prepared as array_record under `path`, or has no such split
-            or no text in one of the languages; or a sentence is empty.
-    """
+    """Reads a split of a prepared dataset, all of it; see `open_records` and `text_records`."""
     records, features = open_records(path, split, name)
     return text_records(
         records, features, f"{path}/{name}/{split}", source=source, target=target, on_fault=on_fault
@@ -46,9 +26,10 @@ def text_records(
         records: Sequence of {language: a sentence as UTF-8}.
         features: Features of the dataset, one for each language.
         name: Name of the records in messages.
-        source: Language to translate from.
+        source: Language to translate from: `en`, for example.
         target: Language to translate to.
-        on_fault: As for `tfds_translation`.
+        on_fault: Called with an error for every pair with an empty sentence; if it returns, the
+            pair is dropped.
 
     Raises:
         DataError: If there is no such language, no record, or a sentence is empty.

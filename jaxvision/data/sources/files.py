@@ -1,21 +1,22 @@
 """Detection examples from image files and annotations held in memory."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from jaxvision.data.annotations import Annotations, clean
 from jaxvision.data.errors import DataError
-from jaxvision.data.image import can_reduce, decode_image, image_size, read_bytes
+from jaxvision.data.image import read_bytes
 from jaxvision.data.sample import ImageObjects, Sample
 from jaxvision.data.segmentations import Segmentations
-from jaxvision.data.source import Annotation, Source
+from jaxvision.data.source import Annotation
+from jaxvision.data.sources.encoded import Encoded
 
 
-class DetectionFiles(Source):
+class DetectionFiles(Encoded):
     """A detection dataset whose images are files.
 
     Attributes:
-        classes: Class names, in the order of their indices.
-        max_objects: The most objects that one image has, crowds included.
         annotations: All objects, cleaned.
         report: What was repaired.
         dense: Whether samples have instance masks.
@@ -28,6 +29,8 @@ class DetectionFiles(Source):
         *,
         strict: bool = False,
         masks: bool = False,
+        read: Callable[[int], bytes] | None = None,
+        image_name: Callable[[int], str] | None = None,
     ) -> None:
         """Checks the annotations; no image is read.
 
@@ -37,6 +40,8 @@ class DetectionFiles(Source):
             strict: Treats boxes outside their image and boxes without extent as errors.
             masks: Decodes the instance masks of every sample; `annotations` must have
                 segmentations.
+            read: Returns an image as it is stored; its file by default.
+            image_name: Names an image; its path by default.
 
         Raises:
             DataError: If there is no image, or, with `strict`, for the first faulty box.
@@ -53,7 +58,11 @@ class DetectionFiles(Source):
         self._segmentations = found or Segmentations()
         # Zeros where the annotation has no size and the image's header was not read yet.
         known = self.annotations.sizes
-        self._sizes = np.zeros((len(annotations), 2), np.int32) if known is None else known
+        super().__init__(
+            np.zeros((len(annotations), 2), np.int32) if known is None else known,
+            read or (lambda index: read_bytes(self.name(index))),
+            image_name or self.annotations.path,
+        )
         self.max_objects = int(np.diff(self.annotations.offsets).max())
 
     def __len__(self) -> int:
@@ -66,20 +75,13 @@ class DetectionFiles(Source):
             DataError: If the image is missing, damaged, or not of the size that its annotation
                 states.
         """
-        if not 0 <= index < len(self):
-            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
+        self.check_index(index)
         image, _ = self.image(index)
         return Sample(image, index, self.objects(index, image.shape[:2]))
 
     def objects(self, index: int, size: tuple[int, int] | None = None) -> ImageObjects:
-        """Returns the objects of an image, with masks where the source is dense.
-
-        Args:
-            index: Which image.
-            size: Its height and width, if known.
-        """
-        if size is None:
-            size = self.annotation(index)[:2]
+        """Returns the objects of an image of that height and width, masks where it is dense."""
+        size = size or self.size(index)
         objects = self._objects(index, *size)
         if self.dense:
             rows = self.annotations.rows(index)
@@ -93,11 +95,7 @@ class DetectionFiles(Source):
         Raises:
             DataError: If the annotation has no size and the image's header cannot be read.
         """
-        # Read from the header once; two threads that do so write the same values.
-        if not self._sizes[index].any():
-            height, width = image_size(self.encoded(index), self.name(index))
-            self._sizes[index] = width, height
-        width, height = self._sizes[index].tolist()
+        height, width = self.size(index)
         return Annotation(height, width, self._objects(index, height, width))
 
     def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,16 +109,11 @@ class DetectionFiles(Source):
         Raises:
             DataError: As reading an example does.
         """
-        return self.decode(index, self.encoded(index), max_reduction)
-
-    def decode(self, index: int, data: bytes, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Decodes an image that was read already; otherwise as `image`."""
-        reduction = max_reduction if can_reduce(data) else 1
-        image = decode_image(data, self.name(index), reduction)
+        image, reduction = super().image(index, max_reduction)
         width, height = self._sizes[index].tolist()
         expected = (-(-height // reduction), -(-width // reduction))
         if height and image.shape[:2] != expected:
-            full = image if reduction == 1 else decode_image(data, self.name(index))
+            full = image if reduction == 1 else super().image(index)[0]
             raise self._size_fault(index, (width, height), full.shape[1::-1])
         return image, reduction
 
@@ -133,14 +126,6 @@ class DetectionFiles(Source):
             boxes = boxes * np.array([width, height, width, height], np.float32)
             area = area * np.float32(width * height)
         return ImageObjects(boxes, found.classes[rows], found.crowd[rows], area)
-
-    def encoded(self, index: int) -> bytes:
-        """Returns an image as it is stored."""
-        return read_bytes(self.name(index))
-
-    def name(self, index: int) -> str:
-        """Returns the path of an image."""
-        return self.annotations.path(index)
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what was read and repaired, in a few lines."""
