@@ -143,15 +143,10 @@ def from_rows(
 
 
 class Repaired(NamedTuple):
-    """Boxes of one kind that `clean` changed or dropped.
-
-    Attributes:
-        count: How many.
-        examples: Image path, and class and corners as annotated, of the first of them.
-    """
+    """How many boxes of one kind `clean` changed or dropped."""
 
     count: int
-    examples: tuple[tuple[str, str], ...]
+    examples: tuple[tuple[str, str], ...]  # image path, and class and corners, of the first ones
 
 
 @dataclasses.dataclass(frozen=True)

@@ -65,7 +65,7 @@ def image_weights(source: Source, rule: str = "repeat", *, threshold: float = 0.
     """Weighs images by how rare their classes are, for a sampler.
 
     Args:
-        source: Its objects are counted, without crowds, or the classes of its images.
+        source: As for `class_weights`.
         rule: `repeat` gives an image the largest repeat factor of its classes, max(1, sqrt(t / f))
             for a class that a share f of all images shows: an image is repeated for its rarest
             class, and common classes have no effect. `inverse` gives it the mean of the class

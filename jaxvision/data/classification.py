@@ -1,5 +1,6 @@
 """Opens classification datasets by the name of their format."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from jaxvision.data.readers.checks import dataset_folder, named_reader
 from jaxvision.data.readers.cifar import cifar10, cifar100
 from jaxvision.data.readers.image_folder import image_folder
 from jaxvision.data.readers.mnist import fashion_mnist, mnist
-from jaxvision.data.readers.tfds import tfds_classification
+from jaxvision.data.readers.tfds import labelled_records, prepared
 from jaxvision.data.source import Source
 from jaxvision.data.sources.digits import Digits
 from jaxvision.data.sources.labelled import Cached
@@ -72,8 +73,8 @@ def classification_source(
     elif kind == "objects" and name:
         opened = MultiLabelView(detection_source(name, path, split, **options))
     else:
-        others = ("digits",), ("objects:<detection source>",)
-        reader = named_reader(source, READERS, tfds_classification, *others)
+        tfds = functools.partial(prepared, labelled_records)
+        reader = named_reader(source, READERS, tfds, ("digits",), ("objects:<detection source>",))
         opened = reader(dataset_folder(source, path, split), split, **options)
     if opened.labels is None:
         raise DataError(f"{path}: the split {split} has no labels; pack a classification dataset")

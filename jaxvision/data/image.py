@@ -107,13 +107,9 @@ def read_image(path: str) -> np.ndarray:
 def read_bytes(path: str, purpose: str = "image", missing: str = "missing-image") -> bytes:
     """Reads a file whole.
 
-    Args:
-        path: The file.
-        purpose: What it is, for the message.
-        missing: Code of the error if there is no such file.
-
     Raises:
-        DataError: If the file is missing or unreadable.
+        DataError: If the file, which is called `purpose`, is unreadable; of code `missing` if it is
+            not there.
     """
     try:
         with open(path, "rb") as file:

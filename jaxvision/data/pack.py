@@ -61,7 +61,6 @@ def pack(
     """Packs a dataset; the folder is there whole or not at all.
 
     Until then it is `.<name>.<process>.partial` beside it, which only a killed process leaves.
-
     Every image is decoded once, so a damaged one is found now and not in the middle of a training.
     Encoded images are copied; other images, label maps and targets become PNG, and instance masks
     run lengths.
@@ -76,9 +75,6 @@ def pack(
         num_workers: Threads that read and decode.
         progress: Called with the number of images that are done.
         file_bytes: Begins another file when one has this many bytes.
-
-    Returns:
-        What was written.
 
     Raises:
         DataError: If an image cannot be read.

@@ -78,16 +78,13 @@ class Segmentations:
         return result
 
     def masks(self, rows: slice, boxes: np.ndarray, size: tuple[int, int], name: str) -> np.ndarray:
-        """Decodes the masks of an image's objects.
+        """Decodes the masks [n, H, W] bool of an image's objects.
 
         Args:
             rows: Which objects.
             boxes: xyxy of the objects in pixels [n, 4], filled for one without segmentation.
             size: Height and width of the image.
             name: Of the image, for the message.
-
-        Returns:
-            Masks [n, H, W] bool.
 
         Raises:
             DataError: If run lengths are damaged or of another size.

@@ -11,19 +11,12 @@ from jaxvision.data.sample import ImageObjects, Sample, image_objects
 
 
 class Annotation(NamedTuple):
-    """What is known of an image without its pixels.
+    """What is known of an image without its pixels; None is what the data does not have."""
 
-    Attributes:
-        height: Of the image in pixels.
-        width: Of the image in pixels.
-        objects: Its objects, without masks; None where the data has none.
-        proposals: Regions of interest [P, 4]; None where the data has none.
-    """
-
-    height: int
+    height: int  # in pixels
     width: int
-    objects: ImageObjects | None = None
-    proposals: np.ndarray | None = None
+    objects: ImageObjects | None = None  # without masks
+    proposals: np.ndarray | None = None  # regions of interest [P, 4]
 
 
 class Source(abc.ABC):
@@ -76,6 +69,9 @@ class Source(abc.ABC):
         Returns:
             RGB image [ceil(H / r), ceil(W / r), 3] uint8, not to be written to, and r, at most
             `max_reduction`. Pixel (y, x) is the mean of r x r pixels from (r y, r x) on.
+
+        Raises:
+            DataError: If the image is missing or damaged.
         """
         del max_reduction
         return self[index].image, 1
@@ -112,11 +108,7 @@ class Source(abc.ABC):
 
 
 class View(Source):
-    """A dataset made of another one, to which it leaves whatever it does not change.
-
-    Attributes:
-        source: The other one.
-    """
+    """A dataset made of another one, `source`, to which it leaves whatever it does not change."""
 
     def __init__(self, source: Source) -> None:
         self.source = source

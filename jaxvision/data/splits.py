@@ -47,8 +47,8 @@ def splits(
         split_seed: Another number divides otherwise.
         classes: The classes to use, in order; those of `train`, if it is opened, by default.
         train_images: Length of `train`, for a dataset that is drawn.
-        val_images: Length of `val`, for a dataset that is drawn.
-        test_images: Length of `test`, for a dataset that is drawn.
+        val_images: As `train_images`.
+        test_images: As `train_images`.
         parts: Which of `train`, `val` and `test` to open; of the dataset nothing else is read.
         **options: As for `open_source`.
 
@@ -153,7 +153,7 @@ def fold_indices(
     the strata alone, on every machine.
 
     Args:
-        length: As for `split_indices`.
+        length: As for `split_indices`, which returns the same.
         fold: (k, n) for the k-th fold of n, k from 1.
         seed: As for `split_indices`, and the same for all folds.
         strata: As for `split_indices`.
@@ -170,11 +170,7 @@ def fold_indices(
 
 
 def parse_fold(text: str) -> tuple[int, int]:
-    """Reads `2/5`, the second of five folds.
-
-    Raises:
-        ValueError: If it is not of that form.
-    """
+    """Reads `2/5`, the second of five folds; ValueError if it is not of that form."""
     match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
     number, count = (int(group) for group in match.groups()) if match else (0, 0)
     if count < 2 or not 1 <= number <= count:

@@ -1,11 +1,14 @@
 """Parallel text: opens it by the name of its format, and makes streams of batches of it."""
 
+import functools
+
 import numpy as np
 
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.readers.checks import dataset_folder, named_reader
-from jaxvision.data.readers.tfds_translation import tfds_translation
+from jaxvision.data.readers.tfds import prepared
+from jaxvision.data.readers.tfds_translation import text_records
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.buckets import Buckets
 from jaxvision.data.text.collate import PackPairs, PadPairs
@@ -42,7 +45,8 @@ def translation_source(
         DataError: If the dataset has a fault.
         ValueError: If `source` is unknown.
     """
-    reader = named_reader(source, {"parallel": read_parallel}, tfds_translation)
+    tfds = functools.partial(prepared, text_records)
+    reader = named_reader(source, {"parallel": read_parallel}, tfds)
     path = dataset_folder(source, path, split)
     return reader(path, split, source=from_language, target=to_language, on_fault=on_fault)
 
@@ -87,13 +91,8 @@ def train_stream(
     for field, value in (("batch_tokens", batch_tokens), ("multiple", multiple)):
         if value < 1:
             raise ValueError(f"{field} must be at least 1, got {value}")
-    limited = limit_length(
-        tokenizer.encode(text.source),
-        tokenizer.encode(text.target),
-        max_length,
-        long_sentences,
-        text.place,
-    )
+    sides = tokenizer.encode(text.source), tokenizer.encode(text.target)
+    limited = limit_length(*sides, max_length, long_sentences, text.place)
     options = dict(batch_tokens=batch_tokens, multiple=multiple)
     if packing:
         plan = PackedRows(limited, row_length=max_length, **options)
@@ -101,15 +100,8 @@ def train_stream(
     else:
         plan = Buckets(limited, buckets=buckets, **options)
         collate = PadPairs(limited.source, limited.target)
-    return Stream(
-        plan,
-        None,
-        collate,
-        seed=seed,
-        num_workers=num_workers,
-        prefetch=prefetch,
-        name=text.name,
-    )
+    workers = dict(num_workers=num_workers, prefetch=prefetch)
+    return Stream(plan, None, collate, seed=seed, name=text.name, **workers)
 
 
 def eval_stream(
@@ -156,10 +148,6 @@ def eval_stream(
         }
 
     groups = [np.flatnonzero(assigned == k) for k in range(len(shapes))]
-    return Stream(
-        InOrder(len(text.source), batch_size, groups),
-        example,
-        num_workers=num_workers,
-        prefetch=prefetch,
-        name=text.name,
-    )
+    plan = InOrder(len(text.source), batch_size, groups)
+    workers = dict(num_workers=num_workers, prefetch=prefetch)
+    return Stream(plan, example, name=text.name, **workers)

@@ -52,6 +52,21 @@ def files_exist(root: str, paths: Sequence[str]) -> list[bool]:
     return there
 
 
+def images_folder(file: str, tried: Sequence[str], paths: Sequence[str]) -> str:
+    """Returns the one of the folders `tried` that holds the most of the images `file` names.
+
+    Raises:
+        DataError: If none of them holds any.
+    """
+    counts = [sum(files_exist(root, paths)) for root in tried]
+    if not any(counts):
+        raise DataError(
+            f"{file}: the image {paths[0]} and all others are missing in {', '.join(tried)}; put "
+            "them into one of these"
+        )
+    return tried[counts.index(max(counts))]
+
+
 def check_files_exist(
     root: str,
     paths: Sequence[str],

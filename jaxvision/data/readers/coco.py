@@ -13,6 +13,7 @@ from jaxvision.data.readers.checks import (
     check_classes,
     check_files_exist,
     class_index,
+    images_folder,
     list_folder,
 )
 from jaxvision.data.readers.json_stream import read_json
@@ -45,8 +46,8 @@ def coco(
         path: The dataset's folder.
         split: `train2017` for `annotations/instances_train2017.json`, or a JSON file, relative to
             `path`.
-        classes: The classes to use, in order, instead of the file's own.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        classes: As for `detection_source`.
+        strict: As for `detection_source`.
         images: Folder of the images, relative to `path`; looked for in the usual places by default.
         masks: Keeps the polygons and run lengths of the objects and gives samples with instance
             masks; a box without either is a mask of its own.
@@ -59,7 +60,7 @@ def coco(
     """
     file = annotation_file(path, split)
     annotations, names = _read(file, classes, on_fault, masks)
-    root = _image_root(path, split, file, images, annotations)
+    root = _image_root(path, file, images, annotations)
     annotations = dataclasses.replace(annotations, root=root)
     paths = [os.fsdecode(name) for name in annotations.paths]
     there = check_files_exist(root, paths, f"images[].file_name in {file}", on_fault)
@@ -223,10 +224,8 @@ def _categories(file: str, entries: list[Any], on_fault: OnFault) -> dict[int, s
 
 
 class _Image(NamedTuple):
-    """File name, and width and height in pixels."""
-
     path: str
-    size: tuple[int, int]
+    size: tuple[int, int]  # width and height
 
 
 def _images(
@@ -265,9 +264,7 @@ def _image(file: str, position: int, entry: Any) -> _Image:
     return _Image(entry["file_name"], (entry["width"], entry["height"]))
 
 
-def _image_root(
-    path: str, split: str, file: str, images: str | None, annotations: Annotations
-) -> str:
+def _image_root(path: str, file: str, images: str | None, annotations: Annotations) -> str:
     """Finds the folder that the file names are relative to, by the first images."""
     if images is not None:
         root = os.path.join(path, images)
@@ -283,13 +280,10 @@ def _image_root(
         os.path.join(path, "images"),
         path,
     ]
-    for root in tried:
-        if any(os.path.exists(os.path.join(root, name)) for name in names):
-            return root
-    for root in tried[:2]:
-        if os.path.isdir(root):
-            return root  # the folder is right and the images are missing, which the caller reports
-    raise DataError(
-        f"{file}: the image {os.fsdecode(annotations.paths[0])} of split {split!r} is missing in "
-        f"{', '.join(tried)}"
-    )
+    try:
+        return images_folder(file, tried, names)
+    except DataError:
+        for root in tried[:2]:
+            if os.path.isdir(root):
+                return root  # the folder is right and the images are missing: the caller's error
+        raise

@@ -18,7 +18,7 @@ from jaxvision.data.readers.checks import (
     check_classes,
     check_files_exist,
     class_index,
-    files_exist,
+    images_folder,
     list_folder,
     read_text,
 )
@@ -49,8 +49,8 @@ def csv(
     Args:
         path: The dataset's folder.
         split: `train` for `train.csv`, or a file `*.csv`, relative to `path`.
-        classes: The classes to use, in order, instead of those that occur.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        classes: As for `detection_source`.
+        strict: As for `detection_source`.
         images: Folder that the file names are relative to, relative to `path`. By default that of
             `<split>/`, `images/<split>/`, the table's own folder and `images/`, all beside the
             table, which holds the most of the images.
@@ -58,8 +58,7 @@ def csv(
             are dropped.
 
     Raises:
-        DataError: If the table is missing, or lacks a column, or holds no image; and by default for
-            the first faulty row or missing image.
+        DataError: If the table is missing, or lacks a column, or holds no image.
     """
     file = os.path.join(path, split if split.endswith(".csv") else f"{split}.csv")
     if not os.path.exists(file):
@@ -226,10 +225,4 @@ def _image_root(path: str, file: str, images: str | None, paths: Sequence[str]) 
         folder,
         os.path.join(folder, "images"),
     ]
-    counts = [sum(files_exist(root, paths)) for root in tried]
-    if not any(counts):
-        raise DataError(
-            f"{file}: the image {paths[0]} and all others are missing in {', '.join(tried)}; put "
-            "them into one of these"
-        )
-    return tried[counts.index(max(counts))]
+    return images_folder(file, tried, paths)

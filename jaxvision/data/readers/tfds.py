@@ -6,7 +6,7 @@ images stay encoded and on disk until they are asked for.
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,47 +16,23 @@ from jaxvision.data.readers.checks import check_classes, class_index
 from jaxvision.data.sources.files import DetectionFiles
 from jaxvision.data.sources.labelled import LabelledFiles
 
-
-def tfds(
-    path: str,
-    split: str,
-    *,
-    name: str,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-    on_fault: OnFault = stop,
-) -> DetectionFiles:
-    """Opens a split of a prepared detection dataset; see `open_records`, `detection_records`."""
-    records, features = open_records(path, split, name)
-    place = f"{path}/{name}/{split}"
-    return detection_records(records, features, place, classes, strict=strict, on_fault=on_fault)
+T = TypeVar("T")
 
 
-def tfds_classification(
-    path: str, split: str, *, name: str, classes: tuple[str, ...] | None = None
-) -> LabelledFiles:
-    """Opens a split of a prepared classification dataset; see `open_records`, `labelled_records`.
-
-    For ImageNet, a folder opens faster.
-    """
-    records, features = open_records(path, split, name)
-    return labelled_records(records, features, f"{path}/{name}/{split}", classes)
-
-
-def open_records(path: str, split: str, name: str) -> tuple[Any, Any]:
-    """Opens the records of a prepared dataset, its images left encoded.
+def prepared(wrap: Callable[..., T], path: str, split: str, *, name: str, **options: Any) -> T:
+    """Opens a split of a prepared dataset, its images left encoded.
 
     Args:
+        wrap: `detection_records`, `labelled_records` or `text_records`. For the images of ImageNet,
+            a folder opens faster.
         path: TFDS's data folder.
         split: `train`, `validation[:10%]`, ...
         name: The dataset, as `voc/2007`.
-
-    Returns:
-        A sequence of records, and the features of the dataset.
+        **options: As for `wrap`.
 
     Raises:
         DataError: If the dataset is not prepared as array_record under `path`, or has no such
-            split.
+            split; or as `wrap` does.
     """
     # Optional to those who read files, and slow to import.
     import tensorflow_datasets
@@ -69,7 +45,6 @@ def open_records(path: str, split: str, name: str) -> tuple[Any, Any]:
             split=split,  # pyright: ignore[reportCallIssue]
             decoders={"image": skip} if "image" in features else None,
         )
-        return records, features
     # TFDS raises exceptions of many kinds here: no such dataset, not prepared, another file format,
     # no such split, TensorFlow missing.
     except Exception as error:
@@ -79,6 +54,7 @@ def open_records(path: str, split: str, name: str) -> tuple[Any, Any]:
             f"{path}: cannot open {name!r}, split {split!r}: {reason}. It has to be prepared there "
             "with file_format='array_record', which needs TensorFlow (pip install 'jaxvision[tf]')."
         ) from error
+    return wrap(records, features, f"{path}/{name}/{split}", **options)
 
 
 class _Labels:
@@ -121,8 +97,8 @@ def detection_records(
             ymax, xmax in [0, 1], "label": [n]}}; `is_crowd` [n] is used where it exists.
         features: `features["objects"]["label"].names` are the classes.
         name: What to call the records in messages.
-        classes: The classes to use, in order, instead of the features'.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        classes: As for `detection_source`.
+        strict: As for `detection_source`.
         on_fault: Called with the error of each object of an unknown class; if it returns, the
             object is dropped.
 

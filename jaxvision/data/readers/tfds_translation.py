@@ -3,18 +3,7 @@
 from typing import Any
 
 from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.readers.tfds import open_records
 from jaxvision.data.text.parallel import ParallelText
-
-
-def tfds_translation(
-    path: str, split: str, *, name: str, source: str, target: str, on_fault: OnFault = stop
-) -> ParallelText:
-    """Reads a split of a prepared dataset, all of it; see `open_records` and `text_records`."""
-    records, features = open_records(path, split, name)
-    return text_records(
-        records, features, f"{path}/{name}/{split}", source=source, target=target, on_fault=on_fault
-    )
 
 
 def text_records(

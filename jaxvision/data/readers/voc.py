@@ -39,11 +39,11 @@ def voc(
         split: `trainval` for `ImageSets/Main/trainval.txt`, or a list of names in a file `*.txt`
             relative to `path`. Several are joined by `+`, and folders go before the name:
             `VOC2007/trainval+VOC2012/trainval`.
-        classes: The classes to use, in order, instead of those that occur.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        classes: As for `detection_source`.
+        strict: As for `detection_source`.
         ignore_difficult: Makes difficult objects crowds: not trained on, and ignored by the metric.
-        on_fault: Called with the error of each image and annotation that cannot be used, and of
-            each object of an unknown class; if it returns, they are dropped.
+        on_fault: Called with the error of each image and object that cannot be used; if it
+            returns, they are dropped.
 
     Raises:
         DataError: If a file is missing or broken, a field is missing or of the wrong kind, or an

@@ -43,7 +43,7 @@ def yolo(
             `path`.
         classes: The classes to use, in order. Where the dataset names its own, objects are matched
             by name, otherwise their numbers index this list.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        strict: As for `detection_source`.
         on_fault: Called with the error of each image and line that cannot be used; if it returns,
             they are dropped.
 

@@ -21,12 +21,7 @@ _HEADER = struct.Struct("<4s22x2H")  # signature, ..., length of the name, of th
 
 
 class ZipMembers:
-    """The files of an archive, by number; names and positions are held in flat arrays.
-
-    Attributes:
-        path: The archive.
-        names: Names of the files, encoded, [n] bytes.
-    """
+    """The files of an archive, by number; names [n] bytes and positions are in flat arrays."""
 
     def __init__(self, path: str) -> None:
         """Reads the table of contents.

@@ -32,11 +32,7 @@ class Encoded(Source):
         return self._image_name(index)
 
     def size(self, index: int) -> tuple[int, int]:
-        """Returns the height and width of an image, read from its header once.
-
-        Raises:
-            DataError: If the image is missing or of no known format.
-        """
+        """Returns the height and width of an image, read from its header once."""
         # Two threads that do so write the same values.
         if not self._sizes[index].any():
             self._sizes[index] = image_size(self.encoded(index), self.name(index))[::-1]
@@ -44,9 +40,5 @@ class Encoded(Source):
         return height, width
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Decodes an image; JPEG files at a fraction of their size, if that is asked for.
-
-        Raises:
-            DataError: If the image is missing or damaged.
-        """
+        """Decodes an image; JPEG files at a fraction of their size, if that is asked for."""
         return decode_reduced(self.encoded(index), self.name(index), max_reduction)

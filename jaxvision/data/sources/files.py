@@ -8,7 +8,6 @@ from jaxvision.data.annotations import Annotations, clean
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import read_bytes
 from jaxvision.data.sample import ImageObjects, Sample
-from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.source import Annotation
 from jaxvision.data.sources.encoded import Encoded
 
@@ -53,9 +52,7 @@ class DetectionFiles(Encoded):
             )
         self.classes = classes
         self.annotations, self.report = clean(annotations, classes, strict=strict)
-        found = self.annotations.segmentations
-        self.dense = masks and found is not None
-        self._segmentations = found or Segmentations()
+        self.dense = masks and self.annotations.segmentations is not None
         # Zeros where the annotation has no size and the image's header was not read yet.
         known = self.annotations.sizes
         super().__init__(
@@ -69,34 +66,30 @@ class DetectionFiles(Encoded):
         return len(self.annotations)
 
     def __getitem__(self, index: int) -> Sample:
-        """Reads an image with its objects.
-
-        Raises:
-            DataError: If the image is missing, damaged, or not of the size that its annotation
-                states.
-        """
+        """Reads an image with its objects."""
         self.check_index(index)
         image, _ = self.image(index)
         return Sample(image, index, self.objects(index, image.shape[:2]))
 
-    def objects(self, index: int, size: tuple[int, int] | None = None) -> ImageObjects:
-        """Returns the objects of an image of that height and width, masks where it is dense."""
+    def objects(
+        self, index: int, size: tuple[int, int] | None = None, *, masks: bool = True
+    ) -> ImageObjects:
+        """Returns the objects of an image of that height and width, with masks if it is dense."""
         size = size or self.size(index)
-        objects = self._objects(index, *size)
-        if self.dense:
-            rows = self.annotations.rows(index)
-            masks = self._segmentations.masks(rows, objects.boxes, size, self.name(index))
-            objects = objects.moved(objects.boxes, masks)
-        return objects
+        found, rows = self.annotations, self.annotations.rows(index)
+        boxes, area = found.boxes[rows], found.area[rows]
+        if found.sizes is None:
+            boxes = boxes * np.array([size[1], size[0]] * 2, np.float32)
+            area = area * np.float32(size[0] * size[1])
+        shown = None
+        if masks and self.dense and found.segmentations is not None:
+            shown = found.segmentations.masks(rows, boxes, size, self.name(index))
+        return ImageObjects(boxes, found.classes[rows], found.crowd[rows], area, shown)
 
     def annotation(self, index: int) -> Annotation:
-        """Returns what is known of an image without its pixels.
-
-        Raises:
-            DataError: If the annotation has no size and the image's header cannot be read.
-        """
-        height, width = self.size(index)
-        return Annotation(height, width, self._objects(index, height, width))
+        """Returns what is known of an image without its pixels."""
+        size = self.size(index)
+        return Annotation(*size, self.objects(index, size, masks=False))
 
     def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the classes and crowd flags of an image's objects; reads no file."""
@@ -104,28 +97,13 @@ class DetectionFiles(Encoded):
         return self.annotations.classes[rows], self.annotations.crowd[rows]
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Reads an image; JPEG files at a fraction of their size, if that is asked for.
-
-        Raises:
-            DataError: As reading an example does.
-        """
+        """Reads an image; DataError also if it is not of the size that its annotation states."""
         image, reduction = super().image(index, max_reduction)
         width, height = self._sizes[index].tolist()
-        expected = (-(-height // reduction), -(-width // reduction))
-        if height and image.shape[:2] != expected:
+        if height and image.shape[:2] != (-(-height // reduction), -(-width // reduction)):
             full = image if reduction == 1 else super().image(index)[0]
             raise self._size_fault(index, (width, height), full.shape[1::-1])
         return image, reduction
-
-    def _objects(self, index: int, height: int, width: int) -> ImageObjects:
-        """Returns the objects of an image of the given size, boxes in pixels, without masks."""
-        found = self.annotations
-        rows = found.rows(index)
-        boxes, area = found.boxes[rows], found.area[rows]
-        if found.sizes is None:
-            boxes = boxes * np.array([width, height, width, height], np.float32)
-            area = area * np.float32(width * height)
-        return ImageObjects(boxes, found.classes[rows], found.crowd[rows], area)
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what was read and repaired, in a few lines."""

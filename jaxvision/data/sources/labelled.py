@@ -35,11 +35,7 @@ class Labelled(Source):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Sample:
-        """Reads an image with its class.
-
-        Raises:
-            DataError: If the image is missing or damaged.
-        """
+        """Reads an image with its class."""
         self.check_index(index)
         return Sample(self.image(index)[0], index, label=self.label(index))
 
@@ -66,19 +62,7 @@ class LabelledFiles(Encoded, Labelled):
         image_name: Callable[[int], str],
         notes: str = "",
     ) -> None:
-        """Takes what a reader found.
-
-        Args:
-            name: What to call the dataset.
-            classes: Class names.
-            labels: Class of each image [I] int32.
-            read: As for `Encoded`.
-            image_name: As for `Encoded`.
-            notes: What the reader dropped, for `describe`.
-
-        Raises:
-            DataError: If there is no image, or a label is out of range.
-        """
+        """Takes what `Labelled` and `Encoded` take, and for `describe` what the reader dropped."""
         Labelled.__init__(self, name, classes, labels)
         Encoded.__init__(self, np.zeros((len(labels), 2), np.int32), read, image_name)
         self._notes = notes
@@ -98,18 +82,7 @@ class LabelledArrays(Labelled):
     def __init__(
         self, name: str, classes: tuple[str, ...], labels: np.ndarray, pixels: np.ndarray
     ) -> None:
-        """Takes what a reader found.
-
-        Args:
-            name: What to call the dataset.
-            classes: Class names.
-            labels: Class of each image [I] int32, or [I, K] float32.
-            pixels: RGB or grey images [I, H, W, 3 or 1] uint8.
-
-        Raises:
-            DataError: If there is no image, their number is not that of the labels, or a label is
-                out of range.
-        """
+        """Takes what `Labelled` takes, and RGB or grey images [I, H, W, 3 or 1] uint8."""
         if len(pixels) != len(labels):
             raise DataError(f"{name}: {len(pixels):,} images, but {len(labels):,} labels")
         super().__init__(name, classes, labels)

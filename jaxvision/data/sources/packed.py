@@ -96,31 +96,25 @@ def packed(
         path: Folder of the packed dataset.
         split: The folder in it.
         classes: The classes to use, in order, instead of the dataset's own.
-        strict: Treats boxes outside their image and boxes without extent as errors; there are none,
-            they were repaired when the dataset was packed.
+        strict: As for `detection_source`; faulty boxes were repaired when the dataset was packed.
         on_fault: Called with the error of each class that is not in `classes`; if it returns, the
             objects of that class are dropped.
 
     Raises:
-        DataError: If a file is missing, damaged, or of another version, or an object or image is of
-            a class that is not in `classes`.
+        DataError: If a file is missing, damaged, or of another version, or a class is unknown.
     """
     folder = os.path.join(path, split)
     if not os.path.exists(os.path.join(folder, DESCRIPTION)):
-        known = [
-            name
-            for name in list_folder(path, "packed splits")
-            if os.path.exists(os.path.join(path, name, DESCRIPTION))
-        ]
+        there = list_folder(path, "packed splits")
+        known = [name for name in there if os.path.exists(os.path.join(path, name, DESCRIPTION))]
         raise DataError(
             f"{folder}: no packed split; {path} has {', '.join(known) or 'none'}. Make one with "
             "`jaxvision pack`."
         )
-    contents = _contents(folder)
-    where = os.path.join(folder, DESCRIPTION)
-    own = contents.classes or ()
+    contents, where = _contents(folder), os.path.join(folder, DESCRIPTION)
+    own = ()
     if contents.classes is not None:
-        own = check_classes(own, f"{where}: classes")
+        own = check_classes(contents.classes, f"{where}: classes")
     names = own if classes is None else check_classes(classes, "classes")
     arrays = _arrays(folder, contents)
 
@@ -176,17 +170,10 @@ def _annotations(folder: str, arrays: dict[str, np.ndarray], found: np.ndarray) 
     segmentations = None
     if "mask_data" in arrays:
         segmentations = Segmentations(arrays["mask_data"].tobytes(), arrays["mask_ends"])
-    labels = found[arrays["classes"]]
+    columns = {name: arrays[name] for name in ("sizes", "offsets", "crowd", "area")}
+    boxes, labels = arrays["boxes"].astype(np.float64), found[arrays["classes"]]
     annotations = Annotations(
-        root=folder,
-        paths=arrays["names"],
-        sizes=arrays["sizes"],
-        offsets=arrays["offsets"],
-        boxes=arrays["boxes"].astype(np.float64),
-        classes=labels,
-        crowd=arrays["crowd"],
-        area=arrays["area"],
-        segmentations=segmentations,
+        folder, arrays["names"], boxes=boxes, classes=labels, segmentations=segmentations, **columns
     )
     return annotations.keep(labels >= 0)
 
@@ -226,17 +213,7 @@ class PackedSamples(Encoded):
         *,
         clip: bool,
     ) -> None:
-        """Takes what was read, without reading an image.
-
-        Args:
-            folder: Of the split.
-            classes: Class names.
-            labels: Of each image [I] or [I, K], if there are any.
-            arrays: Sizes and proposals, as stored.
-            records: Of each kind.
-            detection: The objects, if there are any.
-            clip: Whether images are clips, frame below frame.
-        """
+        """Takes what was read, without reading an image; for `clip` see `Contents`."""
         super().__init__(arrays["sizes"], records["image"].read, records["image"].name)
         self.classes, self.labels = classes, labels
         self.max_objects = 0 if detection is None else detection.max_objects
@@ -322,18 +299,23 @@ def describe(contents: Contents, counts: dict[str, Any], options: dict[str, Any]
 def is_packed(folder: str) -> bool:
     """Says whether a folder is a packed split, whole or damaged, of any version."""
     try:
-        content = json.loads(read_text(os.path.join(folder, DESCRIPTION), "description"))
-    except ValueError:
+        return bool(_description(folder))
+    except (ValueError, KeyError, TypeError):
         return False
-    return isinstance(content, dict) and str(content.get("format")).startswith("jaxvision packed")
+
+
+def _description(folder: str) -> dict[str, Any]:
+    path = os.path.join(folder, DESCRIPTION)
+    content = json.loads(read_text(path, "description of the packed split"))
+    if not str(content["format"]).startswith("jaxvision packed"):
+        raise KeyError("format")
+    return content
 
 
 def _contents(folder: str) -> Contents:
     path = os.path.join(folder, DESCRIPTION)
     try:
-        content = json.loads(read_text(path, "description of the packed split"))
-        if not str(content["format"]).startswith("jaxvision packed"):
-            raise KeyError("format")
+        content = _description(folder)
         version = content["version"]
         if version == VERSION:
             files = {
