@@ -106,9 +106,7 @@ def _check_free(folder: str, overwrite: bool) -> None:
     if not is_packed(folder):
         raise ValueError(f"{folder} exists and is not a packed split; choose another folder")
     if not overwrite:
-        raise ValueError(
-            f"{folder} exists; pass --overwrite to replace it, or choose another folder"
-        )
+        raise ValueError(f"{folder} exists; pass --overwrite to replace it, or choose another one")
 
 
 def _put(partial: str, folder: str, overwrite: bool) -> None:
@@ -259,8 +257,9 @@ def _records(source: Source, max_side: int | None, num_workers: int) -> Iterator
 
 def _record(source: Source, index: int, max_side: int | None) -> _Record:
     sample, name = source[index], source.name(index)
-    shrunk = max_side is not None and max(sample.size) > max_side
-    if shrunk:
+    shrunk = False
+    if max_side is not None and max(sample.size) > max_side:
+        shrunk = True
         sample = _shrunk(sample, max_side, name)
         data = {"image": encode_image(sample.image, ".jpg")}
     else:
@@ -343,8 +342,6 @@ class _RecordFiles:
             raise OSError(f"{path}: {error}") from error
         if ArrayRecordReader(path).num_records() != self._records:
             raise OSError(f"{path}: not all records were written; is the disk full?")
-        self.written.append(
-            RecordFile(os.path.basename(path), self._records, os.path.getsize(path))
-        )
-        self._writer = None
-        self._records = self._bytes = 0
+        size = os.path.getsize(path)
+        self.written.append(RecordFile(os.path.basename(path), self._records, size))
+        self._writer, self._records, self._bytes = None, 0, 0

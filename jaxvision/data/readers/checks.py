@@ -1,9 +1,10 @@
 """Files, folders and class names as every reader needs them, with clear errors."""
 
+import contextlib
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from jaxvision.data.errors import DataError, OnFault, stop
@@ -50,6 +51,15 @@ def files_exist(root: str, paths: Sequence[str]) -> list[bool]:
             listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
         there.append(name in listings[folder])
     return there
+
+
+@contextlib.contextmanager
+def dropping(on_fault: OnFault) -> Iterator[None]:
+    """Gives a DataError in the block to `on_fault`; if that returns, what is read is dropped."""
+    try:
+        yield
+    except DataError as fault:
+        on_fault(fault)
 
 
 def images_folder(file: str, tried: Sequence[str], paths: Sequence[str]) -> str:

@@ -31,9 +31,6 @@ def cifar10(path: str, split: str, *, classes: tuple[str, ...] | None = None) ->
         path: Folder of the `.bin` files, or the one above it.
         split: `train` or `test`.
         classes: The classes in order; those of the dataset and no others.
-
-    Raises:
-        DataError: If a file is missing, of a wrong length, or has a label out of range.
     """
     return _open("cifar10", path, split, CIFAR10_CLASSES, classes)
 

@@ -13,6 +13,7 @@ from jaxvision.data.readers.checks import (
     check_classes,
     check_files_exist,
     class_index,
+    dropping,
     images_folder,
     list_folder,
 )
@@ -53,10 +54,6 @@ def coco(
             masks; a box without either is a mask of its own.
         on_fault: Called with the error of each category, image and annotation that cannot be used;
             if it returns, they are dropped.
-
-    Raises:
-        DataError: If a file is missing or broken, a field is missing or of the wrong kind, ids
-            disagree, or an annotation is of a class that is not in `classes`.
     """
     file = annotation_file(path, split)
     annotations, names = _read(file, classes, on_fault, masks)
@@ -100,11 +97,9 @@ class _Rows:
         """Replaces an annotation by its row number, and leaves of other entries what is needed."""
         if "bbox" not in parsed and "image_id" not in parsed:
             return {name: parsed[name] for name in _KEPT if name in parsed}
-        try:
+        with dropping(self.on_fault):
             return self._add(parsed)
-        except DataError as fault:
-            self.on_fault(fault)
-            return _DROPPED
+        return _DROPPED
 
     def _add(self, parsed: dict[str, Any]) -> int:
         where = f"{self.file}: annotation {parsed.get('id', f'number {len(self.image)}')}"
@@ -164,7 +159,7 @@ def _read(
     for row in document["annotations"]:
         if not isinstance(row, int) or row == _DROPPED or rows.image[row] in faulty:
             continue
-        try:
+        with dropping(on_fault):
             category = rows.category[row]
             if rows.image[row] not in numbers:
                 raise DataError(
@@ -175,12 +170,9 @@ def _read(
             if category not in known:
                 name = images[rows.image[row]].path
                 known[category] = _label(file, category, categories, names, name)
-        except DataError as fault:
-            on_fault(fault)
-            continue
-        order.append(row)
-        image.append(numbers[rows.image[row]])
-        labels.append(known[category])
+            order.append(row)
+            image.append(numbers[rows.image[row]])
+            labels.append(known[category])
     return from_rows(
         os.path.dirname(file),
         [entry.path for entry in images.values()],

@@ -18,6 +18,7 @@ from jaxvision.data.readers.checks import (
     check_classes,
     check_files_exist,
     class_index,
+    dropping,
     images_folder,
     list_folder,
     read_text,
@@ -56,9 +57,6 @@ def csv(
             table, which holds the most of the images.
         on_fault: Called with the error of each faulty row and missing image; if it returns, they
             are dropped.
-
-    Raises:
-        DataError: If the table is missing, or lacks a column, or holds no image.
     """
     file = os.path.join(path, split if split.endswith(".csv") else f"{split}.csv")
     if not os.path.exists(file):
@@ -67,10 +65,8 @@ def csv(
         raise DataError(f"{file}: no such table; {folder} has {', '.join(known) or 'no *.csv'}")
     table = _Table(file, classes)
     for line, fields in _rows(file, on_fault):
-        try:
+        with dropping(on_fault):
             table.take(line, fields)
-        except DataError as fault:
-            on_fault(fault)
     if not table.images:
         raise DataError(f"{file}: no image; expected a row `{','.join(_COLUMNS)}` for every object")
 

@@ -29,9 +29,6 @@ def mnist(path: str, split: str, *, classes: tuple[str, ...] | None = None) -> L
         path: Folder of `train-images-idx3-ubyte`, with or without `.gz`, and the other three.
         split: `train` or `test`.
         classes: The classes in order; `0` to `9` and no others.
-
-    Raises:
-        DataError: If a file is missing, damaged or of another form, or has a label out of range.
     """
     return _open("mnist", path, split, MNIST_CLASSES, classes)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxvision.data.annotations import from_rows
 from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.readers.checks import check_classes, class_index
+from jaxvision.data.readers.checks import check_classes, class_index, dropping
 from jaxvision.data.sources.files import DetectionFiles
 from jaxvision.data.sources.labelled import LabelledFiles
 
@@ -121,15 +121,12 @@ def detection_records(
         objects = records[index]["objects"]
         flags = objects.get("is_crowd", np.zeros(len(objects["label"]), bool))
         for box, label, flag in zip(objects["bbox"], objects["label"], flags, strict=True):
-            try:
+            with dropping(on_fault):
                 labels.append(known.index(index, label))
-            except DataError as fault:
-                on_fault(fault)
-                continue
-            ymin, xmin, ymax, xmax = box
-            image.append(index)
-            boxes.append((xmin, ymin, xmax, ymax))
-            crowd.append(flag)
+                ymin, xmin, ymax, xmax = box
+                image.append(index)
+                boxes.append((xmin, ymin, xmax, ymax))
+                crowd.append(flag)
     annotations = from_rows(
         os.path.dirname(name),
         [f"{os.path.basename(name)}[{index}]" for index in range(len(records))],

@@ -10,6 +10,7 @@ from jaxvision.data.readers.checks import (
     IMAGE_SUFFIXES,
     check_classes,
     class_index,
+    dropping,
     list_folder,
     read_text,
 )
@@ -44,36 +45,26 @@ def voc(
         ignore_difficult: Makes difficult objects crowds: not trained on, and ignored by the metric.
         on_fault: Called with the error of each image and object that cannot be used; if it
             returns, they are dropped.
-
-    Raises:
-        DataError: If a file is missing or broken, a field is missing or of the wrong kind, or an
-            object is of a class that is not in `classes`.
     """
     paths, sizes, objects = [], [], []
     for part in split.split("+"):
         for picture, file in _members(path, part.strip(), on_fault):
-            try:
+            with dropping(on_fault):
                 size, found = _read(file)
-            except DataError as fault:
-                on_fault(fault)
-                continue
-            objects += [(len(paths), file, *each) for each in found]
-            paths.append(os.path.relpath(picture, path))
-            sizes.append(size)
+                objects += [(len(paths), file, *each) for each in found]
+                paths.append(os.path.relpath(picture, path))
+                sizes.append(size)
 
     if classes is None:
         classes = tuple(sorted({name for _, _, name, _, _ in objects}))
     names = check_classes(classes, f"{path}: objects of split {split!r}")
     image, boxes, labels, difficult = [], [], [], []
     for number, file, name, box, hard in objects:
-        try:
+        with dropping(on_fault):
             labels.append(class_index(name, names, f"{file}: object/name"))
-        except DataError as fault:
-            on_fault(fault)
-            continue
-        image.append(number)
-        boxes.append(box)
-        difficult.append(hard and ignore_difficult)
+            image.append(number)
+            boxes.append(box)
+            difficult.append(hard and ignore_difficult)
     annotations = from_rows(
         path, paths, sizes, image=image, boxes=boxes, classes=labels, crowd=difficult
     )

@@ -13,6 +13,7 @@ from jaxvision.data.readers.checks import (
     check_classes,
     check_files_exist,
     class_index,
+    dropping,
     files_exist,
     list_folder,
     read_text,
@@ -46,10 +47,6 @@ def yolo(
         strict: As for `detection_source`.
         on_fault: Called with the error of each image and line that cannot be used; if it returns,
             they are dropped.
-
-    Raises:
-        DataError: If a file is missing or broken, a line is malformed, or an object is of a class
-            that is not in `classes`.
     """
     root, settings, file = _settings(path)
     own, names_file = _names(root, settings, file)
@@ -66,15 +63,12 @@ def yolo(
     labelled = itertools.compress(enumerate(files), files_exist("", files))
     for index, label_file in labelled:
         for line, where in _lines(label_file, on_fault):
-            try:
+            with dropping(on_fault):
                 number, box = _object(line, where)
                 _check_number(number, len(names if own is None else own), where)
                 labels.append(number if own is None else class_index(own[number], names, where))
-            except DataError as fault:
-                on_fault(fault)
-                continue
-            image.append(index)
-            boxes.append(box)
+                image.append(index)
+                boxes.append(box)
     folders = dict.fromkeys(map(os.path.dirname, files))
     if folders and not any(os.path.isdir(each) and os.listdir(each) for each in folders):
         on_fault(
@@ -167,11 +161,9 @@ def label_path(picture: str) -> str:
 
 def _lines(file: str, on_fault: OnFault) -> list[tuple[str, str]]:
     """Returns each line that is not blank, with its file and number."""
-    try:
+    lines = []
+    with dropping(on_fault):
         lines = read_text(file, "labels").splitlines()
-    except DataError as fault:
-        on_fault(fault)
-        return []
     return [
         (line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()
     ]

@@ -19,7 +19,13 @@ from array_record.python.array_record_module import ArrayRecordReader
 from jaxvision.data.annotations import Annotations
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.image import decode_image
-from jaxvision.data.readers.checks import check_classes, class_index, list_folder, read_text
+from jaxvision.data.readers.checks import (
+    check_classes,
+    class_index,
+    dropping,
+    list_folder,
+    read_text,
+)
 from jaxvision.data.sample import Sample
 from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.source import Annotation, Source
@@ -158,10 +164,8 @@ def _numbers(
     """Returns the index among `names` of each own class [K]; -1 for one that is not there."""
     found = np.full(len(own), -1, np.int32)
     for number in used:
-        try:
+        with dropping(on_fault):
             found[number] = class_index(own[number], names, where)
-        except DataError as fault:
-            on_fault(fault)
     return found
 
 

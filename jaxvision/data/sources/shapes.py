@@ -8,7 +8,8 @@ import math
 import cv2
 import numpy as np
 
-from jaxvision.data.sample import ImageObjects, Sample
+from jaxvision.data.boxes import of_masks
+from jaxvision.data.sample import ImageObjects, Sample, image_objects
 from jaxvision.data.sources.drawn import Drawn
 
 CLASSES = ("circle", "square", "star", "triangle")
@@ -129,15 +130,8 @@ class Drawing:
         """Returns each object with a box around what can be seen of it, and perhaps its mask."""
         numbers = np.arange(1, len(self.classes) + 1, dtype=np.uint8)
         seen = self.owner == numbers[:, None, None]
-        boxes = np.zeros((len(seen), 4), np.float32)
-        area = np.zeros(len(seen), np.float32)
-        for number, mask in enumerate(seen.view(np.uint8)):
-            x, y, width, height = cv2.boundingRect(mask)
-            boxes[number] = x, y, x + width, y + height
-            area[number] = cv2.countNonZero(mask)
-        classes = np.array(self.classes, np.int32)
-        crowd = np.zeros(len(seen), bool)
-        return ImageObjects(boxes, classes, crowd, area, seen if masks else None)
+        area = np.count_nonzero(seen, axis=(1, 2))
+        return image_objects(of_masks(seen), self.classes, area=area, masks=seen if masks else None)
 
     def label_map(self) -> np.ndarray:
         """Returns k + 1 where an object of class k is seen, else 0 [S, S] uint8."""
