@@ -272,7 +272,7 @@ def test_run_shows_parameters_operations_and_a_table_of_classes(finished):
     assert re.search(r"total +[0-9,]{7}", shown)
     assert "compiling the step for image [8, 32, 32, 3]" in shown
     assert "GFLOPs per example and step" in shown
-    assert "evaluation works" in shown
+    assert "evaluation of val works" in shown
     assert re.search(r"\ncat +[0-9.-]+ +[0-9.-]+\n", shown)
 
 
@@ -288,11 +288,10 @@ def test_run_continues_with_other_free_values(finished, capsys):
     flags, workdir, _ = finished
     free = (
         "--config.data.prefetch=2",
-        "--config.eval.batch_size=4",
+        "--config.eval.batch_size=16",
         "--config.data.on_fault=drop",
         "--config.eval_every=1",
         "--config.patience=9",
-        "--config.accumulate=2",
         "--config.epochs=2",
         "--config.num_workers=0",
     )
@@ -335,7 +334,7 @@ def test_classifier_trains_evaluates_and_draws(tmp_path, capsys):
     assert drawn == {
         f"val_{name}" for name in ("confusion", "roc", "precision_recall", "reliability")
     }
-    assert "evaluation works: accuracy" in capsys.readouterr().out
+    assert "evaluation of val works: accuracy" in capsys.readouterr().out
 
 
 def test_folders_that_are_no_classes_end_in_one_message(failing, tmp_path):
