@@ -1,16 +1,15 @@
 """Opens classification datasets by the name of their format."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
-from jaxvision.data.readers.checks import dataset_folder, named_reader
 from jaxvision.data.readers.cifar import cifar10, cifar100
 from jaxvision.data.readers.image_folder import image_folder
 from jaxvision.data.readers.mnist import fashion_mnist, mnist
-from jaxvision.data.readers.tfds import labelled_records, prepared
+from jaxvision.data.readers.named import open_named
+from jaxvision.data.readers.tfds import labelled_records
 from jaxvision.data.source import Source
 from jaxvision.data.sources.digits import Digits
 from jaxvision.data.sources.labelled import Cached
@@ -73,9 +72,8 @@ def classification_source(
     elif kind == "objects" and name:
         opened = MultiLabelView(detection_source(name, path, split, **options))
     else:
-        tfds = functools.partial(prepared, labelled_records)
-        reader = named_reader(source, READERS, tfds, ("digits",), ("objects:<detection source>",))
-        opened = reader(dataset_folder(source, path, split), split, **options)
+        others = dict(first=("digits",), last=("objects:<detection source>",))
+        opened = open_named(source, path, split, READERS, labelled_records, **others, **options)
     if opened.labels is None:
         raise DataError(f"{path}: the split {split} has no labels; pack a classification dataset")
     return Cached(opened, cache_bytes) if cache_bytes else opened

@@ -1,14 +1,13 @@
 """Opens detection datasets by the name of their format."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.readers.checks import dataset_folder, named_reader
 from jaxvision.data.readers.coco import coco
 from jaxvision.data.readers.csv import csv
-from jaxvision.data.readers.tfds import detection_records, prepared
+from jaxvision.data.readers.named import open_named
+from jaxvision.data.readers.tfds import detection_records
 from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.yolo import yolo
 from jaxvision.data.source import Source
@@ -61,9 +60,9 @@ def detection_source(
     if source == "shapes":
         return Shapes(split=split, classes=classes, **options)
     options |= {"classes": classes, "strict": strict, "on_fault": on_fault}
-    tfds = functools.partial(prepared, detection_records)
-    reader = named_reader(source, READERS, tfds, ("shapes",))
-    opened = reader(dataset_folder(source, path, split), split, **options)
+    opened = open_named(
+        source, path, split, READERS, detection_records, first=("shapes",), **options
+    )
     if opened.known_objects(0) is None:
         raise DataError(f"{path}: the split {split} has no objects; pack a detection dataset")
     return opened

@@ -1,14 +1,11 @@
 """Parallel text: opens it by the name of its format, and makes streams of batches of it."""
 
-import functools
-
 import numpy as np
 
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.plans.in_order import InOrder
-from jaxvision.data.readers.checks import dataset_folder, named_reader
-from jaxvision.data.readers.tfds import prepared
-from jaxvision.data.readers.tfds_translation import text_records
+from jaxvision.data.readers.named import open_named
+from jaxvision.data.readers.tfds import text_records
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.buckets import Buckets
 from jaxvision.data.text.collate import PackPairs, PadPairs
@@ -45,10 +42,9 @@ def translation_source(
         DataError: If the dataset has a fault.
         ValueError: If `source` is unknown.
     """
-    tfds = functools.partial(prepared, text_records)
-    reader = named_reader(source, {"parallel": read_parallel}, tfds)
-    path = dataset_folder(source, path, split)
-    return reader(path, split, source=from_language, target=to_language, on_fault=on_fault)
+    options = dict(source=from_language, target=to_language, on_fault=on_fault)
+    readers = {"parallel": read_parallel}
+    return open_named(source, path, split, readers, text_records, **options)
 
 
 def train_stream(

@@ -1,15 +1,11 @@
 """Files, folders and class names as every reader needs them, with clear errors."""
 
 import contextlib
-import functools
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from jaxvision.data.errors import DataError, OnFault, stop
-
-T = TypeVar("T")
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -142,37 +138,3 @@ def check_classes(classes: Iterable[str], where: str, on_fault: OnFault = stop) 
         message = f"{where}: class names must differ, got {name!r} twice"
         on_fault(DataError(message, code="repeated-class"))
     return tuple(dict.fromkeys(names))
-
-
-def named_reader(
-    source: str,
-    readers: Mapping[str, Callable[..., T]],
-    tfds: Callable[..., T],
-    first: Sequence[str] = (),
-    last: Sequence[str] = (),
-) -> Callable[..., T]:
-    """Looks up the reader of a format; `tfds:<name>` is read by `tfds`.
-
-    Raises:
-        ValueError: If there is none; its list of formats begins with `first`, ends with `last`.
-    """
-    kind, _, name = source.partition(":")
-    if kind == "tfds" and name:
-        return functools.partial(tfds, name=name)
-    if source not in readers:
-        known = [*first, *readers, "tfds:<name>", *last]
-        raise ValueError(f"data.source must be one of {', '.join(known)}, got {source!r}")
-    return readers[source]
-
-
-def dataset_folder(source: str, path: str | None, split: str) -> str:
-    """Returns the folder of a dataset, `~` expanded: no shell does it in `--config.data.path=~/x`.
-
-    Raises:
-        DataError: If `path` or `split` is empty.
-    """
-    if not path:
-        raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
-    if not split:
-        raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
-    return os.path.expanduser(path)

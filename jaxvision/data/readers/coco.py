@@ -61,7 +61,7 @@ def coco(
     annotations = dataclasses.replace(annotations, root=root)
     paths = [os.fsdecode(name) for name in annotations.paths]
     there = check_files_exist(root, paths, f"images[].file_name in {file}", on_fault)
-    return DetectionFiles(annotations.select(there), names, strict=strict, masks=masks)
+    return DetectionFiles(annotations.select(there), names, strict=strict)
 
 
 def annotation_file(path: str, split: str) -> str:

@@ -18,7 +18,7 @@ class DetectionFiles(Encoded):
     Attributes:
         annotations: All objects, cleaned.
         report: What was repaired.
-        dense: Whether samples have instance masks.
+        dense: Whether samples have instance masks: where the annotations have segmentations.
     """
 
     def __init__(
@@ -27,7 +27,6 @@ class DetectionFiles(Encoded):
         classes: tuple[str, ...],
         *,
         strict: bool = False,
-        masks: bool = False,
         read: Callable[[int], bytes] | None = None,
         image_name: Callable[[int], str] | None = None,
     ) -> None:
@@ -37,8 +36,6 @@ class DetectionFiles(Encoded):
             annotations: As the reader found them.
             classes: Class names.
             strict: Treats boxes outside their image and boxes without extent as errors.
-            masks: Decodes the instance masks of every sample; `annotations` must have
-                segmentations.
             read: Returns an image as it is stored; its file by default.
             image_name: Names an image; its path by default.
 
@@ -52,7 +49,7 @@ class DetectionFiles(Encoded):
             )
         self.classes = classes
         self.annotations, self.report = clean(annotations, classes, strict=strict)
-        self.dense = masks and self.annotations.segmentations is not None
+        self.dense = self.annotations.segmentations is not None
         # Zeros where the annotation has no size and the image's header was not read yet.
         known = self.annotations.sizes
         super().__init__(
@@ -82,7 +79,7 @@ class DetectionFiles(Encoded):
             boxes = boxes * np.array([size[1], size[0]] * 2, np.float32)
             area = area * np.float32(size[0] * size[1])
         shown = None
-        if masks and self.dense and found.segmentations is not None:
+        if masks and found.segmentations is not None:
             shown = found.segmentations.masks(rows, boxes, size, self.name(index))
         return ImageObjects(boxes, found.classes[rows], found.crowd[rows], area, shown)
 

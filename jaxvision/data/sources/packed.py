@@ -128,24 +128,26 @@ def packed(
         origin = os.fsdecode(arrays["names"][index])
         return f"{folder}[{index}] ({os.path.join(folder, origin)})"
 
+    def matched(labels: np.ndarray, on_fault: OnFault) -> np.ndarray:
+        """Returns the index among `names` of each label; -1 for one that is not there."""
+        found = np.full(len(own), -1, np.int32)
+        for number in np.unique(labels):
+            with dropping(on_fault):
+                found[number] = class_index(own[number], names, where)
+        return found[labels]
+
     records = {kind: _Records(folder, files, name) for kind, files in contents.files.items()}
     images, detection = records["image"], None
     if "boxes" in arrays:
-        found = _numbers(own, names, np.unique(arrays["classes"]), where, on_fault)
-        annotations = _annotations(folder, arrays, found)
+        annotations = _annotations(folder, arrays, matched(arrays["classes"], on_fault))
         detection = DetectionFiles(
-            annotations,
-            names,
-            strict=strict,
-            masks=annotations.segmentations is not None,
-            read=images.read,
-            image_name=name,
+            annotations, names, strict=strict, read=images.read, image_name=name
         )
         if not contents.clip and records.keys() == {"image"} and not _EXTRA & arrays.keys():
             return detection
     labels = arrays.get("labels")
     if labels is not None and labels.ndim == 1:
-        labels = _numbers(own, names, np.unique(labels), where, stop)[labels]
+        labels = matched(labels, stop)
     elif labels is not None and names != own:
         raise DataError(
             f"{where}: multi-label targets are of the classes {', '.join(own)}, got "
@@ -154,28 +156,13 @@ def packed(
     return PackedSamples(folder, names, labels, arrays, records, detection, clip=contents.clip)
 
 
-def _numbers(
-    own: tuple[str, ...],
-    names: tuple[str, ...],
-    used: np.ndarray,
-    where: str,
-    on_fault: OnFault,
-) -> np.ndarray:
-    """Returns the index among `names` of each own class [K]; -1 for one that is not there."""
-    found = np.full(len(own), -1, np.int32)
-    for number in used:
-        with dropping(on_fault):
-            found[number] = class_index(own[number], names, where)
-    return found
-
-
-def _annotations(folder: str, arrays: dict[str, np.ndarray], found: np.ndarray) -> Annotations:
-    """Returns the objects whose class is used; `found` [K] has its new number or -1."""
+def _annotations(folder: str, arrays: dict[str, np.ndarray], labels: np.ndarray) -> Annotations:
+    """Returns the objects of which `labels` [M] is at least 0, the class."""
     segmentations = None
     if "mask_data" in arrays:
         segmentations = Segmentations(arrays["mask_data"].tobytes(), arrays["mask_ends"])
     columns = {name: arrays[name] for name in ("sizes", "offsets", "crowd", "area")}
-    boxes, labels = arrays["boxes"].astype(np.float64), found[arrays["classes"]]
+    boxes = arrays["boxes"].astype(np.float64)
     annotations = Annotations(
         folder, arrays["names"], boxes=boxes, classes=labels, segmentations=segmentations, **columns
     )
