@@ -9,7 +9,7 @@ from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.readers.tfds_translation import tfds_translation
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.buckets import Buckets
-from jaxvision.data.text.collate import PackPairs, PadPairs
+from jaxvision.data.text.collate import CollatePairs
 from jaxvision.data.text.limit import limit_length
 from jaxvision.data.text.packing import PackedRows
 from jaxvision.data.text.padding import pad, token_lengths
@@ -108,14 +108,12 @@ def train_stream(
     options = dict(batch_tokens=batch_tokens, multiple=multiple)
     if packing:
         plan = PackedRows(limited, row_length=max_length, **options)
-        collate = PackPairs(limited.source, limited.target)
     else:
         plan = Buckets(limited, buckets=buckets, **options)
-        collate = PadPairs(limited.source, limited.target)
     return Stream(
         plan,
         None,
-        collate,
+        CollatePairs(limited.source, limited.target),
         seed=seed,
         num_workers=num_workers,
         prefetch=prefetch,

@@ -48,15 +48,10 @@ class RandomAffine:
             raise ValueError(f"scale must be two numbers, 0 < low <= high, got {self.scale}")
 
     def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, float]:
-        """Draws a matrix.
-
-        Args:
-            size: Height and width of the result in pixels.
-            rng: Decides.
+        """Draws a matrix for a result of a height and width in pixels.
 
         Returns:
-            The matrix [2, 3] from points of the canvas to points of the result, and the scale in
-            it.
+            The matrix [2, 3] from points of the canvas to points of the result, and its scale.
         """
         height, width = size
         scale = rng.uniform(*self.scale)
@@ -70,15 +65,12 @@ class RandomAffine:
         return matrix, scale
 
     def kept(self, before: np.ndarray, after: np.ndarray, scale: float) -> np.ndarray:
-        """Says which boxes stay.
+        """Says which boxes stay [n] bool: all without `filter_boxes`.
 
         Args:
             before: Boxes on the canvas [n, 4].
             after: The same in the result [n, 4].
             scale: As drawn.
-
-        Returns:
-            True for those that stay [n] bool; for all without `filter_boxes`.
         """
         if not self.filter_boxes:
             return np.ones(len(after), bool)
@@ -116,16 +108,14 @@ def worth_keeping(before: np.ndarray, after: np.ndarray, *, min_side: float) -> 
     Args:
         before: Boxes before they were cut, at the scale of those after [n, 4].
         after: What is left of them [n, 4].
-        min_side: Both sides have to be longer, in pixels.
+        min_side: Both sides must be longer, in pixels.
 
     Returns:
-        True where that holds, the aspect ratio is below 20, and more than a fifth of the area is
-        left [n] bool.
+        [n] bool; the aspect ratio must be below 20, and more than a fifth of the area left.
     """
     width, height = (after[:, 2:] - after[:, :2]).T
-    whole = boxes_of.area(before)
     return (
         (np.minimum(width, height) > min_side)
         & (np.maximum(width, height) < _MAX_ASPECT * np.minimum(width, height))
-        & (width * height > _MIN_VISIBLE * whole)
+        & (width * height > _MIN_VISIBLE * boxes_of.area(before))
     )

@@ -138,9 +138,18 @@ def _erase(
 ) -> Sample:
     """Hides rectangles, x1, y1, x2, y2, and drops the objects that they hide too much of."""
     hidden = np.zeros(sample.size, bool)
+    objects, mask, image = sample.objects, sample.mask, sample.image.copy()
+    width = image.shape[-2]
+    mean = np.rint(cv2.mean(image.reshape(-1, width, 3))[:3]) if fill == "mean" else fill
     for x1, y1, x2, y2 in places:
         hidden[y1:y2, x1:x2] = True
-    objects, mask = sample.objects, sample.mask
+        part = image[..., y1:y2, x1:x2, :]
+        if fill == "noise":
+            part[...] = rng.integers(0, 256, (y2 - y1, x2 - x1, 3), np.uint8)
+        elif fill == "color":
+            part[...] = rng.integers(0, 256, 3, np.uint8)
+        else:
+            part[...] = mean
     if objects is not None:
         if objects.masks is not None:
             objects = objects.moved(objects.boxes, objects.masks & ~hidden)
@@ -148,37 +157,11 @@ def _erase(
             objects = objects.take(_kept(objects.boxes, hidden, max_covered))
     if mask is not None:
         mask = np.where(hidden, mask.dtype.type(VOID), mask)
-    return sample.replace(image=_fill(sample.image, places, fill, rng), objects=objects, mask=mask)
-
-
-def _fill(
-    image: np.ndarray,
-    places: list[tuple[int, int, int, int]],
-    fill: str | int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Overwrites rectangles of a copy of an image [H, W, 3] or clip [T, H, W, 3]."""
-    width = image.shape[-2]
-    mean = np.rint(cv2.mean(image.reshape(-1, width, 3))[:3]) if fill == "mean" else None
-    image = image.copy()
-    for x1, y1, x2, y2 in places:
-        part = image[..., y1:y2, x1:x2, :]
-        if fill == "noise":
-            part[...] = rng.integers(0, 256, (y2 - y1, x2 - x1, 3), np.uint8)
-        elif fill == "color":
-            part[...] = rng.integers(0, 256, 3, np.uint8)
-        else:
-            part[...] = fill if mean is None else mean
-    return image
+    return sample.replace(image=image, objects=objects, mask=mask)
 
 
 def _kept(boxes: np.ndarray, hidden: np.ndarray, max_covered: float) -> np.ndarray:
-    """Finds the boxes [n, 4] of which at most a share is hidden [n] bool.
-
-    Counted over the pixels that a box reaches, of which some are `hidden` [H, W] bool.
-    """
-    low, high = np.floor(boxes[:, :2]).astype(int), np.ceil(boxes[:, 2:]).astype(int)
-    parts = [
-        hidden[y1:y2, x1:x2] for (x1, y1), (x2, y2) in zip(low.tolist(), high.tolist(), strict=True)
-    ]
+    """Finds the boxes [n, 4] of whose pixels at most a share is `hidden` [H, W] bool."""
+    reached = np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1).astype(int)
+    parts = [hidden[y1:y2, x1:x2] for x1, y1, x2, y2 in reached.tolist()]
     return np.array([part.sum() <= max_covered * part.size for part in parts], bool)

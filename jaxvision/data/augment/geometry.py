@@ -156,9 +156,9 @@ def pad(
 
     Args:
         sample: What to pad.
-        size: Height and width of the canvas, which holds the sample.
-        left: Columns of the canvas before the sample.
-        top: Rows of the canvas before the sample.
+        size: Height and width of the canvas in pixels, at least those of the sample.
+        left: Columns before the sample.
+        top: Rows before the sample.
         fill: Grey value around the sample.
     """
     height, width = sample.size
@@ -166,19 +166,18 @@ def pad(
         return sample
     shift = np.array([left, top, left, top], np.float32)
 
-    def canvas(array: np.ndarray, void: int) -> np.ndarray:
-        result = np.full((*array.shape[:-2], *size), void, array.dtype)
-        result[..., top : top + height, left : left + width] = array
-        return result
-
-    def padded(image: np.ndarray, s: int) -> np.ndarray:
+    def padded(image: np.ndarray, s: int, value: int = fill) -> np.ndarray:
         shape = (*image.shape[:-3], s * size[0], s * size[1], image.shape[-1])
-        result = np.full(shape, fill, image.dtype)
+        result = np.full(shape, value, image.dtype)
         result[..., s * top : s * (top + height), s * left : s * (left + width), :] = image
         return result
 
     return _move(
-        sample, pixels=padded, labels=canvas, boxes=lambda boxes: boxes + shift, tight=False
+        sample,
+        pixels=padded,
+        labels=lambda array, void: padded(array[..., None], 1, void)[..., 0],
+        boxes=lambda boxes: boxes + shift,
+        tight=False,
     )
 
 

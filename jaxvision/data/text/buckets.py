@@ -6,7 +6,7 @@ from jaxvision.data.errors import DataError
 from jaxvision.data.plans.plan import NOTHING, Rows
 from jaxvision.data.text.limit import Limited
 from jaxvision.data.text.pair_plan import PairPlan
-from jaxvision.data.text.shapes import Shape, assign, choose_shapes
+from jaxvision.data.text.shapes import assign, choose_shapes
 
 
 class Buckets(PairPlan):
@@ -61,7 +61,8 @@ class Buckets(PairPlan):
             full = len(members) // size * size
             batches += [Rows(part, shape) for part in members[:full].reshape(-1, size)]
             rest = members[full:]
-            larger = (j for j in range(k + 1, len(self.shapes)) if _holds(self.shapes[j], shape))
+            later = range(k + 1, len(self.shapes))
+            larger = (j for j in later if np.greater_equal(self.shapes[j], shape).all())
             parent = next(larger, None)
             if parent is not None:
                 carried[parent].append(rest)
@@ -70,7 +71,3 @@ class Buckets(PairPlan):
                 index[: len(rest)] = rest
                 batches.append(Rows(index, shape))
         return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def _holds(shape: Shape, other: Shape) -> bool:
-    return shape.source >= other.source and shape.target >= other.target

@@ -7,12 +7,11 @@ import numpy as np
 
 from jaxvision.data.plans.plan import NOTHING, Rows
 from jaxvision.data.text.padding import Tokens, pad
-from jaxvision.data.text.tokenizer import PAD
 
 
 @dataclasses.dataclass(frozen=True)
-class PadPairs:
-    """Makes batches of one pair a row.
+class CollatePairs:
+    """Makes batches of one pair a row or, packed, of several, one after another.
 
     Attributes:
         source: Tokens of each sentence [S].
@@ -22,44 +21,19 @@ class PadPairs:
     source: Tokens
     target: Tokens
 
-    def __call__(self, examples: Sequence[int], rows: Rows) -> dict[str, np.ndarray]:
-        """Returns source [B, S], target [B, T] and index [B] of a `TranslationBatch`."""
+    def __call__(
+        self, examples: Sequence[int | Sequence[int]], rows: Rows
+    ) -> dict[str, np.ndarray]:
+        """Returns source, target and index of a `TranslationBatch`; packed, its segments too."""
+        pairs = [[row] if isinstance(row, int) else row for row in examples]
         batch = {"index": rows.index.astype(np.int32)}
         for name, sentences, length in zip(
             ("source", "target"), (self.source, self.target), rows.shape or (), strict=True
         ):
-            # Rows of no pair are at the end.
-            known = [sentences[i] for i in examples if i != NOTHING]
-            batch[name] = pad(known, (len(examples), length))
-        return batch
-
-
-@dataclasses.dataclass(frozen=True)
-class PackPairs:
-    """Makes batches whose rows are shared by several pairs, one after another.
-
-    Attributes:
-        source: Tokens of each sentence [S].
-        target: Tokens of its translation [T].
-    """
-
-    source: Tokens
-    target: Tokens
-
-    def __call__(self, examples: Sequence[Sequence[int]], rows: Rows) -> dict[str, np.ndarray]:
-        """Returns the keys of a packed `TranslationBatch`."""
-        batch = {"index": rows.index.astype(np.int32)}
-        for name, sentences, length in zip(
-            ("source", "target"), (self.source, self.target), rows.shape or (), strict=True
-        ):
-            tokens = np.full((len(examples), length), PAD, np.int32)
-            segments = np.zeros_like(tokens)
-            for b, pairs in enumerate(examples):
-                end = 0
-                known = [pair for pair in pairs if pair != NOTHING]
-                for number, pair in enumerate(known, 1):
-                    start, end = end, end + len(sentences[pair])
-                    tokens[b, start:end] = sentences[pair]
-                    segments[b, start:end] = number
-            batch |= {name: tokens, f"{name}_segments": segments}
+            shape = len(examples), length
+            known = [[sentences[i] for i in row if i != NOTHING] for row in pairs]
+            batch[name] = pad([np.concatenate(row) if row else () for row in known], shape)
+            if rows.index.ndim == 2:
+                numbers = [np.repeat(np.arange(len(row)) + 1, list(map(len, row))) for row in known]
+                batch[f"{name}_segments"] = pad(numbers, shape)
         return batch

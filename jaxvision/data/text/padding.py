@@ -15,7 +15,7 @@ def token_lengths(source: Tokens, target: Tokens) -> np.ndarray:
     return np.array(lengths, int).reshape(-1, 2)
 
 
-def pad(sentences: Tokens, shape: tuple[int, int]) -> np.ndarray:
+def pad(sentences: Sequence[Sequence[int] | np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     """Returns an array of a shape [B, T] with a sentence a row, padded on the right and below."""
     padded = np.full(shape, PAD, np.int32)
     for row, sentence in zip(padded, sentences, strict=False):
