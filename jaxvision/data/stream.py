@@ -117,7 +117,6 @@ class Stream:
         self._planned = functools.lru_cache(maxsize=2)(self._plan_epoch)
 
     def __len__(self) -> int:
-        """Returns the number of batches in an epoch."""
         return self.steps_per_epoch
 
     def __iter__(self) -> Generator[Batch, None, None]:

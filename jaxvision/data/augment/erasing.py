@@ -18,11 +18,57 @@ import numpy as np
 from jaxvision.data.sample import VOID, Sample
 
 FILLS = ("noise", "color", "mean")
+Rectangle = tuple[int, int, int, int]
 _TRIALS = 100
 
 
+class _Erasing:
+    """Hides the rectangles that a subclass draws, and drops the objects they hide too much of."""
+
+    probability: float
+    fill: str | int
+    max_covered: float
+
+    def __post_init__(self) -> None:
+        if self.fill in FILLS or (isinstance(self.fill, int) and 0 <= self.fill <= 255):
+            return
+        raise ValueError(f"fill must be one of {', '.join(FILLS)} or in 0 to 255, got {self.fill}")
+
+    def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[Rectangle]:
+        """Draws rectangles x1, y1, x2, y2 in an image of the given size."""
+        raise NotImplementedError
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to one of the same size."""
+        places = self._draw(*sample.size, rng) if rng.random() < self.probability else []
+        if not places:
+            return sample
+        hidden = np.zeros(sample.size, bool)
+        objects, mask, image = sample.objects, sample.mask, sample.image.copy()
+        fill = self.fill
+        if fill == "mean":
+            fill = np.rint(cv2.mean(image.reshape(-1, image.shape[-2], 3))[:3])
+        for x1, y1, x2, y2 in places:
+            hidden[y1:y2, x1:x2] = True
+            part = image[..., y1:y2, x1:x2, :]
+            if self.fill == "noise":
+                part[...] = rng.integers(0, 256, (y2 - y1, x2 - x1, 3), np.uint8)
+            elif self.fill == "color":
+                part[...] = rng.integers(0, 256, 3, np.uint8)
+            else:
+                part[...] = fill
+        if objects is not None:
+            if objects.masks is not None:
+                objects = objects.moved(objects.boxes, objects.masks & ~hidden)
+            if self.max_covered < 1:
+                objects = objects.take(_kept(objects.boxes, hidden, self.max_covered))
+        if mask is not None:
+            mask = np.where(hidden, mask.dtype.type(VOID), mask)
+        return sample.replace(image=image, objects=objects, mask=mask)
+
+
 @dataclasses.dataclass(frozen=True)
-class RandomErasing:
+class RandomErasing(_Erasing):
     """Overwrites a rectangle with noise (Zhong et al., image-aware, the numbers of section 4).
 
     The rectangle's area is a share of the image's, its height over its width the aspect ratio, both
@@ -56,26 +102,21 @@ class RandomErasing:
             raise ValueError(f"area must be two numbers, 0 < low <= high <= 1, got {self.area}")
         if not 0 < self.aspect[0] <= self.aspect[1]:
             raise ValueError(f"aspect must be two numbers, 0 < low <= high, got {self.aspect}")
-        _check_fill(self.fill)
+        super().__post_init__()
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Maps a sample to one of the same size."""
-        if rng.random() >= self.probability:
-            return sample
-        height, width = sample.size
+    def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[Rectangle]:
         for _ in range(_TRIALS):
             area = rng.uniform(*self.area) * height * width
             aspect = rng.uniform(*self.aspect)
             h, w = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             left, top = int(rng.integers(width)), int(rng.integers(height))
             if h and w and left + w <= width and top + h <= height:
-                place = (left, top, left + w, top + h)
-                return _erase(sample, [place], self.fill, self.max_covered, rng)
-        return sample
+                return [(left, top, left + w, top + h)]
+        return []
 
 
 @dataclasses.dataclass(frozen=True)
-class Cutout:
+class Cutout(_Erasing):
     """Overwrites squares whose centres are uniform in the image (DeVries and Taylor).
 
     Squares may overlap and reach beyond the border: parts of them, or less than all of one at the
@@ -107,57 +148,16 @@ class Cutout:
             raise ValueError(
                 f"squares and side must be at least 1, got {self.squares} and {self.side}"
             )
-        _check_fill(self.fill)
+        super().__post_init__()
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Maps a sample to one of the same size."""
-        if rng.random() >= self.probability:
-            return sample
-        height, width = sample.size
+    def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[Rectangle]:
         places = []
         for _ in range(self.squares):
             left = int(rng.integers(width)) - self.side // 2
             top = int(rng.integers(height)) - self.side // 2
             right, bottom = left + self.side, top + self.side
             places.append((max(left, 0), max(top, 0), min(right, width), min(bottom, height)))
-        return _erase(sample, places, self.fill, self.max_covered, rng)
-
-
-def _check_fill(fill: str | int) -> None:
-    if fill in FILLS or (isinstance(fill, int) and 0 <= fill <= 255):
-        return
-    raise ValueError(f"fill must be one of {', '.join(FILLS)} or in 0 to 255, got {fill}")
-
-
-def _erase(
-    sample: Sample,
-    places: list[tuple[int, int, int, int]],
-    fill: str | int,
-    max_covered: float,
-    rng: np.random.Generator,
-) -> Sample:
-    """Hides rectangles, x1, y1, x2, y2, and drops the objects that they hide too much of."""
-    hidden = np.zeros(sample.size, bool)
-    objects, mask, image = sample.objects, sample.mask, sample.image.copy()
-    width = image.shape[-2]
-    mean = np.rint(cv2.mean(image.reshape(-1, width, 3))[:3]) if fill == "mean" else fill
-    for x1, y1, x2, y2 in places:
-        hidden[y1:y2, x1:x2] = True
-        part = image[..., y1:y2, x1:x2, :]
-        if fill == "noise":
-            part[...] = rng.integers(0, 256, (y2 - y1, x2 - x1, 3), np.uint8)
-        elif fill == "color":
-            part[...] = rng.integers(0, 256, 3, np.uint8)
-        else:
-            part[...] = mean
-    if objects is not None:
-        if objects.masks is not None:
-            objects = objects.moved(objects.boxes, objects.masks & ~hidden)
-        if max_covered < 1:
-            objects = objects.take(_kept(objects.boxes, hidden, max_covered))
-    if mask is not None:
-        mask = np.where(hidden, mask.dtype.type(VOID), mask)
-    return sample.replace(image=image, objects=objects, mask=mask)
+        return places
 
 
 def _kept(boxes: np.ndarray, hidden: np.ndarray, max_covered: float) -> np.ndarray:

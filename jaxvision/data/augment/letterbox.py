@@ -13,14 +13,9 @@ from jaxvision.data.sample import Sample
 
 
 def fitted(shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, tuple[int, int]]:
-    """Computes the size of an image that is resized to the largest size that fits.
+    """Returns the scale at which an image of `shape` just fits into `size`, and its new size.
 
-    Args:
-        shape: Its height and width.
-        size: Height and width to fit into.
-
-    Returns:
-        Pixels of the result per pixel of the image; height and width, rounded down.
+    Both are height and width; the new size is rounded down.
     """
     scale = min(size[0] / shape[0], size[1] / shape[1])
     # A strip of 2,000 x 1 pixels keeps one row.
@@ -29,9 +24,7 @@ def fitted(shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, tuple[
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """Resizes, bilinearly, to the largest size that fits.
-
-    Sides are rounded down, boxes are not, as in the reference.
+    """Resizes, bilinearly, to the largest size that fits; sides are rounded down, boxes are not.
 
     Attributes:
         size: Height and width to fit into.
@@ -58,7 +51,7 @@ class Pad:
     size: tuple[int, int]
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
-        """Maps a sample of at most `size` to one of `size`; itself if nothing is missing."""
+        """Maps a sample of at most `size` to one of `size`."""
         del rng
         return geometry.pad(sample, self.size)
 
@@ -70,7 +63,7 @@ class Letterbox:
     Attributes:
         size: Height and width to fit into, and of the result.
         shapes: Heights and widths of results instead, as `rectangles` lists them: the first that
-            holds the image once it was resized; the last must be `size`.
+            holds the resized image; the last must be `size`.
     """
 
     size: tuple[int, int]
@@ -88,7 +81,7 @@ class Letterbox:
         return Pad(self._padded(fitting.size))(fitting, rng)
 
     def shape(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Returns the height and width that an image of height and width `size` gets."""
+        """Returns the height and width of the result for an image of height and width `size`."""
         return self._padded(fitted(size, self.size)[1])
 
     def _padded(self, inner: tuple[int, int]) -> tuple[int, int]:

@@ -50,8 +50,7 @@ class RandomResizedCrop:
     def window(self, height: int, width: int, rng: np.random.Generator) -> Window:
         """Draws the part to cut from an image of a size in pixels.
 
-        Of an image in which ten draws do not fit, the largest centred part whose shape is allowed
-        is taken.
+        If ten draws do not fit, it is the largest centred part whose shape is allowed.
         """
         for _ in range(10):
             area = height * width * rng.uniform(*self.area)
@@ -65,7 +64,7 @@ class RandomResizedCrop:
         return Window((height - h) // 2, (width - w) // 2, h, w)
 
     def reduction(self, window: Window) -> int:
-        """Returns how far an image may be reduced, by 1, 2, 4 or 8, without enlarging the window."""
+        """Returns by how much an image may be reduced, 1, 2, 4 or 8, so that `window` shrinks."""
         room = min(window.height / self.size[0], window.width / self.size[1])
         return max(r for r in (1, 2, 4, 8) if r <= max(room, 1))
 

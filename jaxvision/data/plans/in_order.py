@@ -50,7 +50,6 @@ class InOrder:
         self._batches = np.concatenate(batches)
 
     def __len__(self) -> int:
-        """Returns the number of batches."""
         return len(self._batches)
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> np.ndarray:

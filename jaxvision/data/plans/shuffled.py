@@ -54,7 +54,6 @@ class Shuffled:
         self._shares = None if weights is None else _shares(weights, length)
 
     def __len__(self) -> int:
-        """Returns the number of batches of an epoch."""
         return self._length // self._batch_size
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> np.ndarray:

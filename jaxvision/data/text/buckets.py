@@ -48,7 +48,6 @@ class Buckets(PairPlan):
         self.padding = 1.0 - float(lengths.sum()) / held
 
     def __len__(self) -> int:
-        """Returns the number of batches of an epoch."""
         return self._length
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> list[Rows]:

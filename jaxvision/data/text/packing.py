@@ -113,7 +113,6 @@ class PackedRows(PairPlan):
         self._places[by_row] = np.arange(len(rows)) - starts[self._rows[by_row]]
 
     def __len__(self) -> int:
-        """Returns the number of batches of an epoch."""
         return self._shape[0]
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> list[Rows]:
