@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from jaxvision.data.augment.center_crop import CenterCrop
+from jaxvision.data.augment.fixed_crop import CenterCrop, PadCrop
 from jaxvision.data.augment.flip import HorizontalFlip
-from jaxvision.data.augment.pad_crop import PadCrop
 from jaxvision.data.augment.rand_augment import RandAugment
 from jaxvision.data.augment.random_resized_crop import RandomResizedCrop, ReadCrop
 from jaxvision.data.rows import classification_row

@@ -15,8 +15,7 @@ import grain
 import numpy as np
 
 from jaxvision.data.allocator import keep_freed_memory
-from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.faults import FaultLog
+from jaxvision.data.errors import DataError, FaultLog, OnFault, stop
 from jaxvision.data.plans.plan import NOTHING, Plan, Planned, Rows
 
 # So many unreadable examples in a row are a broken dataset, not a few broken files.

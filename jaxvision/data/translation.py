@@ -9,10 +9,9 @@ from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.readers.tfds_translation import tfds_translation
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.buckets import Buckets
-from jaxvision.data.text.collate import CollatePairs
 from jaxvision.data.text.limit import limit_length
 from jaxvision.data.text.packing import PackedRows
-from jaxvision.data.text.padding import pad, token_lengths
+from jaxvision.data.text.padding import CollatePairs, pad, token_lengths
 from jaxvision.data.text.parallel import ParallelText, read_parallel
 from jaxvision.data.text.shapes import assign, choose_shapes
 from jaxvision.data.text.tokenizer import SubwordTokenizer

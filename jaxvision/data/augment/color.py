@@ -86,9 +86,6 @@ class ColorJitter:
         brightness: Range of `adjust_brightness`'s factor.
         contrast: Range of `adjust_contrast`'s factor.
         saturation: Range of `adjust_saturation`'s factor.
-
-    Raises:
-        ValueError: If a range is negative.
     """
 
     brightness: float = 0.0

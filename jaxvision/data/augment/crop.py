@@ -40,9 +40,6 @@ class RandomCrop:
         scale: Least and largest s, in (0, 1].
         aspect: Least and largest a, on both sides of 1 or 1.
         overlaps: Least overlaps to choose from, in [0, 1].
-
-    Raises:
-        ValueError: If a range is empty, or there is no overlap to choose from.
     """
 
     probability: float = 6 / 7

@@ -38,9 +38,6 @@ class CutMix:
         alpha: Of the Beta distribution; 1 draws lambda uniformly.
         min_visible: Least share of a box's area that is to be seen.
         max_reduction: Down to which fraction images may be read; 1 reads all at full size.
-
-    Raises:
-        ValueError: If `alpha` is not positive.
     """
 
     read: Reader

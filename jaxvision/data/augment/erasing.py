@@ -86,9 +86,6 @@ class RandomErasing(_Erasing):
             colour drawn so; `mean`, the image's mean colour; or one level of grey, 0 to 255.
         max_covered: Objects of which more than this share of the box is hidden are dropped; with 1,
             none is.
-
-    Raises:
-        ValueError: If a range is empty, or `fill` is unknown.
     """
 
     probability: float = 0.5
@@ -132,9 +129,6 @@ class Cutout(_Erasing):
         fill: As `RandomErasing`'s.
         max_covered: Objects of which the squares together hide more than this share of the box are
             dropped; with 1, none is.
-
-    Raises:
-        ValueError: If there is no square, or `fill` is unknown.
     """
 
     squares: int = 1

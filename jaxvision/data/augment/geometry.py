@@ -41,15 +41,8 @@ def _move(
     boxes: Callable[[np.ndarray], np.ndarray],
     tight: bool,
 ) -> Sample:
-    """Moves everything.
-
-    Args:
-        sample: What to move.
-        pixels: Moves an image or clip, given the factor of its size to the sample's.
-        labels: Moves label maps [..., H, W], given the value of what comes from nowhere.
-        boxes: Moves boxes [n, 4], float32.
-        tight: Takes the boxes of objects with masks from these.
-    """
+    """Moves everything; `pixels` gets the factor of a size, `labels` the value of empty pixels."""
+    # `tight`: the boxes of objects with masks are taken from these.
     objects = sample.objects
     if objects is not None:
         moved, masks = boxes(objects.boxes), objects.masks
@@ -120,9 +113,8 @@ def resize(
         factor: Of boxes, which are not rounded as the size is; by default that of each side.
     """
     height, width = sample.size
-    scale = np.array([size[1] / width, size[0] / height] * 2, np.float32)
-    if factor is not None:
-        scale[:] = factor
+    factors = [size[1] / width, size[0] / height] if factor is None else [factor] * 2
+    scale = np.array(factors * 2, np.float32)
 
     def resized(image: np.ndarray, s: int) -> np.ndarray:
         height, width = s * size[0], s * size[1]
@@ -152,15 +144,7 @@ def nearest(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def pad(
     sample: Sample, size: tuple[int, int], *, left: int = 0, top: int = 0, fill: int = FILL
 ) -> Sample:
-    """Puts a sample on a canvas.
-
-    Args:
-        sample: What to pad.
-        size: Height and width of the canvas in pixels, at least those of the sample.
-        left: Columns before the sample.
-        top: Rows before the sample.
-        fill: Grey value around the sample.
-    """
+    """Puts a sample on a grey canvas of a height and width, behind so many columns and rows."""
     height, width = sample.size
     if (height, width) == tuple(size):
         return sample

@@ -11,6 +11,9 @@ import numpy as np
 from jaxvision.data.augment import geometry
 from jaxvision.data.sample import Sample
 
+# Height and width of each shape over the longer side: squares, 4:3 with 3:2, and 5:3 to 16:9.
+_ASPECTS = ((0.6, 1.0), (1.0, 0.6), (0.75, 1.0), (1.0, 0.75), (1.0, 1.0))
+
 
 def fitted(shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, tuple[int, int]]:
     """Returns the scale at which an image of `shape` just fits into `size`, and its new size.
@@ -87,3 +90,25 @@ class Letterbox:
     def _padded(self, inner: tuple[int, int]) -> tuple[int, int]:
         holds = (shape for shape in self.shapes if inner[0] <= shape[0] and inner[1] <= shape[1])
         return next(holds, self.size)
+
+
+def rectangles(side: int, stride: int = 32) -> tuple[tuple[int, int], ...]:
+    """Lists input shapes near those of the images, so that evaluation computes on less padding.
+
+    Each is compiled separately. An image is resized as for the square, to a longer side of `side`,
+    and then padded to the first shape that holds it.
+
+    Args:
+        side: Of the square in pixels.
+        stride: Heights and widths are multiples of it.
+
+    Returns:
+        (height, width) of at most five shapes, smallest first, the square last.
+
+    Raises:
+        ValueError: If `side` is not a positive multiple of `stride`.
+    """
+    if side < stride or side % stride:
+        raise ValueError(f"side must be a multiple of {stride}, got {side}")
+    shapes = [tuple(-(-round(side * part) // stride) * stride for part in a) for a in _ASPECTS]
+    return tuple(dict.fromkeys(shapes))  # pyright: ignore[reportReturnType]

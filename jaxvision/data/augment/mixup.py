@@ -9,6 +9,7 @@ import numpy as np
 from jaxvision.data import boxes as boxes_of
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.affine import worth_keeping
+from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.augment.warp import part_of, reduction
 from jaxvision.data.sample import VOID, Sample, concatenate, image_objects
 from jaxvision.data.source import Reader, Source, read_reduced
@@ -63,12 +64,9 @@ class Mixup:
                 break
 
         # The whole letterbox has the size `scaled`, the image in it the size `inside`.
-        fit = min(height / found.height, width / found.width)
+        fit, (h, w) = fitted((found.height, found.width), size)
         scaled = int(height * jitter), int(width * jitter)
-        inside = (
-            scaled[0] * max(1, int(found.height * fit)) / height,
-            scaled[1] * max(1, int(found.width * fit)) / width,
-        )
+        inside = scaled[0] * h / height, scaled[1] * w / width
         # As `random.randint(0, excess - 1)`; the last of the possible places is never taken.
         top, left = (
             int(rng.integers(excess)) if (excess := now - room) > 0 else 0

@@ -14,6 +14,7 @@ import numpy as np
 from jaxvision.data import boxes as boxes_of
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.affine import RandomAffine
+from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.augment.warp import extent, paint, part_of, reduction
 from jaxvision.data.sample import VOID, ImageObjects, Sample, concatenate, image_objects
 from jaxvision.data.source import Source, read_reduced
@@ -42,13 +43,7 @@ class Mosaic:
     max_reduction: int = 8
 
     def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:
-        """Makes a mosaic.
-
-        Args:
-            source: Where the images come from.
-            index: The first image; it goes to the top left, the others, drawn with replacement, to
-                the top right, bottom left and bottom right.
-            rng: Decides.
+        """Makes a mosaic of an image, at the top left, and three drawn with replacement.
 
         Returns:
             A sample of `size` with the objects of all four images but for crowds, without extent
@@ -66,9 +61,7 @@ class Mosaic:
         for corner, number in enumerate(indices):
             found = source.annotation(number)
             objects = image_objects([]) if found.objects is None else found.objects.trained()
-            fit = min(height / found.height, width / found.width)
-            # A strip of 2,000 x 1 pixels keeps one row.
-            h, w = max(1, int(found.height * fit)), max(1, int(found.width * fit))
+            fit, (h, w) = fitted((found.height, found.width), self.size)
             left = center_x if corner % 2 else center_x - w
             top = center_y if corner >= 2 else center_y - h
 
@@ -109,12 +102,8 @@ class Mosaic:
 class _Place(NamedTuple):
     """Where a tile goes.
 
-    Attributes:
-        seen: The rectangle of the large canvas that it covers, x1, y1, x2, y2.
-        part: The part of the tile that is there, as fractions of its width and height.
-        enlarged: Height and width to resize the tile to first; None to leave it.
-        matrix: From the large canvas to the result.
-        where: The rectangle of the result that it reaches.
+    Resized to `enlarged`, if that is given, its `part`, as fractions of its width and height,
+    covers the rectangle `seen` of the large canvas, which `matrix` maps to `where` in the result.
     """
 
     seen: tuple[int, int, int, int]

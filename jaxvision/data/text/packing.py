@@ -4,8 +4,8 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.plans.plan import NOTHING, Rows
+from jaxvision.data.text.buckets import PairPlan
 from jaxvision.data.text.limit import Limited
-from jaxvision.data.text.pair_plan import PairPlan
 from jaxvision.data.text.shapes import Shape
 
 # Pairs that may share rows.
