@@ -1,6 +1,7 @@
 """From a source of images with classes to rows of a `ClassificationBatch`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxvision.data.augment.fixed_crop import CenterCrop, PadCrop
 from jaxvision.data.augment.flip import HorizontalFlip
@@ -23,10 +24,7 @@ def classification_train_example(
     padding: int = 4,
     flip: float = 0.5,
     operations: int = 0,
-    magnitude: float = 9.0,
-    deviation: float = 0.0,
-    probability: float = 1.0,
-    fill: int = 0,
+    **options: Any,
 ) -> Example:
     """Returns a function `(index, rng) -> row`: crop, mirror image, RandAugment.
 
@@ -41,11 +39,8 @@ def classification_train_example(
         crop_aspect: Least and largest width by height of that part.
         padding: Width of the frame of `pad` in pixels.
         flip: Probability of a mirror image.
-        operations: Operations of RandAugment an image; 0 for none.
-        magnitude: Their strength, in [0, 30].
-        deviation: Standard deviation of the strength.
-        probability: Of each operation that it is applied.
-        fill: Grey value of what an operation leaves empty.
+        operations: Operations of `RandAugment` an image; 0 for none.
+        **options: Its further fields.
 
     Returns:
         Rows of image [H, W, 3], index [], and label [] or targets [K].
@@ -56,8 +51,9 @@ def classification_train_example(
     if crop not in CROPS:
         raise ValueError(f"crop must be one of {', '.join(CROPS)}, got {crop!r}")
     transforms: list[Transform] = [HorizontalFlip(flip)]
+    randaugment = RandAugment(operations, **options)
     if operations:
-        transforms.append(RandAugment(operations, magnitude, fill, deviation, probability))
+        transforms.append(randaugment)
     if crop == "resized":
         size = RandomResizedCrop(image_size, _pair(crop_area), _pair(crop_aspect))
         reader: Reader = Pipeline(ReadCrop(size), tuple(transforms))
@@ -82,6 +78,5 @@ def classification_eval_example(
         image_size: Height and width of the network's input in pixels.
         resize: Length of the shorter side before the cut; None to leave images as they are.
     """
-    return Example(
-        source, Pipeline(transforms=(CenterCrop(image_size, resize),)), classification_row
-    )
+    middle = CenterCrop(image_size, resize)
+    return Example(source, Pipeline(transforms=(middle,)), classification_row)

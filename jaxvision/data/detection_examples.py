@@ -84,8 +84,6 @@ def detection_train_example(
     max_objects: int = 120,
     *,
     no_aug: bool = False,
-    mosaic: float = 0.0,
-    mixup: float = 0.0,
     mosaic_scale: tuple[float, float] = (0.1, 2.0),
     degrees: float = 10.0,
     translate: float = 0.1,
@@ -93,7 +91,6 @@ def detection_train_example(
     affine_centered: bool = False,
     filter_boxes: bool = False,
     crop: float = 0.0,
-    cutmix: float = 0.0,
     vertical_flip: float = 0.0,
     jitter: float = 0.0,
     erasing: float = 0.0,
@@ -107,8 +104,6 @@ def detection_train_example(
         image_size: Height and width of the network's input in pixels.
         max_objects: Objects an image, N; of an image with more, the first N are kept.
         no_aug: Leaves out mosaic, mixup and cutmix, as in the last epochs of a YOLOX training.
-        mosaic: Probability of a mosaic.
-        mixup: Probability of mixup where a mosaic with objects was made.
         mosaic_scale: Least and largest scale of the mosaic.
         degrees: Range of the mosaic's rotation.
         translate: Range of its shift, as a part of the input's sides.
@@ -116,12 +111,11 @@ def detection_train_example(
         affine_centered: Turns and scales it about the canvas's centre, not its corner.
         filter_boxes: Drops objects of which mosaic and mixup leave little.
         crop: Probability of a random crop.
-        cutmix: Probability of cutmix.
         vertical_flip: Probability of turning upside down.
         jitter: Range of brightness, contrast and saturation.
         erasing: Probability of a rectangle of noise.
         cutout: Number of grey squares of an eighth of the input's height.
-        **options: `max_reduction`, `hsv`, `hsv_gain`, `flip` and `min_side` of `detection_reader`.
+        **options: All further options of `detection_reader`: `mosaic`, `mixup`, `hsv`, ...
 
     Returns:
         Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N].
@@ -135,13 +129,12 @@ def detection_train_example(
     # A config holds a list.
     scale = mosaic_scale[0], mosaic_scale[1]
     affine = RandomAffine(degrees, translate, scale, shear, affine_centered, filter_boxes)
+    if no_aug:
+        options |= {"mosaic": 0.0, "mixup": 0.0, "cutmix": 0.0}
     reader = detection_reader(
         image_size,
-        mosaic=0.0 if no_aug else mosaic,
-        mixup=0.0 if no_aug else mixup,
         affine=affine,
         crop=RandomCrop(crop) if crop else None,
-        cutmix=0.0 if no_aug else cutmix,
         extra=tuple(transform for transform, used in extra.items() if used),
         **options,
     )
@@ -156,8 +149,7 @@ class DetectionEvalExample:
         source: Where the examples come from.
         image_size: Height and width of the network's input in pixels.
         max_objects: Objects an image, N; what the fullest image needs by default.
-        shapes: Heights and widths that an image is padded to instead, the first that holds it once
-            it was resized to fit `image_size`; the last must be `image_size` itself.
+        shapes: As `Letterbox` takes them.
     """
 
     source: Source
@@ -171,7 +163,7 @@ class DetectionEvalExample:
                 f"max_objects must be at least {self.source.max_objects}, the objects of the "
                 f"fullest image, or the metric would miss some; got {self.max_objects}"
             )
-        Letterbox(self.image_size, self.shapes)  # which checks both
+        Letterbox(self.image_size, self.shapes)  # Checks them.
 
     def groups(self) -> list[list[int]]:
         """Returns the indices of the images of each shape, for `InOrder(groups=...)`."""

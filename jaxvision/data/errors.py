@@ -39,7 +39,6 @@ def stop(fault: DataError) -> NoReturn:
 
 def drop(fault: DataError) -> None:
     """Does nothing, so that the faulty example is dropped: an `OnFault` for readers and streams."""
-    del fault
 
 
 def on_fault(rule: str) -> OnFault:

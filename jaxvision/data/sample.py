@@ -80,18 +80,12 @@ def image_objects(
 
 
 def concatenate(parts: Sequence[ImageObjects]) -> ImageObjects:
-    """Joins the objects of several images, in order; masks only if all parts have them.
-
-    Args:
-        parts: At least one; masks must be of one size.
-    """
+    """Joins the objects of images, at least one; masks only if all have them, of one size."""
     masks = [part.masks for part in parts if part.masks is not None]
+    names = ("boxes", "classes", "crowd", "area")
     return ImageObjects(
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.classes for part in parts]),
-        np.concatenate([part.crowd for part in parts]),
-        np.concatenate([part.area for part in parts]),
-        np.concatenate(masks) if len(masks) == len(parts) else None,
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
+        masks=np.concatenate(masks) if len(masks) == len(parts) else None,
     )
 
 

@@ -30,7 +30,6 @@ Collate = Callable[[Sequence[Any], Rows], Batch]
 
 def stack(examples: Sequence[Mapping[str, Any]], rows: Rows) -> Batch:
     """Stacks the arrays of B examples by name to [B, ...]; `truth` becomes a list of B objects."""
-    del rows
     batch = {}
     for name in examples[0]:
         values = [example[name] for example in examples]
@@ -161,9 +160,8 @@ class Stream:
 
     def _read(self, start: int, stop: int) -> Generator[Batch, None, None]:
         """Yields batches in order, read by the workers or, with none, in the calling thread."""
-        # OpenCV has its own thread pool, in which each call would spread over all cores; with one
-        # call in each worker they would only wait for each other. The setting is of the process,
-        # hence here and not at import.
+        # OpenCV would spread each call over all cores, where workers would wait for each other. The
+        # setting is the process's, hence here and not at import.
         cv2.setNumThreads(0)
         keep_freed_memory()
         workers = self._num_workers

@@ -1,6 +1,7 @@
 """Parallel text: opens it by the name of its format, and makes streams of batches of it."""
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -67,9 +68,7 @@ def train_stream(
     max_length: int = 256,
     long_sentences: str = "drop",
     multiple: int = 8,
-    seed: int = 0,
-    num_workers: int = 0,
-    prefetch: int = 4,
+    **options: Any,
 ) -> Stream:
     """Makes batches of `jaxvision.data.batch.TranslationBatch` that show each pair once an epoch.
 
@@ -82,9 +81,7 @@ def train_stream(
         max_length: Tokens that a sentence may have in either language.
         long_sentences: What happens to longer ones: `drop`, `cut` or `error`.
         multiple: B is a multiple of it; it must be one of the number of devices.
-        seed: Orders the epochs; in [0, 2^32).
-        num_workers: Threads; 0 makes the batches in the calling thread.
-        prefetch: Batches that are ready or being made.
+        **options: `seed`, `num_workers` and `prefetch` of `Stream`.
 
     Returns:
         The stream; its `plan.describe()` says how the pairs fill the batches.
@@ -104,20 +101,13 @@ def train_stream(
         long_sentences,
         text.place,
     )
-    options = dict(batch_tokens=batch_tokens, multiple=multiple)
+    sizes = dict(batch_tokens=batch_tokens, multiple=multiple)
     if packing:
-        plan = PackedRows(limited, row_length=max_length, **options)
+        plan = PackedRows(limited, row_length=max_length, **sizes)
     else:
-        plan = Buckets(limited, buckets=buckets, **options)
-    return Stream(
-        plan,
-        None,
-        CollatePairs(limited.source, limited.target),
-        seed=seed,
-        num_workers=num_workers,
-        prefetch=prefetch,
-        name=text.name,
-    )
+        plan = Buckets(limited, buckets=buckets, **sizes)
+    collate = CollatePairs(limited.source, limited.target)
+    return Stream(plan, None, collate, name=text.name, **options)
 
 
 def eval_stream(

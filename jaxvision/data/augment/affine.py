@@ -21,10 +21,9 @@ _MIN_VISIBLE = 0.2
 class RandomAffine:
     """Draws matrices from a canvas of twice the result's height and width to the result.
 
-    YOLOX since October 2021 turns and scales about the canvas's top left corner: what is scaled
-    down shows all of the canvas at the top left and fill beside it, what is scaled up only its top
-    left. Its published weights were trained with the code before that: `centered` and
-    `filter_boxes`.
+    YOLOX since October 2021 turns and scales about the canvas's top left corner: scaled down, all
+    of the canvas is seen at the top left, scaled up, only its top left. Its published weights were
+    trained with the code before that: `centered` and `filter_boxes`.
 
     Attributes:
         degrees: Range of the rotation, in both directions.
@@ -65,13 +64,7 @@ class RandomAffine:
         return matrix, scale
 
     def kept(self, before: np.ndarray, after: np.ndarray, scale: float) -> np.ndarray:
-        """Says which boxes stay [n] bool: all without `filter_boxes`.
-
-        Args:
-            before: Boxes on the canvas [n, 4].
-            after: The same in the result [n, 4].
-            scale: As drawn.
-        """
+        """Says which boxes [n, 4], before on the canvas, after in the result, stay [n] bool."""
         if not self.filter_boxes:
             return np.ones(len(after), bool)
         return worth_keeping(before * scale, after, min_side=2.0)
@@ -103,15 +96,12 @@ class AffineWarp:
 
 
 def worth_keeping(before: np.ndarray, after: np.ndarray, *, min_side: float) -> np.ndarray:
-    """Says which boxes are large, not slim, and not cut away (YOLOv5, YOLOX's first releases).
+    """Says which boxes [n] are large, not slim, and not cut away (YOLOv5, YOLOX's first releases).
 
     Args:
         before: Boxes before they were cut, at the scale of those after [n, 4].
-        after: What is left of them [n, 4].
+        after: What is left of them [n, 4]: more than a fifth, with an aspect ratio below 20.
         min_side: Both sides must be longer, in pixels.
-
-    Returns:
-        [n] bool; the aspect ratio must be below 20, and more than a fifth of the area left.
     """
     width, height = (after[:, 2:] - after[:, :2]).T
     return (

@@ -77,10 +77,10 @@ class ColorJitter:
     """Changes brightness, contrast and saturation in random order (torchvision's `ColorJitter`).
 
     Each factor is drawn from U(max(0, 1 - range), 1 + range): 1 changes nothing, 0 gives black, one
-    grey, and an image without colour. A range of 0 makes no change.
+    grey, and an image without colour.
 
-    Departs from the reference:
-        Results are rounded to the nearest integer, there cut. The hue is left to `HSVShift`.
+    Departs from the reference: results are rounded to the nearest integer, there cut; the hue is
+    left to `HSVShift`.
 
     Attributes:
         brightness: Range of `adjust_brightness`'s factor.
@@ -99,13 +99,10 @@ class ColorJitter:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Changes the image of a sample."""
-        changes = (
-            (self.brightness, adjust_brightness),
-            (self.contrast, adjust_contrast),
-            (self.saturation, adjust_saturation),
-        )
-        for number in rng.permutation(len(changes)).tolist():
-            extent, adjust = changes[number]
+        changes = (adjust_brightness, adjust_contrast, adjust_saturation)
+        extents = (self.brightness, self.contrast, self.saturation)
+        for number in rng.permutation(3).tolist():
+            extent, adjust = extents[number], changes[number]
             if extent:
                 factor = rng.uniform(max(0.0, 1 - extent), 1 + extent)
                 sample = map_image(sample, functools.partial(adjust, factor=factor))

@@ -56,17 +56,11 @@ class CutMix:
         return self.mix(sample, source, rng) if rng.random() < self.probability else sample
 
     def mix(self, sample: Sample, source: Source, rng: np.random.Generator) -> Sample:
-        """Pastes a part of an example of a source, which may be the first and have no objects.
-
-        Returns:
-            A sample of the same size with what is left of the objects of both, the other's last.
-        """
+        """Pastes a part of an example of a source, which may be the first and have no objects."""
         number = int(rng.integers(len(source)))
         size = sample.size
         place = x1, y1, x2, y2 = self._draw(*size, rng)
-        ours = sample.objects
-        if ours is not None:
-            ours = self._hide(ours, place)
+        ours = None if sample.objects is None else self._hide(sample.objects, place)
         if x1 == x2 or y1 == y2:
             return sample.replace(objects=ours)
 

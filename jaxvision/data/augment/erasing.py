@@ -30,9 +30,9 @@ class _Erasing:
     max_covered: float
 
     def __post_init__(self) -> None:
-        if self.fill in FILLS or (isinstance(self.fill, int) and 0 <= self.fill <= 255):
-            return
-        raise ValueError(f"fill must be one of {', '.join(FILLS)} or in 0 to 255, got {self.fill}")
+        if self.fill not in (*FILLS, *range(256)):
+            known = ", ".join(FILLS)
+            raise ValueError(f"fill must be one of {known} or in 0 to 255, got {self.fill}")
 
     def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[Rectangle]:
         """Draws rectangles x1, y1, x2, y2 in an image of the given size."""

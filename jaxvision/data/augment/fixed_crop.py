@@ -28,7 +28,6 @@ class CenterCrop:
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
         """Maps a sample to one of `size`."""
-        del rng
         shorter = min(sample.size)
         if self.resize is not None and shorter != self.resize:
             height, width = sample.size

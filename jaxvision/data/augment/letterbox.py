@@ -37,7 +37,6 @@ class Fit:
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
         """Maps a sample to one of at most `size`; its `scale` follows."""
-        del rng
         scale, shape = fitted(sample.size, self.size)
         fitting = geometry.resize(sample, shape, factor=scale)
         return fitting.replace(scale=sample.scale * scale)
@@ -55,7 +54,6 @@ class Pad:
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
         """Maps a sample of at most `size` to one of `size`."""
-        del rng
         return geometry.pad(sample, self.size)
 
 
@@ -99,7 +97,7 @@ def rectangles(side: int, stride: int = 32) -> tuple[tuple[int, int], ...]:
     and then padded to the first shape that holds it.
 
     Args:
-        side: Of the square in pixels.
+        side: Of the square in pixels, a positive multiple of `stride`.
         stride: Heights and widths are multiples of it.
 
     Returns:

@@ -83,17 +83,17 @@ class Mosaic:
             if found.proposals is not None:
                 proposals.append(found.proposals * fit + (left, top) * 2)
 
+        def move(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            before = np.clip(boxes, 0, (2 * width, 2 * height) * 2)
+            return before, boxes_of.clip(boxes_of.hull(before, matrix), self.size)
+
         joined = concatenate(parts)
-        before = np.clip(joined.boxes, 0, (2 * width, 2 * height) * 2)
-        after = boxes_of.clip(boxes_of.hull(before, matrix), self.size)
+        before, after = move(joined.boxes)
         masks = joined.masks if canvas.masks else None
         if masks is not None:
             after = boxes_of.of_masks(masks)
         joined = joined.moved(after, masks).take(self.affine.kept(before, after, scale))
-        regions = None
-        if proposals:
-            clipped = np.clip(np.concatenate(proposals), 0, (2 * width, 2 * height) * 2)
-            regions = boxes_of.clip(boxes_of.hull(clipped, matrix), self.size)
+        regions = move(np.concatenate(proposals))[1] if proposals else None
         if "image" not in canvas.fields:
             canvas.fields["image"] = np.full((height, width, 3), geometry.FILL, np.uint8)
         return Sample(index=index, objects=joined, proposals=regions, **canvas.fields)

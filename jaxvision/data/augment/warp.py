@@ -35,15 +35,12 @@ def reduction(matrix: np.ndarray, scale: float) -> int:
 def extent(
     seen: tuple[float, float, float, float], matrix: np.ndarray, size: tuple[int, int]
 ) -> tuple[int, int, int, int] | None:
-    """Returns which part of the result a rectangle of pixels reaches.
+    """Returns which rectangle of a result of `size` a mapped rectangle reaches, None if none.
 
     Args:
         seen: x1, y1, x2, y2 of the rectangle: pixels x1 to x2 - 1.
         matrix: From its pixels to those of the result [2, 3].
         size: Height and width of the result.
-
-    Returns:
-        x1, y1, x2, y2 in whole pixels; None where nothing of it is seen.
     """
     x1, y1, x2, y2 = seen
     corners = apply(matrix, np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) - 0.5)

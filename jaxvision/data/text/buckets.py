@@ -84,7 +84,6 @@ class Buckets(PairPlan):
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> list[Rows]:
         """Returns the pairs of each batch [B], -1 in rows of padding, and its shape."""
-        del epoch
         batches = []
         carried: list[list[np.ndarray]] = [[] for _ in self.shapes]
         for k, (shape, size) in enumerate(zip(self.shapes, self.batch_sizes, strict=True)):

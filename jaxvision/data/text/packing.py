@@ -54,12 +54,7 @@ def pack(lengths: np.ndarray, row: Shape) -> np.ndarray:
 
 
 def row_shape(lengths: np.ndarray, longest: int) -> Shape:
-    """Chooses the tokens of a row: `longest` in one language, in proportion in the other.
-
-    Args:
-        lengths: Tokens of source and target of each pair [N, 2], at most `longest`.
-        longest: Tokens of the language that has more of them.
-    """
+    """Chooses the tokens of a row: `longest` in one language, in proportion in the other."""
     share = lengths.sum(axis=0) / lengths.sum(axis=0).max()
     proportional = np.ceil(longest * share / _ROUND).astype(int) * _ROUND
     held = np.maximum(np.minimum(proportional, longest), lengths.max(axis=0))
@@ -117,7 +112,6 @@ class PackedRows(PairPlan):
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> list[Rows]:
         """Returns the pairs of each row of a batch [B, P], -1 after the last."""
-        del epoch
         drawn = rng.permutation(len(self._kind))
         drawn = drawn[np.argsort(self._kind[drawn], kind="stable")]
         index = np.full(self._shape, NOTHING)
