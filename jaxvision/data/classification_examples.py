@@ -1,6 +1,5 @@
 """From a source of images with classes to rows of a `ClassificationBatch`."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from jaxvision.data.augment.fixed_crop import CenterCrop, PadCrop
@@ -55,17 +54,13 @@ def classification_train_example(
     if operations:
         transforms.append(randaugment)
     if crop == "resized":
-        size = RandomResizedCrop(image_size, _pair(crop_area), _pair(crop_aspect))
-        reader: Reader = Pipeline(ReadCrop(size), tuple(transforms))
+        # A config holds lists.
+        (least, most), (slim, wide) = crop_area, crop_aspect
+        resized = RandomResizedCrop(image_size, (least, most), (slim, wide))
+        reader: Reader = Pipeline(ReadCrop(resized), tuple(transforms))
     else:
         reader = Pipeline(transforms=(PadCrop(image_size, padding), *transforms))
     return Example(source, reader, classification_row)
-
-
-def _pair(numbers: Sequence[float]) -> tuple[float, float]:
-    """Makes a tuple of the list that a config holds."""
-    low, high = numbers
-    return low, high
 
 
 def classification_eval_example(

@@ -42,11 +42,7 @@ def drop(fault: DataError) -> None:
 
 
 def on_fault(rule: str) -> OnFault:
-    """Turns `error` or `drop`, as in a config, into an `OnFault`.
-
-    Raises:
-        ValueError: If there is no such rule.
-    """
+    """Turns one of `RULES` into an `OnFault`; any other is a ValueError."""
     if rule not in RULES:
         raise ValueError(f"expected error or drop for faulty examples, got {rule}")
     return stop if rule == "error" else drop

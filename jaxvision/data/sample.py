@@ -57,14 +57,9 @@ def image_objects(
     area: Sequence[float] | np.ndarray | None = None,
     masks: np.ndarray | None = None,
 ) -> ImageObjects:
-    """Makes objects of any sequences, in the dtypes that `ImageObjects` has.
+    """Makes objects of any sequences, in the shapes and dtypes that `ImageObjects` has.
 
-    Args:
-        boxes: xyxy in pixels [n, 4].
-        classes: Class indices [n]; 0 by default.
-        crowd: Crowd flags [n]; False by default.
-        area: Areas in pixels [n]; those of the boxes by default.
-        masks: Instance masks [n, H, W].
+    By default all are of class 0, none is a crowd, and areas are those of the boxes.
     """
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     count = len(boxes)

@@ -91,15 +91,29 @@ class CutMix:
 
     def _hide(self, objects: ImageObjects, place: tuple[int, int, int, int]) -> ImageObjects:
         """Returns what is left of the first image's objects beside a rectangle."""
-        seen, boxes = _hide(objects.boxes, place, self.min_visible)
-        masks = objects.masks
+        boxes, masks = objects.boxes, objects.masks
+        hidden = np.clip(boxes, place[:2] * 2, place[2:] * 2)
+        seen = 1 - boxes_of.area(hidden) / np.maximum(boxes_of.area(boxes), 1e-9)
+        shortened = boxes.copy()
+        for axis in (0, 1):
+            low, high, across = axis, axis + 2, 1 - axis
+            # The rectangle spans the box in the other direction: it hides an end of it, or both.
+            spans = (place[across] <= boxes[:, across]) & (
+                place[across + 2] >= boxes[:, across + 2]
+            )
+            touches = spans & (hidden[:, low] < hidden[:, high])
+            begins = touches & (place[low] <= boxes[:, low])
+            ends = touches & (place[high] >= boxes[:, high])
+            shortened[begins, low] = np.minimum(place[high], boxes[begins, high])
+            shortened[ends, high] = place[low]
+        seen = (seen >= self.min_visible) & (seen > 0)
         if masks is not None:
             x1, y1, x2, y2 = place
             masks = masks.copy()
             masks[:, y1:y2, x1:x2] = False
-            boxes = boxes_of.of_masks(masks)
-            seen &= boxes_of.nonempty(boxes)
-        return objects.moved(boxes, masks).take(seen)
+            shortened = boxes_of.of_masks(masks)
+            seen &= boxes_of.nonempty(shortened)
+        return objects.moved(shortened, masks).take(seen)
 
     def _cut(
         self,
@@ -127,22 +141,3 @@ class CutMix:
         w, h = int(width * side), int(height * side)
         x1, y1 = x - w // 2, y - h // 2
         return max(x1, 0), max(y1, 0), min(x1 + w, width), min(y1 + h, height)
-
-
-def _hide(
-    boxes: np.ndarray, place: tuple[int, int, int, int], min_visible: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which boxes [n, 4] show enough beside a rectangle [n], and what is seen [n, 4]."""
-    hidden = np.clip(boxes, place[:2] * 2, place[2:] * 2)
-    seen = 1 - boxes_of.area(hidden) / np.maximum(boxes_of.area(boxes), 1e-9)
-    shortened = boxes.copy()
-    for axis in (0, 1):
-        low, high, across = axis, axis + 2, 1 - axis
-        # The rectangle spans the box in the other direction: it hides an end of it, or both.
-        spans = (place[across] <= boxes[:, across]) & (place[across + 2] >= boxes[:, across + 2])
-        touches = spans & (hidden[:, low] < hidden[:, high])
-        begins = touches & (place[low] <= boxes[:, low])
-        ends = touches & (place[high] >= boxes[:, high])
-        shortened[begins, low] = np.minimum(place[high], boxes[begins, high])
-        shortened[ends, high] = place[low]
-    return (seen >= min_visible) & (seen > 0), shortened

@@ -166,14 +166,10 @@ def pad(
 
 
 def warp(sample: Sample, matrix: np.ndarray, size: tuple[int, int], *, fill: int = FILL) -> Sample:
-    """Maps a sample by a matrix.
+    """Maps a sample to one of a height and width, grey where pixels come from outside.
 
-    Args:
-        sample: What to warp.
-        matrix: From centres of its pixels to those of the result [2, 3], (x, y); pixel (0, 0)
-            covers [-0.5, 0.5].
-        size: Height and width of the result in pixels.
-        fill: Grey value of pixels that come from outside.
+    The matrix [2, 3] maps centres (x, y) of its pixels to those of the result; pixel (0, 0) covers
+    [-0.5, 0.5].
     """
     edges = matrix.astype(np.float64).copy()
     # Corners of boxes lie half a pixel before the centres.

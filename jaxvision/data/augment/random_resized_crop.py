@@ -75,12 +75,10 @@ class RandomResizedCrop:
         return geometry.resize(part, self.size, _resized)
 
     def cut_reduced(self, image: np.ndarray, window: Window, reduction: int) -> np.ndarray:
-        """Cuts a window out of a reduced image, and resizes it to [*size, 3] uint8.
+        """Cuts a window out of an image, and resizes it to [*size, 3] uint8.
 
-        Args:
-            image: RGB image [ceil(H / reduction), ceil(W / reduction), 3] uint8.
-            window: In pixels of the image [H, W, 3].
-            reduction: Side of the squares whose mean each pixel of `image` is.
+        The window is in pixels of [H, W, 3]; each pixel of `image`, [ceil(H / reduction),
+        ceil(W / reduction), 3] uint8, is the mean of a square of side `reduction`.
         """
         top, left = window.top // reduction, window.left // reduction
         bottom = max(top + 1, round((window.top + window.height) / reduction))
