@@ -13,6 +13,8 @@ from jaxvision.data.readers.checks import (
     check_classes,
     check_files_exist,
     class_index,
+    dropping,
+    images_folder,
     list_folder,
 )
 from jaxvision.data.readers.json_stream import read_json
@@ -45,27 +47,21 @@ def coco(
         path: The dataset's folder.
         split: `train2017` for `annotations/instances_train2017.json`, or a JSON file, relative to
             `path`.
-        classes: The classes to use, in order, instead of the file's own.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        classes: As for `detection_source`.
+        strict: As for `detection_source`.
         images: Folder of the images, relative to `path`; looked for in the usual places by default.
         masks: Keeps the polygons and run lengths of the objects and gives samples with instance
             masks; a box without either is a mask of its own.
         on_fault: Called with the error of each category, image and annotation that cannot be used;
             if it returns, they are dropped.
-
-    Raises:
-        DataError: If a file is missing or broken, a field is missing or of the wrong kind, ids
-            disagree, or an annotation is of a class that is not in `classes`.
     """
     file = annotation_file(path, split)
     annotations, names = _read(file, classes, on_fault, masks)
-    root = _image_root(path, split, file, images, annotations)
+    root = _image_root(path, file, images, annotations)
     annotations = dataclasses.replace(annotations, root=root)
     paths = [os.fsdecode(name) for name in annotations.paths]
     there = check_files_exist(root, paths, f"images[].file_name in {file}", on_fault)
-    if not all(there):
-        annotations = annotations.select(there)
-    return DetectionFiles(annotations, names, strict=strict, masks=masks)
+    return DetectionFiles(annotations.select(there), names, strict=strict)
 
 
 def annotation_file(path: str, split: str) -> str:
@@ -101,11 +97,9 @@ class _Rows:
         """Replaces an annotation by its row number, and leaves of other entries what is needed."""
         if "bbox" not in parsed and "image_id" not in parsed:
             return {name: parsed[name] for name in _KEPT if name in parsed}
-        try:
+        with dropping(self.on_fault):
             return self._add(parsed)
-        except DataError as fault:
-            self.on_fault(fault)
-            return _DROPPED
+        return _DROPPED
 
     def _add(self, parsed: dict[str, Any]) -> int:
         where = f"{self.file}: annotation {parsed.get('id', f'number {len(self.image)}')}"
@@ -165,7 +159,7 @@ def _read(
     for row in document["annotations"]:
         if not isinstance(row, int) or row == _DROPPED or rows.image[row] in faulty:
             continue
-        try:
+        with dropping(on_fault):
             category = rows.category[row]
             if rows.image[row] not in numbers:
                 raise DataError(
@@ -176,12 +170,9 @@ def _read(
             if category not in known:
                 name = images[rows.image[row]].path
                 known[category] = _label(file, category, categories, names, name)
-        except DataError as fault:
-            on_fault(fault)
-            continue
-        order.append(row)
-        image.append(numbers[rows.image[row]])
-        labels.append(known[category])
+            order.append(row)
+            image.append(numbers[rows.image[row]])
+            labels.append(known[category])
     return from_rows(
         os.path.dirname(file),
         [entry.path for entry in images.values()],
@@ -225,10 +216,8 @@ def _categories(file: str, entries: list[Any], on_fault: OnFault) -> dict[int, s
 
 
 class _Image(NamedTuple):
-    """File name, and width and height in pixels."""
-
     path: str
-    size: tuple[int, int]
+    size: tuple[int, int]  # width and height
 
 
 def _images(
@@ -267,9 +256,7 @@ def _image(file: str, position: int, entry: Any) -> _Image:
     return _Image(entry["file_name"], (entry["width"], entry["height"]))
 
 
-def _image_root(
-    path: str, split: str, file: str, images: str | None, annotations: Annotations
-) -> str:
+def _image_root(path: str, file: str, images: str | None, annotations: Annotations) -> str:
     """Finds the folder that the file names are relative to, by the first images."""
     if images is not None:
         root = os.path.join(path, images)
@@ -285,13 +272,10 @@ def _image_root(
         os.path.join(path, "images"),
         path,
     ]
-    for root in tried:
-        if any(os.path.exists(os.path.join(root, name)) for name in names):
-            return root
-    for root in tried[:2]:
-        if os.path.isdir(root):
-            return root  # the folder is right and the images are missing, which the caller reports
-    raise DataError(
-        f"{file}: the image {os.fsdecode(annotations.paths[0])} of split {split!r} is missing in "
-        f"{', '.join(tried)}"
-    )
+    try:
+        return images_folder(file, tried, names)
+    except DataError:
+        for root in tried[:2]:
+            if os.path.isdir(root):
+                return root  # the folder is right and the images are missing: the caller's error
+        raise

@@ -10,7 +10,6 @@ import struct
 import weakref
 import zipfile
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,18 +21,10 @@ _HEADER = struct.Struct("<4s22x2H")  # signature, ..., length of the name, of th
 
 
 class ZipMembers:
-    """The files of an archive, by number; names and positions are held in flat arrays.
-
-    Attributes:
-        path: The archive.
-        names: Names of the files, encoded, [n] bytes.
-    """
+    """The files of an archive, by number; names [n] bytes and positions are in flat arrays."""
 
     def __init__(self, path: str) -> None:
         """Reads the table of contents.
-
-        Args:
-            path: The archive.
 
         Raises:
             DataError: If it is missing or no zip archive, or holds an encrypted file.
@@ -53,7 +44,7 @@ class ZipMembers:
                     f"{member.compress_type}; expected files that are stored or deflated. Pack it "
                     "again, or unpack it into a folder."
                 )
-        self.names = _flat([member.filename for member in members])
+        self.names = np.array([os.fsencode(member.filename) for member in members], np.bytes_)
         self._offsets = np.array([member.header_offset for member in members], np.int64)
         self._sizes = np.array([member.compress_size for member in members], np.int64)
         self._checks = np.array([member.CRC for member in members], np.uint32)
@@ -73,9 +64,6 @@ class ZipMembers:
 
     def read(self, number: int) -> bytes:
         """Reads a file.
-
-        Args:
-            number: Which one, in the order of `names`.
 
         Raises:
             DataError: If the archive ends early or the content is not what was packed.
@@ -99,7 +87,3 @@ class ZipMembers:
                 "wrong. Download or copy the archive again."
             )
         return content
-
-
-def _flat(names: Sequence[str]) -> np.ndarray:
-    return np.array([os.fsencode(name) for name in names], np.bytes_)
