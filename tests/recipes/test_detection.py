@@ -43,7 +43,7 @@ def as_loaded(config):
         {},
         dict(loss__class_weights="effective", loss__center_radius=2.5, eval__nms_threshold=0.5),
         dict(backbone="resnet18", augment__multi_scale=(32, 64)),
-        dict(method="retinanet", loss__ratios=(0.5, 1.0)),
+        dict(method="retinanet", variant="retinanet_resnet18_fpn", loss__ratios=(0.5, 1.0)),
     ],
 )
 def test_json_of_config_and_info_gives_the_same_task(changes):
