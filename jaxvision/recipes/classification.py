@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
 from jaxvision import models
@@ -22,6 +21,7 @@ from jaxvision.data.stream import Stream
 from jaxvision.models.backbones import vit
 from jaxvision.plots.classification import classification_report
 from jaxvision.recipes import image_splits, values, wiring
+from jaxvision.recipes.values import Config
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.train.experiment import Best, EvalSet, Experiment
 from jaxvision.train.precision import compute_dtype
@@ -37,7 +37,7 @@ FREE = (
 )
 
 
-def defaults() -> ConfigDict:
+def defaults() -> Config:
     """Returns all values, locked; those of fine-tuning on a folder of images."""
     config = values.common()
     config.variant = "resnet18"
@@ -85,7 +85,7 @@ def defaults() -> ConfigDict:
     return values.locked(config)
 
 
-def info(config: ConfigDict, train: Source) -> dict[str, Any]:
+def info(config: Config, train: Source) -> dict[str, Any]:
     """Returns what the task must know of the data.
 
     Args:
@@ -99,7 +99,7 @@ def info(config: ConfigDict, train: Source) -> dict[str, Any]:
     rule = config.loss.class_weights
     return dict(
         class_names=list(train.classes),
-        multi_label=np.ndim(train.labels) == 2,
+        multi_label=train.labels is not None and train.labels.ndim == 2,
         class_weights=class_weights(train, rule).tolist() if rule else [],
         train_images=len(train),
     )
@@ -108,7 +108,7 @@ def info(config: ConfigDict, train: Source) -> dict[str, Any]:
 _info = info  # `experiment` has an argument of that name
 
 
-def task(config: ConfigDict, info: Mapping[str, Any]) -> ImageClassification:
+def task(config: Config, info: Mapping[str, Any]) -> ImageClassification:
     """Builds the task; opens no file.
 
     Args:
@@ -135,7 +135,7 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> ImageClassification:
     )
 
 
-def _model(config: ConfigDict, num_classes: int) -> Any:
+def _model(config: Config, num_classes: int) -> Any:
     fields = dict(num_classes=num_classes, dtype=compute_dtype(config.dtype))
     if config.variant in vit.VARIANTS:  # its positions are of one image size
         fields["image_size"] = config.image_size
@@ -144,7 +144,7 @@ def _model(config: ConfigDict, num_classes: int) -> Any:
     return wiring.network(models.classifier, config, **fields)
 
 
-def eval_transform(config: ConfigDict) -> CenterCrop:
+def eval_transform(config: Config) -> CenterCrop:
     """Returns what an image goes through outside of training.
 
     Raises:
@@ -153,14 +153,14 @@ def eval_transform(config: ConfigDict) -> CenterCrop:
     return CenterCrop((config.image_size, config.image_size), _resize(config))
 
 
-def _resize(config: ConfigDict) -> int | None:
+def _resize(config: Config) -> int | None:
     """Returns the length of the shorter side in pixels before the centre is cut out."""
     if config.eval.resize < 0:
         raise ValueError(f"eval.resize must be at least 0, got {config.eval.resize}")
     return round(config.eval.resize * config.image_size) or None
 
 
-def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream:
+def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
     """Opens one split for evaluation, its classes in the order of `info`.
 
     Args:
@@ -176,7 +176,7 @@ def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream
     return _eval_stream(config, open_split(classification_source, split, **options))
 
 
-def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Experiment:
+def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experiment:
     """Wires the experiment, in the order in which data flows.
 
     Args:
@@ -216,7 +216,7 @@ def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Exp
     )
 
 
-def _train_stream(config: ConfigDict, source: Source) -> Stream:
+def _train_stream(config: Config, source: Source) -> Stream:
     # Erasing and mixing are the task's: they run on the device.
     options = wiring.keywords(config.augment, "repeats", "erase", "mixup", "cutmix")
     options["crop_area"] = (config.augment.crop_area, 1.0)
@@ -231,7 +231,7 @@ def _train_stream(config: ConfigDict, source: Source) -> Stream:
     )
 
 
-def _eval_stream(config: ConfigDict, source: Source) -> Stream:
+def _eval_stream(config: Config, source: Source) -> Stream:
     size = (config.image_size, config.image_size)
     return Stream(
         InOrder(len(source), config.eval.batch_size or config.batch_size),

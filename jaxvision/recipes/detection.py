@@ -23,6 +23,7 @@ from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD, RetinaNe
 from jaxvision.models.detection.yolox import YOLOX
 from jaxvision.plots.detections import detection_report
 from jaxvision.recipes import image_splits, values, wiring
+from jaxvision.recipes.values import Config
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.train.experiment import Best, EvalSet, Experiment
 from jaxvision.train.precision import compute_dtype
@@ -38,7 +39,7 @@ FREE = (
 )
 
 
-def defaults(method: str = "yolox") -> ConfigDict:
+def defaults(method: str = "yolox") -> Config:
     """Returns all values, locked; those of the method's authors for COCO.
 
     Args:
@@ -104,7 +105,7 @@ def defaults(method: str = "yolox") -> ConfigDict:
     return values.locked(config)
 
 
-def _yolox(config: ConfigDict) -> None:
+def _yolox(config: Config) -> None:
     config.variant = "yolox_s"
     config.augment.update(mosaic=1.0, mixup=1.0, hsv=1.0, no_aug=15 / 300)
     config.optimizer.update(name="nesterov", learning_rate=0.01, base_batch=64, weight_decay=5e-4)
@@ -122,7 +123,7 @@ def _yolox(config: ConfigDict) -> None:
     config.loss.top_k = 10  # IoUs whose sum is an object's number of anchors
 
 
-def _retinanet(config: ConfigDict) -> None:
+def _retinanet(config: Config) -> None:
     config.variant = "retinanet_resnet50_fpn"
     config.batch_size = 16
     config.epochs = 12
@@ -143,7 +144,7 @@ def _retinanet(config: ConfigDict) -> None:
     config.loss.pre_nms = 1000  # detections of each level that enter suppression
 
 
-def info(config: ConfigDict, train: Source) -> dict[str, Any]:
+def info(config: Config, train: Source) -> dict[str, Any]:
     """Returns what the task must know of the data.
 
     Args:
@@ -161,7 +162,7 @@ def info(config: ConfigDict, train: Source) -> dict[str, Any]:
 _info = info  # `experiment` has an argument of that name
 
 
-def task(config: ConfigDict, info: Mapping[str, Any]) -> DenseDetection:
+def task(config: Config, info: Mapping[str, Any]) -> DenseDetection:
     """Builds the task; opens no file.
 
     Args:
@@ -178,7 +179,7 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> DenseDetection:
     return DenseDetection(model, method, class_names=tuple(info["class_names"]), **options)
 
 
-def _yolox_parts(config: ConfigDict, info: Mapping[str, Any]) -> tuple[YOLOX, YOLOXMethod]:
+def _yolox_parts(config: Config, info: Mapping[str, Any]) -> tuple[YOLOX, YOLOXMethod]:
     fields = _model_fields(config, info)
     if config.backbone:  # it takes normalised images; YOLOX's own takes pixels
         fields |= dict(image_mean=IMAGE_MEAN, image_std=IMAGE_STD)
@@ -191,9 +192,7 @@ def _yolox_parts(config: ConfigDict, info: Mapping[str, Any]) -> tuple[YOLOX, YO
     return wiring.network(models.yolox, config, **fields), method
 
 
-def _retinanet_parts(
-    config: ConfigDict, info: Mapping[str, Any]
-) -> tuple[RetinaNet, RetinaNetMethod]:
+def _retinanet_parts(config: Config, info: Mapping[str, Any]) -> tuple[RetinaNet, RetinaNetMethod]:
     method = RetinaNetMethod(**wiring.keywords(config.loss))
     fields = _model_fields(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
     return wiring.network(models.retinanet, config, **fields), method
@@ -202,15 +201,15 @@ def _retinanet_parts(
 _BUILDERS = {"yolox": _yolox_parts, "retinanet": _retinanet_parts}
 
 
-def _model_fields(config: ConfigDict, info: Mapping[str, Any]) -> dict[str, Any]:
+def _model_fields(config: Config, info: Mapping[str, Any]) -> dict[str, Any]:
     dtype = compute_dtype(config.dtype)
-    fields = dict(num_classes=len(info["class_names"]), dtype=dtype)
+    fields: dict[str, Any] = dict(num_classes=len(info["class_names"]), dtype=dtype)
     if config.backbone:
         fields["backbone"] = models.backbone(config.backbone, dtype=dtype)
     return fields
 
 
-def eval_transform(config: ConfigDict) -> Letterbox:
+def eval_transform(config: Config) -> Letterbox:
     """Returns what an image goes through outside of training.
 
     Raises:
@@ -221,7 +220,7 @@ def eval_transform(config: ConfigDict) -> Letterbox:
     return Letterbox((side, side), rectangles(side) if config.eval.rectangular else ())
 
 
-def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream:
+def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
     """Opens one split for evaluation, its classes in the order of `info`.
 
     Args:
@@ -236,7 +235,7 @@ def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream
     return _eval_stream(config, open_split(detection_source, split, **options))
 
 
-def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Experiment:
+def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experiment:
     """Wires the experiment, in the order in which data flows.
 
     Args:
@@ -295,13 +294,13 @@ def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Exp
     )
 
 
-def _full_name(config: ConfigDict) -> str:
+def _full_name(config: Config) -> str:
     """Returns the variant's name as `models.variants()` lists it."""
     prefix = f"{config.method}_"
     return prefix + config.variant.removeprefix(prefix)
 
 
-def _check_sizes(config: ConfigDict) -> None:
+def _check_sizes(config: Config) -> None:
     sizes = [("image_size", config.image_size)]
     sizes += [("augment.multi_scale", side) for side in config.augment.multi_scale]
     for name, side in sizes:
@@ -309,14 +308,14 @@ def _check_sizes(config: ConfigDict) -> None:
             raise ValueError(f"{name} must be a multiple of 32, got {side}")
 
 
-def _no_aug_steps(config: ConfigDict, steps: int) -> int:
+def _no_aug_steps(config: Config, steps: int) -> int:
     """Returns the steps at the end without mosaic and the like."""
     if not 0 <= config.augment.no_aug <= 1:
         raise ValueError(f"augment.no_aug must be in [0, 1], got {config.augment.no_aug}")
     return round(config.augment.no_aug * steps)
 
 
-def _source_options(config: ConfigDict) -> dict[str, Any]:
+def _source_options(config: Config) -> dict[str, Any]:
     """Returns the keywords of `detection_source` for the format."""
     if config.data.source == "shapes":
         return {"image_size": config.image_size}
@@ -324,7 +323,7 @@ def _source_options(config: ConfigDict) -> dict[str, Any]:
 
 
 def _example_at(
-    config: ConfigDict, train: Source, no_aug_from: int
+    config: Config, train: Source, no_aug_from: int
 ) -> Callable[[int], Callable[..., dict[str, Any]]]:
     """Returns what makes training examples as a function of the step."""
     options = wiring.keywords(config.augment, "no_aug", "multi_scale")
@@ -340,7 +339,7 @@ def _example_at(
     return lambda step: example(side_at(step), step >= no_aug_from)
 
 
-def _eval_stream(config: ConfigDict, source: Source) -> Stream:
+def _eval_stream(config: Config, source: Source) -> Stream:
     letterbox = eval_transform(config)
     example = DetectionEvalExample(source, letterbox.size, shapes=letterbox.shapes)
     batch_size = config.eval.batch_size or config.batch_size

@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from jaxvision.data.source import Source
 from jaxvision.recipes import wiring
+from jaxvision.recipes.values import Config
 
 # Of the group `data`: what names a part of a dataset.
 _NAMES = ("source", "path", "train", "val", "val_share", "fold", "split_seed")
 
 
 def options(
-    config: ConfigDict, info: Mapping[str, Any] | None = None, split: str = ""
+    config: Config, info: Mapping[str, Any] | None = None, split: str = ""
 ) -> dict[str, Any]:
     """Returns the keywords of `jaxvision.data.splits.splits`, or of `open_split` for one split.
 
@@ -43,7 +42,7 @@ def options(
     return found
 
 
-def check_classes(config: ConfigDict, train: Source) -> None:
+def check_classes(config: Config, train: Source) -> None:
     """Compares `data.num_classes` with the data.
 
     Raises:
@@ -71,7 +70,7 @@ def check_length(info: Mapping[str, Any], train: Source) -> None:
         )
 
 
-def reading(config: ConfigDict) -> dict[str, Any]:
+def reading(config: Config) -> dict[str, Any]:
     """Returns the keywords of a stream that say how it is read."""
     return dict(
         num_workers=config.num_workers,

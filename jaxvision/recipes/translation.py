@@ -5,7 +5,7 @@ import itertools
 import math
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 from ml_collections import ConfigDict
@@ -13,12 +13,14 @@ from ml_collections import ConfigDict
 from jaxvision import models
 from jaxvision.data.errors import DataError, FaultLog
 from jaxvision.data.stream import Stream
+from jaxvision.data.text.buckets import PairPlan
 from jaxvision.data.text.parallel import ParallelText
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.data.translation import eval_stream, train_stream, translation_source
 from jaxvision.metrics.translation import bleu_signature
 from jaxvision.plots.translations import translation_report
 from jaxvision.recipes import values, wiring
+from jaxvision.recipes.values import Config
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.checkpoint import read_meta
 from jaxvision.train.experiment import Best, EvalSet, Experiment
@@ -28,7 +30,7 @@ from jaxvision.train.precision import compute_dtype
 FREE = (*values.FREE, "batch_tokens")
 
 
-def defaults() -> ConfigDict:
+def defaults() -> Config:
     """Returns all values, locked; those of the paper's base model."""
     config = values.common()
     config.variant = "transformer_base"
@@ -69,7 +71,7 @@ def defaults() -> ConfigDict:
     return values.locked(config)
 
 
-def info(config: ConfigDict, train: ParallelText) -> dict[str, Any]:
+def info(config: Config, train: ParallelText) -> dict[str, Any]:
     """Returns what the task must know of the data.
 
     Args:
@@ -103,7 +105,7 @@ def _stored_tokenizer(run: pathlib.Path) -> str:
     return meta["info"]["tokenizer"]
 
 
-def task(config: ConfigDict, info: Mapping[str, Any]) -> Translation:
+def task(config: Config, info: Mapping[str, Any]) -> Translation:
     """Builds the task; opens no file.
 
     Args:
@@ -132,7 +134,7 @@ def task(config: ConfigDict, info: Mapping[str, Any]) -> Translation:
     )
 
 
-def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream:
+def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
     """Opens one split for evaluation.
 
     Args:
@@ -146,7 +148,7 @@ def eval_data(config: ConfigDict, info: Mapping[str, Any], split: str) -> Stream
     return _eval_stream(config, SubwordTokenizer(info["tokenizer"]), _open(config, split))
 
 
-def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Experiment:
+def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experiment:
     """Wires the experiment, in the order in which data flows.
 
     Args:
@@ -180,7 +182,7 @@ def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Exp
         eval_sets["test"] = EvalSet(eval_data(config, info, "test"), at_end=True)
     print(
         f"{len(train.source):,} sentences to train on, {len(val.source):,} to evaluate on, "
-        f"{tokenizer.vocabulary_size:,} subwords\n{train_data.plan.describe()}\n"
+        f"{tokenizer.vocabulary_size:,} subwords\n{cast(PairPlan, train_data.plan).describe()}\n"
         f"BLEU: {bleu_signature()}"
     )
 
@@ -200,7 +202,7 @@ def experiment(config: ConfigDict, info: Mapping[str, Any] | None = None) -> Exp
     )
 
 
-def _open(config: ConfigDict, split: str) -> ParallelText:
+def _open(config: Config, split: str) -> ParallelText:
     """Opens a split, and prints which pairs of it are dropped."""
     data = config.data
     if split not in ("train", "val", "test"):
@@ -227,7 +229,7 @@ def _open(config: ConfigDict, split: str) -> ParallelText:
     return text
 
 
-def _eval_stream(config: ConfigDict, tokenizer: SubwordTokenizer, text: ParallelText) -> Stream:
+def _eval_stream(config: Config, tokenizer: SubwordTokenizer, text: ParallelText) -> Stream:
     return eval_stream(
         text,
         tokenizer,

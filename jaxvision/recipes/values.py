@@ -9,6 +9,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+# A `ConfigDict`: a type checker cannot know its names.
+Config = Any
+
 # Values that do not change what is learned but how fast, for how long and with which reports.
 FREE = (
     "epochs",
@@ -27,9 +30,9 @@ FREE = (
 )
 
 
-def common() -> ConfigDict:
+def common() -> Config:
     """Returns the values that every recipe has, with the defaults of most; not yet locked."""
-    config = ConfigDict()
+    config: Config = ConfigDict()
     config.variant = ""  # a name of models.variants()
     config.epochs = 100
     config.seed = 0
@@ -103,13 +106,13 @@ def common() -> ConfigDict:
     return config
 
 
-def locked(config: ConfigDict) -> ConfigDict:
+def locked(config: Config) -> Config:
     """Locks all values of a recipe but the fields of the network, which differ between variants."""
     config.lock()
     config.model.unlock()
     return config
 
 
-def restored(config: Mapping[str, Any]) -> ConfigDict:
+def restored(config: Mapping[str, Any]) -> Config:
     """Returns the config that a checkpoint's meta holds."""
     return ConfigDict(config).lock()

@@ -7,11 +7,11 @@ from typing import Any
 
 import jax
 import optax
-from ml_collections import ConfigDict
 
 from jaxvision import pretrained
 from jaxvision.data import errors
 from jaxvision.data.errors import OnFault
+from jaxvision.recipes.values import Config
 from jaxvision.train import optim, schedules
 from jaxvision.train.ema import constant_decay, tail_average, warmup_decay
 from jaxvision.train.experiment import InitFrom
@@ -21,7 +21,7 @@ from jaxvision.train.sharding import state_sharding
 _PACKAGES = ("jax", "flax", "optax")
 
 
-def on_fault(config: ConfigDict, name: str) -> OnFault:
+def on_fault(config: Config, name: str) -> OnFault:
     """Turns a value of the group `data`, `error` or `drop`, into what happens to faulty examples.
 
     Args:
@@ -37,12 +37,12 @@ def on_fault(config: ConfigDict, name: str) -> OnFault:
     return errors.on_fault(rule)
 
 
-def class_names(config: ConfigDict) -> tuple[str, ...] | None:
+def class_names(config: Config) -> tuple[str, ...] | None:
     """Returns the names in `data.classes`; None where the data's own are to be used."""
     return tuple(config.data.classes.split(",")) if config.data.classes else None
 
 
-def keywords(group: ConfigDict, *without: str) -> dict[str, Any]:
+def keywords(group: Config, *without: str) -> dict[str, Any]:
     """Returns a group's values by name, as the arguments of a function.
 
     Args:
@@ -56,7 +56,7 @@ def keywords(group: ConfigDict, *without: str) -> dict[str, Any]:
     }
 
 
-def network(build: Callable[..., Any], config: ConfigDict, **fields: Any) -> Any:
+def network(build: Callable[..., Any], config: Config, **fields: Any) -> Any:
     """Builds the variant of a config.
 
     Args:
@@ -76,7 +76,7 @@ def network(build: Callable[..., Any], config: ConfigDict, **fields: Any) -> Any
         ) from error
 
 
-def total_steps(config: ConfigDict, epoch: int) -> int:
+def total_steps(config: Config, epoch: int) -> int:
     """Returns the length of the run.
 
     Args:
@@ -92,7 +92,7 @@ def total_steps(config: ConfigDict, epoch: int) -> int:
 
 
 def learning_rate(
-    config: ConfigDict,
+    config: Config,
     *,
     epoch: int,
     batch_size: int = 0,
@@ -146,7 +146,7 @@ def learning_rate(
     )
 
 
-def _warmup_steps(values: ConfigDict, steps: int, epoch: int) -> int:
+def _warmup_steps(values: Config, steps: int, epoch: int) -> int:
     lengths = {
         "warmup": values.warmup * steps,
         "warmup_epochs": values.warmup_epochs * epoch,
@@ -161,13 +161,13 @@ def _warmup_steps(values: ConfigDict, steps: int, epoch: int) -> int:
     return round(sum(lengths.values()))
 
 
-def optimizer(config: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
+def optimizer(config: Config, rate: optax.Schedule) -> optax.GradientTransformation:
     """Builds the optimizer of the group `optimizer`, all but its learning rate."""
     values = keywords(config.optimizer, "learning_rate", "base_batch")
     return optim.optimizer(learning_rate=rate, **values)
 
 
-def average(config: ConfigDict, steps: int) -> Callable[[jax.Array], jax.Array] | None:
+def average(config: Config, steps: int) -> Callable[[jax.Array], jax.Array] | None:
     """Builds the decay of the parameters' average, as the group `ema` says; None for none.
 
     Raises:
@@ -192,7 +192,7 @@ def average(config: ConfigDict, steps: int) -> Callable[[jax.Array], jax.Array] 
     )
 
 
-def init_from(config: ConfigDict, name: str, *, part: str = "", now: bool) -> tuple[InitFrom, ...]:
+def init_from(config: Config, name: str, *, part: str = "", now: bool) -> tuple[InitFrom, ...]:
     """Reads the reference's weights that a new run starts from, if `weights` names any.
 
     Args:
@@ -212,7 +212,7 @@ def init_from(config: ConfigDict, name: str, *, part: str = "", now: bool) -> tu
     return (InitFrom(variables, there=part, here=part, strict=False),)
 
 
-def run_options(config: ConfigDict, epoch: int) -> dict[str, Any]:
+def run_options(config: Config, epoch: int) -> dict[str, Any]:
     """Returns the fields of an experiment that say how long it runs and what happens when.
 
     Args:
@@ -244,7 +244,7 @@ def run_options(config: ConfigDict, epoch: int) -> dict[str, Any]:
     )
 
 
-def meta(recipe: str, config: ConfigDict, info: Mapping[str, Any]) -> dict[str, Any]:
+def meta(recipe: str, config: Config, info: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a checkpoint says of its run, as JSON.
 
     Args:

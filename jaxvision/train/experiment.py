@@ -43,7 +43,7 @@ class TrainData(Batches, Protocol):
         """Batches from `start_step` on, until closed."""
         ...
 
-    def name(self, index: int) -> str:
+    def name(self, index: int, /) -> str:
         """Names an example by its `index`, for messages."""
         ...
 
