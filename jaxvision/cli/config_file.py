@@ -5,7 +5,7 @@ import importlib.util
 import pathlib
 import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from absl import flags
@@ -155,7 +155,7 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     return f"the config has no value {name}{hint}"
 
 
-def _names(config: Mapping[str, Any], prefix: str = "") -> list[str]:
+def _names(config: Any, prefix: str = "") -> list[str]:
     """Lists the names of groups and values, with dots."""
     names = []
     for key, value in config.items():
