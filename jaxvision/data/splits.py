@@ -192,9 +192,8 @@ def rarest_classes(source: Source) -> np.ndarray | None:
             return source.labels.astype(np.int64)
         shown = [np.flatnonzero(targets) for targets in source.labels]
     else:
-        found = [source.known_objects(index) for index in range(len(source))]
-        known = [each for each in found if each is not None]
-        if len(known) < len(found):
+        known = source.all_known_objects(range(len(source)))
+        if known is None:
             return None
         shown = [np.unique(classes[~crowd]) for classes, crowd in known]
     images = np.bincount(np.concatenate(shown), minlength=len(source.classes))
