@@ -73,7 +73,7 @@ class Annotations:
             kept,
             paths=self.paths[chosen],
             sizes=None if self.sizes is None else self.sizes[chosen],
-            offsets=np.concatenate([[0], np.cumsum(counts[chosen])]).astype(np.int64),
+            offsets=offsets_from(counts[chosen]),
         )
 
     def keep(self, rows: np.ndarray) -> "Annotations":
@@ -82,13 +82,18 @@ class Annotations:
         found = self.segmentations
         return dataclasses.replace(
             self,
-            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            offsets=offsets_from(counts),
             boxes=self.boxes[rows],
             classes=self.classes[rows],
             crowd=self.crowd[rows],
             area=self.area[rows],
             segmentations=None if found is None else found.take(np.flatnonzero(rows)),
         )
+
+
+def offsets_from(counts: np.ndarray) -> np.ndarray:
+    """Returns where the rows of each of I images begin, and where the last ones end [I + 1]."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def from_rows(
@@ -105,6 +110,8 @@ def from_rows(
 ) -> Annotations:
     """Gathers the rows of a reader, in any order, into `Annotations`.
 
+    The boxes of an image keep their order.
+
     Args:
         root: Folder that `paths` are relative to.
         paths: File name of each of the I images.
@@ -115,21 +122,18 @@ def from_rows(
         crowd: Whether each box is a crowd; none is by default.
         area: Area of each object in pixels, NaN for "as the box"; all NaN by default.
         segmentations: Of each object, if they are kept.
-
-    Returns:
-        The annotations; the boxes of an image keep their order.
     """
     image = np.asarray(image, np.int64)
     order = np.argsort(image, kind="stable")
     total = len(image)
-    counts = np.bincount(image, minlength=len(paths)) if total else np.zeros(len(paths), np.int64)
+    counts = np.bincount(image, minlength=len(paths))
     flags = np.zeros(total, bool) if crowd is None else np.asarray(crowd, bool)
     areas = np.full(total, np.nan) if area is None else np.asarray(area, np.float64)
     return Annotations(
         root=root,
         paths=np.array([os.fsencode(path) for path in paths], dtype=np.bytes_),
         sizes=None if sizes is None else np.asarray(sizes, np.int32).reshape(-1, 2),
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        offsets=offsets_from(counts),
         boxes=np.asarray(boxes, np.float64).reshape(-1, 4)[order],
         classes=np.asarray(classes, np.int32)[order],
         crowd=flags[order],
@@ -139,15 +143,10 @@ def from_rows(
 
 
 class Repaired(NamedTuple):
-    """Boxes of one kind that `clean` changed or dropped.
-
-    Attributes:
-        count: How many.
-        examples: Image path, and class and corners as annotated, of the first of them.
-    """
+    """How many boxes of one kind `clean` changed or dropped."""
 
     count: int
-    examples: tuple[tuple[str, str], ...]
+    examples: tuple[tuple[str, str], ...]  # image path, and class and corners, of the first ones
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,16 +191,14 @@ class Report:
 
     def repaired(self) -> list[str]:
         """Returns what was repaired, a line each."""
-        lines = []
-        count, examples = self.outside
-        if count:
-            example = ": ".join(examples[0])
-            lines.append(f"clipped {count:,} boxes that reach outside their image, as {example}")
-        count, examples = self.degenerate
-        if count:
-            example = ": ".join(examples[0])
-            lines.append(f"dropped {count:,} boxes without width or height, as {example}")
-        return lines
+        return [
+            f"{done} {boxes.count:,} boxes {fault}, as {': '.join(boxes.examples[0])}"
+            for done, boxes, fault in (
+                ("clipped", self.outside, "that reach outside their image"),
+                ("dropped", self.degenerate, "without width or height"),
+            )
+            if boxes.count
+        ]
 
 
 def clean(
@@ -258,18 +255,15 @@ def clean(
         outside=repaired(outside),
         degenerate=repaired(~keep),
     )
-    if strict and report.degenerate.count:
-        raise DataError(
-            f"{': '.join(report.degenerate.examples[0])}: expected x1 < x2 and y1 < y2 inside the "
-            f"image ({report.degenerate.count:,} such boxes). Correct them, or drop them with "
-            "data.strict=False."
-        )
-    if strict and report.outside.count:
-        raise DataError(
-            f"{': '.join(report.outside.examples[0])}: the box reaches outside its image "
-            f"({report.outside.count:,} such boxes). Correct them, or clip them with "
-            "data.strict=False."
-        )
+    for (count, examples), fault, repair in (
+        (report.degenerate, "expected x1 < x2 and y1 < y2 inside the image", "drop"),
+        (report.outside, "the box reaches outside its image", "clip"),
+    ):
+        if strict and count:
+            raise DataError(
+                f"{': '.join(examples[0])}: {fault} ({count:,} such boxes). Correct them, or "
+                f"{repair} them with data.strict=False."
+            )
 
     box_area = (stored[:, 2] - stored[:, 0]) * (stored[:, 3] - stored[:, 1])
     # Some exporters write area 0 for boxes that have no mask.

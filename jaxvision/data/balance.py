@@ -16,12 +16,7 @@ IMAGE_RULES = ("repeat", "inverse")
 
 
 class Labels(NamedTuple):
-    """The M objects of a dataset that are trained on, or the classes of its images.
-
-    Attributes:
-        image: Which image each belongs to [M].
-        classes: Its class [M].
-    """
+    """Image and class [M] of each object that is trained on, or of each class of an image."""
 
     image: np.ndarray
     classes: np.ndarray
@@ -63,14 +58,14 @@ def class_weights(source: Source, rule: str, *, beta: float = 0.9999) -> np.ndar
         raise ValueError(f"rule must be one of {', '.join(CLASS_RULES)}, got {rule}")
     if not 0 <= beta < 1:
         raise ValueError(f"beta must be in [0, 1), got {beta}")
-    return _class_weights(_count(labels(source), source), rule, beta)
+    return _class_weights(labels(source).classes, source, rule, beta)
 
 
 def image_weights(source: Source, rule: str = "repeat", *, threshold: float = 0.001) -> np.ndarray:
     """Weighs images by how rare their classes are, for a sampler.
 
     Args:
-        source: Its objects are counted, without crowds, or the classes of its images.
+        source: As for `class_weights`.
         rule: `repeat` gives an image the largest repeat factor of its classes, max(1, sqrt(t / f))
             for a class that a share f of all images shows: an image is repeated for its rarest
             class, and common classes have no effect. `inverse` gives it the mean of the class
@@ -90,7 +85,7 @@ def image_weights(source: Source, rule: str = "repeat", *, threshold: float = 0.
     found, total = labels(source), len(source)
     weights = np.ones(total)
     if rule == "inverse":
-        each = _class_weights(_count(found, source), "inverse", 0.0)[found.classes]
+        each = _class_weights(found.classes, source, "inverse", 0.0)[found.classes]
         counts = np.bincount(found.image, minlength=total)
         sums = np.bincount(found.image, each, minlength=total)
         return np.divide(sums, counts, out=weights, where=counts > 0)
@@ -103,13 +98,8 @@ def image_weights(source: Source, rule: str = "repeat", *, threshold: float = 0.
     return weights
 
 
-def _count(found: Labels, source: Source) -> np.ndarray:
-    """Returns the objects of each class [K]."""
-    return np.bincount(found.classes, minlength=len(source.classes))
-
-
-def _class_weights(counts: np.ndarray, rule: str, beta: float) -> np.ndarray:
-    """Weighs classes [K] by their numbers of objects [K]."""
+def _class_weights(classes: np.ndarray, source: Source, rule: str, beta: float) -> np.ndarray:
+    counts = np.bincount(classes, minlength=len(source.classes))
     if not counts.any():
         return np.ones(len(counts))
     number = np.maximum(counts, 1)

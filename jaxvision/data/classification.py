@@ -5,13 +5,13 @@ from typing import Any
 
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
-from jaxvision.data.readers.checks import dataset_folder
 from jaxvision.data.readers.cifar import cifar10, cifar100
 from jaxvision.data.readers.image_folder import image_folder
 from jaxvision.data.readers.mnist import fashion_mnist, mnist
-from jaxvision.data.readers.tfds import tfds_classification
+from jaxvision.data.readers.named import open_named
+from jaxvision.data.readers.tfds import labelled_records
 from jaxvision.data.source import Source
-from jaxvision.data.sources.digits import digits
+from jaxvision.data.sources.digits import Digits
 from jaxvision.data.sources.labelled import Cached
 from jaxvision.data.sources.multi_label import MultiLabelView
 from jaxvision.data.sources.packed import packed
@@ -65,28 +65,15 @@ def classification_source(
     """
     if cache_bytes < 0:
         raise ValueError(f"cache_bytes must be at least 0, got {cache_bytes}")
-    opened = _open(source, path, split, classes, options)
+    kind, _, name = source.partition(":")
+    options["classes"] = classes
+    if source == "digits":
+        opened: Source = Digits(split=split, **options)
+    elif kind == "objects" and name:
+        opened = MultiLabelView(detection_source(name, path, split, **options))
+    else:
+        others = dict(first=("digits",), last=("objects:<detection source>",))
+        opened = open_named(source, path, split, READERS, labelled_records, **others, **options)
     if opened.labels is None:
         raise DataError(f"{path}: the split {split} has no labels; pack a classification dataset")
     return Cached(opened, cache_bytes) if cache_bytes else opened
-
-
-def _open(
-    source: str,
-    path: str | None,
-    split: str,
-    classes: tuple[str, ...] | None,
-    options: dict[str, Any],
-) -> Source:
-    if source == "digits":
-        return digits(split, classes=classes, **options)
-    kind, _, name = source.partition(":")
-    if kind == "objects" and name:
-        return MultiLabelView(detection_source(name, path, split, classes=classes, **options))
-    if source not in READERS and not (kind == "tfds" and name):
-        known = ", ".join(["digits", *READERS, "tfds:<name>", "objects:<detection source>"])
-        raise ValueError(f"data.source must be one of {known}, got {source!r}")
-    path = dataset_folder(source, path, split)
-    if kind == "tfds":
-        return tfds_classification(path, split, name=name, classes=classes, **options)
-    return READERS[source](path, split, classes=classes, **options)

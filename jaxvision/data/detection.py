@@ -4,15 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.readers.checks import dataset_folder
 from jaxvision.data.readers.coco import coco
 from jaxvision.data.readers.csv import csv
-from jaxvision.data.readers.tfds import tfds
+from jaxvision.data.readers.named import open_named
+from jaxvision.data.readers.tfds import detection_records
 from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.yolo import yolo
 from jaxvision.data.source import Source
 from jaxvision.data.sources.packed import packed
-from jaxvision.data.sources.shapes import shapes
+from jaxvision.data.sources.shapes import Shapes
 
 READERS: dict[str, Callable[..., Source]] = {
     "coco": coco,
@@ -58,16 +58,11 @@ def detection_source(
         ValueError: If `source` is unknown.
     """
     if source == "shapes":
-        return shapes(split, classes=classes, **options)
+        return Shapes(split=split, classes=classes, **options)
     options |= {"classes": classes, "strict": strict, "on_fault": on_fault}
-    kind, _, name = source.partition(":")
-    if source not in READERS and not (kind == "tfds" and name):
-        known = ", ".join(["shapes", *READERS, "tfds:<name>"])
-        raise ValueError(f"data.source must be one of {known}, got {source!r}")
-    path = dataset_folder(source, path, split)
-    if kind == "tfds":
-        return tfds(path, split, name=name, **options)
-    opened = READERS[source](path, split, **options)
+    opened = open_named(
+        source, path, split, READERS, detection_records, first=("shapes",), **options
+    )
     if opened.known_objects(0) is None:
         raise DataError(f"{path}: the split {split} has no objects; pack a detection dataset")
     return opened

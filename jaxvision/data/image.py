@@ -11,7 +11,6 @@ from jaxvision.data.errors import DataError
 # First and last bytes of the formats that mark their end; a truncated file lacks the mark.
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
 
-
 # A JPEG file can be decoded at a fraction of its size in a fraction of the time. OpenCV has no
 # constant for a reduced image in RGB order, but size and order are separate bits.
 _REDUCED = {
@@ -22,21 +21,8 @@ _REDUCED = {
 }
 
 
-def can_reduce(data: bytes) -> bool:
-    """Returns whether `decode_image` can reduce these bytes, which is so for JPEG files."""
-    return data.startswith(b"\xff\xd8")
-
-
 def image_size(data: bytes, name: str) -> tuple[int, int]:
-    """Reads the height and width of a picture, after its EXIF rotation, without decoding it.
-
-    Args:
-        data: The content of a file.
-        name: What to call it in messages: the path.
-
-    Raises:
-        DataError: If the picture is of no known format.
-    """
+    """Reads height and width, after EXIF rotation, without decoding; DataError if that fails."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
             width, height = picture.size
@@ -56,8 +42,8 @@ def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:
     Args:
         data: The content of a file, in any format that OpenCV reads.
         name: What to call it in messages: the path.
-        reduction: 1, 2, 4 or 8; each pixel of the result is the mean of a square of this side. More
-            than 1 only where `can_reduce` is true.
+        reduction: 1, or for JPEG also 2, 4 or 8; each pixel of the result is the mean of a square
+            of this side.
 
     Returns:
         Image [ceil(H / reduction), ceil(W / reduction), 3] uint8.
@@ -93,47 +79,29 @@ def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:
     return image
 
 
+def decode_reduced(data: bytes, name: str, max_reduction: int) -> tuple[np.ndarray, int]:
+    """Returns a picture, JPEG at a fraction of its size, and the reduction; see `decode_image`."""
+    reduction = max_reduction if data.startswith(b"\xff\xd8") else 1
+    return decode_image(data, name, reduction), reduction
+
+
 def _lacks_end(data: bytes) -> bool:
     return any(data.startswith(start) and not data.endswith(end) for start, end in _ENDS.items())
 
 
 def encode_image(image: np.ndarray, suffix: str) -> bytes:
-    """Encodes a picture.
-
-    Args:
-        image: RGB [H, W, 3] uint8.
-        suffix: `.png`, without loss, or `.jpg`, of quality 95.
-    """
+    """Encodes RGB [H, W, 3] uint8 as `.png`, without loss, or as `.jpg` of quality 95."""
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix == ".jpg" else []
     return cv2.imencode(suffix, image[..., ::-1], options)[1].tobytes()
 
 
 def read_image(path: str) -> np.ndarray:
-    """Reads a file as `decode_image` does.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Image [H, W, 3] uint8.
-
-    Raises:
-        DataError: If the file is missing, unreadable or damaged.
-    """
+    """Reads a file as `decode_image` does; DataError also if it is missing or unreadable."""
     return decode_image(read_bytes(path), path)
 
 
 def read_bytes(path: str, purpose: str = "image", missing: str = "missing-image") -> bytes:
-    """Reads a file whole.
-
-    Args:
-        path: The file.
-        purpose: What it is, for the message.
-        missing: Code of the error if there is no such file.
-
-    Raises:
-        DataError: If the file is missing or unreadable.
-    """
+    """Reads a file whole; DataError if it is unreadable, of code `missing` if it is not there."""
     try:
         with open(path, "rb") as file:
             return file.read()

@@ -1,11 +1,10 @@
 """Writes a dataset of any task into few large files, to be read by `sources/packed.py`."""
 
 import collections
-import contextlib
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -15,15 +14,17 @@ from array_record.python.array_record_module import ArrayRecordReader, ArrayReco
 
 import jaxvision
 from jaxvision.data import boxes as boxes_of
+from jaxvision.data.annotations import offsets_from
 from jaxvision.data.augment import geometry
 from jaxvision.data.image import encode_image
 from jaxvision.data.sample import Sample
 from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.source import Source
 from jaxvision.data.sources.packed import (
+    ARRAYS,
     ARRAYS_FILE,
     DESCRIPTION,
-    OBJECT_ARRAYS,
+    OBJECT_COLUMNS,
     Contents,
     RecordFile,
     describe,
@@ -37,19 +38,12 @@ _WRITER_OPTIONS = "group_size:1,uncompressed"
 
 @dataclasses.dataclass(frozen=True)
 class Packed:
-    """What was written.
-
-    Attributes:
-        images: How many.
-        shrunk: How many of them were larger than `max_side`.
-        objects: Boxes, crowds included.
-        bytes: Size of the array_record files.
-    """
+    """What was written."""
 
     images: int
-    shrunk: int
-    objects: int
-    bytes: int
+    shrunk: int  # of them, those larger than `max_side`
+    objects: int  # crowds included
+    bytes: int  # of the array_record files
 
 
 def pack(
@@ -66,7 +60,6 @@ def pack(
     """Packs a dataset; the folder is there whole or not at all.
 
     Until then it is `.<name>.<process>.partial` beside it, which only a killed process leaves.
-
     Every image is decoded once, so a damaged one is found now and not in the middle of a training.
     Encoded images are copied; other images, label maps and targets become PNG, and instance masks
     run lengths.
@@ -81,9 +74,6 @@ def pack(
         num_workers: Threads that read and decode.
         progress: Called with the number of images that are done.
         file_bytes: Begins another file when one has this many bytes.
-
-    Returns:
-        What was written.
 
     Raises:
         DataError: If an image cannot be read.
@@ -100,9 +90,9 @@ def pack(
     partial = os.path.join(parent, f".{name}.{os.getpid()}.partial")
     os.makedirs(partial)
     try:
-        written = _write(
-            source, partial, max_side, dict(options or {}), num_workers, progress, file_bytes
-        )
+        about = {**(options or {}), "max_side": max_side, "jaxvision": jaxvision.__version__}
+        records = _records(source, max_side, num_workers)
+        written = _write(partial, source.classes, records, about, progress, file_bytes)
         _put(partial, folder, overwrite)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -115,9 +105,7 @@ def _check_free(folder: str, overwrite: bool) -> None:
     if not is_packed(folder):
         raise ValueError(f"{folder} exists and is not a packed split; choose another folder")
     if not overwrite:
-        raise ValueError(
-            f"{folder} exists; pass --overwrite to replace it, or choose another folder"
-        )
+        raise ValueError(f"{folder} exists; pass --overwrite to replace it, or choose another one")
 
 
 def _put(partial: str, folder: str, overwrite: bool) -> None:
@@ -137,17 +125,10 @@ def _put(partial: str, folder: str, overwrite: bool) -> None:
 
 
 class _Record(NamedTuple):
-    """What is stored of one example.
+    """What is stored of one example."""
 
-    Attributes:
-        data: The encoded image, and label map and target where there are, by name.
-        name: Of the image, encoded.
-        sample: The example, perhaps shrunk.
-        shrunk: Whether it was.
-    """
-
-    data: dict[str, bytes]
-    name: bytes
+    data: dict[str, bytes]  # the encoded image, and label map and target where there are
+    name: bytes  # of the image
     sample: Sample
     shrunk: bool
 
@@ -160,21 +141,17 @@ class _Columns:
 
     def __init__(self) -> None:
         self._names: list[bytes] = []
-        self._sizes: list[tuple[int, int]] = []
         self._labels: list[np.ndarray] = []
-        self._counts, self._proposal_counts = [0], [0]
-        self._objects = {name: bytearray() for name in OBJECT_ARRAYS if name != "offsets"}
-        self._proposals = bytearray()
+        self._rows = {"sizes": bytearray()}
         self._masks = Segmentations()
-        self._fields: frozenset[str] | None = None
+        self._fields: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self._names)
 
     def add(self, record: _Record) -> None:
         """Adds an example, which must carry what the ones before do."""
-        sample = record.sample
-        objects = sample.objects
+        sample, objects = record.sample, record.sample.objects
         has = {
             "objects": objects,
             "instance masks": None if objects is None else objects.masks,
@@ -184,7 +161,7 @@ class _Columns:
             "proposals": sample.proposals,
         }
         fields = frozenset(name for name, value in has.items() if value is not None)
-        if self._fields is not None and fields != self._fields:
+        if self._names and fields != self._fields:
             raise ValueError(
                 f"{os.fsdecode(record.name)} has {', '.join(sorted(fields)) or 'nothing'}, the "
                 f"examples before have {', '.join(sorted(self._fields)) or 'nothing'}; all must "
@@ -192,78 +169,69 @@ class _Columns:
             )
         self._fields = fields
         self._names.append(record.name)
-        self._sizes.append((sample.size[1], sample.size[0]))
+        self._put("sizes", np.array([sample.size[::-1]], np.int32))
         if objects is not None:
-            self._counts.append(len(objects))
-            for name, column in self._objects.items():
-                dtype = np.dtype(OBJECT_ARRAYS[name][0])
-                column += getattr(objects, name).astype(dtype, casting="equiv").tobytes()
+            self._put("offsets", np.array([len(objects)], np.int64))
+            for name in OBJECT_COLUMNS:
+                self._put(name, getattr(objects, name))
             for mask in [] if objects.masks is None else objects.masks:
                 self._masks.append_mask(mask)
         if sample.label is not None:
             self._labels.append(sample.label)
         if sample.proposals is not None:
-            self._proposal_counts.append(len(sample.proposals))
-            self._proposals += sample.proposals.astype(np.float32).tobytes()
+            self._put("proposal_offsets", np.array([len(sample.proposals)], np.int64))
+            self._put("proposals", sample.proposals.astype(np.float32))
+
+    def _put(self, name: str, rows: np.ndarray) -> None:
+        column = self._rows.setdefault(name, bytearray())
+        column += rows.astype(ARRAYS[name][0], casting="equiv").tobytes()
 
     def arrays(self) -> dict[str, Any]:
         """Returns the arrays by name."""
-        arrays: dict[str, Any] = {
-            "names": np.array(self._names, np.bytes_),
-            "sizes": np.array(self._sizes, np.int32),
-        }
-        fields = self._fields or frozenset()
-        if "objects" in fields:
-            for name, column in self._objects.items():
-                arrays[name] = np.frombuffer(column, OBJECT_ARRAYS[name][0])
-            arrays["boxes"] = arrays["boxes"].reshape(-1, 4)
-            arrays["offsets"] = np.cumsum(self._counts, dtype=np.int64)
-        if "instance masks" in fields:
+        arrays: dict[str, Any] = {"names": np.array(self._names, np.bytes_)}
+        for name, rows in self._rows.items():
+            dtype, shape = ARRAYS[name]
+            arrays[name] = np.frombuffer(rows, dtype).reshape(-1, *shape)
+            if name.endswith("offsets"):
+                arrays[name] = offsets_from(arrays[name])
+        if "instance masks" in self._fields:
             arrays["mask_data"], arrays["mask_ends"] = self._masks.arrays()
-        if "a label" in fields:
+        if self._labels:
             arrays["labels"] = np.stack(self._labels)
-        if "proposals" in fields:
-            arrays["proposals"] = np.frombuffer(self._proposals, np.float32).reshape(-1, 4)
-            arrays["proposal_offsets"] = np.cumsum(self._proposal_counts, dtype=np.int64)
         return arrays
 
 
 def _write(
-    source: Source,
     folder: str,
-    max_side: int | None,
+    classes: tuple[str, ...],
+    records: Iterable[_Record],
     options: dict[str, object],
-    num_workers: int,
     progress: Callable[[int], None],
     file_bytes: int,
 ) -> Packed:
     """Writes all files into a folder."""
     columns = _Columns()
     shrunk, clip = 0, False
-    with contextlib.ExitStack() as stack:
-        files: dict[str, _RecordFiles] = {}
-        for record in _records(source, max_side, num_workers):
-            columns.add(record)
-            for kind, data in record.data.items():
-                if kind not in files:
-                    files[kind] = stack.enter_context(_RecordFiles(folder, kind, file_bytes))
-                files[kind].write(data)
-            shrunk += record.shrunk
-            clip = record.sample.image.ndim == 4
-            progress(len(columns))
+    files: dict[str, _RecordFiles] = {}
+    for record in records:
+        columns.add(record)
+        for kind, data in record.data.items():
+            files.setdefault(kind, _RecordFiles(folder, kind, file_bytes)).write(data)
+        shrunk += record.shrunk
+        clip = record.sample.image.ndim == 4
+        progress(len(columns))
     arrays = columns.arrays()
     np.savez(os.path.join(folder, ARRAYS_FILE), **arrays)
     counts: dict[str, object] = {"images": len(columns), "shrunk_images": shrunk}
     if "boxes" in arrays:
-        classes, crowd = arrays["classes"], arrays["crowd"]
-        objects = np.bincount(classes[~crowd], minlength=len(source.classes))
-        counts["objects"] = dict(zip(source.classes, objects.tolist(), strict=True))
+        labels, crowd = arrays["classes"], arrays["crowd"]
+        objects = np.bincount(labels[~crowd], minlength=len(classes))
+        counts["objects"] = dict(zip(classes, objects.tolist(), strict=True))
         counts["crowds"] = int(crowd.sum())
-    options |= {"max_side": max_side, "jaxvision": jaxvision.__version__}
-    written = {kind: each.written for kind, each in files.items()}
+    written = {kind: each.finish() for kind, each in files.items()}
     # Last: a folder without this file is not a packed split.
     with open(os.path.join(folder, DESCRIPTION), "w", encoding="utf-8") as file:
-        file.write(describe(Contents(source.classes or None, written, clip), counts, options))
+        file.write(describe(Contents(classes or None, written, clip), counts, options))
     size = sum(each.bytes for group in written.values() for each in group)
     return Packed(len(columns), shrunk, len(arrays.get("boxes", ())), size)
 
@@ -284,8 +252,7 @@ def _records(source: Source, max_side: int | None, num_workers: int) -> Iterator
 
 
 def _record(source: Source, index: int, max_side: int | None) -> _Record:
-    sample = source[index]
-    name = source.name(index)
+    sample, name = source[index], source.name(index)
     shrunk = False
     if max_side is not None and max(sample.size) > max_side:
         shrunk = True
@@ -327,31 +294,18 @@ def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
 
 
 class _RecordFiles:
-    """Writes records of one kind into array_record files of a limited size.
-
-    Attributes:
-        written: The files that are complete.
-    """
+    """Writes records of one kind into array_record files of a limited size."""
 
     def __init__(self, folder: str, kind: str, file_bytes: int) -> None:
-        self._kind = kind
-        self.written: list[RecordFile] = []
-        self._folder = folder
-        self._limit = file_bytes
+        self._folder, self._kind, self._limit = folder, kind, file_bytes
+        self._written: list[RecordFile] = []
         self._writer: ArrayRecordWriter | None = None
         self._records = self._bytes = 0
-
-    def __enter__(self) -> "_RecordFiles":
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            self._finish()
 
     def write(self, data: bytes) -> None:
         """Adds a record."""
         if self._writer is not None and self._bytes + len(data) > self._limit:
-            self._finish()
+            self.finish()
         try:
             writer = self._writer or ArrayRecordWriter(self._path(), _WRITER_OPTIONS)
             self._writer = writer
@@ -362,12 +316,12 @@ class _RecordFiles:
         self._bytes += len(data)
 
     def _path(self) -> str:
-        return os.path.join(self._folder, f"{self._kind}-{len(self.written):05}.array_record")
+        return os.path.join(self._folder, f"{self._kind}-{len(self._written):05}.array_record")
 
-    def _finish(self) -> None:
-        """Closes a file and checks that it is whole."""
+    def finish(self) -> list[RecordFile]:
+        """Closes the file and checks that it is whole; returns all of them."""
         if self._writer is None:
-            return
+            return self._written
         path = self._path()
         try:
             self._writer.close()
@@ -375,8 +329,7 @@ class _RecordFiles:
             raise OSError(f"{path}: {error}") from error
         if ArrayRecordReader(path).num_records() != self._records:
             raise OSError(f"{path}: not all records were written; is the disk full?")
-        self.written.append(
-            RecordFile(os.path.basename(path), self._records, os.path.getsize(path))
-        )
-        self._writer = None
-        self._records = self._bytes = 0
+        size = os.path.getsize(path)
+        self._written.append(RecordFile(os.path.basename(path), self._records, size))
+        self._writer, self._records, self._bytes = None, 0, 0
+        return self._written

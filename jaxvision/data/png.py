@@ -3,18 +3,14 @@
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from jaxvision.data.files import write_whole
+from jaxvision.data.image import encode_image
 
 
 def write_png(path: str | os.PathLike[str], image: np.ndarray) -> Path:
-    """Writes a picture; a file of that name is either whole or not there, and is never replaced.
-
-    Args:
-        path: A name that ends in `.png`; missing folders are made.
-        image: RGB [H, W, 3] uint8.
+    """Writes RGB [H, W, 3] uint8 to a name that ends in `.png`; missing folders are made.
 
     Returns:
         Where the picture is: `path`, or `<name>-2.png` and so on where `path` holds another one,
@@ -28,7 +24,7 @@ def write_png(path: str | os.PathLike[str], image: np.ndarray) -> Path:
         raise ValueError(f"expected a name that ends in .png, got {path}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be [H, W, 3] uint8, got {image.shape} {image.dtype}")
-    data = cv2.imencode(".png", image[:, :, ::-1])[1].tobytes()
+    data = encode_image(image, ".png")
     path.parent.mkdir(parents=True, exist_ok=True)
     target, number = path, 1
     while target.exists():

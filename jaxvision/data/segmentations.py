@@ -24,12 +24,7 @@ class Segmentations:
     """
 
     def __init__(self, data: bytes = b"", ends: np.ndarray | None = None) -> None:
-        """Begins without objects, or with those of another instance.
-
-        Args:
-            data: Their bytes.
-            ends: Where the bytes of each object end [M] int64.
-        """
+        """Begins without objects, or with the `arrays` of another instance."""
         self._data = bytearray(data)
         self._ends = array.array("q", [] if ends is None else ends.tolist())
         self._order: np.ndarray | None = None
@@ -42,15 +37,7 @@ class Segmentations:
         return np.frombuffer(self._data, np.uint8), np.array(self._ends, np.int64)
 
     def append(self, segmentation: Any, where: str) -> None:
-        """Adds the field of an annotation; None or an empty list for an object without one.
-
-        Args:
-            segmentation: As parsed from JSON.
-            where: The annotation, for the message.
-
-        Raises:
-            DataError: If it is neither polygons nor run lengths.
-        """
+        """Adds a field as parsed from JSON; None, or an empty list, for an object without one."""
         try:
             if isinstance(segmentation, dict):
                 height, width = segmentation["size"]
@@ -87,16 +74,13 @@ class Segmentations:
         return result
 
     def masks(self, rows: slice, boxes: np.ndarray, size: tuple[int, int], name: str) -> np.ndarray:
-        """Decodes the masks of an image's objects.
+        """Decodes the masks [n, H, W] bool of an image's objects.
 
         Args:
             rows: Which objects.
             boxes: xyxy of the objects in pixels [n, 4], filled for one without segmentation.
             size: Height and width of the image.
             name: Of the image, for the message.
-
-        Returns:
-            Masks [n, H, W] bool.
 
         Raises:
             DataError: If run lengths are damaged or of another size.
@@ -112,16 +96,7 @@ class Segmentations:
         return result
 
     def runs(self, row: int, size: tuple[int, int], name: str) -> dict[str, Any] | None:
-        """Returns an object's mask in COCO's run lengths, `{size, counts}`; None if it has none.
-
-        Args:
-            row: Which object.
-            size: Height and width of the image.
-            name: Of the image, for the message.
-
-        Raises:
-            DataError: If run lengths are of another size.
-        """
+        """Returns an object's mask in run lengths, `{size, counts}`, or None; see `masks`."""
         place = row if self._order is None else int(self._order[row])
         data = bytes(self._data[self._ends[place - 1] if place else 0 : self._ends[place]])
         kind, rest = data[:1], data[1:]

@@ -1,7 +1,7 @@
 """What every dataset of images offers, whatever the task."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,19 +11,12 @@ from jaxvision.data.sample import ImageObjects, Sample, image_objects
 
 
 class Annotation(NamedTuple):
-    """What is known of an image without its pixels.
+    """What is known of an image without its pixels; None is what the data does not have."""
 
-    Attributes:
-        height: Of the image in pixels.
-        width: Of the image in pixels.
-        objects: Its objects, without masks; None where the data has none.
-        proposals: Regions of interest [P, 4]; None where the data has none.
-    """
-
-    height: int
+    height: int  # in pixels
     width: int
-    objects: ImageObjects | None = None
-    proposals: np.ndarray | None = None
+    objects: ImageObjects | None = None  # without masks
+    proposals: np.ndarray | None = None  # regions of interest [P, 4]
 
 
 class Source(abc.ABC):
@@ -52,6 +45,11 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def __getitem__(self, index: int) -> Sample: ...
 
+    def check_index(self, index: int) -> None:
+        """Raises IndexError for a negative index, too: it would name another image."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
+
     def label(self, index: int) -> np.ndarray | None:
         """Returns the class [] int32 or targets [K] of an image; None where images have none."""
         return None if self.labels is None else np.asarray(self.labels[index])
@@ -71,16 +69,24 @@ class Source(abc.ABC):
         Returns:
             RGB image [ceil(H / r), ceil(W / r), 3] uint8, not to be written to, and r, at most
             `max_reduction`. Pixel (y, x) is the mean of r x r pixels from (r y, r x) on.
+
+        Raises:
+            DataError: If the image is missing or damaged.
         """
         del max_reduction
         return self[index].image, 1
 
     def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Returns the classes [n] and crowd flags [n] of an image's objects.
-
-        None where they are not known without reading the image.
-        """
+        """Returns the classes and crowd flags [n] of an image's objects; None if not yet read."""
         return None
+
+    def all_known_objects(
+        self, indices: Iterable[int]
+    ) -> list[tuple[np.ndarray, np.ndarray]] | None:
+        """Returns `known_objects` of some images; None if they are not known of all."""
+        found = [self.known_objects(index) for index in indices]
+        known = [each for each in found if each is not None]
+        return known if len(known) == len(found) else None
 
     def object_classes(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the same, read from the image where it must be."""
@@ -100,17 +106,57 @@ class Source(abc.ABC):
         return f"{type(self).__name__}[{index}]"
 
     def describe(self, max_objects: int | None = None) -> str:
-        """Reports what was read, repaired and dropped, in a few lines.
-
-        Args:
-            max_objects: If given, images with more objects than this are counted too.
-        """
+        """Reports what was read, repaired and dropped, and images with more than `max_objects`."""
         del max_objects
         return f"{len(self):,} images; {len(self.classes)} classes"
 
     def repaired(self) -> list[str]:
         """Reports what was repaired in the whole dataset, a line each."""
         return []
+
+
+class View(Source):
+    """A dataset made of another one, `source`, to which it leaves whatever it does not change."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.classes, self.labels = source.classes, source.labels
+        self.dense, self.max_objects = source.dense, source.max_objects
+
+    def at(self, index: int) -> int:
+        """Returns which image of the source an index stands for."""
+        return index
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def annotation(self, index: int) -> Annotation:
+        """As the source does."""
+        return self.source.annotation(self.at(index))
+
+    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
+        """As the source does."""
+        return self.source.image(self.at(index), max_reduction)
+
+    def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """As the source does."""
+        return self.source.known_objects(self.at(index))
+
+    def encoded(self, index: int) -> bytes:
+        """As the source does."""
+        return self.source.encoded(self.at(index))
+
+    def name(self, index: int) -> str:
+        """As the source does."""
+        return self.source.name(self.at(index))
+
+    def describe(self, max_objects: int | None = None) -> str:
+        """As the source does."""
+        return self.source.describe(max_objects)
+
+    def repaired(self) -> list[str]:
+        """As the source does."""
+        return self.source.repaired()
 
 
 # One example of a source: changed, and whatever it carries moved with its pixels.
@@ -120,16 +166,7 @@ Reader = Callable[[Source, int, np.random.Generator], Sample]
 
 
 def read_reduced(source: Source, index: int, max_reduction: int) -> Sample:
-    """Reads the pixels of an example, the image at a fraction of its size where that is possible.
-
-    Args:
-        source: Where the example comes from.
-        index: Which one.
-        max_reduction: 1, 2, 4 or 8.
-
-    Returns:
-        All of a dense source's sample; of another one the image alone, perhaps reduced.
-    """
+    """Reads all of a dense source's sample; of another one the image alone, perhaps reduced."""
     if source.dense:
         return source[index]
     return Sample(source.image(index, max_reduction)[0], index)

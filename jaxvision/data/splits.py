@@ -1,7 +1,7 @@
 """Training, validation and test parts of a dataset, for every kind of source."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,17 @@ def splits(
     *,
     train: str,
     val: str,
+    test: str = "",
     val_share: float = 0.0,
     fold: str = "",
     split_seed: int = 0,
     classes: tuple[str, ...] | None = None,
     train_images: int | None = None,
     val_images: int | None = None,
+    test_images: int | None = None,
+    parts: Sequence[str] = ("train", "val"),
     **options: Any,
-) -> tuple[Source, Source]:
+) -> tuple[Source, ...]:
     """Opens what a training run needs: a dataset's two splits, or two parts of its one.
 
     A dataset is divided by the class of each image, or by the rarest class of those that it shows,
@@ -38,114 +41,74 @@ def splits(
         path: Folder of the dataset.
         train: Split to train on.
         val: Split to evaluate on; not looked at with `fold` or `val_share`.
+        test: Split to test on.
         val_share: Part of `train` to evaluate on, in (0, 1), and not to train on; 0 for none.
         fold: `2/5` evaluates on the second of five parts of `train` and trains on the others.
         split_seed: Another number divides otherwise.
-        classes: The classes to use, in order; those of `train` by default.
+        classes: The classes to use, in order; those of `train`, if it is opened, by default.
         train_images: Length of `train`, for a dataset that is drawn.
-        val_images: Length of `val`, for a dataset that is drawn.
+        val_images: As `train_images`.
+        test_images: As `train_images`.
+        parts: Which of `train`, `val` and `test` to open; of the dataset nothing else is read.
         **options: As for `open_source`.
 
     Returns:
-        The examples to train on and those to evaluate on, of the same classes.
+        The examples of each part, of the same classes.
 
     Raises:
         DataError: If the dataset has a fault, or too few images to be divided.
-        ValueError: If `source` is unknown, `fold` is malformed, `val_share` is out of its range, or
-            both are given.
+        ValueError: If `source` or a part is unknown, `fold` is malformed, `val_share` is out of its
+            range, or both are given.
     """
-    part = parse_fold(fold) if fold else None
-    if part and val_share:
+    fold_of = parse_fold(fold) if fold else None
+    if fold_of and val_share:
         raise ValueError(
             f"data.fold and data.val_share exclude each other, got {fold} and {val_share}"
         )
     if val_share and not 0 < val_share < 1:
         raise ValueError(f"data.val_share must be between 0 and 1, got {val_share}")
-    whole = open_source(source, path, train, classes=classes, **_sized(options, train_images))
-    if not part and not val_share:
-        others = _sized(options, val_images)
-        return whole, open_source(source, path, val, classes=whole.classes, **others)
-    if len(whole) < (part[1] if part else 2):
-        raise DataError(
-            f"the split {train} has {len(whole)} images, too few to be divided; add images or name "
-            "a split to evaluate on by data.val"
-        )
-    strata = rarest_classes(whole)
-    if part:
-        halves = fold_indices(len(whole), part, split_seed, strata)
-    else:
-        halves = split_indices(len(whole), val_share, split_seed, strata)
-    return Subset(whole, halves[0]), Subset(whole, halves[1])
+    names = {"train": train, "val": val, "test": test}
+    lengths = {"train": train_images, "val": val_images, "test": test_images}
+    opened: dict[str, Source] = {}
+
+    def whole(part: str) -> Source:
+        length = {} if lengths[part] is None else {"length": lengths[part]}
+        own = opened["train"].classes if "train" in opened else classes
+        return open_source(source, path, names[part], classes=own, **options, **length)
+
+    for part in parts:
+        if part not in names:
+            raise ValueError(f"split must be train, val or test, got {part!r}")
+        if part in opened:
+            continue
+        if part != "test" and (fold_of or val_share):
+            found = whole("train")
+            if len(found) < (fold_of[1] if fold_of else 2):
+                raise DataError(
+                    f"the split {train} has {len(found)} images, too few to be divided; add images "
+                    "or name a split to evaluate on by data.val"
+                )
+            strata = rarest_classes(found)
+            if fold_of:
+                halves = fold_indices(len(found), fold_of, split_seed, strata)
+            else:
+                halves = split_indices(len(found), val_share, split_seed, strata)
+            opened["train"], opened["val"] = (Subset(found, half) for half in halves)
+        elif not names[part] and len(parts) == 1:
+            raise ValueError(f"data.{part} must name a split of the dataset, got {names[part]!r}")
+        else:
+            opened[part] = whole(part)
+    return tuple(opened[part] for part in parts)
 
 
 def open_split(
-    open_source: Callable[..., Source],
-    split: str,
-    source: str,
-    path: str | None,
-    *,
-    train: str,
-    val: str,
-    test: str = "",
-    val_share: float = 0.0,
-    fold: str = "",
-    split_seed: int = 0,
-    classes: tuple[str, ...] | None = None,
-    train_images: int | None = None,
-    val_images: int | None = None,
-    test_images: int | None = None,
-    **options: Any,
+    open_source: Callable[..., Source], split: str, source: str, path: str | None, **options: Any
 ) -> Source:
-    """Opens one part of a dataset, reading no other one than it is a part of.
+    """Opens one of `train`, `val` and `test`, and nothing else of the dataset; see `splits`.
 
-    Args:
-        open_source: `detection_source` or `classification_source`.
-        split: `train`, `val` or `test`.
-        source: As for `splits`, as the other arguments.
-        path: As for `splits`.
-        train: As for `splits`.
-        val: As for `splits`.
-        test: Split to test on.
-        val_share: As for `splits`.
-        fold: As for `splits`.
-        split_seed: As for `splits`.
-        classes: As for `splits`; give those of a trained run to number them as it did.
-        train_images: As for `splits`.
-        val_images: As for `splits`.
-        test_images: Length of `test`, for a dataset that is drawn.
-        **options: As for `open_source`.
-
-    Raises:
-        DataError: If the dataset has a fault, or too few images to be divided.
-        ValueError: If there is no such split, or a value is out of its range.
+    Give it the classes of a trained run to number them as that did.
     """
-    if split not in ("train", "val", "test"):
-        raise ValueError(f"split must be train, val or test, got {split!r}")
-    if split != "test" and (val_share or fold):
-        both = splits(
-            open_source,
-            source,
-            path,
-            train=train,
-            val=val,
-            val_share=val_share,
-            fold=fold,
-            split_seed=split_seed,
-            classes=classes,
-            train_images=train_images,
-            **options,
-        )
-        return both[split == "val"]
-    names = {"train": train, "val": val, "test": test}
-    if not names[split]:
-        raise ValueError(f"data.{split} must name a split of the dataset, got {names[split]!r}")
-    lengths = {"train": train_images, "val": val_images, "test": test_images}
-    sized = _sized(options, lengths[split])
-    return open_source(source, path, names[split], classes=classes, **sized)
-
-
-def _sized(options: dict[str, Any], length: int | None) -> dict[str, Any]:
-    return options if length is None else {**options, "length": length}
+    return splits(open_source, source, path, parts=(split,), **options)[0]
 
 
 def split_indices(
@@ -190,13 +153,10 @@ def fold_indices(
     the strata alone, on every machine.
 
     Args:
-        length: Images in the dataset, I.
+        length: As for `split_indices`, which returns the same.
         fold: (k, n) for the k-th fold of n, k from 1.
-        seed: Another seed gives other folds; the same for all of them.
-        strata: Group of each image [I] int; one group by default.
-
-    Returns:
-        Indices for training and for validation, both sorted.
+        seed: As for `split_indices`, and the same for all folds.
+        strata: As for `split_indices`.
 
     Raises:
         ValueError: If there is no such fold, or fewer images than folds.
@@ -210,11 +170,7 @@ def fold_indices(
 
 
 def parse_fold(text: str) -> tuple[int, int]:
-    """Reads `2/5`, the second of five folds.
-
-    Raises:
-        ValueError: If it is not of that form.
-    """
+    """Reads `2/5`, the second of five folds; ValueError if it is not of that form."""
     match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
     number, count = (int(group) for group in match.groups()) if match else (0, 0)
     if count < 2 or not 1 <= number <= count:
@@ -227,9 +183,6 @@ def parse_fold(text: str) -> tuple[int, int]:
 def rarest_classes(source: Source) -> np.ndarray | None:
     """Groups images by the class of theirs that the fewest images of the dataset show.
 
-    Args:
-        source: The dataset, of objects or of labels.
-
     Returns:
         That class, or -1 for an image without any, crowds excluded [I] int64; None if the source
         does not know its objects without reading the images.
@@ -239,9 +192,8 @@ def rarest_classes(source: Source) -> np.ndarray | None:
             return source.labels.astype(np.int64)
         shown = [np.flatnonzero(targets) for targets in source.labels]
     else:
-        found = [source.known_objects(index) for index in range(len(source))]
-        known = [each for each in found if each is not None]
-        if len(known) < len(found):
+        known = source.all_known_objects(range(len(source)))
+        if known is None:
             return None
         shown = [np.unique(classes[~crowd]) for classes, crowd in known]
     images = np.bincount(np.concatenate(shown), minlength=len(source.classes))

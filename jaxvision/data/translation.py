@@ -1,13 +1,13 @@
 """Parallel text: opens it by the name of its format, and makes streams of batches of it."""
 
-import os
 from typing import Any
 
 import numpy as np
 
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.plans.in_order import InOrder
-from jaxvision.data.readers.tfds_translation import tfds_translation
+from jaxvision.data.readers.named import open_named
+from jaxvision.data.readers.tfds import text_records
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.buckets import Buckets
 from jaxvision.data.text.limit import limit_length
@@ -43,19 +43,9 @@ def translation_source(
         DataError: If the dataset has a fault.
         ValueError: If `source` is unknown.
     """
-    kind, _, name = source.partition(":")
-    if source != "parallel" and not (kind == "tfds" and name):
-        raise ValueError(f"data.source must be one of parallel, tfds:<name>, got {source!r}")
-    if not path:
-        raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
-    if not split:
-        raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
-    # No shell expands the ~ in --config.data.path=~/data.
-    path = os.path.expanduser(path)
-    options = dict(source=from_language, target=to_language)
-    if kind == "tfds":
-        return tfds_translation(path, split, name=name, on_fault=on_fault, **options)
-    return read_parallel(path, split, on_fault=on_fault, **options)
+    options = dict(source=from_language, target=to_language, on_fault=on_fault)
+    readers = {"parallel": read_parallel}
+    return open_named(source, path, split, readers, text_records, **options)
 
 
 def train_stream(
@@ -94,13 +84,8 @@ def train_stream(
     for field, value in (("batch_tokens", batch_tokens), ("multiple", multiple)):
         if value < 1:
             raise ValueError(f"{field} must be at least 1, got {value}")
-    limited = limit_length(
-        tokenizer.encode(text.source),
-        tokenizer.encode(text.target),
-        max_length,
-        long_sentences,
-        text.place,
-    )
+    sides = tokenizer.encode(text.source), tokenizer.encode(text.target)
+    limited = limit_length(*sides, max_length, long_sentences, text.place)
     sizes = dict(batch_tokens=batch_tokens, multiple=multiple)
     if packing:
         plan = PackedRows(limited, row_length=max_length, **sizes)
@@ -123,11 +108,11 @@ def eval_stream(
 
     Args:
         text: The pairs; `truth` holds the translations as they are read.
-        tokenizer: Turns sentences into tokens.
+        tokenizer: As for `train_stream`.
         batch_size: Sentences in a batch, B.
         buckets: Upper limit of the number of shapes; each is a program to compile.
-        num_workers: Threads; 0 makes the batches in the calling thread.
-        prefetch: Batches that are ready or being made.
+        num_workers: As for `train_stream`.
+        prefetch: As for `train_stream`.
 
     Raises:
         DataError: If there is no pair.
@@ -154,10 +139,6 @@ def eval_stream(
         }
 
     groups = [np.flatnonzero(assigned == k) for k in range(len(shapes))]
-    return Stream(
-        InOrder(len(text.source), batch_size, groups),
-        example,
-        num_workers=num_workers,
-        prefetch=prefetch,
-        name=text.name,
-    )
+    plan = InOrder(len(text.source), batch_size, groups)
+    workers = dict(num_workers=num_workers, prefetch=prefetch)
+    return Stream(plan, example, name=text.name, **workers)

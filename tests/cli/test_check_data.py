@@ -10,7 +10,7 @@ from planted import GOOD, jpeg
 from jaxvision.cli.main import main
 from jaxvision.cli.training_sheet import training_sheet
 from jaxvision.data.readers.yolo import yolo
-from jaxvision.data.sources.shapes import shapes
+from jaxvision.data.sources.shapes import Shapes
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_control_c_is_130(dataset, monkeypatch):
 
 
 def test_sheet_depends_on_the_seed_alone():
-    source = shapes("train", length=4, image_size=64)
+    source = Shapes(4, image_size=64)
 
     def sheet(seed: int) -> np.ndarray:
         return training_sheet(source, samples=5, image_size=64, max_objects=9, seed=seed)

@@ -145,7 +145,7 @@ def test_detector_predicts_what_the_run_did(tmp_path, changes):
     "changes",
     [
         dict(),
-        dict(mean=(0.2, 0.3, 0.4), std=(0.3, 0.2, 0.1), dtype="bfloat16", variant="resnet18"),
+        dict(mean=(0.2, 0.3, 0.4), std=(0.3, 0.2, 0.1), dtype="bfloat16", variant="resnet20_cifar"),
         dict(
             variant="vit_ti_16",
             model=dict(patch=8, depth=1),

@@ -1,1 +1,1 @@
-"""Annotation formats, one a file: each opens a folder as a checked detection source."""
+"""Formats of data, one a file: each opens a split as a checked source, or raises DataError."""

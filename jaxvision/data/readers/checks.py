@@ -1,7 +1,9 @@
 """Files, folders and class names as every reader needs them, with clear errors."""
 
+import contextlib
+import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from jaxvision.data.errors import DataError, OnFault, stop
 
@@ -9,15 +11,7 @@ IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def read_text(path: str, purpose: str) -> str:
-    """Reads a UTF-8 file.
-
-    Args:
-        path: The file.
-        purpose: What it is, for the message.
-
-    Raises:
-        DataError: If it is missing, unreadable or not UTF-8.
-    """
+    """Reads a UTF-8 file; DataError, with its `purpose`, if it is unreadable or of other bytes."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
@@ -28,15 +22,7 @@ def read_text(path: str, purpose: str) -> str:
 
 
 def list_folder(path: str, purpose: str) -> list[str]:
-    """Returns the names in a folder, sorted.
-
-    Args:
-        path: The folder.
-        purpose: What it holds, for the message.
-
-    Raises:
-        DataError: If it is missing or unreadable.
-    """
+    """Returns the names in a folder of `purpose`, sorted; DataError if it is unreadable."""
     try:
         return sorted(os.listdir(path))
     except OSError as error:
@@ -44,12 +30,7 @@ def list_folder(path: str, purpose: str) -> list[str]:
 
 
 def files_exist(root: str, paths: Sequence[str]) -> list[bool]:
-    """Says which files are there, with one listing a folder.
-
-    Args:
-        root: Folder that `paths` are relative to.
-        paths: The files.
-    """
+    """Says which files, relative to `root`, are there, with one listing a folder."""
     listings: dict[str, set[str]] = {}
     there = []
     for path in paths:
@@ -60,45 +41,85 @@ def files_exist(root: str, paths: Sequence[str]) -> list[bool]:
     return there
 
 
+@contextlib.contextmanager
+def dropping(on_fault: OnFault) -> Iterator[None]:
+    """Gives a DataError in the block to `on_fault`; if that returns, what is read is dropped."""
+    try:
+        yield
+    except DataError as fault:
+        on_fault(fault)
+
+
+def images_folder(
+    file: str,
+    base: str,
+    paths: Sequence[str],
+    images: str | None = None,
+    *,
+    stem: str,
+    may_be_empty: bool = False,
+) -> str:
+    """Returns the folder that the file names of a dataset are relative to.
+
+    Args:
+        file: That names the images.
+        base: Folder of the dataset.
+        paths: Names of the images, or the first of them.
+        images: The folder, if it is given; otherwise the usual one that holds the most of them.
+        stem: Name of the split.
+        may_be_empty: Whether a folder that is named like the split is right without any of them.
+
+    Raises:
+        DataError: If the given folder is not there, or none holds any image.
+    """
+    if images is not None:
+        list_folder(images, "images")
+        return images
+    folder = os.path.dirname(file)
+    named = [os.path.join(base, stem), os.path.join(base, "images", stem)]
+    # COCO itself; the same under images/; images beside the file; names with their folder in them.
+    tried = list(dict.fromkeys([*named, folder, os.path.join(base, "images"), base]))
+    counts = [sum(files_exist(root, paths)) for root in tried]
+    likely = [root for root in named if may_be_empty and os.path.isdir(root)]
+    if not any(counts) and not likely:
+        raise DataError(
+            f"{file}: the image {paths[0]} and all others are missing in {', '.join(tried)}; put "
+            "them into one of these"
+        )
+    return tried[counts.index(max(counts))] if any(counts) else likely[0]
+
+
 def check_files_exist(
-    root: str, paths: Sequence[str], source: str, on_fault: OnFault = stop
+    root: str,
+    paths: Sequence[str],
+    source: str | Callable[[str], str],
+    on_fault: OnFault = stop,
+    advice: str = "Check data.path, or take them out of the split.",
 ) -> list[bool]:
-    """Checks that all files are there, with one listing a folder.
+    """Checks that all files are there, as `files_exist` does.
 
     Args:
         root: Folder that `paths` are relative to.
         paths: The files.
-        source: What names them, for the message.
+        source: What names them, or a function of a path that says it, for the message.
         on_fault: Called with the error of every missing file.
-
-    Returns:
-        Whether each one is there.
+        advice: What to do about it.
     """
     there = files_exist(root, paths)
-    for path, found in zip(paths, there, strict=True):
-        if not found:
-            on_fault(
-                DataError(
-                    f"{os.path.join(root, path)}: the image is missing, but {source} names it "
-                    f"({there.count(False):,} of {len(paths):,} images are missing). Check "
-                    "data.path, or take them out of the split.",
-                    code="missing-image",
-                )
+    for path in itertools.compress(paths, (not found for found in there)):
+        named_by = source if isinstance(source, str) else source(path)
+        on_fault(
+            DataError(
+                f"{os.path.join(root, path)}: the image is missing, but {named_by} names it "
+                f"({there.count(False):,} of {len(paths):,} images are missing). {advice}",
+                code="missing-image",
             )
+        )
     return there
 
 
 def class_index(name: str, classes: Sequence[str], where: str) -> int:
-    """Looks up a class.
-
-    Args:
-        name: The class of an annotation.
-        classes: The known ones.
-        where: File and field, for the message.
-
-    Raises:
-        DataError: If the class is not known.
-    """
+    """Looks up the class of an annotation; DataError, with file and field, if it is unknown."""
     try:
         return classes.index(name)
     except ValueError:
@@ -116,10 +137,7 @@ def check_classes(classes: Iterable[str], where: str, on_fault: OnFault = stop) 
     Args:
         classes: The names.
         where: File and field, for the message.
-        on_fault: Called with the error of a name that comes twice.
-
-    Returns:
-        The names, each once.
+        on_fault: Called with the error of a name that comes twice, which is then kept once.
 
     Raises:
         DataError: If it is empty.
@@ -132,24 +150,3 @@ def check_classes(classes: Iterable[str], where: str, on_fault: OnFault = stop) 
         message = f"{where}: class names must differ, got {name!r} twice"
         on_fault(DataError(message, code="repeated-class"))
     return tuple(dict.fromkeys(names))
-
-
-def dataset_folder(source: str, path: str | None, split: str) -> str:
-    """Checks that a dataset on disk is named completely.
-
-    Args:
-        source: Its format, for the message.
-        path: Its folder.
-        split: Name of the split.
-
-    Returns:
-        The folder, `~` expanded, which no shell does in `--config.data.path=~/data`.
-
-    Raises:
-        DataError: If `path` or `split` is empty.
-    """
-    if not path:
-        raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
-    if not split:
-        raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
-    return os.path.expanduser(path)

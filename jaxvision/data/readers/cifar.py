@@ -13,25 +13,12 @@ from jaxvision.data.image import read_bytes
 from jaxvision.data.readers.checks import check_classes, read_text
 from jaxvision.data.sources.labelled import LabelledArrays, check_same_classes
 
-CIFAR10_CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer")
+CIFAR10_CLASSES += ("dog", "frog", "horse", "ship", "truck")
 _PIXELS = 3 * 32 * 32
 _FILES = {
-    "cifar10": {
-        "train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
-        "test": ("test_batch.bin",),
-    },
-    "cifar100": {"train": ("train.bin",), "test": ("test.bin",)},
+    "cifar10": {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]},
+    "cifar100": {"train": ["train.bin"], "test": ["test.bin"]},
 }
 _ARCHIVES = {"cifar10": "cifar-10-binary.tar.gz", "cifar100": "cifar-100-binary.tar.gz"}
 _FOLDERS = {"cifar10": "cifar-10-batches-bin", "cifar100": "cifar-100-binary"}
@@ -44,24 +31,12 @@ def cifar10(path: str, split: str, *, classes: tuple[str, ...] | None = None) ->
         path: Folder of the `.bin` files, or the one above it.
         split: `train` or `test`.
         classes: The classes in order; those of the dataset and no others.
-
-    Raises:
-        DataError: If a file is missing, of a wrong length, or has a label out of range.
     """
     return _open("cifar10", path, split, CIFAR10_CLASSES, classes)
 
 
 def cifar100(path: str, split: str, *, classes: tuple[str, ...] | None = None) -> LabelledArrays:
-    """Opens a split of CIFAR-100 with its 100 fine classes; all of it is read, 154 MB at most.
-
-    Args:
-        path: Folder of the `.bin` files, or the one above it.
-        split: `train` or `test`.
-        classes: The classes in order; those of the dataset and no others.
-
-    Raises:
-        DataError: If a file is missing, of a wrong length, or has a label out of range.
-    """
+    """Opens a split of CIFAR-100 with its 100 fine classes; otherwise as `cifar10`."""
     names = os.path.join(_folder("cifar100", path), "fine_label_names.txt")
     own = check_classes(read_text(names, "class names").split(), names)
     return _open("cifar100", path, split, own, classes)
@@ -82,11 +57,7 @@ def _folder(kind: str, path: str) -> str:
 
 
 def _open(
-    kind: str,
-    path: str,
-    split: str,
-    own: tuple[str, ...],
-    classes: tuple[str, ...] | None,
+    kind: str, path: str, split: str, own: tuple[str, ...], classes: tuple[str, ...] | None
 ) -> LabelledArrays:
     if split not in _FILES[kind]:
         raise DataError(f"{kind}: the splits are train and test, got {split!r}")

@@ -13,7 +13,8 @@ from jaxvision.data.readers.checks import (
     check_classes,
     check_files_exist,
     class_index,
-    list_folder,
+    dropping,
+    images_folder,
 )
 from jaxvision.data.readers.json_stream import read_json
 from jaxvision.data.segmentations import Segmentations
@@ -45,27 +46,24 @@ def coco(
         path: The dataset's folder.
         split: `train2017` for `annotations/instances_train2017.json`, or a JSON file, relative to
             `path`.
-        classes: The classes to use, in order, instead of the file's own.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        classes: As for `detection_source`.
+        strict: As for `detection_source`.
         images: Folder of the images, relative to `path`; looked for in the usual places by default.
         masks: Keeps the polygons and run lengths of the objects and gives samples with instance
             masks; a box without either is a mask of its own.
         on_fault: Called with the error of each category, image and annotation that cannot be used;
             if it returns, they are dropped.
-
-    Raises:
-        DataError: If a file is missing or broken, a field is missing or of the wrong kind, ids
-            disagree, or an annotation is of a class that is not in `classes`.
     """
     file = annotation_file(path, split)
     annotations, names = _read(file, classes, on_fault, masks)
-    root = _image_root(path, split, file, images, annotations)
-    annotations = dataclasses.replace(annotations, root=root)
     paths = [os.fsdecode(name) for name in annotations.paths]
+    given = None if images is None else os.path.join(path, images)
+    stem = os.path.splitext(os.path.basename(file))[0].removeprefix("instances_")
+    first = paths[:_LOOKED_FOR]
+    root = images_folder(file, path, first, given, stem=stem, may_be_empty=True)
+    annotations = dataclasses.replace(annotations, root=root)
     there = check_files_exist(root, paths, f"images[].file_name in {file}", on_fault)
-    if not all(there):
-        annotations = annotations.select(there)
-    return DetectionFiles(annotations, names, strict=strict, masks=masks)
+    return DetectionFiles(annotations.select(there), names, strict=strict)
 
 
 def annotation_file(path: str, split: str) -> str:
@@ -81,11 +79,7 @@ _KEPT = ("id", "file_name", "width", "height", "name")
 
 
 class _Rows:
-    """Takes annotations out of the JSON while it is parsed.
-
-    As dicts with their polygons, 860,001 annotations take several gigabytes, as columns a small
-    fraction of that.
-    """
+    """Takes annotations out of the JSON while it is parsed: as dicts they take gigabytes."""
 
     def __init__(self, file: str, on_fault: OnFault, masks: bool) -> None:
         self.segmentations = Segmentations() if masks else None
@@ -101,19 +95,16 @@ class _Rows:
         """Replaces an annotation by its row number, and leaves of other entries what is needed."""
         if "bbox" not in parsed and "image_id" not in parsed:
             return {name: parsed[name] for name in _KEPT if name in parsed}
-        try:
+        with dropping(self.on_fault):
             return self._add(parsed)
-        except DataError as fault:
-            self.on_fault(fault)
-            return _DROPPED
+        return _DROPPED
 
     def _add(self, parsed: dict[str, Any]) -> int:
         where = f"{self.file}: annotation {parsed.get('id', f'number {len(self.image)}')}"
         for field in ("image_id", "category_id", "bbox"):
             if field not in parsed:
                 raise DataError(f"{where}: no field {field!r}; expected an instances file of COCO")
-        for field in ("image_id", "category_id"):
-            if not isinstance(parsed[field], int | str):
+            if field != "bbox" and not isinstance(parsed[field], int | str):
                 raise DataError(f"{where}: {field} must be an id, got {parsed[field]!r}")
         box = parsed["bbox"]
         if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
@@ -165,7 +156,7 @@ def _read(
     for row in document["annotations"]:
         if not isinstance(row, int) or row == _DROPPED or rows.image[row] in faulty:
             continue
-        try:
+        with dropping(on_fault):
             category = rows.category[row]
             if rows.image[row] not in numbers:
                 raise DataError(
@@ -173,19 +164,24 @@ def _read(
                     "such id",
                     code="unknown-image-id",
                 )
+            if category not in categories:
+                raise DataError(
+                    f"{file}: an annotation has category_id {category!r}; categories has the ids "
+                    f"{', '.join(map(str, categories))}",
+                    code="unknown-category-id",
+                )
             if category not in known:
-                name = images[rows.image[row]].path
-                known[category] = _label(file, category, categories, names, name)
-        except DataError as fault:
-            on_fault(fault)
-            continue
-        order.append(row)
-        image.append(numbers[rows.image[row]])
-        labels.append(known[category])
+                path = images[rows.image[row]].path
+                where = f"{file}: annotation of {path}, category_id {category}"
+                known[category] = class_index(categories[category], names, where)
+            order.append(row)
+            image.append(numbers[rows.image[row]])
+            labels.append(known[category])
+    paths, sizes = zip(*images.values(), strict=True)
     return from_rows(
         os.path.dirname(file),
-        [entry.path for entry in images.values()],
-        [entry.size for entry in images.values()],
+        paths,
+        sizes,
         image=image,
         boxes=np.array(rows.boxes).reshape(-1, 4)[order],
         classes=labels,
@@ -193,20 +189,6 @@ def _read(
         area=np.array(rows.area)[order],
         segmentations=rows.segmentations and rows.segmentations.take(np.array(order, np.int64)),
     ), names
-
-
-def _label(
-    file: str, category: int, categories: dict[int, str], names: tuple[str, ...], image: str
-) -> int:
-    """Returns the class index of an annotation's category."""
-    if category not in categories:
-        raise DataError(
-            f"{file}: an annotation has category_id {category!r}; categories has the ids "
-            f"{', '.join(map(str, categories))}",
-            code="unknown-category-id",
-        )
-    where = f"{file}: annotation of {image}, category_id {category}"
-    return class_index(categories[category], names, where)
 
 
 def _categories(file: str, entries: list[Any], on_fault: OnFault) -> dict[int, str]:
@@ -225,10 +207,8 @@ def _categories(file: str, entries: list[Any], on_fault: OnFault) -> dict[int, s
 
 
 class _Image(NamedTuple):
-    """File name, and width and height in pixels."""
-
     path: str
-    size: tuple[int, int]
+    size: tuple[int, int]  # width and height
 
 
 def _images(
@@ -265,33 +245,3 @@ def _image(file: str, position: int, entry: Any) -> _Image:
             f"{entry['width']} x {entry['height']}"
         )
     return _Image(entry["file_name"], (entry["width"], entry["height"]))
-
-
-def _image_root(
-    path: str, split: str, file: str, images: str | None, annotations: Annotations
-) -> str:
-    """Finds the folder that the file names are relative to, by the first images."""
-    if images is not None:
-        root = os.path.join(path, images)
-        list_folder(root, "images")
-        return root
-    stem = os.path.splitext(os.path.basename(file))[0].removeprefix("instances_")
-    names = [os.fsdecode(name) for name in annotations.paths[:_LOOKED_FOR]]
-    # COCO itself; the same under images/; images beside the JSON; names with their folder in them.
-    tried = [
-        os.path.join(path, stem),
-        os.path.join(path, "images", stem),
-        os.path.dirname(file),
-        os.path.join(path, "images"),
-        path,
-    ]
-    for root in tried:
-        if any(os.path.exists(os.path.join(root, name)) for name in names):
-            return root
-    for root in tried[:2]:
-        if os.path.isdir(root):
-            return root  # the folder is right and the images are missing, which the caller reports
-    raise DataError(
-        f"{file}: the image {os.fsdecode(annotations.paths[0])} of split {split!r} is missing in "
-        f"{', '.join(tried)}"
-    )

@@ -5,7 +5,7 @@ import io
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from csv import Error as TableError
 from csv import reader as read_rows
 from typing import NamedTuple
@@ -16,8 +16,10 @@ from jaxvision.data.annotations import from_rows
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.readers.checks import (
     check_classes,
+    check_files_exist,
     class_index,
-    files_exist,
+    dropping,
+    images_folder,
     list_folder,
     read_text,
 )
@@ -48,17 +50,13 @@ def csv(
     Args:
         path: The dataset's folder.
         split: `train` for `train.csv`, or a file `*.csv`, relative to `path`.
-        classes: The classes to use, in order, instead of those that occur.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        classes: As for `detection_source`.
+        strict: As for `detection_source`.
         images: Folder that the file names are relative to, relative to `path`. By default that of
             `<split>/`, `images/<split>/`, the table's own folder and `images/`, all beside the
             table, which holds the most of the images.
         on_fault: Called with the error of each faulty row and missing image; if it returns, they
             are dropped.
-
-    Raises:
-        DataError: If the table is missing, or lacks a column, or holds no image; and by default for
-            the first faulty row or missing image.
     """
     file = os.path.join(path, split if split.endswith(".csv") else f"{split}.csv")
     if not os.path.exists(file):
@@ -67,41 +65,29 @@ def csv(
         raise DataError(f"{file}: no such table; {folder} has {', '.join(known) or 'no *.csv'}")
     table = _Table(file, classes)
     for line, fields in _rows(file, on_fault):
-        try:
+        with dropping(on_fault):
             table.take(line, fields)
-        except DataError as fault:
-            on_fault(fault)
     if not table.images:
         raise DataError(f"{file}: no image; expected a row `{','.join(_COLUMNS)}` for every object")
 
     paths = list(table.images)
-    root, there = _image_root(path, file, images, paths)
-    for name, found in zip(paths, there, strict=True):
-        if not found:
-            on_fault(
-                DataError(
-                    f"{os.path.join(root, name)}: the image is missing, but {file}, line "
-                    f"{table.images[name].line}, names it ({there.count(False):,} of "
-                    f"{len(paths):,} images are missing). Put it there, or take its rows out.",
-                    code="missing-image",
-                )
-            )
-    names = check_classes(
-        sorted(set(table.labels)) if classes is None else classes, f"{file}: column class"
-    )
-    numbers = {name: index for index, name in enumerate(names)}
-    kept = np.array(there)
-    image = np.array(table.numbers, np.int64)
-    rows = kept[image]
-    annotations = from_rows(
+    given = None if images is None else os.path.join(path, images)
+    stem = os.path.splitext(os.path.basename(file))[0]
+    root = images_folder(file, os.path.dirname(file), paths, given, stem=stem)
+    there = check_files_exist(
         root,
-        [name for name, found in zip(paths, there, strict=True) if found],
-        [entry[:2] for entry, found in zip(table.images.values(), there, strict=True) if found],
-        image=(np.cumsum(kept) - 1)[image[rows]],
-        boxes=np.array(table.boxes).reshape(-1, 4)[rows],
-        classes=np.array([numbers[label] for label in table.labels], np.int32)[rows],
+        paths,
+        lambda name: f"{file}, line {table.images[name].line},",
+        on_fault,
+        "Put it there, or take its rows out.",
     )
-    return DetectionFiles(annotations, names, strict=strict)
+    used = sorted(set(table.labels)) if classes is None else classes
+    names = check_classes(used, f"{file}: column class")
+    numbers = {name: index for index, name in enumerate(names)}
+    sizes = [(entry.width, entry.height) for entry in table.images.values()]
+    labels, boxes = [numbers[label] for label in table.labels], np.array(table.boxes)
+    annotations = from_rows(root, paths, sizes, image=table.numbers, boxes=boxes, classes=labels)
+    return DetectionFiles(annotations.select(there), names, strict=strict)
 
 
 class _Image(NamedTuple):
@@ -112,29 +98,18 @@ class _Image(NamedTuple):
 
 
 class _Table:
-    """The rows read so far, in compact arrays: COCO has 860,001 boxes.
-
-    Attributes:
-        images: By the file's name, in the order of their numbers.
-        numbers: Which image each object belongs to.
-        labels: The class of each object.
-        boxes: Four numbers per object, one after another.
-    """
+    """The rows read so far, in compact arrays: COCO has 860,001 boxes."""
 
     def __init__(self, file: str, classes: tuple[str, ...] | None) -> None:
-        self.images: dict[str, _Image] = {}
-        self.numbers = array.array("q")
+        self.images: dict[str, _Image] = {}  # by the file's name, in the order of their numbers
+        self.numbers = array.array("q")  # which image each object belongs to
         self.labels: list[str] = []
-        self.boxes = array.array("d")
+        self.boxes = array.array("d")  # four numbers an object
         self._file = file
         self._classes = classes
 
     def take(self, line: int, fields: dict[str, str]) -> None:
-        """Adds a row.
-
-        Raises:
-            DataError: If it is faulty; then nothing of it was added.
-        """
+        """Adds a row; raises DataError, with nothing added, if it is faulty."""
         where = f"{self._file}, line {line}"
         if not fields["filename"]:
             raise DataError(f"{where}: filename is empty; expected the name of an image")
@@ -227,27 +202,3 @@ def _pixels(where: str, fields: dict[str, str], column: str) -> int:
             f"{where}: {column} must be a whole, positive number of pixels, got {fields[column]!r}"
         )
     return int(value)
-
-
-def _image_root(
-    path: str, file: str, images: str | None, paths: Sequence[str]
-) -> tuple[str, list[bool]]:
-    """Returns the folder that holds the most of the images, and which of them are there."""
-    folder, stem = os.path.dirname(file), os.path.splitext(os.path.basename(file))[0]
-    tried = [
-        os.path.join(folder, stem),
-        os.path.join(folder, "images", stem),
-        folder,
-        os.path.join(folder, "images"),
-    ]
-    if images is not None:
-        tried = [os.path.join(path, images)]
-        list_folder(tried[0], "images")
-    there = {root: files_exist(root, paths) for root in tried}
-    root = max(tried, key=lambda root: sum(there[root]))
-    if images is None and not any(there[root]):
-        raise DataError(
-            f"{file}: the image {paths[0]} and all others are missing in {', '.join(tried)}; put "
-            "them into one of these"
-        )
-    return root, there[root]

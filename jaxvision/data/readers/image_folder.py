@@ -28,51 +28,47 @@ def image_folder(path: str, split: str, *, classes: tuple[str, ...] | None = Non
     Args:
         path: Folder of the dataset.
         split: Folder in it, or archive without its `.zip`.
-        classes: The classes to use, in order: those of the training split when another one is
-            read, so that a folder means the same class in both.
+        classes: As for `classification_source`.
 
     Raises:
         DataError: If the split is missing, an image is not in the folder of a class, a folder has
             no image, there are fewer than two classes, or a folder is not one of `classes`.
     """
     folder, archive = os.path.join(path, split), os.path.join(path, f"{split}.zip")
-    if not os.path.isdir(folder) and os.path.isfile(archive):
+    if os.path.isdir(folder):
+        where = root = folder
+        names = sorted(_walk(folder))
+        files = np.array([os.fsencode(name) for name in names], np.bytes_)
+
+        def name(index: int) -> str:
+            return os.path.join(folder, os.fsdecode(files[index]))
+
+        def read(index: int) -> bytes:
+            return read_bytes(name(index))
+
+    elif os.path.isfile(archive):
         members = ZipMembers(archive)
+        name, read = members.name, members.read
         names = [os.fsdecode(name) for name in members.names]
+        where = root = archive
         # <split>/<class>/<file> where the archive was made from the folder.
-        top = {name.partition("/")[0] for name in names if not _ignored(name)}
-        root = f"{split}/" if top == {split} else ""
-        order, labels, found, notes = _sort(
-            [name.removeprefix(root) for name in names], f"{archive}/{root}".rstrip("/"), classes
-        )
-        return LabelledFiles(
-            archive,
-            found,
-            labels,
-            read=lambda index: members.read(int(order[index])),
-            image_name=lambda index: members.name(int(order[index])),
-            notes=notes,
-        )
-    if not os.path.isdir(folder):
+        if {name.partition("/")[0] for name in names if not _ignored(name)} == {split}:
+            root = f"{archive}/{split}"
+            names = [name.removeprefix(f"{split}/") for name in names]
+    else:
         there = list_folder(path, "the dataset") if os.path.isdir(path) else []
         shown = ", ".join(there[:10]) or "nothing"
         raise DataError(
             f"{folder}: there is no such folder and no {split}.zip beside it; expected "
             f"{split}/<class>/<image>. {path} holds {shown}. Set data.path, data.train and data.val"
         )
-    names = sorted(_walk(folder))
-    order, labels, found, notes = _sort(names, folder, classes)
-    files = np.array([os.fsencode(names[i]) for i in order], np.bytes_)
-
-    def name(index: int) -> str:
-        return os.path.join(folder, os.fsdecode(files[index]))
-
+    order, labels, found, notes = _sort(names, root, classes)
     return LabelledFiles(
-        folder,
+        where,
         found,
         labels,
-        read=lambda index: read_bytes(name(index)),
-        image_name=name,
+        read=lambda index: read(int(order[index])),
+        image_name=lambda index: name(int(order[index])),
         notes=notes,
     )
 
@@ -95,16 +91,11 @@ def _ignored(name: str) -> bool:
 def _sort(
     names: Sequence[str], root: str, classes: tuple[str, ...] | None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
-    """Finds the images among files and their classes.
-
-    Args:
-        names: All files, relative to `root`.
-        root: For messages.
-        classes: The known classes, or None.
+    """Finds the images among files, named relative to `root`, and their classes.
 
     Returns:
-        Positions in `names` of the images, sorted by class and name [I]; their labels [I] int32;
-        the classes; and what to report.
+        Positions of the images, sorted by class and name [I]; their labels [I] int32; the classes;
+        and what to report.
     """
     images: dict[str, list[int]] = {}
     loose, others = [], []

@@ -6,7 +6,7 @@ as fast and takes three times the memory.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from jaxvision.data.errors import DataError
@@ -15,7 +15,6 @@ from jaxvision.data.errors import DataError
 _CHUNK = 1 << 20
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-_COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 
 
 def read_json(path: str, purpose: str, take: Callable[[dict[str, Any]], Any]) -> Any:
@@ -24,8 +23,8 @@ def read_json(path: str, purpose: str, take: Callable[[dict[str, Any]], Any]) ->
     Args:
         path: The file.
         purpose: What it is, for messages.
-        take: Maps each entry of those lists that is an object to what is kept in its place. It is
-            called in the order of the file and once for each.
+        take: Called with each entry of those lists that is an object, in the order of the file;
+            returns what is kept in its place.
 
     Returns:
         What `json.loads` returns, but for those entries.
@@ -64,11 +63,7 @@ class _Parser:
 
     def _object(self, take: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        self._at += 1
-        if self._peek() == "}":
-            self._at += 1
-            return found
-        while True:
+        for _ in self._entries("}"):
             if self._peek() != '"':
                 self._fail("Expecting property name enclosed in double quotes", self._at)
             name = self._value()
@@ -76,32 +71,25 @@ class _Parser:
                 self._fail("Expecting ':' delimiter", self._at)
             self._at += 1
             found[name] = self._list(take) if self._peek() == "[" else self._value()
-            if self._closes("}"):
-                return found
+        return found
 
     def _list(self, take: Callable[[dict[str, Any]], Any]) -> list[Any]:
-        found: list[Any] = []
-        self._at += 1
-        if self._peek() == "]":
-            self._at += 1
-            return found
-        while True:
-            entry = self._value()
-            found.append(take(entry) if isinstance(entry, dict) else entry)
-            # The usual case; the slow path where the window ends here.
-            comma = _COMMA.match(self._text, self._at)
-            if comma is not None and comma.end() < len(self._text):
-                self._at = comma.end()
-            elif self._closes("]"):
-                return found
+        entries = (self._value() for _ in self._entries("]"))
+        return [take(entry) if isinstance(entry, dict) else entry for entry in entries]
 
-    def _closes(self, bracket: str) -> bool:
-        """Goes past a closing bracket (True) or a comma."""
-        mark = self._peek()
-        if mark not in (",", bracket):
-            self._fail("Expecting ',' delimiter", self._at)
+    def _entries(self, bracket: str) -> Iterator[None]:
+        """Goes past the brackets, and the commas between entries, which the caller parses."""
         self._at += 1
-        return mark == bracket
+        if self._peek() == bracket:
+            self._at += 1
+            return
+        mark = ","
+        while mark == ",":
+            yield
+            mark = self._peek()
+            if mark not in (",", bracket):
+                self._fail("Expecting ',' delimiter", self._at)
+            self._at += 1
 
     def _value(self) -> Any:
         """Parses any value as a whole."""

@@ -17,18 +17,8 @@ from jaxvision.data.sources.labelled import LabelledArrays, check_same_classes
 
 MNIST_CLASSES = tuple("0123456789")
 # Zalando's names (https://github.com/zalandoresearch/fashion-mnist), in their order.
-FASHION_MNIST_CLASSES = (
-    "T-shirt_top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle_boot",
-)
+FASHION_MNIST_CLASSES = ("T-shirt_top", "Trouser", "Pullover", "Dress", "Coat")
+FASHION_MNIST_CLASSES += ("Sandal", "Shirt", "Sneaker", "Bag", "Ankle_boot")
 _SPLITS = {"train": "train", "test": "t10k"}
 
 
@@ -39,9 +29,6 @@ def mnist(path: str, split: str, *, classes: tuple[str, ...] | None = None) -> L
         path: Folder of `train-images-idx3-ubyte`, with or without `.gz`, and the other three.
         split: `train` or `test`.
         classes: The classes in order; `0` to `9` and no others.
-
-    Raises:
-        DataError: If a file is missing, damaged or of another form, or has a label out of range.
     """
     return _open("mnist", path, split, MNIST_CLASSES, classes)
 
@@ -49,16 +36,7 @@ def mnist(path: str, split: str, *, classes: tuple[str, ...] | None = None) -> L
 def fashion_mnist(
     path: str, split: str, *, classes: tuple[str, ...] | None = None
 ) -> LabelledArrays:
-    """Opens a split of Fashion-MNIST (Xiao et al. 2017), stored as MNIST is.
-
-    Args:
-        path: As `mnist`'s.
-        split: `train` or `test`.
-        classes: The classes in order; those of the dataset and no others.
-
-    Raises:
-        DataError: As `mnist` does.
-    """
+    """Opens a split of Fashion-MNIST (Xiao et al. 2017), stored and opened as MNIST is."""
     return _open("fashion_mnist", path, split, FASHION_MNIST_CLASSES, classes)
 
 
@@ -68,35 +46,20 @@ def _open(
     if split not in _SPLITS:
         raise DataError(f"{kind}: the splits are train and test, got {split!r}")
     check_same_classes(kind, own, classes)
-    pixels = read_idx(_find(path, f"{_SPLITS[split]}-images", 3), 3)
-    labels = read_idx(_find(path, f"{_SPLITS[split]}-labels", 1), 1)
+    pixels = _read_idx(path, f"{_SPLITS[split]}-images", 3)
+    labels = _read_idx(path, f"{_SPLITS[split]}-labels", 1)
     return LabelledArrays(
         os.path.join(path, f"{kind} {split}"), own, labels.astype(np.int32), pixels[..., None]
     )
 
 
-def _find(path: str, stem: str, axes: int) -> str:
-    """Returns the file of that name with any of the usual suffixes."""
+def _read_idx(folder: str, stem: str, axes: int) -> np.ndarray:
+    """Reads the file of that name, with any of the usual suffixes, as an array uint8."""
     names = [f"{stem}{mark}idx{axes}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
-    for name in names:
-        if os.path.isfile(os.path.join(path, name)):
-            return os.path.join(path, name)
-    raise DataError(f"{path}: there is no file {names[0]} or {names[1]}; check data.path")
-
-
-def read_idx(path: str, axes: int) -> np.ndarray:
-    """Reads an IDX file of bytes.
-
-    Args:
-        path: The file, compressed by gzip if its name ends in `.gz`.
-        axes: How many axes the array must have.
-
-    Returns:
-        The array, uint8.
-
-    Raises:
-        DataError: If the file is missing, damaged, or of another type or number of axes.
-    """
+    paths = filter(os.path.isfile, (os.path.join(folder, name) for name in names))
+    path = next(paths, None)
+    if path is None:
+        raise DataError(f"{folder}: there is no file {names[0]} or {names[1]}; check data.path")
     content = read_bytes(path, "IDX file")
     if path.endswith(".gz"):
         try:

@@ -5,79 +5,35 @@ images stay encoded and on disk until they are asked for.
 """
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
-from jaxvision.data.annotations import Annotations, from_rows
+from jaxvision.data.annotations import from_rows
 from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.readers.checks import check_classes, class_index
+from jaxvision.data.readers.checks import check_classes, class_index, dropping
 from jaxvision.data.sources.files import DetectionFiles
 from jaxvision.data.sources.labelled import LabelledFiles
+from jaxvision.data.text.parallel import ParallelText
+
+T = TypeVar("T")
 
 
-def tfds(
-    path: str,
-    split: str,
-    *,
-    name: str,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-    on_fault: OnFault = stop,
-) -> DetectionFiles:
-    """Opens a split of a prepared detection dataset.
+def prepared(wrap: Callable[..., T], path: str, split: str, *, name: str, **options: Any) -> T:
+    """Opens a split of a prepared dataset, its images left encoded.
 
     Args:
+        wrap: `detection_records`, `labelled_records` or `text_records`. For the images of ImageNet,
+            a folder opens faster.
         path: TFDS's data folder.
         split: `train`, `validation[:10%]`, ...
         name: The dataset, as `voc/2007`.
-        classes: The classes to use, in order, instead of those of the feature `objects/label`.
-        strict: Treats boxes outside their image and boxes without extent as errors.
-        on_fault: Called with the error of each object of an unknown class; if it returns, the
-            object is dropped.
-
-    Raises:
-        DataError: If the dataset is not prepared as array_record under `path`, has no such split or
-            no boxes, or an object is of a class that is not in `classes`.
-    """
-    records, features = open_records(path, split, name)
-    place = f"{path}/{name}/{split}"
-    return detection_records(records, features, place, classes, strict=strict, on_fault=on_fault)
-
-
-def tfds_classification(
-    path: str, split: str, *, name: str, classes: tuple[str, ...] | None = None
-) -> LabelledFiles:
-    """Opens a split of a prepared classification dataset; for ImageNet, a folder opens faster.
-
-    Args:
-        path: TFDS's data folder.
-        split: `train`, `validation[:10%]`, ...
-        name: The dataset, as `cifar10`.
-        classes: The classes to use, in order, instead of those of the feature `label`.
-
-    Raises:
-        DataError: If the dataset is not prepared as array_record under `path`, has no such split or
-            no labels, or an image is of a class that is not in `classes`.
-    """
-    records, features = open_records(path, split, name)
-    return labelled_records(records, features, f"{path}/{name}/{split}", classes)
-
-
-def open_records(path: str, split: str, name: str) -> tuple[Any, Any]:
-    """Opens the records of a prepared dataset, its images left encoded.
-
-    Args:
-        path: TFDS's data folder.
-        split: `train`, `validation[:10%]`, ...
-        name: The dataset, as `voc/2007`.
-
-    Returns:
-        A sequence of records, and the features of the dataset.
+        **options: As for `wrap`.
 
     Raises:
         DataError: If the dataset is not prepared as array_record under `path`, or has no such
-            split.
+            split; or as `wrap` does.
     """
     # Optional to those who read files, and slow to import.
     import tensorflow_datasets
@@ -90,7 +46,6 @@ def open_records(path: str, split: str, name: str) -> tuple[Any, Any]:
             split=split,  # pyright: ignore[reportCallIssue]
             decoders={"image": skip} if "image" in features else None,
         )
-        return records, features
     # TFDS raises exceptions of many kinds here: no such dataset, not prepared, another file format,
     # no such split, TensorFlow missing.
     except Exception as error:
@@ -100,6 +55,7 @@ def open_records(path: str, split: str, name: str) -> tuple[Any, Any]:
             f"{path}: cannot open {name!r}, split {split!r}: {reason}. It has to be prepared there "
             "with file_format='array_record', which needs TensorFlow (pip install 'jaxvision[tf]')."
         ) from error
+    return wrap(records, features, f"{path}/{name}/{split}", **options)
 
 
 class _Labels:
@@ -142,13 +98,13 @@ def detection_records(
             ymax, xmax in [0, 1], "label": [n]}}; `is_crowd` [n] is used where it exists.
         features: `features["objects"]["label"].names` are the classes.
         name: What to call the records in messages.
-        classes: The classes to use, in order, instead of the features'.
-        strict: Treats boxes outside their image and boxes without extent as errors.
-        on_fault: As for `tfds`.
+        classes: As for `detection_source`.
+        strict: As for `detection_source`.
+        on_fault: Called with the error of each object of an unknown class; if it returns, the
+            object is dropped.
 
     Raises:
-        DataError: If the features lack the boxes, or an object is of a class that is not in
-            `classes`.
+        DataError: If the features lack the boxes, or a class is unknown.
     """
     try:
         features["objects"]["bbox"]
@@ -165,39 +121,22 @@ def detection_records(
         objects = records[index]["objects"]
         flags = objects.get("is_crowd", np.zeros(len(objects["label"]), bool))
         for box, label, flag in zip(objects["bbox"], objects["label"], flags, strict=True):
-            try:
+            with dropping(on_fault):
                 labels.append(known.index(index, label))
-            except DataError as fault:
-                on_fault(fault)
-                continue
-            ymin, xmin, ymax, xmax = box
-            image.append(index)
-            boxes.append((xmin, ymin, xmax, ymax))
-            crowd.append(flag)
+                ymin, xmin, ymax, xmax = box
+                image.append(index)
+                boxes.append((xmin, ymin, xmax, ymax))
+                crowd.append(flag)
+    folder, stem = os.path.split(name)
+    paths = [f"{stem}[{index}]" for index in range(len(records))]
     annotations = from_rows(
-        os.path.dirname(name),
-        [f"{os.path.basename(name)}[{index}]" for index in range(len(records))],
-        None,
-        image=image,
-        boxes=boxes,
-        classes=labels,
-        crowd=crowd,
+        folder, paths, None, image=image, boxes=boxes, classes=labels, crowd=crowd
     )
-    return _Records(records, annotations, known.names, strict=strict)
+    return DetectionFiles(annotations, known.names, strict=strict, read=_images(records))
 
 
-class _Records(DetectionFiles):
-    """Reads encoded images from records instead of files."""
-
-    def __init__(
-        self, records: Any, annotations: Annotations, classes: tuple[str, ...], *, strict: bool
-    ) -> None:
-        super().__init__(annotations, classes, strict=strict)
-        self._records = records
-
-    def encoded(self, index: int) -> bytes:
-        """Returns an image as it is stored."""
-        return bytes(self._records[index]["image"])
+def _images(records: Any) -> Callable[[int], bytes]:
+    return lambda index: bytes(records[index]["image"])
 
 
 def labelled_records(
@@ -208,12 +147,11 @@ def labelled_records(
     Args:
         records: Sequence of {"image": encoded bytes, "label": int}.
         features: `features["label"].names` are the classes.
-        name: What to call the records in messages.
-        classes: The classes to use, in order, instead of the features'.
+        name: As for `detection_records`.
+        classes: As for `detection_records`.
 
     Raises:
-        DataError: If the features lack the image or the label, or an image is of a class that is
-            not in `classes`.
+        DataError: If the features lack the image or the label, or a class is unknown.
     """
     try:
         features["image"]
@@ -225,6 +163,55 @@ def labelled_records(
         name,
         known.names,
         np.array(labels, np.int32),
-        read=lambda index: bytes(records[index]["image"]),
+        read=_images(records),
         image_name=lambda index: f"{name}[{index}]",
     )
+
+
+def text_records(
+    records: Any, features: Any, name: str, *, source: str, target: str, on_fault: OnFault = stop
+) -> ParallelText:
+    """Reads records of the form that TFDS's translation datasets have, all of them.
+
+    Args:
+        records: Sequence of {language: a sentence as UTF-8}.
+        features: Features of the dataset, one for each language.
+        name: Name of the records in messages.
+        source: Language to translate from: `en`, for example.
+        target: Language to translate to.
+        on_fault: Called with an error for every pair with an empty sentence; if it returns, the
+            pair is dropped.
+
+    Raises:
+        DataError: If there is no such language, no record, or a sentence is empty.
+    """
+    for language in (source, target):
+        if language not in features:
+            known = ", ".join(features)
+            raise DataError(
+                f"{name}: expected a feature {language} with text, got the features {known}; set "
+                "data.from_language and data.to_language to two languages of these"
+            )
+    if not len(records):
+        raise DataError(f"{name}: the split is empty; expected at least one pair of sentences")
+    kept, sentences = [], ([], [])
+    for index in range(len(records)):
+        record = records[index]
+        pair = {language: _text(record[language]) for language in (source, target)}
+        empty = [language for language, text in pair.items() if not text]
+        if empty:
+            on_fault(
+                DataError(
+                    f"{name}[{index}]: expected a sentence, got no text in {empty[0]}; set "
+                    "data.empty_lines to drop for such pairs"
+                )
+            )
+            continue
+        kept.append(index)
+        sentences[0].append(pair[source])
+        sentences[1].append(pair[target])
+    return ParallelText(*sentences, place=lambda index: f"{name}[{kept[index]}]")
+
+
+def _text(value: Any) -> str:
+    return (value.decode() if isinstance(value, bytes) else str(value)).strip()

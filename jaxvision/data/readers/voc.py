@@ -10,6 +10,7 @@ from jaxvision.data.readers.checks import (
     IMAGE_SUFFIXES,
     check_classes,
     class_index,
+    dropping,
     list_folder,
     read_text,
 )
@@ -39,54 +40,35 @@ def voc(
         split: `trainval` for `ImageSets/Main/trainval.txt`, or a list of names in a file `*.txt`
             relative to `path`. Several are joined by `+`, and folders go before the name:
             `VOC2007/trainval+VOC2012/trainval`.
-        classes: The classes to use, in order, instead of those that occur.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        classes: As for `detection_source`.
+        strict: As for `detection_source`.
         ignore_difficult: Makes difficult objects crowds: not trained on, and ignored by the metric.
-        on_fault: Called with the error of each image and annotation that cannot be used, and of
-            each object of an unknown class; if it returns, they are dropped.
-
-    Raises:
-        DataError: If a file is missing or broken, a field is missing or of the wrong kind, or an
-            object is of a class that is not in `classes`.
+        on_fault: Called with the error of each image and object that cannot be used; if it
+            returns, they are dropped.
     """
-    paths: list[str] = []
-    sizes, image, boxes, names, difficult, files = [], [], [], [], [], []
+    paths, sizes, objects = [], [], []
     for part in split.split("+"):
         for picture, file in _members(path, part.strip(), on_fault):
-            try:
-                size, objects = _read(file)
-            except DataError as fault:
-                on_fault(fault)
-                continue
-            for name, box, hard in objects:
-                image.append(len(paths))
-                names.append(name)
-                boxes.append(box)
-                difficult.append(hard)
-                files.append(file)
-            paths.append(os.path.relpath(picture, path))
-            sizes.append(size)
+            with dropping(on_fault):
+                size, found = _read(file)
+                objects += [(len(paths), file, *each) for each in found]
+                paths.append(os.path.relpath(picture, path))
+                sizes.append(size)
 
-    found = check_classes(
-        sorted(set(names)) if classes is None else classes, f"{path}: objects of split {split!r}"
-    )
-    known, labels = [], []
-    for row, (name, file) in enumerate(zip(names, files, strict=True)):
-        try:
-            labels.append(class_index(name, found, f"{file}: object/name"))
-            known.append(row)
-        except DataError as fault:
-            on_fault(fault)
+    if classes is None:
+        classes = tuple(sorted({name for _, _, name, _, _ in objects}))
+    names = check_classes(classes, f"{path}: objects of split {split!r}")
+    image, boxes, labels, difficult = [], [], [], []
+    for number, file, name, box, hard in objects:
+        with dropping(on_fault):
+            labels.append(class_index(name, names, f"{file}: object/name"))
+            image.append(number)
+            boxes.append(box)
+            difficult.append(hard and ignore_difficult)
     annotations = from_rows(
-        path,
-        paths,
-        sizes,
-        image=[image[row] for row in known],
-        boxes=[boxes[row] for row in known],
-        classes=labels,
-        crowd=[difficult[row] for row in known] if ignore_difficult else None,
+        path, paths, sizes, image=image, boxes=boxes, classes=labels, crowd=difficult
     )
-    return DetectionFiles(annotations, found, strict=strict)
+    return DetectionFiles(annotations, names, strict=strict)
 
 
 def _members(path: str, part: str, on_fault: OnFault) -> list[tuple[str, str]]:

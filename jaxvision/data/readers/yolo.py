@@ -13,6 +13,8 @@ from jaxvision.data.readers.checks import (
     check_classes,
     check_files_exist,
     class_index,
+    dropping,
+    files_exist,
     list_folder,
     read_text,
 )
@@ -42,13 +44,9 @@ def yolo(
             `path`.
         classes: The classes to use, in order. Where the dataset names its own, objects are matched
             by name, otherwise their numbers index this list.
-        strict: Treats boxes outside their image and boxes without extent as errors.
+        strict: As for `detection_source`.
         on_fault: Called with the error of each image and line that cannot be used; if it returns,
             they are dropped.
-
-    Raises:
-        DataError: If a file is missing or broken, a line is malformed, or an object is of a class
-            that is not in `classes`.
     """
     root, settings, file = _settings(path)
     own, names_file = _names(root, settings, file)
@@ -61,31 +59,21 @@ def yolo(
 
     pictures = _pictures(root, settings, split, on_fault)
     image, boxes, labels = [], [], []
-    listings: dict[str, set[str]] = {}
-    for index, picture in enumerate(pictures):
-        label_file = os.path.join(root, label_path(picture))
-        folder, name = os.path.split(label_file)
-        if folder not in listings:
-            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in listings[folder]:
-            continue
+    files = [os.path.join(root, label_path(picture)) for picture in pictures]
+    labelled = itertools.compress(enumerate(files), files_exist("", files))
+    for index, label_file in labelled:
         for line, where in _lines(label_file, on_fault):
-            try:
+            with dropping(on_fault):
                 number, box = _object(line, where)
-                if own is None:
-                    labels.append(_checked(number, len(names), where))
-                else:
-                    own_name = own[_checked(number, len(own), where)]
-                    labels.append(class_index(own_name, names, where))
-            except DataError as fault:
-                on_fault(fault)
-                continue
-            image.append(index)
-            boxes.append(box)
-    if listings and not any(listings.values()):
+                _check_number(number, len(names if own is None else own), where)
+                labels.append(number if own is None else class_index(own[number], names, where))
+                image.append(index)
+                boxes.append(box)
+    folders = dict.fromkeys(map(os.path.dirname, files))
+    if folders and not any(os.path.isdir(each) and os.listdir(each) for each in folders):
         on_fault(
             DataError(
-                f"{', '.join(listings)}: no label files for split {split!r}; expected "
+                f"{', '.join(folders)}: no label files for split {split!r}; expected "
                 "labels/<split>/<name>.txt for images/<split>/<name>.jpg",
                 code="no-labels",
             )
@@ -173,11 +161,9 @@ def label_path(picture: str) -> str:
 
 def _lines(file: str, on_fault: OnFault) -> list[tuple[str, str]]:
     """Returns each line that is not blank, with its file and number."""
-    try:
+    lines = []
+    with dropping(on_fault):
         lines = read_text(file, "labels").splitlines()
-    except DataError as fault:
-        on_fault(fault)
-        return []
     return [
         (line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()
     ]
@@ -202,10 +188,9 @@ def _object(line: str, where: str) -> tuple[int, tuple[float, ...]]:
     return int(label), (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
 
 
-def _checked(number: int, count: int, where: str) -> int:
+def _check_number(number: int, count: int, where: str) -> None:
     if not 0 <= number < count:
         raise DataError(
             f"{where}: unknown class {number}; the {count} classes are 0 to {count - 1}",
             code="unknown-class",
         )
-    return number

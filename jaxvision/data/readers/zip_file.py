@@ -10,7 +10,6 @@ import struct
 import weakref
 import zipfile
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,22 +21,10 @@ _HEADER = struct.Struct("<4s22x2H")  # signature, ..., length of the name, of th
 
 
 class ZipMembers:
-    """The files of an archive, by number; names and positions are held in flat arrays.
-
-    Attributes:
-        path: The archive.
-        names: Names of the files, encoded, [n] bytes.
-    """
+    """The files of an archive, by number; names [n] bytes and positions are in flat arrays."""
 
     def __init__(self, path: str) -> None:
-        """Reads the table of contents.
-
-        Args:
-            path: The archive.
-
-        Raises:
-            DataError: If it is missing or no zip archive, or holds an encrypted file.
-        """
+        """Reads the table of contents; DataError if it is none, or a file is encrypted."""
         self.path = path
         try:
             with zipfile.ZipFile(path) as archive:
@@ -53,7 +40,7 @@ class ZipMembers:
                     f"{member.compress_type}; expected files that are stored or deflated. Pack it "
                     "again, or unpack it into a folder."
                 )
-        self.names = _flat([member.filename for member in members])
+        self.names = np.array([os.fsencode(member.filename) for member in members], np.bytes_)
         self._offsets = np.array([member.header_offset for member in members], np.int64)
         self._sizes = np.array([member.compress_size for member in members], np.int64)
         self._checks = np.array([member.CRC for member in members], np.uint32)
@@ -72,14 +59,7 @@ class ZipMembers:
         return f"{self.path}/{os.fsdecode(self.names[number])}"
 
     def read(self, number: int) -> bytes:
-        """Reads a file.
-
-        Args:
-            number: Which one, in the order of `names`.
-
-        Raises:
-            DataError: If the archive ends early or the content is not what was packed.
-        """
+        """Reads a file; DataError if the content is not what was packed."""
         offset, size = int(self._offsets[number]), int(self._sizes[number])
         # pread uses no file position, which threads would share, and lets other threads run.
         header = os.pread(self._file, _HEADER.size, offset)
@@ -99,7 +79,3 @@ class ZipMembers:
                 "wrong. Download or copy the archive again."
             )
         return content
-
-
-def _flat(names: Sequence[str]) -> np.ndarray:
-    return np.array([os.fsencode(name) for name in names], np.bytes_)

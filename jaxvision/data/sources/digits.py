@@ -1,16 +1,12 @@
-"""A classification dataset that is drawn when it is read: digits in stroke fonts.
-
-It needs no download and no disk, and a small network learns it from scratch in a minute. Image i of
-a split is always the same picture.
-"""
-
-import zlib
+"""Digits in stroke fonts, drawn when they are read; a small network learns them in a minute."""
 
 import cv2
 import numpy as np
 
+from jaxvision.data.sample import Sample
 from jaxvision.data.source import Annotation
-from jaxvision.data.sources.labelled import Labelled, check_same_classes, describe_labels
+from jaxvision.data.sources.drawn import Drawn
+from jaxvision.data.sources.labelled import describe_labels
 
 CLASSES = tuple("0123456789")
 _FONTS = (
@@ -23,7 +19,7 @@ _FONTS = (
 _SIDE = 96
 
 
-class Digits(Labelled):
+class Digits(Drawn):
     """White digits on black, as in MNIST: rotated, slanted, scaled, shifted and noisy.
 
     Attributes:
@@ -32,30 +28,24 @@ class Digits(Labelled):
     """
 
     classes = CLASSES
+    labels: np.ndarray
 
     def __init__(
-        self, length: int, *, image_size: int = 28, seed: int = 0, split: str = "train"
+        self,
+        length: int = 10_000,
+        *,
+        image_size: int = 28,
+        seed: int = 0,
+        split: str = "train",
+        classes: tuple[str, ...] | None = None,
     ) -> None:
-        """Describes a split; nothing is drawn yet.
-
-        Args:
-            length: Number of pictures.
-            image_size: Their side in pixels.
-            seed: Another seed is another dataset.
-            split: Any name; splits of other names have other pictures.
-
-        Raises:
-            ValueError: If `length` is not positive, or `image_size` is below 8.
-        """
-        if length < 1:
-            raise ValueError(f"length must be at least 1, got {length}")
-        if image_size < 8:
-            raise ValueError(f"image_size must be at least 8, got {image_size}")
+        """Describes a split as `Drawn` does, `image_size` at least 8."""
+        super().__init__("digits", length, image_size, 8, seed, split, classes)
         self.labels = (np.arange(length) % len(CLASSES)).astype(np.int32)
-        self._size = image_size
-        self._seed = seed
-        self._split = split
-        self._name = f"digits/{split}"
+
+    def __getitem__(self, index: int) -> Sample:
+        """Draws a picture and names its digit."""
+        return Sample(self.image(index)[0], index, label=self.label(index))
 
     def annotation(self, index: int) -> Annotation:
         """Returns the height and width of every image."""
@@ -65,14 +55,7 @@ class Digits(Labelled):
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Draws a picture [H, W, 3] at full size."""
         del max_reduction
-        if not 0 <= index < len(self):
-            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
-        rng = np.random.default_rng([self._seed, zlib.crc32(self._split.encode()), index])
-        return draw(rng, CLASSES[self.labels[index]], self._size), 1
-
-    def name(self, index: int) -> str:
-        """Names a picture."""
-        return f"{self._name}[{index}]"
+        return draw(self._rng(index), CLASSES[self.labels[index]], self._size), 1
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what the split is."""
@@ -84,16 +67,7 @@ class Digits(Labelled):
 
 
 def draw(rng: np.random.Generator, digit: str, size: int) -> np.ndarray:
-    """Draws a digit.
-
-    Args:
-        rng: Decides everything but which digit.
-        digit: `0` to `9`.
-        size: Side in pixels.
-
-    Returns:
-        RGB image [size, size, 3] uint8, its channels equal.
-    """
+    """Draws a digit [size, size, 3] uint8, three equal channels; `rng` decides how it looks."""
     font = _FONTS[int(rng.integers(len(_FONTS)))]
     stroke = int(rng.integers(3, 9))
     (width, height), _ = cv2.getTextSize(digit, font, 2.4, stroke)
@@ -112,20 +86,3 @@ def draw(rng: np.random.Generator, digit: str, size: int) -> np.ndarray:
     small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
     small = small * rng.uniform(0.6, 1.0) + rng.normal(0.0, rng.uniform(4, 24), small.shape)
     return np.repeat(np.clip(small, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def digits(
-    split: str,
-    *,
-    length: int = 10_000,
-    image_size: int = 28,
-    seed: int = 0,
-    classes: tuple[str, ...] | None = None,
-) -> Digits:
-    """Opens a split of `Digits`.
-
-    Raises:
-        DataError: If `classes` are given and are not those of the pictures.
-    """
-    check_same_classes("digits", CLASSES, classes)
-    return Digits(length, image_size=image_size, seed=seed, split=split)

@@ -1,24 +1,24 @@
 """Detection examples from image files and annotations held in memory."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from jaxvision.data.annotations import Annotations, clean
 from jaxvision.data.errors import DataError
-from jaxvision.data.image import can_reduce, decode_image, image_size, read_bytes
+from jaxvision.data.image import read_bytes
 from jaxvision.data.sample import ImageObjects, Sample
-from jaxvision.data.segmentations import Segmentations
-from jaxvision.data.source import Annotation, Source
+from jaxvision.data.source import Annotation
+from jaxvision.data.sources.encoded import Encoded
 
 
-class DetectionFiles(Source):
+class DetectionFiles(Encoded):
     """A detection dataset whose images are files.
 
     Attributes:
-        classes: Class names, in the order of their indices.
-        max_objects: The most objects that one image has, crowds included.
         annotations: All objects, cleaned.
         report: What was repaired.
-        dense: Whether samples have instance masks.
+        dense: Whether samples have instance masks: where the annotations have segmentations.
     """
 
     def __init__(
@@ -27,7 +27,8 @@ class DetectionFiles(Source):
         classes: tuple[str, ...],
         *,
         strict: bool = False,
-        masks: bool = False,
+        read: Callable[[int], bytes] | None = None,
+        image_name: Callable[[int], str] | None = None,
     ) -> None:
         """Checks the annotations; no image is read.
 
@@ -35,8 +36,8 @@ class DetectionFiles(Source):
             annotations: As the reader found them.
             classes: Class names.
             strict: Treats boxes outside their image and boxes without extent as errors.
-            masks: Decodes the instance masks of every sample; `annotations` must have
-                segmentations.
+            read: Returns an image as it is stored; its file by default.
+            image_name: Names an image; its path by default.
 
         Raises:
             DataError: If there is no image, or, with `strict`, for the first faulty box.
@@ -48,57 +49,44 @@ class DetectionFiles(Source):
             )
         self.classes = classes
         self.annotations, self.report = clean(annotations, classes, strict=strict)
-        found = self.annotations.segmentations
-        self.dense = masks and found is not None
-        self._segmentations = found or Segmentations()
+        self.dense = self.annotations.segmentations is not None
         # Zeros where the annotation has no size and the image's header was not read yet.
         known = self.annotations.sizes
-        self._sizes = np.zeros((len(annotations), 2), np.int32) if known is None else known
+        super().__init__(
+            np.zeros((len(annotations), 2), np.int32) if known is None else known,
+            read or (lambda index: read_bytes(self.name(index))),
+            image_name or self.annotations.path,
+        )
         self.max_objects = int(np.diff(self.annotations.offsets).max())
 
     def __len__(self) -> int:
         return len(self.annotations)
 
     def __getitem__(self, index: int) -> Sample:
-        """Reads an image with its objects.
-
-        Raises:
-            DataError: If the image is missing, damaged, or not of the size that its annotation
-                states.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
+        """Reads an image with its objects."""
+        self.check_index(index)
         image, _ = self.image(index)
         return Sample(image, index, self.objects(index, image.shape[:2]))
 
-    def objects(self, index: int, size: tuple[int, int] | None = None) -> ImageObjects:
-        """Returns the objects of an image, with masks where the source is dense.
-
-        Args:
-            index: Which image.
-            size: Its height and width, if known.
-        """
-        if size is None:
-            size = self.annotation(index)[:2]
-        objects = self._objects(index, *size)
-        if self.dense:
-            rows = self.annotations.rows(index)
-            masks = self._segmentations.masks(rows, objects.boxes, size, self.name(index))
-            objects = objects.moved(objects.boxes, masks)
-        return objects
+    def objects(
+        self, index: int, size: tuple[int, int] | None = None, *, masks: bool = True
+    ) -> ImageObjects:
+        """Returns the objects of an image of that height and width, with masks if it is dense."""
+        size = size or self.size(index)
+        found, rows = self.annotations, self.annotations.rows(index)
+        boxes, area = found.boxes[rows], found.area[rows]
+        if found.sizes is None:
+            boxes = boxes * np.array([size[1], size[0]] * 2, np.float32)
+            area = area * np.float32(size[0] * size[1])
+        shown = None
+        if masks and found.segmentations is not None:
+            shown = found.segmentations.masks(rows, boxes, size, self.name(index))
+        return ImageObjects(boxes, found.classes[rows], found.crowd[rows], area, shown)
 
     def annotation(self, index: int) -> Annotation:
-        """Returns what is known of an image without its pixels.
-
-        Raises:
-            DataError: If the annotation has no size and the image's header cannot be read.
-        """
-        # Read from the header once; two threads that do so write the same values.
-        if not self._sizes[index].any():
-            height, width = image_size(self.encoded(index), self.name(index))
-            self._sizes[index] = width, height
-        width, height = self._sizes[index].tolist()
-        return Annotation(height, width, self._objects(index, height, width))
+        """Returns what is known of an image without its pixels."""
+        size = self.size(index)
+        return Annotation(*size, self.objects(index, size, masks=False))
 
     def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the classes and crowd flags of an image's objects; reads no file."""
@@ -106,41 +94,13 @@ class DetectionFiles(Source):
         return self.annotations.classes[rows], self.annotations.crowd[rows]
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Reads an image; JPEG files at a fraction of their size, if that is asked for.
-
-        Raises:
-            DataError: As reading an example does.
-        """
-        return self.decode(index, self.encoded(index), max_reduction)
-
-    def decode(self, index: int, data: bytes, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Decodes an image that was read already; otherwise as `image`."""
-        reduction = max_reduction if can_reduce(data) else 1
-        image = decode_image(data, self.name(index), reduction)
+        """Reads an image; DataError also if it is not of the size that its annotation states."""
+        image, reduction = super().image(index, max_reduction)
         width, height = self._sizes[index].tolist()
-        expected = (-(-height // reduction), -(-width // reduction))
-        if height and image.shape[:2] != expected:
-            full = image if reduction == 1 else decode_image(data, self.name(index))
+        if height and image.shape[:2] != (-(-height // reduction), -(-width // reduction)):
+            full = image if reduction == 1 else super().image(index)[0]
             raise self._size_fault(index, (width, height), full.shape[1::-1])
         return image, reduction
-
-    def _objects(self, index: int, height: int, width: int) -> ImageObjects:
-        """Returns the objects of an image of the given size, boxes in pixels, without masks."""
-        found = self.annotations
-        rows = found.rows(index)
-        boxes, area = found.boxes[rows], found.area[rows]
-        if found.sizes is None:
-            boxes = boxes * np.array([width, height, width, height], np.float32)
-            area = area * np.float32(width * height)
-        return ImageObjects(boxes, found.classes[rows], found.crowd[rows], area)
-
-    def encoded(self, index: int) -> bytes:
-        """Returns an image as it is stored."""
-        return read_bytes(self.name(index))
-
-    def name(self, index: int) -> str:
-        """Returns the path of an image."""
-        return self.annotations.path(index)
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what was read and repaired, in a few lines."""

@@ -6,42 +6,63 @@ import cv2
 import numpy as np
 
 from jaxvision.data.errors import DataError
-from jaxvision.data.image import can_reduce, decode_image, image_size
 from jaxvision.data.sample import Sample
-from jaxvision.data.source import Annotation, Source
+from jaxvision.data.source import Annotation, Source, View
+from jaxvision.data.sources.encoded import Encoded
 
 
 class Labelled(Source):
     """A dataset whose images have a class each, or several.
 
     Attributes:
-        classes: Class names, in the order of their indices.
         labels: Class of each image [I] int32, or multi-label targets [I, K] float32.
     """
 
     labels: np.ndarray
 
+    def __init__(self, name: str, classes: tuple[str, ...], labels: np.ndarray) -> None:
+        """Takes the class names and labels of what is to be called `name`.
+
+        Raises:
+            DataError: If there is no image, or a label is out of range.
+        """
+        if not len(labels):
+            raise DataError(f"{name}: the split has no images; expected at least one")
+        if labels.ndim == 2:
+            if (given := labels.shape[1]) != len(classes):
+                raise DataError(f"{name}: {given} targets an image, but {len(classes)} classes")
+            wrong = np.flatnonzero(((labels < 0) | (labels > 1)).any(axis=1))
+            expected = "targets must be in [0, 1]"
+        else:
+            wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+            expected = f"labels must be in [0, {len(classes)}), the number of classes"
+        if len(wrong):
+            raise DataError(
+                f"{name}[{wrong[0]}]: {expected}, got {labels[wrong[0]]} ({len(wrong):,} of "
+                f"{len(labels):,} images are wrong). The file is damaged, or of another dataset."
+            )
+        self.classes, self.labels, self._name = classes, labels, name
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Sample:
-        """Reads an image with its class.
-
-        Raises:
-            DataError: If the image is missing or damaged.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
+        """Reads an image with its class."""
+        self.check_index(index)
         return Sample(self.image(index)[0], index, label=self.label(index))
 
+    def name(self, index: int) -> str:
+        """Names an image by its number."""
+        return f"{self._name}[{index}]"
 
-class LabelledFiles(Labelled):
-    """Images that stay encoded, on disk or in an archive, until they are read.
+    def describe(self, max_objects: int | None = None) -> str:
+        """Reports the number of images and classes."""
+        del max_objects
+        return describe_labels(self._name, self.labels, self.classes)
 
-    Attributes:
-        classes: Class names, in the order of their indices.
-        labels: Class of each image [I] int32.
-    """
+
+class LabelledFiles(Encoded, Labelled):
+    """Images that stay encoded, on disk or in an archive, until they are read."""
 
     def __init__(
         self,
@@ -53,96 +74,36 @@ class LabelledFiles(Labelled):
         image_name: Callable[[int], str],
         notes: str = "",
     ) -> None:
-        """Takes what a reader found.
-
-        Args:
-            name: What to call the dataset.
-            classes: Class names.
-            labels: Class of each image [I] int32.
-            read: Returns an image as it is stored; called from several threads.
-            image_name: Path of an image.
-            notes: What the reader dropped, for `describe`.
-
-        Raises:
-            DataError: If there is no image, or a label is out of range.
-        """
-        check_labels(name, labels, classes)
-        self.classes = classes
-        self.labels = labels
-        self._name = name
-        self._read = read
-        self._image_name = image_name
+        """Takes what `Labelled` and `Encoded` take, and for `describe` what the reader dropped."""
+        Labelled.__init__(self, name, classes, labels)
+        Encoded.__init__(self, np.zeros((len(labels), 2), np.int32), read, image_name)
         self._notes = notes
-        self._sizes = np.zeros((len(labels), 2), np.int32)
 
     def annotation(self, index: int) -> Annotation:
-        """Returns the height and width of an image, read from its header once.
-
-        Raises:
-            DataError: If the file is missing or of no known format.
-        """
-        if not self._sizes[index].any():
-            self._sizes[index] = image_size(self._read(index), self.name(index))
-        height, width = self._sizes[index].tolist()
-        return Annotation(height, width)
-
-    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Decodes an image; JPEG files at a fraction of their size, if that is asked for.
-
-        Raises:
-            DataError: If the file is missing or damaged.
-        """
-        data = self._read(index)
-        reduction = max_reduction if can_reduce(data) else 1
-        return decode_image(data, self.name(index), reduction), reduction
-
-    def name(self, index: int) -> str:
-        """Returns the path of an image."""
-        return self._image_name(index)
+        """Returns the height and width of an image, read from its header once."""
+        return Annotation(*self.size(index))
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports the number of images and classes, and what was dropped."""
-        del max_objects
-        return "\n".join(
-            filter(None, [describe_labels(self._name, self.labels, self.classes), self._notes])
-        )
+        return "\n".join(filter(None, [super().describe(max_objects), self._notes]))
 
 
 class LabelledArrays(Labelled):
-    """Images of one size that are all in memory.
-
-    Attributes:
-        classes: Class names, in the order of their indices.
-        labels: Class of each image [I] int32, or [I, K] float32.
-    """
+    """Images of one size that are all in memory."""
 
     def __init__(
         self, name: str, classes: tuple[str, ...], labels: np.ndarray, pixels: np.ndarray
     ) -> None:
-        """Takes what a reader found.
-
-        Args:
-            name: What to call the dataset.
-            classes: Class names.
-            labels: Class of each image [I] int32, or [I, K] float32.
-            pixels: RGB or grey images [I, H, W, 3 or 1] uint8.
-
-        Raises:
-            DataError: If there is no image, their number is not that of the labels, or a label is
-                out of range.
-        """
+        """Takes what `Labelled` takes, and RGB or grey images [I, H, W, 3 or 1] uint8."""
         if len(pixels) != len(labels):
             raise DataError(f"{name}: {len(pixels):,} images, but {len(labels):,} labels")
-        check_labels(name, labels, classes)
-        self.classes = classes
-        self.labels = labels
-        self._name = name
+        super().__init__(name, classes, labels)
         self._pixels = pixels
 
     def annotation(self, index: int) -> Annotation:
         """Returns the height and width of every image."""
         del index
-        return Annotation(self._pixels.shape[1], self._pixels.shape[2])
+        return Annotation(*self._pixels.shape[1:3])
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Returns an image at full size, grey ones repeated in three channels."""
@@ -152,51 +113,27 @@ class LabelledArrays(Labelled):
             return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), 1
         return pixels, 1
 
-    def name(self, index: int) -> str:
-        """Names an image by its number."""
-        return f"{self._name}[{index}]"
-
     def describe(self, max_objects: int | None = None) -> str:
         """Reports the number of images and classes, and their size."""
-        del max_objects
         height, width = self._pixels.shape[1:3]
-        return (
-            f"{describe_labels(self._name, self.labels, self.classes)}; {width} x {height} pixels"
-        )
+        return f"{super().describe(max_objects)}; {width} x {height} pixels"
 
 
-class Cached(Source):
-    """A source that keeps samples in memory, up to a number of bytes.
-
-    Samples that no longer fit are read each time, as without a cache.
-
-    Attributes:
-        classes: Class names, in the order of their indices.
-        labels: As the source's.
-    """
+class Cached(View):
+    """A source that keeps samples in memory; those that no longer fit are read each time."""
 
     def __init__(self, source: Source, max_bytes: int) -> None:
-        """Wraps a source; nothing is read yet.
-
-        Args:
-            source: Read at most once for every image that fits.
-            max_bytes: How much the decoded images may take in all.
-        """
-        self.classes, self.labels = source.classes, source.labels
-        self.dense, self.max_objects = source.dense, source.max_objects
-        self._source = source
+        """Wraps a source; nothing is read yet, and decoded images take `max_bytes` at most."""
+        super().__init__(source)
         self._room = max_bytes
         self._samples: list[Sample | None] = [None] * len(source)
-
-    def __len__(self) -> int:
-        return len(self._source)
 
     def __getitem__(self, index: int) -> Sample:
         """Returns a sample, read if it is not kept."""
         kept = self._samples[index]
         if kept is not None:
             return kept
-        sample = self._source[index]
+        sample = self.source[index]
         if self._room > 0:
             arrays = [sample.image, sample.mask, sample.target]
             if sample.objects is not None:
@@ -210,44 +147,17 @@ class Cached(Source):
                 self._samples[index] = sample
         return sample
 
-    def annotation(self, index: int) -> Annotation:
-        """Returns what is known of an image without its pixels."""
-        return self._source.annotation(index)
-
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Returns an image, at full size as long as images are kept."""
         if self._samples[index] is None and self._room <= 0:
-            return self._source.image(index, max_reduction)
+            return super().image(index, max_reduction)
         return self[index].image, 1
-
-    def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Returns what the source does."""
-        return self._source.known_objects(index)
-
-    def name(self, index: int) -> str:
-        """Names an image as the source does."""
-        return self._source.name(index)
-
-    def describe(self, max_objects: int | None = None) -> str:
-        """Reports what the source does."""
-        return self._source.describe(max_objects)
-
-    def repaired(self) -> list[str]:
-        """Reports what the source does."""
-        return self._source.repaired()
 
 
 def describe_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> str:
-    """Counts the images of each class, in one or two lines.
-
-    Args:
-        name: What to call the source.
-        labels: Of its images [I] or [I, K].
-        classes: Class names.
-    """
+    """Counts the images of each class by their labels [I] or [I, K], in one or two lines."""
     if labels.ndim == 1:
-        counts = np.bincount(labels, minlength=len(classes))
-        what = "images"
+        counts, what = np.bincount(labels, minlength=len(classes)), "images"
     else:
         counts = np.rint(labels.sum(axis=0)).astype(int)
         what = "images, each with any number of classes"
@@ -260,47 +170,8 @@ def describe_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> 
     return line
 
 
-def check_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> None:
-    """Checks that there are images and that every label has a class.
-
-    Args:
-        name: What to call the dataset in messages.
-        labels: Class of each image [I], or [I, K].
-        classes: Class names.
-
-    Raises:
-        DataError: If there is none, or a label is out of range.
-    """
-    if not len(labels):
-        raise DataError(f"{name}: the split has no images; expected at least one")
-    if labels.ndim == 2:
-        if labels.shape[1] != len(classes):
-            raise DataError(
-                f"{name}: {labels.shape[1]} targets an image, but {len(classes)} classes"
-            )
-        wrong = np.flatnonzero(((labels < 0) | (labels > 1)).any(axis=1))
-        expected = "targets must be in [0, 1]"
-    else:
-        wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
-        expected = f"labels must be in [0, {len(classes)}), the number of classes"
-    if len(wrong):
-        raise DataError(
-            f"{name}[{wrong[0]}]: {expected}, got {labels[wrong[0]]} ({len(wrong):,} of "
-            f"{len(labels):,} images are wrong). The file is damaged, or of another dataset."
-        )
-
-
 def check_same_classes(name: str, own: tuple[str, ...], classes: tuple[str, ...] | None) -> None:
-    """Checks that given classes are those of a dataset whose classes are fixed.
-
-    Args:
-        name: The dataset.
-        own: Its classes.
-        classes: The given classes, or None.
-
-    Raises:
-        DataError: If they differ.
-    """
+    """Raises DataError if classes are given and differ from the fixed ones of a dataset."""
     if classes is not None and tuple(classes) != own:
         raise DataError(
             f"{name}: classes must be {', '.join(own)}, got {', '.join(classes)}; set none"

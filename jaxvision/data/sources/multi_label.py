@@ -5,50 +5,46 @@ PASCAL VOC's classification task is made from its boxes this way.
 
 import numpy as np
 
-from jaxvision.data.source import Annotation, Source
-from jaxvision.data.sources.labelled import Labelled, describe_labels
+from jaxvision.data.sample import Sample
+from jaxvision.data.source import Annotation, Source, View
+from jaxvision.data.sources.labelled import describe_labels
 
 
-class MultiLabelView(Labelled):
+class MultiLabelView(View):
     """A detection dataset as images with any number of classes; crowds count as objects.
 
     Attributes:
-        classes: Class names, in the order of their indices.
         labels: 1 for every class that an image shows, else 0 [I, K] float32.
     """
+
+    labels: np.ndarray
 
     def __init__(self, source: Source) -> None:
         """Reads the annotations of all images once.
 
-        Args:
-            source: Where images and objects come from.
-
         Raises:
             DataError: If an annotation has no size and the image's header cannot be read.
         """
-        self.classes = source.classes
+        super().__init__(source)
+        self.dense, self.max_objects = False, 0
         self.labels = np.zeros((len(source), len(source.classes)), np.float32)
-        self._source = source
         for index in range(len(source)):
             self.labels[index, source.object_classes(index)[0]] = 1.0
 
+    def __getitem__(self, index: int) -> Sample:
+        """Reads an image with its targets."""
+        self.check_index(index)
+        return Sample(self.image(index)[0], index, label=self.label(index))
+
     def annotation(self, index: int) -> Annotation:
         """Returns the height and width of an image."""
-        return self._source.annotation(index)._replace(objects=None)
+        return super().annotation(index)._replace(objects=None)
 
-    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Reads an image, at a fraction of its size if that is faster."""
-        return self._source.image(index, max_reduction)
-
-    def encoded(self, index: int) -> bytes:
-        """Returns an image as it is stored."""
-        return self._source.encoded(index)
-
-    def name(self, index: int) -> str:
-        """Names an image as the detection dataset does."""
-        return self._source.name(index)
+    def known_objects(self, index: int) -> None:
+        """An image has targets and no objects."""
+        del index
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports the detection dataset, and how many images show each class."""
-        found = self._source.describe(max_objects)
+        found = super().describe(max_objects)
         return f"{found}\n{describe_labels('images by class', self.labels, self.classes)}"

@@ -5,10 +5,11 @@ them, in array_record files, read at random and by several threads at once; ever
 `.npz`; and `dataset.json`, which says what they are.
 """
 
+import itertools
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -17,11 +18,18 @@ from array_record.python.array_record_module import ArrayRecordReader
 
 from jaxvision.data.annotations import Annotations
 from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.image import can_reduce, decode_image
-from jaxvision.data.readers.checks import check_classes, class_index, list_folder, read_text
+from jaxvision.data.image import decode_image
+from jaxvision.data.readers.checks import (
+    check_classes,
+    class_index,
+    dropping,
+    list_folder,
+    read_text,
+)
 from jaxvision.data.sample import Sample
 from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.source import Annotation, Source
+from jaxvision.data.sources.encoded import Encoded
 from jaxvision.data.sources.files import DetectionFiles
 from jaxvision.data.sources.labelled import describe_labels
 
@@ -29,17 +37,26 @@ FORMAT = "jaxvision packed dataset"
 VERSION = 2
 DESCRIPTION, ARRAYS_FILE = "dataset.json", "arrays.npz"
 
-# Dtype and dimensions of each array; I images, M objects. As in `Annotations`.
-IMAGE_ARRAYS = {"names": ("S", 1), "sizes": ("i4", 2)}
-OBJECT_ARRAYS = {
-    "offsets": ("i8", 1),
-    "boxes": ("f4", 2),
-    "classes": ("i4", 1),
-    "crowd": ("?", 1),
-    "area": ("f4", 1),
+# Dtype and shape of a row of each array, as in `Annotations`.
+ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "names": ("S", ()),
+    "sizes": ("i4", (2,)),
+    "offsets": ("i8", ()),
+    "boxes": ("f4", (4,)),
+    "classes": ("i4", ()),
+    "crowd": ("?", ()),
+    "area": ("f4", ()),
+    "proposal_offsets": ("i8", ()),
+    "proposals": ("f4", (4,)),
 }
-# There may also be `mask_data` and `mask_ends`, the arrays of `Segmentations`; `labels` [I] or
-# [I, K]; `proposals` of all images with `proposal_offsets`.
+# Arrays that are all there or none; offsets say where the rows of each image begin. There may also
+# be the arrays of `Segmentations`, `mask_data` and `mask_ends`, and `labels` [I] or [I, K].
+OBJECT_COLUMNS = ("boxes", "classes", "crowd", "area")
+GROUPS = (
+    ("names", "sizes"),
+    ("offsets", *OBJECT_COLUMNS),
+    ("proposal_offsets", "proposals"),
+)
 
 _EXTRA = {"labels", "proposals"}
 
@@ -48,13 +65,7 @@ _READER_OPTIONS = "readahead_buffer_size:0"
 
 
 class RecordFile(NamedTuple):
-    """An array_record file.
-
-    Attributes:
-        name: In the folder.
-        records: Images in it.
-        bytes: Its size.
-    """
+    """Name, number of images and size of an array_record file."""
 
     name: str
     records: int
@@ -62,17 +73,11 @@ class RecordFile(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What `dataset.json` lists.
+    """What `dataset.json` lists."""
 
-    Attributes:
-        classes: Class names; None where neither images nor objects have a class.
-        files: Of each kind of record, `image`, `mask` (label maps) or `target`, in order.
-        clip: Whether images are clips, frame below frame.
-    """
-
-    classes: tuple[str, ...] | None
-    files: dict[str, list[RecordFile]]
-    clip: bool
+    classes: tuple[str, ...] | None  # None where neither images nor objects have a class
+    files: dict[str, list[RecordFile]]  # by kind: `image`, `mask` (label maps) and `target`
+    clip: bool  # whether images are clips, frame below frame
 
 
 def packed(
@@ -91,44 +96,52 @@ def packed(
         path: Folder of the packed dataset.
         split: The folder in it.
         classes: The classes to use, in order, instead of the dataset's own.
-        strict: Treats boxes outside their image and boxes without extent as errors; there are none,
-            they were repaired when the dataset was packed.
+        strict: As for `detection_source`; faulty boxes were repaired when the dataset was packed.
         on_fault: Called with the error of each class that is not in `classes`; if it returns, the
             objects of that class are dropped.
 
     Raises:
-        DataError: If a file is missing, damaged, or of another version, or an object or image is of
-            a class that is not in `classes`.
+        DataError: If a file is missing, damaged, or of another version, or a class is unknown.
     """
     folder = os.path.join(path, split)
     if not os.path.exists(os.path.join(folder, DESCRIPTION)):
-        known = [
-            name
-            for name in list_folder(path, "packed splits")
-            if os.path.exists(os.path.join(path, name, DESCRIPTION))
-        ]
+        there = list_folder(path, "packed splits")
+        known = [name for name in there if os.path.exists(os.path.join(path, name, DESCRIPTION))]
         raise DataError(
             f"{folder}: no packed split; {path} has {', '.join(known) or 'none'}. Make one with "
             "`jaxvision pack`."
         )
-    contents = _contents(folder)
-    where = os.path.join(folder, DESCRIPTION)
-    own = contents.classes or ()
+    contents, where = _contents(folder), os.path.join(folder, DESCRIPTION)
+    own = ()
     if contents.classes is not None:
-        own = check_classes(own, f"{where}: classes")
+        own = check_classes(contents.classes, f"{where}: classes")
     names = own if classes is None else check_classes(classes, "classes")
     arrays = _arrays(folder, contents)
-    records = {kind: _Records(folder, files) for kind, files in contents.files.items()}
-    detection = None
+
+    def name(index: int) -> str:
+        origin = os.fsdecode(arrays["names"][index])
+        return f"{folder}[{index}] ({os.path.join(folder, origin)})"
+
+    def matched(labels: np.ndarray, on_fault: OnFault) -> np.ndarray:
+        """Returns the index among `names` of each label; -1 for one that is not there."""
+        found = np.full(len(own), -1, np.int32)
+        for number in np.unique(labels):
+            with dropping(on_fault):
+                found[number] = class_index(own[number], names, where)
+        return found[labels]
+
+    records = {kind: _Records(folder, files, name) for kind, files in contents.files.items()}
+    images, detection = records["image"], None
     if "boxes" in arrays:
-        found = _numbers(own, names, np.unique(arrays["classes"]), where, on_fault)
-        annotations = _annotations(folder, arrays, found)
-        detection = PackedDetection(annotations, names, records["image"], strict=strict)
+        annotations = _annotations(folder, arrays, matched(arrays["classes"], on_fault))
+        detection = DetectionFiles(
+            annotations, names, strict=strict, read=images.read, image_name=name
+        )
         if not contents.clip and records.keys() == {"image"} and not _EXTRA & arrays.keys():
             return detection
     labels = arrays.get("labels")
     if labels is not None and labels.ndim == 1:
-        labels = _numbers(own, names, np.unique(labels), where, stop)[labels]
+        labels = matched(labels, stop)
     elif labels is not None and names != own:
         raise DataError(
             f"{where}: multi-label targets are of the classes {', '.join(own)}, got "
@@ -137,107 +150,41 @@ def packed(
     return PackedSamples(folder, names, labels, arrays, records, detection, clip=contents.clip)
 
 
-def _numbers(
-    own: tuple[str, ...],
-    names: tuple[str, ...],
-    used: np.ndarray,
-    where: str,
-    on_fault: OnFault,
-) -> np.ndarray:
-    """Returns the index among `names` of each own class [K]; -1 for one that is not there."""
-    found = np.full(len(own), -1, np.int32)
-    for number in used:
-        try:
-            found[number] = class_index(own[number], names, where)
-        except DataError as fault:
-            on_fault(fault)
-    return found
-
-
-def _annotations(folder: str, arrays: dict[str, np.ndarray], found: np.ndarray) -> Annotations:
-    """Returns the objects whose class is used; `found` [K] has its new number or -1."""
+def _annotations(folder: str, arrays: dict[str, np.ndarray], labels: np.ndarray) -> Annotations:
+    """Returns the objects of which `labels` [M] is at least 0, the class."""
     segmentations = None
     if "mask_data" in arrays:
         segmentations = Segmentations(arrays["mask_data"].tobytes(), arrays["mask_ends"])
-    labels = found[arrays["classes"]]
+    columns = {name: arrays[name] for name in ("sizes", "offsets", "crowd", "area")}
+    boxes = arrays["boxes"].astype(np.float64)
     annotations = Annotations(
-        root=folder,
-        paths=arrays["names"],
-        sizes=arrays["sizes"],
-        offsets=arrays["offsets"],
-        boxes=arrays["boxes"].astype(np.float64),
-        classes=labels,
-        crowd=arrays["crowd"],
-        area=arrays["area"],
-        segmentations=segmentations,
+        folder, arrays["names"], boxes=boxes, classes=labels, segmentations=segmentations, **columns
     )
     return annotations.keep(labels >= 0)
 
 
-def _name(folder: str, index: int, origin: str) -> str:
-    """Names an image: the packed split, its number there, and where it was packed from."""
-    return f"{folder}[{index}] ({os.path.join(folder, origin)})"
-
-
 class _Records:
-    """The records of some array_record files, by number."""
+    """The records of one kind, by the number of their image, and what to call that."""
 
-    def __init__(self, folder: str, files: Sequence[RecordFile]) -> None:
+    def __init__(
+        self, folder: str, files: Sequence[RecordFile], name: Callable[[int], str]
+    ) -> None:
+        self.name = name
         self._starts = np.cumsum([0, *(file.records for file in files)])
         self._files = [os.path.join(folder, file.name) for file in files]
         # One reader a file serves all threads.
         self._readers = [_open(folder, file) for file in files]
 
-    def read(self, index: int, name: str) -> bytes:
-        """Returns a record of the image of the given name.
-
-        Raises:
-            DataError: If the file is damaged there.
-        """
+    def read(self, index: int) -> bytes:
+        """Returns a record, or raises DataError if the file is damaged there."""
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
         try:
             return self._readers[number].read([index - int(self._starts[number])])[0]
         except RuntimeError as error:
-            raise _damaged(self._files[number], f"{name}: {error}") from error
+            raise _damaged(self._files[number], f"{self.name(index)}: {error}") from error
 
 
-class PackedDetection(DetectionFiles):
-    """A detection dataset whose encoded images lie in array_record files."""
-
-    def __init__(
-        self,
-        annotations: Annotations,
-        classes: tuple[str, ...],
-        records: _Records,
-        *,
-        strict: bool = False,
-    ) -> None:
-        """Takes what was read, without reading an image.
-
-        Args:
-            annotations: Of all images, with sizes; `root` is the folder.
-            classes: Class names.
-            records: The images.
-            strict: Treats boxes outside their image and boxes without extent as errors.
-        """
-        masks = annotations.segmentations is not None
-        super().__init__(annotations, classes, strict=strict, masks=masks)
-        self._records = records
-
-    def encoded(self, index: int) -> bytes:
-        """Returns an image as it is stored.
-
-        Raises:
-            DataError: If the file is damaged there.
-        """
-        return self._records.read(index, self.name(index))
-
-    def name(self, index: int) -> str:
-        """Names an image: the packed split, its number there, and where it was packed from."""
-        return _name(self.annotations.root, index, os.fsdecode(self.annotations.paths[index]))
-
-
-class PackedSamples(Source):
+class PackedSamples(Encoded):
     """A packed dataset of any other task than detection, or with more than its objects."""
 
     def __init__(
@@ -247,21 +194,12 @@ class PackedSamples(Source):
         labels: np.ndarray | None,
         arrays: dict[str, np.ndarray],
         records: dict[str, _Records],
-        detection: PackedDetection | None,
+        detection: DetectionFiles | None,
         *,
         clip: bool,
     ) -> None:
-        """Takes what was read, without reading an image.
-
-        Args:
-            folder: Of the split.
-            classes: Class names.
-            labels: Of each image [I] or [I, K], if there are any.
-            arrays: Names, sizes and proposals, as stored.
-            records: Of each kind.
-            detection: The objects, if there are any.
-            clip: Whether images are clips, frame below frame.
-        """
+        """Takes what was read, without reading an image; for `clip` see `Contents`."""
+        super().__init__(arrays["sizes"], records["image"].read, records["image"].name)
         self.classes, self.labels = classes, labels
         self.max_objects = 0 if detection is None else detection.max_objects
         self.dense = clip or len(records) > 1 or bool(detection and detection.dense)
@@ -269,63 +207,41 @@ class PackedSamples(Source):
         self._detection, self._clip = detection, clip
 
     def __len__(self) -> int:
-        return len(self._arrays["names"])
+        return len(self._sizes)
 
     def __getitem__(self, index: int) -> Sample:
         """Reads an image with all that belongs to it."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
+        self.check_index(index)
         name = self.name(index)
-        objects = None
-        if self._detection is not None:
-            objects = self._detection.objects(index)
         mask = target = None
         if "mask" in self._records:
-            mask = _decode_labels(self._records["mask"].read(index, name), name)
+            mask = _decode_labels(self._records["mask"].read(index), name)
         if "target" in self._records:
-            target = decode_image(self._records["target"].read(index, name), name)
-        return Sample(
-            self.image(index)[0],
-            index,
-            objects,
-            self.label(index),
-            mask,
-            target,
-            self.annotation(index).proposals,
-        )
+            target = decode_image(self._records["target"].read(index), name)
+        objects = self._detection.objects(index) if self._detection else None
+        proposals = self.annotation(index).proposals
+        image, label = self.image(index)[0], self.label(index)
+        return Sample(image, index, objects, label, mask, target, proposals)
 
     def annotation(self, index: int) -> Annotation:
         """Returns what is known of an image without its pixels."""
-        width, height = self._arrays["sizes"][index].tolist()
-        objects = None
-        if self._detection is not None:
-            objects = self._detection.annotation(index).objects
+        objects = self._detection.annotation(index).objects if self._detection else None
         proposals = None
         if "proposals" in self._arrays:
             start, end = self._arrays["proposal_offsets"][index : index + 2]
             proposals = self._arrays["proposals"][start:end]
-        return Annotation(height, width, objects, proposals)
+        return Annotation(*self.size(index), objects, proposals)
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Reads an image, at a fraction of its size if that is faster."""
-        data = self.encoded(index)
         if self._clip:
-            width, height = self._arrays["sizes"][index].tolist()
-            return decode_image(data, self.name(index)).reshape(-1, height, width, 3), 1
-        reduction = max_reduction if can_reduce(data) else 1
-        return decode_image(data, self.name(index), reduction), reduction
+            image, _ = super().image(index)
+            return image.reshape(-1, *self.size(index), 3), 1
+        return super().image(index, max_reduction)
 
     def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Returns the classes and crowd flags of an image's objects; reads no file."""
-        return None if self._detection is None else self._detection.known_objects(index)
-
-    def encoded(self, index: int) -> bytes:
-        """Returns an image as it is stored."""
-        return self._records["image"].read(index, self.name(index))
-
-    def name(self, index: int) -> str:
-        """Names an image: the packed split, its number there, and where it was packed from."""
-        return _name(self._folder, index, os.fsdecode(self._arrays["names"][index]))
+        return self._detection.known_objects(index) if self._detection else None
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what was packed."""
@@ -351,13 +267,7 @@ def _decode_labels(data: bytes, name: str) -> np.ndarray:
 
 
 def describe(contents: Contents, counts: dict[str, Any], options: dict[str, Any]) -> str:
-    """Writes the content of `dataset.json`.
-
-    Args:
-        contents: What is read again.
-        counts: What is in it, for people.
-        options: Where it came from, for people.
-    """
+    """Writes `dataset.json`: `contents`, which is read again, and the others for people."""
     content = {"format": FORMAT, "version": VERSION, "classes": contents.classes}
     content |= {"counts": counts, "options": options, "clip": contents.clip}
     content["files"] = {
@@ -369,18 +279,23 @@ def describe(contents: Contents, counts: dict[str, Any], options: dict[str, Any]
 def is_packed(folder: str) -> bool:
     """Says whether a folder is a packed split, whole or damaged, of any version."""
     try:
-        content = json.loads(read_text(os.path.join(folder, DESCRIPTION), "description"))
-    except ValueError:
+        return bool(_description(folder))
+    except (ValueError, KeyError, TypeError):
         return False
-    return isinstance(content, dict) and str(content.get("format")).startswith("jaxvision packed")
+
+
+def _description(folder: str) -> dict[str, Any]:
+    path = os.path.join(folder, DESCRIPTION)
+    content = json.loads(read_text(path, "description of the packed split"))
+    if not str(content["format"]).startswith("jaxvision packed"):
+        raise KeyError("format")
+    return content
 
 
 def _contents(folder: str) -> Contents:
     path = os.path.join(folder, DESCRIPTION)
     try:
-        content = json.loads(read_text(path, "description of the packed split"))
-        if not str(content["format"]).startswith("jaxvision packed"):
-            raise KeyError("format")
+        content = _description(folder)
         version = content["version"]
         if version == VERSION:
             files = {
@@ -405,42 +320,38 @@ def _arrays(folder: str, contents: Contents) -> dict[str, np.ndarray]:
         # numpy leaves a file that it opened itself open when it turns out to be damaged.
         with open(path, "rb") as data, np.load(data, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}  # a zip file has checksums
-        expected = IMAGE_ARRAYS | (OBJECT_ARRAYS if "offsets" in arrays else {})
-        for name, (kind, dimensions) in expected.items():
-            array = arrays[name]
-            dtype = array.dtype.kind if kind == "S" else array.dtype
-            if dtype != np.dtype(kind) and dtype != kind or array.ndim != dimensions:
-                raise ValueError(f"{name} is {array.dtype} {array.shape}")
+        groups = [group for group in GROUPS if group[0] in ("names", *arrays)]
+        for name in itertools.chain(*groups):
+            found, (kind, row) = arrays[name], ARRAYS[name]
+            dtype = "S" if found.dtype.kind == "S" else found.dtype
+            if dtype != kind or (found.ndim, found.shape[1:]) != (1 + len(row), row):
+                raise ValueError(f"{name} is {found.dtype} {found.shape}")
     except FileNotFoundError as error:
         raise _damaged(path, "the file is missing") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(path, str(error)) from error
     images = len(arrays["names"])
-    records = {sum(file.records for file in files) for files in contents.files.values()}
-    whole = (
-        records == {images}
-        and arrays["sizes"].shape == (images, 2)
-        and ("offsets" not in arrays or _objects_fit(arrays, images, len(contents.classes or ())))
-        and ("labels" not in arrays or len(arrays["labels"]) == images)
-        and ("proposals" not in arrays or len(arrays["proposal_offsets"]) == images + 1)
-    )
+    counts = {sum(file.records for file in files) for files in contents.files.values()}
+    whole = counts | {len(arrays[name]) for name in ("sizes", "labels") if name in arrays} == {
+        images
+    }
+    for first, *columns in groups[1:]:
+        offsets = arrays[first]
+        whole = (
+            whole
+            and len(offsets) == images + 1
+            and offsets[0] == 0
+            and bool((np.diff(offsets) >= 0).all())
+            and all(len(arrays[name]) == offsets[-1] for name in columns)
+        )
+    if "classes" in arrays:
+        classes = arrays["classes"]
+        number = len(contents.classes or ())
+        whole = whole and len(arrays.get("mask_ends", classes)) == len(classes)
+        whole = whole and bool(((classes >= 0) & (classes < number)).all())
     if not whole:
         raise _damaged(path, f"its arrays do not fit together, or not to {DESCRIPTION}")
     return arrays
-
-
-def _objects_fit(arrays: dict[str, np.ndarray], images: int, classes: int) -> bool:
-    offsets, objects = arrays["offsets"], len(arrays["boxes"])
-    return bool(
-        len(offsets) == images + 1
-        and all(len(arrays[name]) == objects for name in ("classes", "crowd", "area"))
-        and arrays["boxes"].shape[1:] == (4,)
-        and len(arrays.get("mask_ends", arrays["boxes"])) == objects
-        and offsets[0] == 0
-        and offsets[-1] == objects
-        and (np.diff(offsets) >= 0).all()
-        and ((arrays["classes"] >= 0) & (arrays["classes"] < classes)).all()
-    )
 
 
 def _open(folder: str, file: RecordFile) -> ArrayRecordReader:

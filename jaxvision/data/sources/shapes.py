@@ -1,18 +1,16 @@
-"""A dataset that is drawn when it is read: coloured shapes on textured grounds.
+"""Coloured shapes on textured grounds, drawn when they are read.
 
-It needs no download and no disk, a small detector learns it from scratch in minutes, and its boxes,
-instance masks and label maps are exact. Image i of a split is always the same picture.
+A small detector learns them from scratch in minutes; boxes, masks and label maps are exact.
 """
 
 import math
-import zlib
 
 import cv2
 import numpy as np
 
-from jaxvision.data.sample import ImageObjects, Sample
-from jaxvision.data.source import Source
-from jaxvision.data.sources.labelled import check_same_classes
+from jaxvision.data.boxes import of_masks
+from jaxvision.data.sample import ImageObjects, Sample, image_objects
+from jaxvision.data.sources.drawn import Drawn
 
 CLASSES = ("circle", "square", "star", "triangle")
 MAX_OBJECTS = 6
@@ -29,16 +27,11 @@ _MIN_DIFFERENCE = 50.0
 _SHIFT = 4
 
 
-class Shapes(Source):
+class Shapes(Drawn):
     """Pictures with 1 to 6 circles, squares, stars and triangles each.
 
     Objects may overlap; each box is tight around the visible pixels of its object, at least three
     quarters of it, and `area` counts them.
-
-    Attributes:
-        classes: Class names, in the order of their indices.
-        max_objects: 6.
-        dense: Whether samples have masks or a label map.
     """
 
     classes = CLASSES
@@ -46,57 +39,29 @@ class Shapes(Source):
 
     def __init__(
         self,
-        length: int,
+        length: int = 2000,
         *,
         image_size: int = 160,
         seed: int = 0,
         split: str = "train",
+        classes: tuple[str, ...] | None = None,
         masks: bool = False,
         label_map: bool = False,
     ) -> None:
-        """Describes a split; nothing is drawn yet.
+        """Describes a split as `Drawn` does, `image_size` at least 32.
 
-        Args:
-            length: Number of pictures.
-            image_size: Their side in pixels.
-            seed: Another seed is another dataset.
-            split: Any name; splits of other names have other pictures.
-            masks: Gives samples with instance masks: the pixels of each object that can be seen.
-            label_map: Gives samples with a label map: k + 1 for class k, 0 for the ground.
-
-        Raises:
-            ValueError: If `length` is not positive, or `image_size` is below 32.
+        `masks` gives samples with instance masks, the pixels of each object that can be seen,
+        `label_map` with a label map: k + 1 for class k, 0 for the ground.
         """
-        if length < 1:
-            raise ValueError(f"length must be at least 1, got {length}")
-        if image_size < 32:
-            raise ValueError(f"image_size must be at least 32, got {image_size}")
-        self._length = length
-        self._size = image_size
-        self._seed = seed
-        self._split = split
+        super().__init__("shapes", length, image_size, 32, seed, split, classes)
         self._masks, self._label_map = masks, label_map
         self.dense = masks or label_map
 
-    def __len__(self) -> int:
-        return self._length
-
     def __getitem__(self, index: int) -> Sample:
         """Draws a picture."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"index must be in [0, {len(self)}), got {index}")
-        rng = np.random.default_rng([self._seed, zlib.crc32(self._split.encode()), index])
-        drawing = draw(rng, self._size)
-        return Sample(
-            drawing.image,
-            index,
-            drawing.objects(masks=self._masks),
-            mask=drawing.label_map() if self._label_map else None,
-        )
-
-    def name(self, index: int) -> str:
-        """Names a picture."""
-        return f"shapes/{self._split}[{index}]"
+        drawing = draw(self._rng(index), self._size)
+        mask = drawing.label_map() if self._label_map else None
+        return Sample(drawing.image, index, drawing.objects(masks=self._masks), mask=mask)
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what the split is."""
@@ -165,15 +130,8 @@ class Drawing:
         """Returns each object with a box around what can be seen of it, and perhaps its mask."""
         numbers = np.arange(1, len(self.classes) + 1, dtype=np.uint8)
         seen = self.owner == numbers[:, None, None]
-        boxes = np.zeros((len(seen), 4), np.float32)
-        area = np.zeros(len(seen), np.float32)
-        for number, mask in enumerate(seen.view(np.uint8)):
-            x, y, width, height = cv2.boundingRect(mask)
-            boxes[number] = x, y, x + width, y + height
-            area[number] = cv2.countNonZero(mask)
-        classes = np.array(self.classes, np.int32)
-        crowd = np.zeros(len(seen), bool)
-        return ImageObjects(boxes, classes, crowd, area, seen if masks else None)
+        area = np.count_nonzero(seen, axis=(1, 2))
+        return image_objects(of_masks(seen), self.classes, area=area, masks=seen if masks else None)
 
     def label_map(self) -> np.ndarray:
         """Returns k + 1 where an object of class k is seen, else 0 [S, S] uint8."""
@@ -181,15 +139,7 @@ class Drawing:
 
 
 def draw(rng: np.random.Generator, size: int) -> Drawing:
-    """Draws one picture.
-
-    Args:
-        rng: Decides everything.
-        size: Side in pixels.
-
-    Returns:
-        The finished drawing, with at least one object.
-    """
+    """Draws one picture of `size` x `size` pixels, with at least one object."""
     # The ground and all objects share one sheet of grain, at different strengths.
     sheet = rng.integers(-128, 128, (size // 2 + 1, size // 2 + 1), np.int16)
     sheet = cv2.resize(sheet, (size, size), interpolation=cv2.INTER_LINEAR)
@@ -257,29 +207,3 @@ def _ground(
     # OpenCV rounds and saturates in one pass.
     pixels = cv2.add(ground, cv2.merge([texture] * 3), dtype=cv2.CV_8U)
     return pixels, mean.astype(np.float32)
-
-
-def shapes(
-    split: str,
-    *,
-    length: int = 2000,
-    image_size: int = 160,
-    seed: int = 0,
-    classes: tuple[str, ...] | None = None,
-    masks: bool = False,
-    label_map: bool = False,
-) -> Shapes:
-    """Opens a split of `Shapes`.
-
-    Raises:
-        DataError: If `classes` are given and are not those of the pictures.
-    """
-    check_same_classes("shapes", CLASSES, classes)
-    return Shapes(
-        length,
-        image_size=image_size,
-        seed=seed,
-        split=split,
-        masks=masks,
-        label_map=label_map,
-    )

@@ -186,8 +186,6 @@ def retinanet(
         )
     fields = dict(VARIANTS[name])
     own = fields.pop("backbone")
-    if backbone is None:
-        backbone = own(norm=norm or BatchNorm, dtype=dtype)
-    return RetinaNet(
-        **(dict(num_classes=num_classes, backbone=backbone, dtype=dtype) | fields | overrides)
-    )
+    fields |= dict(num_classes=num_classes, dtype=dtype)
+    fields["backbone"] = backbone or own(norm=norm or BatchNorm, dtype=dtype)
+    return RetinaNet(**(fields | overrides))

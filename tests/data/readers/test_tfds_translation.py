@@ -3,7 +3,7 @@ import json
 import pytest
 
 from jaxvision.data.errors import DataError
-from jaxvision.data.readers.tfds_translation import text_records
+from jaxvision.data.readers.tfds import text_records
 from jaxvision.data.translation import translation_source
 
 tensorflow_datasets = pytest.importorskip("tensorflow_datasets")

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from jaxvision.data.errors import DataError
-from jaxvision.data.sources import shapes
 from jaxvision.data.sources.shapes import CLASSES, Drawing, Shapes, draw
 
 SOURCE = Shapes(200, image_size=160)
@@ -124,9 +123,9 @@ def test_bad_numbers():
 
 
 def test_other_classes_are_an_error():
-    assert shapes.shapes("train", classes=CLASSES).classes == CLASSES
+    assert Shapes(1, classes=CLASSES).classes == CLASSES
     with pytest.raises(DataError, match="circle, square, star, triangle"):
-        shapes.shapes("train", classes=("cat",))
+        Shapes(1, classes=("cat",))
 
 
 def test_description_names_the_split():

@@ -1,0 +1,57 @@
+"""Datasets that are drawn when they are read: no download, no disk, always the same pictures."""
+
+import zlib
+
+import numpy as np
+
+from jaxvision.data.source import Source
+from jaxvision.data.sources.labelled import check_same_classes
+
+
+class Drawn(Source):
+    """Pictures of which each is a function of seed, split and number."""
+
+    def __init__(
+        self,
+        kind: str,
+        length: int,
+        image_size: int,
+        smallest: int,
+        seed: int,
+        split: str,
+        classes: tuple[str, ...] | None,
+    ) -> None:
+        """Describes a split; nothing is drawn yet.
+
+        Args:
+            kind: Name of the dataset.
+            length: Number of pictures.
+            image_size: Their side in pixels.
+            smallest: The least that this may be.
+            seed: Another seed is another dataset.
+            split: Any name; splits of other names have other pictures.
+            classes: None, or those of the pictures.
+
+        Raises:
+            DataError: If `classes` are given and are not those of the pictures.
+            ValueError: If `length` or `image_size` is too small.
+        """
+        check_same_classes(kind, self.classes, classes)
+        if length < 1:
+            raise ValueError(f"length must be at least 1, got {length}")
+        if image_size < smallest:
+            raise ValueError(f"image_size must be at least {smallest}, got {image_size}")
+        self._name = f"{kind}/{split}"
+        self._length, self._size = length, image_size
+        self._seed, self._split = seed, split
+
+    def __len__(self) -> int:
+        return self._length
+
+    def _rng(self, index: int) -> np.random.Generator:
+        self.check_index(index)
+        return np.random.default_rng([self._seed, zlib.crc32(self._split.encode()), index])
+
+    def name(self, index: int) -> str:
+        """Names a picture by its number."""
+        return f"{self._name}[{index}]"
