@@ -147,10 +147,9 @@ def fold_indices(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Takes one of n equal folds of a dataset for validation and the others for training.
 
-    The images stand in a line, stratum by stratum and in each in random order, and are dealt out
-    to the folds in turn. So the folds differ by at most one image, in all and in each stratum, and
-    a stratum of n images or more is in every fold. The line depends on the length, the seed and
-    the strata alone, on every machine.
+    The images stand in a line, stratum by stratum and in each in random order, which depends on the
+    arguments alone, and are dealt out to the folds in turn. So the folds differ by at most one
+    image, in all and in each stratum.
 
     Args:
         length: As for `split_indices`, which returns the same.
