@@ -1,6 +1,6 @@
 """Starting a run from the variables of another model, or of the same with other classes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ class Transferred(NamedTuple):
         variables: Of the structure of the fresh ones, numpy arrays or those of `fresh`.
         taken: Paths, `backbone/stem/conv/kernel`, of the variables that were taken.
         fresh: Paths of those below `here` that stayed as they were.
-        message: "took 23,508,032 of 25,557,032 values; fresh: head/bias, head/kernel".
+        message: "took 23,508,032 of 23,528,522 values; fresh: head/bias [10], ...".
     """
 
     variables: dict[str, Any]
@@ -65,22 +65,21 @@ def transfer(
         match = exact.get((key[0], path), by_path.get(path))
         if match is not None and np.shape(old[match]) == np.shape(new[key]):
             fits[key] = match
-    left = sorted("/".join(key[1:]) for key in target if key not in fits)
-    unused = sorted("/".join(key[1:]) for key in source.keys() - set(fits.values()))
+    left = sorted(key for key in target if key not in fits)
+    unused = sorted(source.keys() - set(fits.values()))
     fitting = sum(np.size(new[key]) for key in fits)
     total = sum(np.size(new[key]) for key in target)
     if fitting < total / 2 or (strict and (left or unused)):
         raise ValueError(
             f"the weights are of another model: {fitting:,} of {total:,} values fit\n"
-            f"only in the model, or of another shape there: {_some(left)}\n"
-            f"only in the weights, or of another shape there: {_some(unused)}"
+            f"only in the model, or of another shape there: {_some(left, new)}\n"
+            f"only in the weights, or of another shape there: {_some(unused, old)}"
         )
     message = f"took {fitting:,} of {total:,} values"
     if left:
-        message += f"; fresh: {_some(left)}"
+        message += f"; fresh: {_some(left, new)}"
     filled = new | {key: old[match] for key, match in fits.items()}
-    taken = tuple(sorted("/".join(key[1:]) for key in fits))
-    return Transferred(traverse_util.unflatten_dict(filled), taken, tuple(left), message)
+    return Transferred(traverse_util.unflatten_dict(filled), _paths(fits), _paths(left), message)
 
 
 def _below(variables: Mapping[str, Any], part: str, argument: str) -> dict[Key, str]:
@@ -98,7 +97,12 @@ def _below(variables: Mapping[str, Any], part: str, argument: str) -> dict[Key, 
     return below
 
 
-def _some(names: Any, most: int = 8) -> str:
-    names = sorted(names)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more if names else "nothing"
+def _paths(keys: Iterable[Key]) -> tuple[str, ...]:
+    return tuple(sorted("/".join(key[1:]) for key in keys))
+
+
+def _some(keys: Sequence[Key], arrays: Mapping[Key, Any], most: int = 8) -> str:
+    """Writes some variables with their shapes."""
+    shown = [f"{'/'.join(key[1:])} {list(np.shape(arrays[key]))}" for key in keys[:most]]
+    more = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return ", ".join(shown) + more if keys else "nothing"

@@ -12,12 +12,12 @@ import jax
 from absl import logging
 from jax.sharding import Mesh
 
+from jaxvision.pretrained.transfer import transfer
 from jaxvision.tasks.task import Batch
 from jaxvision.train import sharding
 from jaxvision.train.compiled import CompiledStep
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.guard import FiniteGuard
-from jaxvision.train.init_from import start_from
 from jaxvision.train.interrupt import interruptible
 from jaxvision.train.monitor import Monitor, say_already_finished
 from jaxvision.train.patience import Patience
@@ -119,7 +119,10 @@ def _state(
         if experiment.init_from:
             variables = state.variables
             for source in experiment.init_from:
-                variables = start_from(variables, source)
+                given = source.variables() if callable(source.variables) else source.variables
+                found = transfer(given, variables, source.there, source.here, strict=source.strict)
+                print(f"started from other variables: {found.message}")
+                variables = found.variables
             state = state.with_variables(variables)
         return state, False
     if restored.rows is None:

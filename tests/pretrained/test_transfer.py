@@ -28,7 +28,7 @@ def test_the_last_layer_stays_fresh_where_they_do_not():
     assert result.variables["params"]["body"]["kernel"].min() == 1
     np.testing.assert_array_equal(result.variables["params"]["head"]["kernel"], np.zeros((8, 2)))
     assert result.fresh == ("head/kernel",)
-    assert result.message == "took 32 of 48 values; fresh: head/kernel"
+    assert result.message == "took 32 of 48 values; fresh: head/kernel [8, 2]"
 
 
 def test_another_model_is_an_error_that_lists_both_sides():
@@ -37,8 +37,8 @@ def test_another_model_is_an_error_that_lists_both_sides():
     with pytest.raises(ValueError, match="another model: 24 of 48 values fit") as error:
         transfer(other, variables(2), strict=True)
     message = str(error.value)
-    assert "only in the model, or of another shape there: body/kernel" in message
-    assert "only in the weights, or of another shape there: neck/kernel" in message
+    assert "only in the model, or of another shape there: body/kernel [3, 8]" in message
+    assert "only in the weights, or of another shape there: neck/kernel [3, 8]" in message
 
 
 def test_another_size_is_an_error():

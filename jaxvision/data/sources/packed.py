@@ -123,7 +123,7 @@ def packed(
         found = np.full(len(own), -1, np.int32)
         for number in np.unique(labels):
             with dropping(on_fault):
-                found[number] = class_index(own[number], names, where)
+                found[number] = class_index(own[int(number)], names, where)
         return found[labels]
 
     records = {kind: _Records(folder, files, name) for kind, files in contents.files.items()}
