@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -272,10 +273,6 @@ def _record(source: Source, index: int, max_side: int | None) -> _Record:
     return _Record(data, os.fsencode(name), sample, shrunk)
 
 
-def _by_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-
-
 def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
     """Shrinks a sample until its longer side has `max_side` pixels."""
     if sample.target is not None or sample.image.ndim == 4:
@@ -283,7 +280,8 @@ def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
     height, width = sample.size
     ratio = max_side / max(height, width)
     size = max(round(height * ratio), 1), max(round(width * ratio), 1)
-    result = geometry.resize(sample, size, _by_area)
+    by_area = functools.partial(cv2.resize, interpolation=cv2.INTER_AREA)
+    result = geometry.resize(sample, size, lambda image, size: by_area(image, size[::-1]))
     if result.objects is None:
         return result
     # Rounding may put an edge behind the last pixel.

@@ -49,22 +49,18 @@ def splits(
         train_images: Length of `train`, for a dataset that is drawn.
         val_images: As `train_images`.
         test_images: As `train_images`.
-        parts: Which of `train`, `val` and `test` to open; of the dataset nothing else is read.
+        parts: Which of `train`, `val` and `test` to open and return, in order, with the same
+            classes; nothing else is read.
         **options: As for `open_source`.
-
-    Returns:
-        The examples of each part, of the same classes.
 
     Raises:
         DataError: If the dataset has a fault, or too few images to be divided.
-        ValueError: If `source` or a part is unknown, `fold` is malformed, `val_share` is out of its
-            range, or both are given.
+        ValueError: If a name or value is none of those above, or `fold` and `val_share` are given.
     """
     fold_of = parse_fold(fold) if fold else None
     if fold_of and val_share:
-        raise ValueError(
-            f"data.fold and data.val_share exclude each other, got {fold} and {val_share}"
-        )
+        both = f"{fold} and {val_share}"
+        raise ValueError(f"data.fold and data.val_share exclude each other, got {both}")
     if val_share and not 0 < val_share < 1:
         raise ValueError(f"data.val_share must be between 0 and 1, got {val_share}")
     names = {"train": train, "val": val, "test": test}
@@ -82,9 +78,13 @@ def splits(
         if part in opened:
             continue
         if part != "test" and (fold_of or val_share):
-            opened["train"], opened["val"] = _divided(
-                whole("train"), train, fold_of, val_share, split_seed
-            )
+            found = whole("train")
+            if len(found) < (fold_of[1] if fold_of else 2):
+                raise DataError(
+                    f"the split {train} has {len(found)} images, too few to be divided; add images "
+                    "or name a split to evaluate on by data.val"
+                )
+            opened["train"], opened["val"] = _divided(found, fold_of, val_share, split_seed)
         elif not names[part] and len(parts) == 1:
             raise ValueError(f"data.{part} must name a split of the dataset, got {names[part]!r}")
         else:
@@ -93,20 +93,13 @@ def splits(
 
 
 def _divided(
-    source: Source, name: str, fold: tuple[int, int] | None, val_share: float, seed: int
+    source: Source, fold: tuple[int, int] | None, share: float, seed: int
 ) -> tuple[Source, Source]:
-    """Divides a split into a part for training and one for validation."""
-    length = len(source)
-    if length < (fold[1] if fold else 2):
-        raise DataError(
-            f"the split {name} has {length} images, too few to be divided; add images or name a "
-            "split to evaluate on by data.val"
-        )
-    strata = rarest_classes(source)
+    length, strata = len(source), rarest_classes(source)
     if fold:
         train, val = fold_indices(length, fold, seed, strata)
     else:
-        train, val = split_indices(length, val_share, seed, strata)
+        train, val = split_indices(length, share, seed, strata)
     return Subset(source, train), Subset(source, val)
 
 
@@ -156,10 +149,9 @@ def fold_indices(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Takes one of n equal folds of a dataset for validation and the others for training.
 
-    The images stand in a line, stratum by stratum and in each in random order, and are dealt out
-    to the folds in turn. So the folds differ by at most one image, in all and in each stratum, and
-    a stratum of n images or more is in every fold. The line depends on the length, the seed and
-    the strata alone, on every machine.
+    The images stand in a line, stratum by stratum and in each in random order, which depends on the
+    arguments alone, and are dealt out to the folds in turn. So the folds differ by at most one
+    image, in all and in each stratum.
 
     Args:
         length: As for `split_indices`, which returns the same.

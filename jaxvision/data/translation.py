@@ -43,9 +43,9 @@ def translation_source(
         DataError: If the dataset has a fault.
         ValueError: If `source` is unknown.
     """
-    options = dict(source=from_language, target=to_language, on_fault=on_fault)
     readers = {"parallel": read_parallel}
-    return open_named(source, path, split, readers, text_records, **options)
+    languages: dict[str, Any] = dict(source=from_language, target=to_language)
+    return open_named(source, path, split, readers, text_records, on_fault=on_fault, **languages)
 
 
 def train_stream(
@@ -140,5 +140,4 @@ def eval_stream(
 
     groups = [np.flatnonzero(assigned == k) for k in range(len(shapes))]
     plan = InOrder(len(text.source), batch_size, groups)
-    workers = dict(num_workers=num_workers, prefetch=prefetch)
-    return Stream(plan, example, name=text.name, **workers)
+    return Stream(plan, example, num_workers=num_workers, prefetch=prefetch, name=text.name)

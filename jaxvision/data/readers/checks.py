@@ -1,7 +1,6 @@
 """Files, folders and class names as every reader needs them, with clear errors."""
 
 import contextlib
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -106,15 +105,12 @@ def check_files_exist(
         advice: What to do about it.
     """
     there = files_exist(root, paths)
-    for path in itertools.compress(paths, (not found for found in there)):
+    missing = [path for path, found in zip(paths, there, strict=True) if not found]
+    for path in missing:
         named_by = source if isinstance(source, str) else source(path)
-        on_fault(
-            DataError(
-                f"{os.path.join(root, path)}: the image is missing, but {named_by} names it "
-                f"({there.count(False):,} of {len(paths):,} images are missing). {advice}",
-                code="missing-image",
-            )
-        )
+        place, share = os.path.join(root, path), f"{len(missing):,} of {len(paths):,}"
+        message = f"{place}: the image is missing, but {named_by} names it ({share} images are"
+        on_fault(DataError(f"{message} missing). {advice}", code="missing-image"))
     return there
 
 
@@ -132,15 +128,10 @@ def class_index(name: str, classes: Sequence[str], where: str) -> int:
 
 
 def check_classes(classes: Iterable[str], where: str, on_fault: OnFault = stop) -> tuple[str, ...]:
-    """Checks a list of class names: not empty, no name twice.
-
-    Args:
-        classes: The names.
-        where: File and field, for the message.
-        on_fault: Called with the error of a name that comes twice, which is then kept once.
+    """Returns class names, each once; `on_fault` is called with the error of one that came twice.
 
     Raises:
-        DataError: If it is empty.
+        DataError: If there is none; `where` is the file and field.
     """
     names = tuple(classes)
     if not names:

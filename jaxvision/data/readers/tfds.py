@@ -176,7 +176,7 @@ def text_records(
     Args:
         records: Sequence of {language: a sentence as UTF-8}.
         features: Features of the dataset, one for each language.
-        name: Name of the records in messages.
+        name: As for `detection_records`.
         source: Language to translate from: `en`, for example.
         target: Language to translate to.
         on_fault: Called with an error for every pair with an empty sentence; if it returns, the

@@ -52,11 +52,7 @@ ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
 # Arrays that are all there or none; offsets say where the rows of each image begin. There may also
 # be the arrays of `Segmentations`, `mask_data` and `mask_ends`, and `labels` [I] or [I, K].
 OBJECT_COLUMNS = ("boxes", "classes", "crowd", "area")
-GROUPS = (
-    ("names", "sizes"),
-    ("offsets", *OBJECT_COLUMNS),
-    ("proposal_offsets", "proposals"),
-)
+GROUPS = (("names", "sizes"), ("offsets", *OBJECT_COLUMNS), ("proposal_offsets", "proposals"))
 
 _EXTRA = {"labels", "proposals"}
 
@@ -112,7 +108,7 @@ def packed(
             "`jaxvision pack`."
         )
     contents, where = _contents(folder), os.path.join(folder, DESCRIPTION)
-    own = ()
+    own: tuple[str, ...] = ()
     if contents.classes is not None:
         own = check_classes(contents.classes, f"{where}: classes")
     names = own if classes is None else check_classes(classes, "classes")
@@ -127,7 +123,7 @@ def packed(
         found = np.full(len(own), -1, np.int32)
         for number in np.unique(labels):
             with dropping(on_fault):
-                found[number] = class_index(own[number], names, where)
+                found[number] = class_index(own[int(number)], names, where)
         return found[labels]
 
     records = {kind: _Records(folder, files, name) for kind, files in contents.files.items()}
@@ -161,6 +157,22 @@ def _annotations(folder: str, arrays: dict[str, np.ndarray], labels: np.ndarray)
         folder, arrays["names"], boxes=boxes, classes=labels, segmentations=segmentations, **columns
     )
     return annotations.keep(labels >= 0)
+
+
+def _open(folder: str, file: RecordFile) -> ArrayRecordReader:
+    path = os.path.join(folder, file.name)
+    try:
+        size = os.path.getsize(path)
+    except OSError as error:
+        raise _damaged(path, error.strerror or "unreadable") from error
+    if size != file.bytes:
+        raise _damaged(path, f"expected {file.bytes:,} bytes, got {size:,}")
+    reader = ArrayRecordReader(path, options=_READER_OPTIONS, file_reader_buffer_size=1 << 15)
+    if not reader.ok():
+        raise _damaged(path, "the file is unreadable, or no array_record file")
+    if reader.num_records() != file.records:
+        raise _damaged(path, f"expected {file.records:,} images, got {reader.num_records():,}")
+    return reader
 
 
 class _Records:
@@ -332,9 +344,8 @@ def _arrays(folder: str, contents: Contents) -> dict[str, np.ndarray]:
         raise _damaged(path, str(error)) from error
     images = len(arrays["names"])
     counts = {sum(file.records for file in files) for files in contents.files.values()}
-    whole = counts | {len(arrays[name]) for name in ("sizes", "labels") if name in arrays} == {
-        images
-    }
+    counts |= {len(arrays[name]) for name in ("sizes", "labels") if name in arrays}
+    whole = counts == {images}
     for first, *columns in groups[1:]:
         offsets = arrays[first]
         whole = (
@@ -352,22 +363,6 @@ def _arrays(folder: str, contents: Contents) -> dict[str, np.ndarray]:
     if not whole:
         raise _damaged(path, f"its arrays do not fit together, or not to {DESCRIPTION}")
     return arrays
-
-
-def _open(folder: str, file: RecordFile) -> ArrayRecordReader:
-    path = os.path.join(folder, file.name)
-    try:
-        size = os.path.getsize(path)
-    except OSError as error:
-        raise _damaged(path, error.strerror or "unreadable") from error
-    if size != file.bytes:
-        raise _damaged(path, f"expected {file.bytes:,} bytes, got {size:,}")
-    reader = ArrayRecordReader(path, options=_READER_OPTIONS, file_reader_buffer_size=1 << 15)
-    if not reader.ok():
-        raise _damaged(path, "the file is unreadable, or no array_record file")
-    if reader.num_records() != file.records:
-        raise _damaged(path, f"expected {file.records:,} images, got {reader.num_records():,}")
-    return reader
 
 
 def _damaged(path: str, reason: str) -> DataError:
