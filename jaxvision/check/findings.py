@@ -260,7 +260,7 @@ class Finding(NamedTuple):
 def found(
     code: str, split: str, where: np.ndarray, example: Callable[[int], Example]
 ) -> list[Finding]:
-    """Makes a finding, or none, of positions where something is true; `example` describes one."""
+    """Makes a finding, or none, of where `where` is true; `example` describes a position."""
     positions = np.flatnonzero(where)
     if not positions.size:
         return []

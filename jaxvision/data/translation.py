@@ -43,9 +43,9 @@ def translation_source(
         DataError: If the dataset has a fault.
         ValueError: If `source` is unknown.
     """
+    options = dict(source=from_language, target=to_language, on_fault=on_fault)
     readers = {"parallel": read_parallel}
-    languages: dict[str, Any] = dict(source=from_language, target=to_language)
-    return open_named(source, path, split, readers, text_records, on_fault=on_fault, **languages)
+    return open_named(source, path, split, readers, text_records, **options)
 
 
 def train_stream(
@@ -101,8 +101,7 @@ def eval_stream(
     *,
     batch_size: int,
     buckets: int = 2,
-    num_workers: int = 0,
-    prefetch: int = 4,
+    **options: Any,
 ) -> Stream:
     """Makes a pass over all pairs in batches of a few shapes, with `mask` and `truth`.
 
@@ -111,8 +110,7 @@ def eval_stream(
         tokenizer: As for `train_stream`.
         batch_size: Sentences in a batch, B.
         buckets: Upper limit of the number of shapes; each is a program to compile.
-        num_workers: As for `train_stream`.
-        prefetch: As for `train_stream`.
+        **options: `num_workers` and `prefetch` of `Stream`.
 
     Raises:
         DataError: If there is no pair.
@@ -140,4 +138,4 @@ def eval_stream(
 
     groups = [np.flatnonzero(assigned == k) for k in range(len(shapes))]
     plan = InOrder(len(text.source), batch_size, groups)
-    return Stream(plan, example, num_workers=num_workers, prefetch=prefetch, name=text.name)
+    return Stream(plan, example, name=text.name, **options)
