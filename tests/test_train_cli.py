@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -284,32 +285,41 @@ def test_work_directory_of_another_config(finished, capsys):
     assert before == {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
 
 
-def test_run_continues_with_other_free_values(finished, capsys):
-    flags, workdir, _ = finished
+def test_run_continues_with_other_free_values_and_its_own_info(tmp_path, capsys):
+    for split, label, i in itertools.product(("train", "val"), ("cat", "dog"), range(8)):
+        folder = tmp_path / "data" / split / label
+        folder.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / f"{i}.png"), np.full((32, 32, 3), 30 * i, np.uint8))
+    workdir = tmp_path / "run"
+
+    def train_on(*flags):
+        flags = (f"--workdir={workdir}", f"--config.data.path={tmp_path / 'data'}", *flags)
+        flags = (*flags, "--config.batch_size=8", "--config.num_workers=1", "--config.log_every=1")
+        return run(*flags, config="configs/classify_folder.py:lenet5_modern")
+
+    small = ("--config.image_size=32", "--config.mean=(0.1,)", "--config.std=(0.8,)")
+    small = (*small, "--config.schedule.warmup=0.0")
+    assert train_on(*small, "--config.epochs=1") == 0
     free = (
         "--config.data.prefetch=2",
-        "--config.eval.batch_size=16",
         "--config.data.on_fault=drop",
-        "--config.eval_every=1",
+        "--config.eval.batch_size=16",
+        "--config.eval.epochs=0.5",
         "--config.patience=9",
         "--config.epochs=2",
-        "--config.num_workers=0",
     )
-    assert run(*flags, *free, config="configs/yolox.py:voc") == 0
-    assert set(losses(workdir)) == {1, 2}
+    assert train_on(*small, *free) == 0
+    assert set(losses(workdir)) == {1, 2, 3, 4}
     assert json.loads((workdir / "config.2.json").read_text())["data"]["prefetch"] == 2
-    # Classes are those of the run, not those that the data has now.
-    annotations = workdir.parent / "voc/Annotations"
-    for file in annotations.glob("*.xml"):
-        file.write_text(file.read_text().replace("<name>cat", "<name>dog"))
-    assert run(*flags, *free, "--config.epochs=3", config="configs/yolox.py:voc") == 0
-    assert {"val/AP/cat", "val/AP/dog"} <= set(logged_lines(workdir)[-1])
     capsys.readouterr()
-    # And so is the number of images, on which the steps of an epoch depend.
-    split = workdir.parent / "voc/ImageSets/Main/train.txt"
-    split.write_text("".join(f"{i}\n" for i in range(10)))
-    assert run(*flags, *free, "--config.epochs=4", config="configs/yolox.py:voc") == 1
-    assert "data.train has 10 images, and the run was started with 8" in capsys.readouterr().err
+    # The classes are those of the run, and so is the number of images.
+    shutil.copytree(tmp_path / "data/train/cat", tmp_path / "data/train/ape")
+    assert train_on(*small, *free, "--config.epochs=3") == 1
+    assert "ape" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "data/train/ape")
+    (tmp_path / "data/train/cat/0.png").unlink()
+    assert train_on(*small, *free, "--config.epochs=3") == 1
+    assert "data.train has 15 images, and the run was started with 16" in capsys.readouterr().err
 
 
 DIGITS = (

@@ -260,17 +260,7 @@ class Finding(NamedTuple):
 def found(
     code: str, split: str, where: np.ndarray, example: Callable[[int], Example]
 ) -> list[Finding]:
-    """Makes a finding of the places where something is true.
-
-    Args:
-        code: Key of `KINDS`.
-        split: `train` or `val`.
-        where: Where it was found, bool of any length.
-        example: Describes one position of `where`.
-
-    Returns:
-        One finding, or none if `where` is nowhere true.
-    """
+    """Makes a finding, or none, of where `where` is true; `example` describes a position."""
     positions = np.flatnonzero(where)
     if not positions.size:
         return []

@@ -5,7 +5,7 @@ from html import escape
 
 from jaxvision.check.dataset import Report
 from jaxvision.check.findings import Finding
-from jaxvision.check.statistics import Bin, Statistics
+from jaxvision.check.statistics import STRIDES, Bin, Statistics
 from jaxvision.check.text import bin_label, plural, verdict
 
 _STYLE = """
@@ -134,9 +134,7 @@ def _splits(report: Report) -> str:
         ("objects", lambda s: s.objects),
         ("crowds or ignored objects", lambda s: s.crowds),
         (f"images with more than {report.max_objects} objects", lambda s: s.over_max_objects),
-        ("objects for stride 8", lambda s: s.levels["8"]),
-        ("objects for stride 16", lambda s: s.levels["16"]),
-        ("objects for stride 32", lambda s: s.levels["32"]),
+        *((f"objects for stride {n}", lambda s, n=n: s.levels[str(n)]) for n in STRIDES),
         ("objects below one cell of stride 8", lambda s: s.below_cell),
         ("objects below 2 pixels", lambda s: s.below_2px),
         ("images with an EXIF rotation", lambda s: s.rotated),

@@ -73,17 +73,11 @@ def check_objects(
     if split == "train":
         full = report.counts > max_objects
         findings += found("too-many-objects", split, full, count_example)
+    unused = report.per_class == 0
     return [
         *findings,
-        *found(
-            "image-without-objects", split, empty, lambda index: Example(source.name(index), "")
-        ),
-        *found(
-            "class-without-objects",
-            split,
-            report.per_class == 0,
-            lambda index: Example(source.classes[index], ""),
-        ),
+        *found("image-without-objects", split, empty, lambda i: Example(source.name(i), "")),
+        *found("class-without-objects", split, unused, lambda i: Example(source.classes[i], "")),
     ]
 
 
@@ -97,15 +91,12 @@ def in_pixels(annotations: Annotations, sizes: np.ndarray) -> np.ndarray:
 def input_sides(
     boxes: np.ndarray, sizes: np.ndarray, image_size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Measures objects as the network sees them, after the letterbox.
+    """Returns the square root of the area [M] and the shorter side [M] after the letterbox.
 
     Args:
         boxes: xyxy in pixels [M, 4].
         sizes: Width and height of the image of each one, in pixels [M, 2].
         image_size: Side of the network's input in pixels.
-
-    Returns:
-        Square root of the area [M] and shorter side [M], in pixels of the input.
     """
     scale = image_size / np.maximum(sizes.max(axis=1), 1)
     sides = (boxes[:, 2:] - boxes[:, :2]) * scale[:, None]
@@ -124,8 +115,8 @@ def repeated_boxes(
         considered: False for boxes that are not compared [M] bool.
 
     Returns:
-        Whether a box comes a second time with the same class, and whether it does with another
-        class [M] bool each; the first of each pair is not marked.
+        Whether a box comes a second time with the same class, and whether with another one only
+        [M] bool each.
     """
     twice, two_classes = np.zeros(len(boxes), bool), np.zeros(len(boxes), bool)
     # Sorted by their left edges, boxes that may match come right after one another: the left edges

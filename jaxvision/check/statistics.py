@@ -51,12 +51,12 @@ class Bin(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Least, median, mean and largest of some numbers."""
+    """Some numbers, summarised; zeros of none."""
 
-    least: float
-    median: float
-    mean: float
-    largest: float
+    least: float = 0.0
+    median: float = 0.0
+    mean: float = 0.0
+    largest: float = 0.0
 
 
 class Statistics(NamedTuple):
@@ -114,7 +114,7 @@ class Statistics(NamedTuple):
 def measure(
     source: DetectionFiles, facts: ImageFacts, *, image_size: int, max_objects: int
 ) -> Statistics:
-    """Counts what a split holds.
+    """Counts what a split and its images hold.
 
     Args:
         source: The split.
@@ -171,11 +171,8 @@ def measure(
 
 
 def _spread(values: np.ndarray) -> Spread:
-    if not values.size:
-        return Spread(0.0, 0.0, 0.0, 0.0)
-    return Spread(
-        float(values.min()), float(np.median(values)), float(values.mean()), float(values.max())
-    )
+    numbers = (np.min, np.median, np.mean, np.max)
+    return Spread(*(float(of(values)) for of in numbers if values.size))
 
 
 def _bins(values: np.ndarray, edges: tuple[float, ...]) -> tuple[Bin, ...]:

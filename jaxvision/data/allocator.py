@@ -13,11 +13,10 @@ _MIB = 1 << 20
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Reuses freed blocks of up to 16 MiB instead of mapping new ones.
+    """Reuses freed blocks of up to 16 MiB, in the whole process, instead of mapping new ones.
 
     By default glibc maps an array of the size of an image afresh each time, and the kernel clears
-    it page by page when it is written to: a third of the time of the whole pipeline. Up to 64 MiB
-    an arena stay with the process. The setting is the process's.
+    it page by page: a third of the time of the pipeline. Up to 64 MiB an arena are kept.
 
     Returns:
         Whether anything was set: not on other systems and C libraries, and not where the

@@ -19,8 +19,7 @@ class DetectionBatch(TypedDict):
         index: Number of each image in its source [B] int32; `source.name(index)` names it.
         scale: Pixels of `image` per pixel of the original [B] float32. Evaluation only, like all
             that follow.
-        crowd: Objects that the metric ignores: detections of them count neither as right nor as
-            wrong [B, N] bool.
+        crowd: Objects that the metric ignores: detections of them do not count [B, N] bool.
         area: Object areas in original pixels [B, N] float32: of the mask where the data has one,
             since COCO's small, medium and large refer to masks.
         mask: False for rows of padding and images that cannot be read [B] bool.

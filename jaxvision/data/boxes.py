@@ -9,14 +9,9 @@ def area(boxes: np.ndarray) -> np.ndarray:
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Returns the intersection over union of boxes, 0 for two boxes without area.
+    """Returns the intersection over union [...] of boxes [..., 4], 0 for two without area.
 
-    Args:
-        a: Boxes [..., 4].
-        b: Boxes [..., 4]; leading axes broadcast: `iou(a[:, None], b[None])` compares all pairs.
-
-    Returns:
-        IoU [...] in [0, 1].
+    Leading axes broadcast: `iou(a[:, None], b[None])` compares all pairs.
     """
     low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=-1)

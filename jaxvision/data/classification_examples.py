@@ -1,10 +1,9 @@
 """From a source of images with classes to rows of a `ClassificationBatch`."""
 
-from collections.abc import Sequence
+from typing import Any
 
-from jaxvision.data.augment.center_crop import CenterCrop
+from jaxvision.data.augment.fixed_crop import CenterCrop, PadCrop
 from jaxvision.data.augment.flip import HorizontalFlip
-from jaxvision.data.augment.pad_crop import PadCrop
 from jaxvision.data.augment.rand_augment import RandAugment
 from jaxvision.data.augment.random_resized_crop import RandomResizedCrop, ReadCrop
 from jaxvision.data.rows import classification_row
@@ -24,10 +23,7 @@ def classification_train_example(
     padding: int = 4,
     flip: float = 0.5,
     operations: int = 0,
-    magnitude: float = 9.0,
-    deviation: float = 0.0,
-    probability: float = 1.0,
-    fill: int = 0,
+    **options: Any,
 ) -> Example:
     """Returns a function `(index, rng) -> row`: crop, mirror image, RandAugment.
 
@@ -42,11 +38,8 @@ def classification_train_example(
         crop_aspect: Least and largest width by height of that part.
         padding: Width of the frame of `pad` in pixels.
         flip: Probability of a mirror image.
-        operations: Operations of RandAugment an image; 0 for none.
-        magnitude: Their strength, in [0, 30].
-        deviation: Standard deviation of the strength.
-        probability: Of each operation that it is applied.
-        fill: Grey value of what an operation leaves empty.
+        operations: Operations of `RandAugment` an image; 0 for none.
+        **options: Its further fields.
 
     Returns:
         Rows of image [H, W, 3], index [], and label [] or targets [K].
@@ -57,20 +50,17 @@ def classification_train_example(
     if crop not in CROPS:
         raise ValueError(f"crop must be one of {', '.join(CROPS)}, got {crop!r}")
     transforms: list[Transform] = [HorizontalFlip(flip)]
+    randaugment = RandAugment(operations, **options)
     if operations:
-        transforms.append(RandAugment(operations, magnitude, fill, deviation, probability))
+        transforms.append(randaugment)
     if crop == "resized":
-        size = RandomResizedCrop(image_size, _pair(crop_area), _pair(crop_aspect))
-        reader: Reader = Pipeline(ReadCrop(size), tuple(transforms))
+        # A config holds lists.
+        (least, most), (slim, wide) = crop_area, crop_aspect
+        resized = RandomResizedCrop(image_size, (least, most), (slim, wide))
+        reader: Reader = Pipeline(ReadCrop(resized), tuple(transforms))
     else:
         reader = Pipeline(transforms=(PadCrop(image_size, padding), *transforms))
     return Example(source, reader, classification_row)
-
-
-def _pair(numbers: Sequence[float]) -> tuple[float, float]:
-    """Makes a tuple of the list that a config holds."""
-    low, high = numbers
-    return low, high
 
 
 def classification_eval_example(
@@ -83,6 +73,5 @@ def classification_eval_example(
         image_size: Height and width of the network's input in pixels.
         resize: Length of the shorter side before the cut; None to leave images as they are.
     """
-    return Example(
-        source, Pipeline(transforms=(CenterCrop(image_size, resize),)), classification_row
-    )
+    middle = CenterCrop(image_size, resize)
+    return Example(source, Pipeline(transforms=(middle,)), classification_row)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -38,15 +39,13 @@ def detection_reader(
 ) -> Reader:
     """Builds what draws one training image (YOLOX, Ge et al. 2021, as in its released code).
 
-    The stages in their order: mosaic with rotation, scale and shear, then mixup, or, in place of
-    both, the image alone; crop; resize to fit; cutmix; `extra`; colour; mirror image; the filter of
-    small objects; padding. What is off draws no random numbers. If the filter leaves none of the
-    objects, the image is taken as it was before colour and mirroring, and with all of them, also
-    those of which nothing is seen.
+    In this order: mosaic with rotation, scale and shear, then mixup, or, in place of both, the
+    image alone; crop; resize to fit; cutmix; `extra`; colour; mirror image; the filter of small
+    objects; padding. What is off draws no random numbers. If the filter leaves no object, the image
+    is taken as it was before colour and mirroring, with all of its objects.
 
     Departs from the reference:
-        Images without objects get colour and flip as the others; there, they get neither. `Mosaic`
-        and `Mixup` say where they depart.
+        Images without objects get colour and flip as the others; there, they get neither.
 
     Args:
         image_size: Height and width of the network's input in pixels.
@@ -67,9 +66,8 @@ def detection_reader(
     if mosaic:
         mixed: Reader = Mosaic(image_size, affine, max_reduction)
         if mixup:
-            mixed = Mixup(
-                mixed, mixup, filter_boxes=affine.filter_boxes, max_reduction=max_reduction
-            )
+            filtered = affine.filter_boxes
+            mixed = Mixup(mixed, mixup, filter_boxes=filtered, max_reduction=max_reduction)
         reader = Either(mosaic, mixed, reader)
     # As in the reference, what follows the resizing sees the pixels of the network's input.
     resized = Pipeline(reader, (*((crop,) if crop else ()), Fit(image_size)))
@@ -86,25 +84,18 @@ def detection_train_example(
     max_objects: int = 120,
     *,
     no_aug: bool = False,
-    mosaic: float = 0.0,
-    mixup: float = 0.0,
     mosaic_scale: tuple[float, float] = (0.1, 2.0),
     degrees: float = 10.0,
     translate: float = 0.1,
     shear: float = 2.0,
     affine_centered: bool = False,
     filter_boxes: bool = False,
-    max_reduction: int = 8,
     crop: float = 0.0,
-    cutmix: float = 0.0,
     vertical_flip: float = 0.0,
     jitter: float = 0.0,
     erasing: float = 0.0,
     cutout: int = 0,
-    hsv: float = 1.0,
-    hsv_gain: bool = False,
-    flip: float = 0.5,
-    min_side: float = 1.0,
+    **options: Any,
 ) -> Example:
     """Returns a function `(index, rng) -> row` that makes training examples.
 
@@ -113,25 +104,18 @@ def detection_train_example(
         image_size: Height and width of the network's input in pixels.
         max_objects: Objects an image, N; of an image with more, the first N are kept.
         no_aug: Leaves out mosaic, mixup and cutmix, as in the last epochs of a YOLOX training.
-        mosaic: Probability of a mosaic.
-        mixup: Probability of mixup where a mosaic with objects was made.
         mosaic_scale: Least and largest scale of the mosaic.
         degrees: Range of the mosaic's rotation.
         translate: Range of its shift, as a part of the input's sides.
         shear: Range of its shear in degrees.
         affine_centered: Turns and scales it about the canvas's centre, not its corner.
         filter_boxes: Drops objects of which mosaic and mixup leave little.
-        max_reduction: Down to which fraction of their size images may be read: 1, 2, 4 or 8.
         crop: Probability of a random crop.
-        cutmix: Probability of cutmix.
         vertical_flip: Probability of turning upside down.
         jitter: Range of brightness, contrast and saturation.
         erasing: Probability of a rectangle of noise.
         cutout: Number of grey squares of an eighth of the input's height.
-        hsv: Probability of a colour change.
-        hsv_gain: Multiplies hue, saturation and value instead of adding to them.
-        flip: Probability of a mirror image.
-        min_side: Objects with a side of at most this many pixels of the input are not trained on.
+        **options: All further options of `detection_reader`: `mosaic`, `mixup`, `hsv`, ...
 
     Returns:
         Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N].
@@ -142,27 +126,17 @@ def detection_train_example(
         RandomErasing(erasing, max_covered=0.8): erasing,
         Cutout(max(cutout, 1), max(1, image_size[0] // 8), max_covered=0.8): cutout,
     }
-    affine = RandomAffine(
-        degrees,
-        translate,
-        (mosaic_scale[0], mosaic_scale[1]),
-        shear,
-        centered=affine_centered,
-        filter_boxes=filter_boxes,
-    )
+    # A config holds a list.
+    scale = mosaic_scale[0], mosaic_scale[1]
+    affine = RandomAffine(degrees, translate, scale, shear, affine_centered, filter_boxes)
+    if no_aug:
+        options |= {"mosaic": 0.0, "mixup": 0.0, "cutmix": 0.0}
     reader = detection_reader(
         image_size,
-        mosaic=0.0 if no_aug else mosaic,
-        mixup=0.0 if no_aug else mixup,
         affine=affine,
-        max_reduction=max_reduction,
         crop=RandomCrop(crop) if crop else None,
-        cutmix=0.0 if no_aug else cutmix,
         extra=tuple(transform for transform, used in extra.items() if used),
-        hsv=hsv,
-        hsv_gain=hsv_gain,
-        flip=flip,
-        min_side=min_side,
+        **options,
     )
     return Example(source, reader, functools.partial(detection_row, max_objects=max_objects))
 
@@ -175,8 +149,7 @@ class DetectionEvalExample:
         source: Where the examples come from.
         image_size: Height and width of the network's input in pixels.
         max_objects: Objects an image, N; what the fullest image needs by default.
-        shapes: Heights and widths that an image is padded to instead, the first that holds it once
-            it was resized to fit `image_size`; the last must be `image_size` itself.
+        shapes: As `Letterbox` takes them.
     """
 
     source: Source
@@ -190,7 +163,7 @@ class DetectionEvalExample:
                 f"max_objects must be at least {self.source.max_objects}, the objects of the "
                 f"fullest image, or the metric would miss some; got {self.max_objects}"
             )
-        Letterbox(self.image_size, self.shapes)  # which checks both
+        Letterbox(self.image_size, self.shapes)  # Checks them.
 
     def groups(self) -> list[list[int]]:
         """Returns the indices of the images of each shape, for `InOrder(groups=...)`."""
@@ -206,6 +179,3 @@ class DetectionEvalExample:
         sample = Letterbox(self.image_size, self.shapes)(self.source[index], rng)
         rows = max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
         return detection_eval_row(sample, rows)
-
-
-detection_eval_example = DetectionEvalExample

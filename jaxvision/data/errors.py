@@ -1,7 +1,14 @@
 """The one exception for faults that lie in the user's data, and what to do with it."""
 
+import collections
+import threading
 from collections.abc import Callable
 from typing import NoReturn
+
+_SHOWN = 10
+
+# What a config may say: whether a fault ends the run or the faulty example is dropped.
+RULES = ("error", "drop")
 
 
 class DataError(ValueError):
@@ -28,3 +35,39 @@ OnFault = Callable[[DataError], None]
 def stop(fault: DataError) -> NoReturn:
     """Raises the error: the default of readers."""
     raise fault
+
+
+def drop(fault: DataError) -> None:
+    """Does nothing, so that the faulty example is dropped: an `OnFault` for readers and streams."""
+
+
+def on_fault(rule: str) -> OnFault:
+    """Turns one of `RULES` into an `OnFault`; any other is a ValueError."""
+    if rule not in RULES:
+        raise ValueError(f"expected error or drop for faulty examples, got {rule}")
+    return stop if rule == "error" else drop
+
+
+class FaultLog:
+    """An `OnFault` that counts faults by message; safe to call from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: collections.Counter[str] = collections.Counter()
+
+    def __call__(self, fault: DataError) -> None:
+        """Counts a fault."""
+        with self._lock:
+            self._counts[str(fault)] += 1
+
+    def report(self) -> str:
+        """Lists what was dropped since the last report, most frequent first; empty if nothing."""
+        with self._lock:
+            counts, self._counts = self._counts, collections.Counter()
+        if not counts:
+            return ""
+        lines = [f"{counts.total():,} examples dropped, {len(counts):,} different faults:"]
+        lines += [f"  {times} x {message}" for message, times in counts.most_common(_SHOWN)]
+        if len(counts) > _SHOWN:
+            lines.append(f"  and {len(counts) - _SHOWN:,} more")
+        return "\n".join(lines)

@@ -7,12 +7,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Writes a file, over one of that name; nobody ever sees a part of it.
-
-    Args:
-        path: Its folder must exist.
-        content: Bytes, or text that is written as UTF-8.
-    """
+    """Writes bytes, or text as UTF-8, to a path in an existing folder, over what is there."""
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 

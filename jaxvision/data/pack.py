@@ -1,7 +1,6 @@
 """Writes a dataset of any task into few large files, to be read by `sources/packed.py`."""
 
 import collections
-import contextlib
 import dataclasses
 import os
 import shutil
@@ -213,17 +212,14 @@ def _write(
     """Writes all files into a folder."""
     columns = _Columns()
     shrunk, clip = 0, False
-    with contextlib.ExitStack() as stack:
-        files: dict[str, _RecordFiles] = {}
-        for record in records:
-            columns.add(record)
-            for kind, data in record.data.items():
-                if kind not in files:
-                    files[kind] = stack.enter_context(_RecordFiles(folder, kind, file_bytes))
-                files[kind].write(data)
-            shrunk += record.shrunk
-            clip = record.sample.image.ndim == 4
-            progress(len(columns))
+    files: dict[str, _RecordFiles] = {}
+    for record in records:
+        columns.add(record)
+        for kind, data in record.data.items():
+            files.setdefault(kind, _RecordFiles(folder, kind, file_bytes)).write(data)
+        shrunk += record.shrunk
+        clip = record.sample.image.ndim == 4
+        progress(len(columns))
     arrays = columns.arrays()
     np.savez(os.path.join(folder, ARRAYS_FILE), **arrays)
     counts: dict[str, object] = {"images": len(columns), "shrunk_images": shrunk}
@@ -232,7 +228,7 @@ def _write(
         objects = np.bincount(labels[~crowd], minlength=len(classes))
         counts["objects"] = dict(zip(classes, objects.tolist(), strict=True))
         counts["crowds"] = int(crowd.sum())
-    written = {kind: each.written for kind, each in files.items()}
+    written = {kind: each.finish() for kind, each in files.items()}
     # Last: a folder without this file is not a packed split.
     with open(os.path.join(folder, DESCRIPTION), "w", encoding="utf-8") as file:
         file.write(describe(Contents(classes or None, written, clip), counts, options))
@@ -301,24 +297,15 @@ class _RecordFiles:
     """Writes records of one kind into array_record files of a limited size."""
 
     def __init__(self, folder: str, kind: str, file_bytes: int) -> None:
-        self._kind = kind
-        self.written: list[RecordFile] = []  # those that are complete
-        self._folder = folder
-        self._limit = file_bytes
+        self._folder, self._kind, self._limit = folder, kind, file_bytes
+        self._written: list[RecordFile] = []
         self._writer: ArrayRecordWriter | None = None
         self._records = self._bytes = 0
-
-    def __enter__(self) -> "_RecordFiles":
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            self._finish()
 
     def write(self, data: bytes) -> None:
         """Adds a record."""
         if self._writer is not None and self._bytes + len(data) > self._limit:
-            self._finish()
+            self.finish()
         try:
             writer = self._writer or ArrayRecordWriter(self._path(), _WRITER_OPTIONS)
             self._writer = writer
@@ -329,12 +316,12 @@ class _RecordFiles:
         self._bytes += len(data)
 
     def _path(self) -> str:
-        return os.path.join(self._folder, f"{self._kind}-{len(self.written):05}.array_record")
+        return os.path.join(self._folder, f"{self._kind}-{len(self._written):05}.array_record")
 
-    def _finish(self) -> None:
-        """Closes a file and checks that it is whole."""
+    def finish(self) -> list[RecordFile]:
+        """Closes the file and checks that it is whole; returns all of them."""
         if self._writer is None:
-            return
+            return self._written
         path = self._path()
         try:
             self._writer.close()
@@ -343,5 +330,6 @@ class _RecordFiles:
         if ArrayRecordReader(path).num_records() != self._records:
             raise OSError(f"{path}: not all records were written; is the disk full?")
         size = os.path.getsize(path)
-        self.written.append(RecordFile(os.path.basename(path), self._records, size))
+        self._written.append(RecordFile(os.path.basename(path), self._records, size))
         self._writer, self._records, self._bytes = None, 0, 0
+        return self._written

@@ -8,15 +8,10 @@ Row = dict[str, np.ndarray]
 
 
 def pad_objects(max_objects: int, **arrays: np.ndarray) -> Row:
-    """Pads arrays [n, ...] with zeros to [max_objects, ...]; what exceeds is cut off.
-
-    Args:
-        max_objects: Rows of the results.
-        **arrays: One row an object, all of the same n.
+    """Pads arrays [n, ...] with zeros to [max_objects, ...], or cuts them.
 
     Returns:
-        The arrays by their names, and `valid` [max_objects], True for the first min(n,
-        max_objects).
+        The arrays by their names, and `valid` [max_objects], True where there was an object.
     """
     padded = {}
     for name, array in arrays.items():
@@ -43,14 +38,11 @@ def detection_eval_row(sample: Sample, max_objects: int) -> Row:
 
 def classification_row(sample: Sample) -> Row:
     """Returns image, index, and label [] or targets [K]."""
-    label = sample.label
-    if label is None:
+    if sample.label is None:
         raise ValueError(f"example {sample.index} has no label; use a classification dataset")
-    return {
-        "image": sample.image,
-        "label" if label.ndim == 0 else "targets": label,
-        "index": np.asarray(sample.index, np.int32),
-    }
+    index = np.asarray(sample.index, np.int32)
+    name = "label" if sample.label.ndim == 0 else "targets"
+    return {"image": sample.image, name: sample.label, "index": index}
 
 
 def _objects(sample: Sample) -> ImageObjects:

@@ -57,14 +57,9 @@ def image_objects(
     area: Sequence[float] | np.ndarray | None = None,
     masks: np.ndarray | None = None,
 ) -> ImageObjects:
-    """Makes objects of any sequences, in the dtypes that `ImageObjects` has.
+    """Makes objects of any sequences, in the shapes and dtypes that `ImageObjects` has.
 
-    Args:
-        boxes: xyxy in pixels [n, 4].
-        classes: Class indices [n]; 0 by default.
-        crowd: Crowd flags [n]; False by default.
-        area: Areas in pixels [n]; those of the boxes by default.
-        masks: Instance masks [n, H, W].
+    By default all are of class 0, none is a crowd, and areas are those of the boxes.
     """
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     count = len(boxes)
@@ -80,18 +75,12 @@ def image_objects(
 
 
 def concatenate(parts: Sequence[ImageObjects]) -> ImageObjects:
-    """Joins the objects of several images, in order; masks only if all parts have them.
-
-    Args:
-        parts: At least one; masks must be of one size.
-    """
+    """Joins the objects of images, at least one; masks only if all have them, of one size."""
     masks = [part.masks for part in parts if part.masks is not None]
+    names = ("boxes", "classes", "crowd", "area")
     return ImageObjects(
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.classes for part in parts]),
-        np.concatenate([part.crowd for part in parts]),
-        np.concatenate([part.area for part in parts]),
-        np.concatenate(masks) if len(masks) == len(parts) else None,
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
+        masks=np.concatenate(masks) if len(masks) == len(parts) else None,
     )
 
 

@@ -82,23 +82,32 @@ def splits(
         if part in opened:
             continue
         if part != "test" and (fold_of or val_share):
-            found = whole("train")
-            if len(found) < (fold_of[1] if fold_of else 2):
-                raise DataError(
-                    f"the split {train} has {len(found)} images, too few to be divided; add images "
-                    "or name a split to evaluate on by data.val"
-                )
-            strata = rarest_classes(found)
-            if fold_of:
-                halves = fold_indices(len(found), fold_of, split_seed, strata)
-            else:
-                halves = split_indices(len(found), val_share, split_seed, strata)
-            opened["train"], opened["val"] = (Subset(found, half) for half in halves)
+            opened["train"], opened["val"] = _divided(
+                whole("train"), train, fold_of, val_share, split_seed
+            )
         elif not names[part] and len(parts) == 1:
             raise ValueError(f"data.{part} must name a split of the dataset, got {names[part]!r}")
         else:
             opened[part] = whole(part)
     return tuple(opened[part] for part in parts)
+
+
+def _divided(
+    source: Source, name: str, fold: tuple[int, int] | None, val_share: float, seed: int
+) -> tuple[Source, Source]:
+    """Divides a split into a part for training and one for validation."""
+    length = len(source)
+    if length < (fold[1] if fold else 2):
+        raise DataError(
+            f"the split {name} has {length} images, too few to be divided; add images or name a "
+            "split to evaluate on by data.val"
+        )
+    strata = rarest_classes(source)
+    if fold:
+        train, val = fold_indices(length, fold, seed, strata)
+    else:
+        train, val = split_indices(length, val_share, seed, strata)
+    return Subset(source, train), Subset(source, val)
 
 
 def open_split(
@@ -192,9 +201,8 @@ def rarest_classes(source: Source) -> np.ndarray | None:
             return source.labels.astype(np.int64)
         shown = [np.flatnonzero(targets) for targets in source.labels]
     else:
-        found = [source.known_objects(index) for index in range(len(source))]
-        known = [each for each in found if each is not None]
-        if len(known) < len(found):
+        known = source.all_known_objects(range(len(source)))
+        if known is None:
             return None
         shown = [np.unique(classes[~crowd]) for classes, crowd in known]
     images = np.bincount(np.concatenate(shown), minlength=len(source.classes))

@@ -15,8 +15,7 @@ import grain
 import numpy as np
 
 from jaxvision.data.allocator import keep_freed_memory
-from jaxvision.data.errors import DataError, OnFault, stop
-from jaxvision.data.faults import FaultLog
+from jaxvision.data.errors import DataError, FaultLog, OnFault, stop
 from jaxvision.data.plans.plan import NOTHING, Plan, Planned, Rows
 
 # So many unreadable examples in a row are a broken dataset, not a few broken files.
@@ -31,7 +30,6 @@ Collate = Callable[[Sequence[Any], Rows], Batch]
 
 def stack(examples: Sequence[Mapping[str, Any]], rows: Rows) -> Batch:
     """Stacks the arrays of B examples by name to [B, ...]; `truth` becomes a list of B objects."""
-    del rows
     batch = {}
     for name in examples[0]:
         values = [example[name] for example in examples]
@@ -48,6 +46,7 @@ class Stream:
     Attributes:
         plan: Decides which examples are in which batch.
         steps_per_epoch: Batches in an epoch.
+        name: Names an example by its number, for messages.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class Stream:
         self._prefetch = prefetch
         self._on_fault = on_fault
         self._skipped = FaultLog()
-        self._name = name
+        self.name = name
         self._axes = dict(axes or {})
         self._lock = threading.Lock()
         self._template: Mapping[str, Any] | None = None
@@ -116,7 +115,6 @@ class Stream:
         self._planned = functools.lru_cache(maxsize=2)(self._plan_epoch)
 
     def __len__(self) -> int:
-        """Returns the number of batches in an epoch."""
         return self.steps_per_epoch
 
     def __iter__(self) -> Generator[Batch, None, None]:
@@ -156,19 +154,14 @@ class Stream:
         """Returns the axis of an array of the batch that devices cut, None for no axis."""
         return None if key == TRUTH else self._axes.get(key, 0)
 
-    def name(self, index: int) -> str:
-        """Names an example by its number, for messages."""
-        return self._name(index)
-
     def faults(self) -> str:
         """Lists the examples that were skipped since the last call; empty if there were none."""
         return self._skipped.report()
 
     def _read(self, start: int, stop: int) -> Generator[Batch, None, None]:
         """Yields batches in order, read by the workers or, with none, in the calling thread."""
-        # OpenCV has its own thread pool, in which each call would spread over all cores; with one
-        # call in each worker they would only wait for each other. The setting is of the process,
-        # hence here and not at import.
+        # OpenCV would spread each call over all cores, where workers would wait for each other. The
+        # setting is the process's, hence here and not at import.
         cv2.setNumThreads(0)
         keep_freed_memory()
         workers = self._num_workers
@@ -255,25 +248,22 @@ class Stream:
         return int(known[rng.integers(len(known))])
 
     def _zeros(self, example: Example, examples: Sequence[Any]) -> dict[str, Any]:
-        """Returns what fills a row: zeros in the shapes of an example, if possible of the batch."""
-        readable = [each for each in examples if each is not None]
-        like = readable[0] if readable else self._first_readable(example)
+        """Returns what fills a row: zeros in the shapes of an example, if possible of the batch.
+
+        A batch of which nothing can be read gets the shapes of the first readable example of the
+        plan: perhaps not that batch's own, but all of it is masked.
+        """
+        like = next((each for each in examples if each is not None), None)
+        if like is None:
+            with self._lock:
+                if self._template is None:
+                    self._template = self._first_readable(example)
+                like = self._template
         return {
             name: None if name == TRUTH else np.zeros_like(value) for name, value in like.items()
         }
 
     def _first_readable(self, example: Example) -> Mapping[str, Any]:
-        """Returns the first example of the plan that can be read.
-
-        It gives a batch of which nothing can be read a shape. If batches have several, it may not
-        be that batch's own; but all of it is masked, so any known shape will do.
-        """
-        with self._lock:
-            if self._template is None:
-                self._template = self._search_readable(example)
-            return self._template
-
-    def _search_readable(self, example: Example) -> Mapping[str, Any]:
         last = None
         for step in range(self.steps_per_epoch):
             for place, index in enumerate(self._rows(step).index.ravel().tolist()):

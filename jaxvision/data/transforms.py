@@ -16,15 +16,12 @@ from jaxvision.data.source import Reader, Source, Transform
 
 def read(source: Source, index: int, rng: np.random.Generator) -> Sample:
     """Reads an example as it is."""
-    del rng
     return source[index]
 
 
 @dataclasses.dataclass(frozen=True)
 class Pipeline:
     """A reader followed by transforms, which is a reader again.
-
-    `functools.partial(pipeline, source)` maps an index and a generator to a sample.
 
     Attributes:
         read: Makes a sample.
@@ -64,7 +61,6 @@ class Either:
 
 def drop_crowds(sample: Sample, rng: np.random.Generator) -> Sample:
     """Drops the objects that are never trained on."""
-    del rng
     if sample.objects is None or not sample.objects.crowd.any():
         return sample
     return sample.replace(objects=sample.objects.trained())
@@ -74,8 +70,7 @@ def drop_crowds(sample: Sample, rng: np.random.Generator) -> Sample:
 class DropSmall:
     """Applies transforms, then drops objects that are too small to be trained on.
 
-    If that were all of them, the sample is taken as it was before the transforms, and with all of
-    its objects (YOLOX's released code).
+    If that were all of them, the sample stays as it was, with all of its objects (YOLOX's code).
 
     Attributes:
         min_side: Objects with a side of at most this many pixels are dropped.
@@ -92,11 +87,9 @@ class DropSmall:
             sample = transform(sample, rng)
         if not sample.objects:
             return sample
-        boxes = sample.objects.boxes
-        kept = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) > self.min_side
-        if not kept.any():
-            return before
-        return sample.replace(objects=sample.objects.take(kept))
+        sides = sample.objects.boxes[:, 2:] - sample.objects.boxes[:, :2]
+        kept = sides.min(axis=1) > self.min_side
+        return sample.replace(objects=sample.objects.take(kept)) if kept.any() else before
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +108,5 @@ class Example:
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> Row:
         """Returns one row; a reader that draws nothing needs no generator."""
-        # Unused where nothing is drawn.
-        generator = np.random.default_rng(0) if rng is None else rng
-        return self.row(self.read(self.source, index, generator))
+        rng = np.random.default_rng(0) if rng is None else rng
+        return self.row(self.read(self.source, index, rng))

@@ -1,5 +1,7 @@
 """Parallel text: opens it by the name of its format, and makes streams of batches of it."""
 
+from typing import Any
+
 import numpy as np
 
 from jaxvision.data.errors import DataError, OnFault, stop
@@ -8,10 +10,9 @@ from jaxvision.data.readers.named import open_named
 from jaxvision.data.readers.tfds import text_records
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.buckets import Buckets
-from jaxvision.data.text.collate import PackPairs, PadPairs
 from jaxvision.data.text.limit import limit_length
 from jaxvision.data.text.packing import PackedRows
-from jaxvision.data.text.padding import pad, token_lengths
+from jaxvision.data.text.padding import CollatePairs, pad, token_lengths
 from jaxvision.data.text.parallel import ParallelText, read_parallel
 from jaxvision.data.text.shapes import assign, choose_shapes
 from jaxvision.data.text.tokenizer import SubwordTokenizer
@@ -57,9 +58,7 @@ def train_stream(
     max_length: int = 256,
     long_sentences: str = "drop",
     multiple: int = 8,
-    seed: int = 0,
-    num_workers: int = 0,
-    prefetch: int = 4,
+    **options: Any,
 ) -> Stream:
     """Makes batches of `jaxvision.data.batch.TranslationBatch` that show each pair once an epoch.
 
@@ -72,9 +71,7 @@ def train_stream(
         max_length: Tokens that a sentence may have in either language.
         long_sentences: What happens to longer ones: `drop`, `cut` or `error`.
         multiple: B is a multiple of it; it must be one of the number of devices.
-        seed: Orders the epochs; in [0, 2^32).
-        num_workers: Threads; 0 makes the batches in the calling thread.
-        prefetch: Batches that are ready or being made.
+        **options: `seed`, `num_workers` and `prefetch` of `Stream`.
 
     Returns:
         The stream; its `plan.describe()` says how the pairs fill the batches.
@@ -89,15 +86,13 @@ def train_stream(
             raise ValueError(f"{field} must be at least 1, got {value}")
     sides = tokenizer.encode(text.source), tokenizer.encode(text.target)
     limited = limit_length(*sides, max_length, long_sentences, text.place)
-    options = dict(batch_tokens=batch_tokens, multiple=multiple)
+    sizes = dict(batch_tokens=batch_tokens, multiple=multiple)
     if packing:
-        plan = PackedRows(limited, row_length=max_length, **options)
-        collate = PackPairs(limited.source, limited.target)
+        plan = PackedRows(limited, row_length=max_length, **sizes)
     else:
-        plan = Buckets(limited, buckets=buckets, **options)
-        collate = PadPairs(limited.source, limited.target)
-    workers = dict(num_workers=num_workers, prefetch=prefetch)
-    return Stream(plan, None, collate, seed=seed, name=text.name, **workers)
+        plan = Buckets(limited, buckets=buckets, **sizes)
+    collate = CollatePairs(limited.source, limited.target)
+    return Stream(plan, None, collate, name=text.name, **options)
 
 
 def eval_stream(

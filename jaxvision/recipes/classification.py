@@ -7,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxvision import models
-from jaxvision.data.augment.center_crop import CenterCrop
+from jaxvision.data.augment.fixed_crop import CenterCrop
 from jaxvision.data.balance import class_weights, image_weights
 from jaxvision.data.classification import classification_source
 from jaxvision.data.classification_examples import (

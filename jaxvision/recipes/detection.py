@@ -7,9 +7,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxvision import models
-from jaxvision.data.augment.letterbox import Letterbox
+from jaxvision.data.augment.letterbox import Letterbox, rectangles
 from jaxvision.data.augment.multi_scale import MultiScale
-from jaxvision.data.augment.rectangles import rectangles
 from jaxvision.data.balance import class_weights, image_weights
 from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_examples import DetectionEvalExample, detection_train_example

@@ -11,8 +11,7 @@ import jax
 from ml_collections import ConfigDict
 
 from jaxvision import models
-from jaxvision.data.errors import DataError
-from jaxvision.data.faults import FaultLog
+from jaxvision.data.errors import DataError, FaultLog
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.parallel import ParallelText
 from jaxvision.data.text.tokenizer import SubwordTokenizer

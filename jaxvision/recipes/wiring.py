@@ -10,7 +10,7 @@ import optax
 from ml_collections import ConfigDict
 
 from jaxvision import pretrained
-from jaxvision.data import faults
+from jaxvision.data import errors
 from jaxvision.data.errors import OnFault
 from jaxvision.train import optim, schedules
 from jaxvision.train.ema import constant_decay, tail_average, warmup_decay
@@ -32,9 +32,9 @@ def on_fault(config: ConfigDict, name: str) -> OnFault:
         ValueError: If it is neither.
     """
     rule = config.data[name]
-    if rule not in faults.RULES:
-        raise ValueError(f"data.{name} must be {' or '.join(faults.RULES)}, got {rule}")
-    return faults.on_fault(rule)
+    if rule not in errors.RULES:
+        raise ValueError(f"data.{name} must be {' or '.join(errors.RULES)}, got {rule}")
+    return errors.on_fault(rule)
 
 
 def class_names(config: ConfigDict) -> tuple[str, ...] | None:

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxvision.data.augment.center_crop import CenterCrop
-from jaxvision.data.augment.pad_crop import PadCrop
+from jaxvision.data.augment.fixed_crop import CenterCrop, PadCrop
 from jaxvision.data.augment.random_resized_crop import RandomResizedCrop, ReadCrop, Window
 from jaxvision.data.classification import classification_source
 from jaxvision.data.classification_examples import (

@@ -6,8 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from jaxvision.data.errors import DataError
-from jaxvision.data.faults import FaultLog, drop
+from jaxvision.data.errors import DataError, FaultLog, drop
 from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.plans.plan import Rows
 from jaxvision.data.plans.shuffled import Shuffled

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvision.data.augment.center_crop import CenterCrop
+from jaxvision.data.augment.fixed_crop import CenterCrop
 from jaxvision.inference.classifier import Classifier
 from jaxvision.tasks.classification import ImageClassification
 

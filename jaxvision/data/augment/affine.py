@@ -21,10 +21,9 @@ _MIN_VISIBLE = 0.2
 class RandomAffine:
     """Draws matrices from a canvas of twice the result's height and width to the result.
 
-    YOLOX since October 2021 turns and scales about the canvas's top left corner: what is scaled
-    down shows all of the canvas at the top left and fill beside it, what is scaled up only its top
-    left. Its published weights were trained with the code before that: `centered` and
-    `filter_boxes`.
+    YOLOX since October 2021 turns and scales about the canvas's top left corner: scaled down, all
+    of the canvas is seen at the top left, scaled up, only its top left. Its published weights were
+    trained with the code before that: `centered` and `filter_boxes`.
 
     Attributes:
         degrees: Range of the rotation, in both directions.
@@ -48,15 +47,10 @@ class RandomAffine:
             raise ValueError(f"scale must be two numbers, 0 < low <= high, got {self.scale}")
 
     def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, float]:
-        """Draws a matrix.
-
-        Args:
-            size: Height and width of the result in pixels.
-            rng: Decides.
+        """Draws a matrix for a result of a height and width in pixels.
 
         Returns:
-            The matrix [2, 3] from points of the canvas to points of the result, and the scale in
-            it.
+            The matrix [2, 3] from points of the canvas to points of the result, and its scale.
         """
         height, width = size
         scale = rng.uniform(*self.scale)
@@ -70,16 +64,7 @@ class RandomAffine:
         return matrix, scale
 
     def kept(self, before: np.ndarray, after: np.ndarray, scale: float) -> np.ndarray:
-        """Says which boxes stay.
-
-        Args:
-            before: Boxes on the canvas [n, 4].
-            after: The same in the result [n, 4].
-            scale: As drawn.
-
-        Returns:
-            True for those that stay [n] bool; for all without `filter_boxes`.
-        """
+        """Says which boxes [n, 4], before on the canvas, after in the result, stay [n] bool."""
         if not self.filter_boxes:
             return np.ones(len(after), bool)
         return worth_keeping(before * scale, after, min_side=2.0)
@@ -111,21 +96,16 @@ class AffineWarp:
 
 
 def worth_keeping(before: np.ndarray, after: np.ndarray, *, min_side: float) -> np.ndarray:
-    """Says which boxes are large, not slim, and not cut away (YOLOv5, YOLOX's first releases).
+    """Says which boxes [n] are large, not slim, and not cut away (YOLOv5, YOLOX's first releases).
 
     Args:
         before: Boxes before they were cut, at the scale of those after [n, 4].
-        after: What is left of them [n, 4].
-        min_side: Both sides have to be longer, in pixels.
-
-    Returns:
-        True where that holds, the aspect ratio is below 20, and more than a fifth of the area is
-        left [n] bool.
+        after: What is left of them [n, 4]: more than a fifth, with an aspect ratio below 20.
+        min_side: Both sides must be longer, in pixels.
     """
     width, height = (after[:, 2:] - after[:, :2]).T
-    whole = boxes_of.area(before)
     return (
         (np.minimum(width, height) > min_side)
         & (np.maximum(width, height) < _MAX_ASPECT * np.minimum(width, height))
-        & (width * height > _MIN_VISIBLE * whole)
+        & (width * height > _MIN_VISIBLE * boxes_of.area(before))
     )

@@ -21,8 +21,7 @@ class HSVShift:
     """Adds a constant to hue, saturation and value (YOLOX since 2022).
 
     Each of the three is drawn from U(-range, range), cut to an integer, and switched off half of
-    the time. The scale is OpenCV's for 8 bits: hue in [0, 180), modulo 180; saturation and value
-    in [0, 255].
+    the time. The scale is OpenCV's for 8 bits: hue in [0, 180), saturation and value in [0, 255].
 
     Attributes:
         probability: How often anything changes.
@@ -51,8 +50,7 @@ class HSVShift:
 class HSVGain:
     """Multiplies hue, saturation and value (YOLOX until 2021, its published weights; YOLOv5).
 
-    Each factor is drawn from U(1 - range, 1 + range). Products are cut to integers; the hue is
-    taken modulo 180, saturation and value stop at 255.
+    Each factor is drawn from U(1 - range, 1 + range).
 
     Attributes:
         probability: How often anything changes.
@@ -79,18 +77,15 @@ class ColorJitter:
     """Changes brightness, contrast and saturation in random order (torchvision's `ColorJitter`).
 
     Each factor is drawn from U(max(0, 1 - range), 1 + range): 1 changes nothing, 0 gives black, one
-    grey, and an image without colour. A range of 0 makes no change.
+    grey, and an image without colour.
 
-    Departs from the reference:
-        Results are rounded to the nearest integer, there cut. The hue is left to `HSVShift`.
+    Departs from the reference: results are rounded to the nearest integer, there cut; the hue is
+    left to `HSVShift`.
 
     Attributes:
         brightness: Range of `adjust_brightness`'s factor.
         contrast: Range of `adjust_contrast`'s factor.
         saturation: Range of `adjust_saturation`'s factor.
-
-    Raises:
-        ValueError: If a range is negative.
     """
 
     brightness: float = 0.0
@@ -104,13 +99,10 @@ class ColorJitter:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Changes the image of a sample."""
-        changes = (
-            (self.brightness, adjust_brightness),
-            (self.contrast, adjust_contrast),
-            (self.saturation, adjust_saturation),
-        )
-        for number in rng.permutation(len(changes)).tolist():
-            extent, adjust = changes[number]
+        changes = (adjust_brightness, adjust_contrast, adjust_saturation)
+        extents = (self.brightness, self.contrast, self.saturation)
+        for number in rng.permutation(3).tolist():
+            extent, adjust = extents[number], changes[number]
             if extent:
                 factor = rng.uniform(max(0.0, 1 - extent), 1 + extent)
                 sample = map_image(sample, functools.partial(adjust, factor=factor))
@@ -118,17 +110,7 @@ class ColorJitter:
 
 
 def shift_hsv(image: np.ndarray, hue: int, saturation: int, value: int) -> np.ndarray:
-    """Adds constants to the channels of HSV.
-
-    Args:
-        image: RGB image [H, W, 3] uint8.
-        hue: Added to the hue, modulo 180.
-        saturation: Added to the saturation, clipped to [0, 255].
-        value: Added to the value, clipped to [0, 255].
-
-    Returns:
-        RGB image [H, W, 3] uint8.
-    """
+    """Adds constants to hue (modulo 180), saturation and value (clipped) of RGB [H, W, 3] uint8."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     planes = list(cv2.split(hsv))
     if hue:
@@ -143,28 +125,14 @@ def shift_hsv(image: np.ndarray, hue: int, saturation: int, value: int) -> np.nd
 
 
 def scale_hsv(image: np.ndarray, hue: float, saturation: float, value: float) -> np.ndarray:
-    """Multiplies the channels of HSV.
+    """Multiplies hue (modulo 180), saturation and value (clipped) of an RGB image [H, W, 3] uint8.
 
-    Args:
-        image: RGB image [H, W, 3] uint8.
-        hue: Factor of the hue, whose product is taken modulo 180.
-        saturation: Factor of the saturation, whose product is clipped to [0, 255].
-        value: Factor of the value, whose product is clipped to [0, 255].
-
-    Returns:
-        RGB image [H, W, 3] uint8.
+    Products are cut to integers.
     """
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-    tables = (
-        _LEVELS * hue % 180,
-        np.clip(_LEVELS * saturation, 0, 255),
-        np.clip(_LEVELS * value, 0, 255),
-    )
-    planes = [
-        cv2.LUT(plane, table.astype(np.uint8))
-        for plane, table in zip(cv2.split(hsv), tables, strict=True)
-    ]
-    cv2.merge(planes, dst=hsv)
+    tables = np.outer(_LEVELS, (hue, saturation, value))
+    tables[:, 0] %= 180
+    tables = np.clip(tables, 0, 255).astype(np.uint8)
+    hsv = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), tables[None])
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=hsv)
 
 
@@ -174,23 +142,18 @@ def adjust_brightness(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def adjust_contrast(image: np.ndarray, factor: float) -> np.ndarray:
-    """Maps each value x to factor x + (1 - factor) m, clipped to [0, 255].
+    """Maps each value x of an RGB image [H, W, 3] uint8 to factor x + (1 - factor) m, clipped.
 
-    Args:
-        image: RGB image [H, W, 3] uint8; m is the mean of its luma, 0.299 R + 0.587 G + 0.114 B.
-        factor: At least 0.
+    m is the mean of the image's luma, 0.299 R + 0.587 G + 0.114 B.
     """
     mean = cv2.mean(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[0]
     return cv2.addWeighted(image, factor, image, 0.0, (1 - factor) * mean)
 
 
 def adjust_saturation(image: np.ndarray, factor: float) -> np.ndarray:
-    """Maps each value x to factor x + (1 - factor) g, clipped to [0, 255].
+    """Maps each value x of an RGB image [H, W, 3] uint8 to factor x + (1 - factor) g, clipped.
 
-    Args:
-        image: RGB image [H, W, 3] uint8; g is the pixel's luma, 0.299 R + 0.587 G + 0.114 B,
-            rounded.
-        factor: At least 0.
+    g is the pixel's luma, 0.299 R + 0.587 G + 0.114 B, rounded.
     """
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(image, factor, grey, 1 - factor, 0.0)

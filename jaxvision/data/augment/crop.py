@@ -21,10 +21,9 @@ class RandomCrop:
     """Cuts a patch out of an image that overlaps enough with one of its objects.
 
     A patch has scale s and aspect ratio a, both uniform in their ranges: sides of s sqrt(a) of the
-    image's width and s / sqrt(a) of its height. a is drawn between s^2 and 1 / s^2 only, so that
-    the patch fits. With a range of one number each, all patches are of one size. A least overlap is
-    drawn from `overlaps`; patches are then drawn until an object whose centre lies in the patch has
-    that IoU with it, 50 at most, after which the image stays whole.
+    image's width and s / sqrt(a) of its height; a is drawn between s^2 and 1 / s^2 only, so that
+    the patch fits. A least overlap is drawn from `overlaps`; then at most 50 patches, until an
+    object whose centre lies in the patch has that IoU with it; else the image stays whole.
 
     Objects whose centre lies in the patch stay, with what of their boxes lies in it; the others are
     dropped. With an overlap of 0, and in images without objects, any patch is taken; none of the
@@ -40,9 +39,6 @@ class RandomCrop:
         scale: Least and largest s, in (0, 1].
         aspect: Least and largest a, on both sides of 1 or 1.
         overlaps: Least overlaps to choose from, in [0, 1].
-
-    Raises:
-        ValueError: If a range is empty, or there is no overlap to choose from.
     """
 
     probability: float = 6 / 7

@@ -8,7 +8,6 @@ no mixing, they go where their pixels go.
 import dataclasses
 import math
 
-import cv2
 import numpy as np
 
 from jaxvision.data import boxes as boxes_of
@@ -39,9 +38,6 @@ class CutMix:
         alpha: Of the Beta distribution; 1 draws lambda uniformly.
         min_visible: Least share of a box's area that is to be seen.
         max_reduction: Down to which fraction images may be read; 1 reads all at full size.
-
-    Raises:
-        ValueError: If `alpha` is not positive.
     """
 
     read: Reader
@@ -60,18 +56,11 @@ class CutMix:
         return self.mix(sample, source, rng) if rng.random() < self.probability else sample
 
     def mix(self, sample: Sample, source: Source, rng: np.random.Generator) -> Sample:
-        """Pastes a part of an example of a source, which may be the first and have no objects.
-
-        Returns:
-            A sample of the same size with what is left of the objects of both, the other's last.
-        """
+        """Pastes a part of an example of a source, which may be the first and have no objects."""
         number = int(rng.integers(len(source)))
         size = sample.size
-        place = self._draw(*size, rng)
-        x1, y1, x2, y2 = place
-        ours = sample.objects
-        if ours is not None:
-            ours = self._hide(ours, place)
+        place = x1, y1, x2, y2 = self._draw(*size, rng)
+        ours = None if sample.objects is None else self._hide(sample.objects, place)
         if x1 == x2 or y1 == y2:
             return sample.replace(objects=ours)
 
@@ -79,58 +68,69 @@ class CutMix:
         scale, inside = fitted((found.height, found.width), size)
         by = min(reduction(np.eye(2, 3), scale), self.max_reduction)
         other = read_reduced(source, number, by)
-        factor = sample.target_factor
+        other = geometry.pad(geometry.resize(other, inside), size)
+
+        def pasted(image: np.ndarray, theirs: np.ndarray, s: int) -> np.ndarray:
+            image, part = image.copy(), np.s_[..., s * y1 : s * y2, s * x1 : s * x2, :]
+            image[part] = theirs[part]
+            return image
+
         target, mask = sample.target, sample.mask
         if target is not None and other.target is not None:
-            target = _paste(target, other.target, inside, place, factor)
+            target = pasted(target, other.target, sample.target_factor)
         if mask is not None:
-            mask = mask.copy()
-            mask[y1:y2, x1:x2] = VOID
-            if other.mask is not None:
-                part = geometry.nearest(other.mask, inside)[y1:y2, x1:x2]
-                mask[y1 : y1 + part.shape[0], x1 : x1 + part.shape[1]] = part
+            void = np.full(size, VOID) if other.mask is None else other.mask
+            mask = pasted(mask[..., None], void[..., None], 1)[..., 0]
         if found.objects is not None:
-            theirs = self._cut(found.objects.trained(), other, scale, inside, place, size)
+            masks = None if other.objects is None else other.objects.trained().masks
+            theirs = self._cut(found.objects.trained(), masks, scale, place)
             ours = theirs if ours is None else concatenate([ours, theirs])
         return sample.replace(
-            image=_paste(sample.image, other.image, inside, place, 1),
-            objects=ours,
-            mask=mask,
-            target=target,
+            image=pasted(sample.image, other.image, 1), objects=ours, mask=mask, target=target
         )
 
     def _hide(self, objects: ImageObjects, place: tuple[int, int, int, int]) -> ImageObjects:
         """Returns what is left of the first image's objects beside a rectangle."""
-        seen, boxes = _hide(objects.boxes, place, self.min_visible)
-        masks = objects.masks
+        boxes, masks = objects.boxes, objects.masks
+        hidden = np.clip(boxes, place[:2] * 2, place[2:] * 2)
+        seen = 1 - boxes_of.area(hidden) / np.maximum(boxes_of.area(boxes), 1e-9)
+        shortened = boxes.copy()
+        for axis in (0, 1):
+            low, high, across = axis, axis + 2, 1 - axis
+            # The rectangle spans the box in the other direction: it hides an end of it, or both.
+            spans = (place[across] <= boxes[:, across]) & (
+                place[across + 2] >= boxes[:, across + 2]
+            )
+            touches = spans & (hidden[:, low] < hidden[:, high])
+            begins = touches & (place[low] <= boxes[:, low])
+            ends = touches & (place[high] >= boxes[:, high])
+            shortened[begins, low] = np.minimum(place[high], boxes[begins, high])
+            shortened[ends, high] = place[low]
+        seen = (seen >= self.min_visible) & (seen > 0)
         if masks is not None:
             x1, y1, x2, y2 = place
             masks = masks.copy()
             masks[:, y1:y2, x1:x2] = False
-            boxes = boxes_of.of_masks(masks)
-            seen &= boxes_of.nonempty(boxes)
-        return objects.moved(boxes, masks).take(seen)
+            shortened = boxes_of.of_masks(masks)
+            seen &= boxes_of.nonempty(shortened)
+        return objects.moved(shortened, masks).take(seen)
 
     def _cut(
         self,
         objects: ImageObjects,
-        other: Sample,
+        letterboxed: np.ndarray | None,
         scale: float,
-        inside: tuple[int, int],
         place: tuple[int, int, int, int],
-        size: tuple[int, int],
     ) -> ImageObjects:
-        """Returns what the rectangle shows of the other image's objects."""
+        """Returns what the rectangle shows of the other image's objects, given their masks."""
         x1, y1, x2, y2 = place
         whole = objects.boxes * np.float32(scale)
         boxes = np.clip(whole, (x1, y1) * 2, (x2, y2) * 2).astype(np.float32)
         seen = boxes_of.area(boxes) >= self.min_visible * boxes_of.area(whole)
         masks = None
-        found = None if other.objects is None else other.objects.trained().masks
-        if found is not None:
-            found = geometry.nearest(found, inside)[:, y1:y2, x1:x2]
-            masks = np.zeros((len(objects), *size), bool)
-            masks[:, y1 : y1 + found.shape[1], x1 : x1 + found.shape[2]] = found
+        if letterboxed is not None:
+            masks = np.zeros_like(letterboxed)
+            masks[:, y1:y2, x1:x2] = letterboxed[:, y1:y2, x1:x2]
             boxes = boxes_of.of_masks(masks)
         return objects.moved(boxes, masks).take(seen & boxes_of.nonempty(boxes))
 
@@ -141,48 +141,3 @@ class CutMix:
         w, h = int(width * side), int(height * side)
         x1, y1 = x - w // 2, y - h // 2
         return max(x1, 0), max(y1, 0), min(x1 + w, width), min(y1 + h, height)
-
-
-def _paste(
-    image: np.ndarray,
-    other: np.ndarray,
-    inside: tuple[int, int],
-    place: tuple[int, int, int, int],
-    factor: int,
-) -> np.ndarray:
-    """Returns an image with a rectangle of another one, at a multiple of the sample's size."""
-    x1, y1, x2, y2 = (factor * edge for edge in place)
-    size = factor * inside[1], factor * inside[0]
-    part = geometry.frames(lambda frame: cv2.resize(frame, size)[y1:y2, x1:x2], other)
-    image = image.copy()
-    image[..., y1:y2, x1:x2, :] = geometry.FILL
-    image[..., y1 : y1 + part.shape[-3], x1 : x1 + part.shape[-2], :] = part
-    return image
-
-
-def _hide(
-    boxes: np.ndarray, place: tuple[int, int, int, int], min_visible: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Hides a rectangle of an image.
-
-    Args:
-        boxes: xyxy [n, 4].
-        place: The rectangle.
-        min_visible: Least share of a box that is to be seen.
-
-    Returns:
-        True for boxes of which enough is seen [n] bool, and the boxes around what is seen [n, 4].
-    """
-    hidden = np.clip(boxes, place[:2] * 2, place[2:] * 2)
-    seen = 1 - boxes_of.area(hidden) / np.maximum(boxes_of.area(boxes), 1e-9)
-    shortened = boxes.copy()
-    for axis in (0, 1):
-        low, high, across = axis, axis + 2, 1 - axis
-        # The rectangle spans the box in the other direction: it hides an end of it, or both.
-        spans = (place[across] <= boxes[:, across]) & (place[across + 2] >= boxes[:, across + 2])
-        touches = spans & (hidden[:, low] < hidden[:, high])
-        begins = touches & (place[low] <= boxes[:, low])
-        ends = touches & (place[high] >= boxes[:, high])
-        shortened[begins, low] = np.minimum(place[high], boxes[begins, high])
-        shortened[ends, high] = place[low]
-    return (seen >= min_visible) & (seen > 0), shortened

@@ -18,11 +18,57 @@ import numpy as np
 from jaxvision.data.sample import VOID, Sample
 
 FILLS = ("noise", "color", "mean")
+Rectangle = tuple[int, int, int, int]
 _TRIALS = 100
 
 
+class _Erasing:
+    """Hides the rectangles that a subclass draws, and drops the objects they hide too much of."""
+
+    probability: float
+    fill: str | int
+    max_covered: float
+
+    def __post_init__(self) -> None:
+        if self.fill not in (*FILLS, *range(256)):
+            known = ", ".join(FILLS)
+            raise ValueError(f"fill must be one of {known} or in 0 to 255, got {self.fill}")
+
+    def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[Rectangle]:
+        """Draws rectangles x1, y1, x2, y2 in an image of the given size."""
+        raise NotImplementedError
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to one of the same size."""
+        places = self._draw(*sample.size, rng) if rng.random() < self.probability else []
+        if not places:
+            return sample
+        hidden = np.zeros(sample.size, bool)
+        objects, mask, image = sample.objects, sample.mask, sample.image.copy()
+        fill = self.fill
+        if fill == "mean":
+            fill = np.rint(cv2.mean(image.reshape(-1, image.shape[-2], 3))[:3])
+        for x1, y1, x2, y2 in places:
+            hidden[y1:y2, x1:x2] = True
+            part = image[..., y1:y2, x1:x2, :]
+            if self.fill == "noise":
+                part[...] = rng.integers(0, 256, (y2 - y1, x2 - x1, 3), np.uint8)
+            elif self.fill == "color":
+                part[...] = rng.integers(0, 256, 3, np.uint8)
+            else:
+                part[...] = fill
+        if objects is not None:
+            if objects.masks is not None:
+                objects = objects.moved(objects.boxes, objects.masks & ~hidden)
+            if self.max_covered < 1:
+                objects = objects.take(_kept(objects.boxes, hidden, self.max_covered))
+        if mask is not None:
+            mask = np.where(hidden, mask.dtype.type(VOID), mask)
+        return sample.replace(image=image, objects=objects, mask=mask)
+
+
 @dataclasses.dataclass(frozen=True)
-class RandomErasing:
+class RandomErasing(_Erasing):
     """Overwrites a rectangle with noise (Zhong et al., image-aware, the numbers of section 4).
 
     The rectangle's area is a share of the image's, its height over its width the aspect ratio, both
@@ -40,9 +86,6 @@ class RandomErasing:
             colour drawn so; `mean`, the image's mean colour; or one level of grey, 0 to 255.
         max_covered: Objects of which more than this share of the box is hidden are dropped; with 1,
             none is.
-
-    Raises:
-        ValueError: If a range is empty, or `fill` is unknown.
     """
 
     probability: float = 0.5
@@ -56,26 +99,21 @@ class RandomErasing:
             raise ValueError(f"area must be two numbers, 0 < low <= high <= 1, got {self.area}")
         if not 0 < self.aspect[0] <= self.aspect[1]:
             raise ValueError(f"aspect must be two numbers, 0 < low <= high, got {self.aspect}")
-        _check_fill(self.fill)
+        super().__post_init__()
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Maps a sample to one of the same size."""
-        if rng.random() >= self.probability:
-            return sample
-        height, width = sample.size
+    def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[Rectangle]:
         for _ in range(_TRIALS):
             area = rng.uniform(*self.area) * height * width
             aspect = rng.uniform(*self.aspect)
             h, w = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             left, top = int(rng.integers(width)), int(rng.integers(height))
             if h and w and left + w <= width and top + h <= height:
-                place = (left, top, left + w, top + h)
-                return _erase(sample, [place], self.fill, self.max_covered, rng)
-        return sample
+                return [(left, top, left + w, top + h)]
+        return []
 
 
 @dataclasses.dataclass(frozen=True)
-class Cutout:
+class Cutout(_Erasing):
     """Overwrites squares whose centres are uniform in the image (DeVries and Taylor).
 
     Squares may overlap and reach beyond the border: parts of them, or less than all of one at the
@@ -91,9 +129,6 @@ class Cutout:
         fill: As `RandomErasing`'s.
         max_covered: Objects of which the squares together hide more than this share of the box are
             dropped; with 1, none is.
-
-    Raises:
-        ValueError: If there is no square, or `fill` is unknown.
     """
 
     squares: int = 1
@@ -107,78 +142,20 @@ class Cutout:
             raise ValueError(
                 f"squares and side must be at least 1, got {self.squares} and {self.side}"
             )
-        _check_fill(self.fill)
+        super().__post_init__()
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Maps a sample to one of the same size."""
-        if rng.random() >= self.probability:
-            return sample
-        height, width = sample.size
+    def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[Rectangle]:
         places = []
         for _ in range(self.squares):
             left = int(rng.integers(width)) - self.side // 2
             top = int(rng.integers(height)) - self.side // 2
             right, bottom = left + self.side, top + self.side
             places.append((max(left, 0), max(top, 0), min(right, width), min(bottom, height)))
-        return _erase(sample, places, self.fill, self.max_covered, rng)
-
-
-def _check_fill(fill: str | int) -> None:
-    if fill in FILLS or (isinstance(fill, int) and 0 <= fill <= 255):
-        return
-    raise ValueError(f"fill must be one of {', '.join(FILLS)} or in 0 to 255, got {fill}")
-
-
-def _erase(
-    sample: Sample,
-    places: list[tuple[int, int, int, int]],
-    fill: str | int,
-    max_covered: float,
-    rng: np.random.Generator,
-) -> Sample:
-    """Hides rectangles, x1, y1, x2, y2, and drops the objects that they hide too much of."""
-    hidden = np.zeros(sample.size, bool)
-    for x1, y1, x2, y2 in places:
-        hidden[y1:y2, x1:x2] = True
-    objects, mask = sample.objects, sample.mask
-    if objects is not None:
-        if objects.masks is not None:
-            objects = objects.moved(objects.boxes, objects.masks & ~hidden)
-        if max_covered < 1:
-            objects = objects.take(_kept(objects.boxes, hidden, max_covered))
-    if mask is not None:
-        mask = np.where(hidden, mask.dtype.type(VOID), mask)
-    return sample.replace(image=_fill(sample.image, places, fill, rng), objects=objects, mask=mask)
-
-
-def _fill(
-    image: np.ndarray,
-    places: list[tuple[int, int, int, int]],
-    fill: str | int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Overwrites rectangles of a copy of an image [H, W, 3] or clip [T, H, W, 3]."""
-    width = image.shape[-2]
-    mean = np.rint(cv2.mean(image.reshape(-1, width, 3))[:3]) if fill == "mean" else None
-    image = image.copy()
-    for x1, y1, x2, y2 in places:
-        part = image[..., y1:y2, x1:x2, :]
-        if fill == "noise":
-            part[...] = rng.integers(0, 256, (y2 - y1, x2 - x1, 3), np.uint8)
-        elif fill == "color":
-            part[...] = rng.integers(0, 256, 3, np.uint8)
-        else:
-            part[...] = fill if mean is None else mean
-    return image
+        return places
 
 
 def _kept(boxes: np.ndarray, hidden: np.ndarray, max_covered: float) -> np.ndarray:
-    """Finds the boxes [n, 4] of which at most a share is hidden [n] bool.
-
-    Counted over the pixels that a box reaches, of which some are `hidden` [H, W] bool.
-    """
-    low, high = np.floor(boxes[:, :2]).astype(int), np.ceil(boxes[:, 2:]).astype(int)
-    parts = [
-        hidden[y1:y2, x1:x2] for (x1, y1), (x2, y2) in zip(low.tolist(), high.tolist(), strict=True)
-    ]
+    """Finds the boxes [n, 4] of whose pixels at most a share is `hidden` [H, W] bool."""
+    reached = np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1).astype(int)
+    parts = [hidden[y1:y2, x1:x2] for x1, y1, x2, y2 in reached.tolist()]
     return np.array([part.sum() <= max_covered * part.size for part in parts], bool)

@@ -1,6 +1,7 @@
 """Mirror images."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,22 +18,14 @@ class HorizontalFlip:
     """
 
     probability: float = 0.5
+    axis: ClassVar[int] = 1
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of the same size."""
-        return flip(sample, 1) if rng.random() < self.probability else sample
+        return flip(sample, self.axis) if rng.random() < self.probability else sample
 
 
-@dataclasses.dataclass(frozen=True)
-class VerticalFlip:
-    """Mirrors top and bottom: for aerial images, microscopy, and the like.
+class VerticalFlip(HorizontalFlip):
+    """Mirrors top and bottom: for aerial images, microscopy, and the like."""
 
-    Attributes:
-        probability: How often.
-    """
-
-    probability: float = 0.5
-
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Maps a sample to one of the same size."""
-        return flip(sample, 0) if rng.random() < self.probability else sample
+    axis: ClassVar[int] = 0

@@ -41,15 +41,8 @@ def _move(
     boxes: Callable[[np.ndarray], np.ndarray],
     tight: bool,
 ) -> Sample:
-    """Moves everything.
-
-    Args:
-        sample: What to move.
-        pixels: Moves an image or clip, given the factor of its size to the sample's.
-        labels: Moves label maps [..., H, W], given the value of what comes from nowhere.
-        boxes: Moves boxes [n, 4], float32.
-        tight: Takes the boxes of objects with masks from these.
-    """
+    """Moves everything; `pixels` gets the factor of a size, `labels` the value of empty pixels."""
+    # `tight`: the boxes of objects with masks are taken from these.
     objects = sample.objects
     if objects is not None:
         moved, masks = boxes(objects.boxes), objects.masks
@@ -120,9 +113,8 @@ def resize(
         factor: Of boxes, which are not rounded as the size is; by default that of each side.
     """
     height, width = sample.size
-    scale = np.array([size[1] / width, size[0] / height] * 2, np.float32)
-    if factor is not None:
-        scale[:] = factor
+    factors = [size[1] / width, size[0] / height] if factor is None else [factor] * 2
+    scale = np.array(factors * 2, np.float32)
 
     def resized(image: np.ndarray, s: int) -> np.ndarray:
         height, width = s * size[0], s * size[1]
@@ -152,45 +144,32 @@ def nearest(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def pad(
     sample: Sample, size: tuple[int, int], *, left: int = 0, top: int = 0, fill: int = FILL
 ) -> Sample:
-    """Puts a sample on a canvas.
-
-    Args:
-        sample: What to pad.
-        size: Height and width of the canvas, which holds the sample.
-        left: Columns of the canvas before the sample.
-        top: Rows of the canvas before the sample.
-        fill: Grey value around the sample.
-    """
+    """Puts a sample on a grey canvas of a height and width, behind so many columns and rows."""
     height, width = sample.size
     if (height, width) == tuple(size):
         return sample
     shift = np.array([left, top, left, top], np.float32)
 
-    def canvas(array: np.ndarray, void: int) -> np.ndarray:
-        result = np.full((*array.shape[:-2], *size), void, array.dtype)
-        result[..., top : top + height, left : left + width] = array
-        return result
-
-    def padded(image: np.ndarray, s: int) -> np.ndarray:
+    def padded(image: np.ndarray, s: int, value: int = fill) -> np.ndarray:
         shape = (*image.shape[:-3], s * size[0], s * size[1], image.shape[-1])
-        result = np.full(shape, fill, image.dtype)
+        result = np.full(shape, value, image.dtype)
         result[..., s * top : s * (top + height), s * left : s * (left + width), :] = image
         return result
 
     return _move(
-        sample, pixels=padded, labels=canvas, boxes=lambda boxes: boxes + shift, tight=False
+        sample,
+        pixels=padded,
+        labels=lambda array, void: padded(array[..., None], 1, void)[..., 0],
+        boxes=lambda boxes: boxes + shift,
+        tight=False,
     )
 
 
 def warp(sample: Sample, matrix: np.ndarray, size: tuple[int, int], *, fill: int = FILL) -> Sample:
-    """Maps a sample by a matrix.
+    """Maps a sample to one of a height and width, grey where pixels come from outside.
 
-    Args:
-        sample: What to warp.
-        matrix: From centres of its pixels to those of the result [2, 3], (x, y); pixel (0, 0)
-            covers [-0.5, 0.5].
-        size: Height and width of the result in pixels.
-        fill: Grey value of pixels that come from outside.
+    The matrix [2, 3] maps centres (x, y) of its pixels to those of the result; pixel (0, 0) covers
+    [-0.5, 0.5].
     """
     edges = matrix.astype(np.float64).copy()
     # Corners of boxes lie half a pixel before the centres.

@@ -11,16 +11,14 @@ import numpy as np
 from jaxvision.data.augment import geometry
 from jaxvision.data.sample import Sample
 
+# Height and width of each shape over the longer side: squares, 4:3 with 3:2, and 5:3 to 16:9.
+_ASPECTS = ((0.6, 1.0), (1.0, 0.6), (0.75, 1.0), (1.0, 0.75), (1.0, 1.0))
+
 
 def fitted(shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, tuple[int, int]]:
-    """Computes the size of an image that is resized to the largest size that fits.
+    """Returns the scale at which an image of `shape` just fits into `size`, and its new size.
 
-    Args:
-        shape: Its height and width.
-        size: Height and width to fit into.
-
-    Returns:
-        Pixels of the result per pixel of the image; height and width, rounded down.
+    Both are height and width; the new size is rounded down.
     """
     scale = min(size[0] / shape[0], size[1] / shape[1])
     # A strip of 2,000 x 1 pixels keeps one row.
@@ -29,9 +27,7 @@ def fitted(shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, tuple[
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """Resizes, bilinearly, to the largest size that fits.
-
-    Sides are rounded down, boxes are not, as in the reference.
+    """Resizes, bilinearly, to the largest size that fits; sides are rounded down, boxes are not.
 
     Attributes:
         size: Height and width to fit into.
@@ -41,7 +37,6 @@ class Fit:
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
         """Maps a sample to one of at most `size`; its `scale` follows."""
-        del rng
         scale, shape = fitted(sample.size, self.size)
         fitting = geometry.resize(sample, shape, factor=scale)
         return fitting.replace(scale=sample.scale * scale)
@@ -58,8 +53,7 @@ class Pad:
     size: tuple[int, int]
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
-        """Maps a sample of at most `size` to one of `size`; itself if nothing is missing."""
-        del rng
+        """Maps a sample of at most `size` to one of `size`."""
         return geometry.pad(sample, self.size)
 
 
@@ -70,7 +64,7 @@ class Letterbox:
     Attributes:
         size: Height and width to fit into, and of the result.
         shapes: Heights and widths of results instead, as `rectangles` lists them: the first that
-            holds the image once it was resized; the last must be `size`.
+            holds the resized image; the last must be `size`.
     """
 
     size: tuple[int, int]
@@ -88,9 +82,31 @@ class Letterbox:
         return Pad(self._padded(fitting.size))(fitting, rng)
 
     def shape(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Returns the height and width that an image of height and width `size` gets."""
+        """Returns the height and width of the result for an image of height and width `size`."""
         return self._padded(fitted(size, self.size)[1])
 
     def _padded(self, inner: tuple[int, int]) -> tuple[int, int]:
         holds = (shape for shape in self.shapes if inner[0] <= shape[0] and inner[1] <= shape[1])
         return next(holds, self.size)
+
+
+def rectangles(side: int, stride: int = 32) -> tuple[tuple[int, int], ...]:
+    """Lists input shapes near those of the images, so that evaluation computes on less padding.
+
+    Each is compiled separately. An image is resized as for the square, to a longer side of `side`,
+    and then padded to the first shape that holds it.
+
+    Args:
+        side: Of the square in pixels, a positive multiple of `stride`.
+        stride: Heights and widths are multiples of it.
+
+    Returns:
+        (height, width) of at most five shapes, smallest first, the square last.
+
+    Raises:
+        ValueError: If `side` is not a positive multiple of `stride`.
+    """
+    if side < stride or side % stride:
+        raise ValueError(f"side must be a multiple of {stride}, got {side}")
+    shapes = [tuple(-(-round(side * part) // stride) * stride for part in a) for a in _ASPECTS]
+    return tuple(dict.fromkeys(shapes))  # pyright: ignore[reportReturnType]

@@ -9,6 +9,7 @@ import numpy as np
 from jaxvision.data import boxes as boxes_of
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.affine import worth_keeping
+from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.augment.warp import part_of, reduction
 from jaxvision.data.sample import VOID, Sample, concatenate, image_objects
 from jaxvision.data.source import Reader, Source, read_reduced
@@ -63,12 +64,9 @@ class Mixup:
                 break
 
         # The whole letterbox has the size `scaled`, the image in it the size `inside`.
-        fit = min(height / found.height, width / found.width)
+        fit, (h, w) = fitted((found.height, found.width), size)
         scaled = int(height * jitter), int(width * jitter)
-        inside = (
-            scaled[0] * max(1, int(found.height * fit)) / height,
-            scaled[1] * max(1, int(found.width * fit)) / width,
-        )
+        inside = scaled[0] * h / height, scaled[1] * w / width
         # As `random.randint(0, excess - 1)`; the last of the possible places is never taken.
         top, left = (
             int(rng.integers(excess)) if (excess := now - room) > 0 else 0
@@ -89,41 +87,46 @@ class Mixup:
             if not kept.any():
                 return sample
         place = _place(size, scaled, inside, (top, left), mirrored)
-        other = None
-        if place.seen:
+        # The letterbox alone where nothing of the image is seen.
+        other = Sample(np.zeros((0, 0, 3), np.uint8), number)
+        if place.y2:
             factor = max(inside[0] / found.height, inside[1] / found.width)
             by = min(reduction(np.eye(2, 3), factor), self.max_reduction)
             other = read_reduced(source, number, by)
-        mixed = _blend(sample, other, place)
 
         others = others.moved(after)
         if ours.masks is not None:
-            theirs = None
-            if other is not None and other.objects is not None:
-                theirs = other.objects.trained().masks
+            theirs = None if other.objects is None else other.objects.trained().masks
             nothing = np.zeros((len(others), *size), bool)
-            masks = nothing if theirs is None else place.labels(theirs, size, False)
+            masks = nothing if theirs is None else place.labels(theirs, 0)
             others = others.moved(boxes_of.of_masks(masks), masks)
-        proposals = sample.proposals
+        target, mask, proposals = sample.target, sample.mask, sample.proposals
+        if target is not None:
+            target = place.blend(target, other.target, sample.target_factor)
+        if mask is not None and other.mask is not None:
+            lies = np.s_[: place.y2, place.x1 : place.x2]
+            differs = mask[lies] != place.labels(other.mask, VOID)[lies]
+            mask = mask.copy()
+            mask[lies][differs] = VOID
         if proposals is not None and found.proposals is not None:
             proposals = np.concatenate([proposals, move(found.proposals)[1]])
-        joined = concatenate([ours, others.take(kept)])
-        return mixed.replace(objects=joined, proposals=proposals)
+        return sample.replace(
+            image=place.blend(sample.image, other.image if place.y2 else None, 1),
+            objects=concatenate([ours, others.take(kept)]),
+            mask=mask,
+            target=target,
+            proposals=proposals,
+        )
 
 
 class _Place(NamedTuple):
-    """Where the other image lies in the result: columns `x1` to `x2 - 1`, rows up to `y2 - 1`.
+    """Where the other image lies: columns `x1` to `x2 - 1`, rows up to `y2 - 1`; 0 if unseen.
 
-    Attributes:
-        x1: Its first column.
-        x2: The column after its last.
-        y2: The row after its last; 0 if it is not seen.
-        right: Where its letterbox ends.
-        bottom: Where its letterbox ends.
-        part: Which part of it is seen, as fractions of its width and height.
-        mirrored: Whether left and right change places.
+    Its letterbox ends at `right` and `bottom`; `part`, x1, y1, x2, y2 as fractions of the image's
+    width and height, is what is seen of it.
     """
 
+    size: tuple[int, int]
     x1: int
     x2: int
     y2: int
@@ -132,20 +135,25 @@ class _Place(NamedTuple):
     part: tuple[float, float, float, float]
     mirrored: bool
 
-    @property
-    def seen(self) -> bool:
-        """Whether a pixel of the other image lies in the result."""
-        return self.x1 < self.x2 and self.y2 > 0
+    def blend(self, image: np.ndarray, other: np.ndarray | None, factor: int) -> np.ndarray:
+        """Returns the mean of images or clips at a multiple of the size, the other in its place."""
 
-    def pixels(self, image: np.ndarray, factor: int) -> np.ndarray:
-        """Returns what is seen of an image, at a multiple of the sample's size."""
-        size = factor * (self.x2 - self.x1), factor * self.y2
-        image = cv2.resize(part_of(image, self.part), size)
-        return cv2.flip(image, 1) if self.mirrored else image
+        def shown(frame: np.ndarray) -> np.ndarray:
+            size = factor * (self.x2 - self.x1), factor * self.y2
+            frame = cv2.resize(part_of(frame, self.part), size)
+            return cv2.flip(frame, 1) if self.mirrored else frame
 
-    def labels(self, array: np.ndarray, size: tuple[int, int], void: int) -> np.ndarray:
-        """Returns label maps or masks [..., h, w] in their place in the result [..., *size]."""
-        result = np.full((*array.shape[:-2], *size), void, array.dtype)
+        placed = np.full_like(image, geometry.FILL)
+        placed[..., factor * self.bottom :, :, :] = 0
+        placed[..., factor * self.right :, :] = 0
+        if other is not None:
+            columns = slice(factor * self.x1, factor * self.x2)
+            placed[..., : factor * self.y2, columns, :] = geometry.frames(shown, other)
+        return cv2.addWeighted(image, 0.5, placed, 0.5, 0.0).reshape(image.shape)
+
+    def labels(self, array: np.ndarray, void: int) -> np.ndarray:
+        """Returns label maps or masks [..., h, w] in their place in the result [..., H, W]."""
+        result = np.full((*array.shape[:-2], *self.size), void, array.dtype)
         for place in np.ndindex(array.shape[:-2]):
             part = geometry.nearest(part_of(array[place], self.part), (self.y2, self.x2 - self.x1))
             result[place][: self.y2, self.x1 : self.x2] = part[:, :: -1 if self.mirrored else 1]
@@ -159,15 +167,7 @@ def _place(
     corner: tuple[int, int],
     mirrored: bool,
 ) -> _Place:
-    """Computes where the other image lies.
-
-    Args:
-        size: Height and width of the result.
-        scaled: Of the whole letterbox.
-        inside: Of the image in it.
-        corner: Row and column of the letterbox that the result begins with.
-        mirrored: Whether left and right change places.
-    """
+    """Places an image of `inside` in a letterbox of `scaled`, which is seen from `corner` on."""
     (height, width), (top, left) = size, corner
     bottom, right = min(scaled[0] - top, height), min(scaled[1] - left, width)
     # Mirrored, the image begins at `start` of the letterbox.
@@ -177,52 +177,4 @@ def _place(
     a, b = (x1 + left - start) / inside[1], (x2 + left - start) / inside[1]
     a, b = (1 - b, 1 - a) if mirrored else (a, b)
     part = (a, top / inside[0], b, min((y2 + top) / inside[0], 1.0))
-    return _Place(x1, x2, y2, right, bottom, part, mirrored)
-
-
-def _blend(sample: Sample, other: Sample | None, place: _Place) -> Sample:
-    """Blends image and target of a sample with those of another one, and compares label maps."""
-    target, mask = sample.target, sample.mask
-    if target is not None:
-        pixels = None if other is None else other.target
-        target = _blended(target, pixels, place, sample.target_factor)
-    if mask is not None and other is not None and other.mask is not None:
-        theirs = other.mask.astype(mask.dtype)
-        theirs = place.labels(theirs, mask.shape, VOID)[: place.y2, place.x1 : place.x2]
-        mask = mask.copy()
-        ours = mask[: place.y2, place.x1 : place.x2]
-        ours[ours != theirs] = VOID
-    image = _blended(sample.image, None if other is None else other.image, place, 1)
-    return sample.replace(image=image, target=target, mask=mask)
-
-
-def _blended(image: np.ndarray, other: np.ndarray | None, place: _Place, factor: int) -> np.ndarray:
-    """Returns the mean of an image, or each frame of a clip, and another one in its place."""
-    if image.ndim == 4:
-        others = [None] * len(image) if other is None else other
-        pairs = zip(image, others, strict=True)
-        return np.stack([_blended(frame, its, place, factor) for frame, its in pairs])
-    x1, x2, y2, right, bottom = (factor * edge for edge in place[:5])
-    result = np.empty_like(image)
-
-    def mean(rows: slice, columns: slice, other: np.ndarray | int) -> None:
-        part, out = image[rows, columns], result[rows, columns]
-        if not part.size:
-            return
-        if isinstance(other, int):
-            cv2.addWeighted(part, 0.5, part, 0.0, other / 2, dst=out)
-        else:
-            cv2.addWeighted(part, 0.5, other, 0.5, 0.0, dst=out)
-
-    # Piece by piece: the image, what fills its letterbox, and nothing around that.
-    mean(
-        slice(y2),
-        slice(x1, x2),
-        geometry.FILL if other is None else place.pixels(other, factor),
-    )
-    mean(slice(y2), slice(x1), geometry.FILL)
-    mean(slice(y2), slice(x2, right), geometry.FILL)
-    mean(slice(y2, bottom), slice(right), geometry.FILL)
-    mean(slice(bottom), slice(right, None), 0)
-    mean(slice(bottom, None), slice(None), 0)
-    return result
+    return _Place(size, x1, x2, y2, right, bottom, part, mirrored)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxvision.data import boxes as boxes_of
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.affine import RandomAffine
+from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.augment.warp import extent, paint, part_of, reduction
 from jaxvision.data.sample import VOID, ImageObjects, Sample, concatenate, image_objects
 from jaxvision.data.source import Source, read_reduced
@@ -42,13 +43,7 @@ class Mosaic:
     max_reduction: int = 8
 
     def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:
-        """Makes a mosaic.
-
-        Args:
-            source: Where the images come from.
-            index: The first image; it goes to the top left, the others, drawn with replacement, to
-                the top right, bottom left and bottom right.
-            rng: Decides.
+        """Makes a mosaic of an image, at the top left, and three drawn with replacement.
 
         Returns:
             A sample of `size` with the objects of all four images but for crowds, without extent
@@ -66,9 +61,7 @@ class Mosaic:
         for corner, number in enumerate(indices):
             found = source.annotation(number)
             objects = image_objects([]) if found.objects is None else found.objects.trained()
-            fit = min(height / found.height, width / found.width)
-            # A strip of 2,000 x 1 pixels keeps one row.
-            h, w = max(1, int(found.height * fit)), max(1, int(found.width * fit))
+            fit, (h, w) = fitted((found.height, found.width), self.size)
             left = center_x if corner % 2 else center_x - w
             top = center_y if corner >= 2 else center_y - h
 
@@ -90,29 +83,27 @@ class Mosaic:
             if found.proposals is not None:
                 proposals.append(found.proposals * fit + (left, top) * 2)
 
+        def move(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            before = np.clip(boxes, 0, (2 * width, 2 * height) * 2)
+            return before, boxes_of.clip(boxes_of.hull(before, matrix), self.size)
+
         joined = concatenate(parts)
-        before = np.clip(joined.boxes, 0, (2 * width, 2 * height) * 2)
-        after = boxes_of.clip(boxes_of.hull(before, matrix), self.size)
+        before, after = move(joined.boxes)
         masks = joined.masks if canvas.masks else None
         if masks is not None:
             after = boxes_of.of_masks(masks)
         joined = joined.moved(after, masks).take(self.affine.kept(before, after, scale))
-        regions = None
-        if proposals:
-            clipped = np.clip(np.concatenate(proposals), 0, (2 * width, 2 * height) * 2)
-            regions = boxes_of.clip(boxes_of.hull(clipped, matrix), self.size)
-        return canvas.sample(index, joined, regions)
+        regions = move(np.concatenate(proposals))[1] if proposals else None
+        if "image" not in canvas.fields:
+            canvas.fields["image"] = np.full((height, width, 3), geometry.FILL, np.uint8)
+        return Sample(index=index, objects=joined, proposals=regions, **canvas.fields)
 
 
 class _Place(NamedTuple):
     """Where a tile goes.
 
-    Attributes:
-        seen: The rectangle of the large canvas that it covers, x1, y1, x2, y2.
-        part: The part of the tile that is there, as fractions of its width and height.
-        enlarged: Height and width to resize the tile to first; None to leave it.
-        matrix: From the large canvas to the result.
-        where: The rectangle of the result that it reaches.
+    Resized to `enlarged`, if that is given, its `part`, as fractions of its width and height,
+    covers the rectangle `seen` of the large canvas, which `matrix` maps to `where` in the result.
     """
 
     seen: tuple[int, int, int, int]
@@ -122,82 +113,61 @@ class _Place(NamedTuple):
     where: tuple[int, int, int, int]
 
     def paint(self, canvas: np.ndarray, image: np.ndarray, factor: int = 1) -> None:
-        """Paints an image [h, w, C], at a multiple of the sample's size, or a clip."""
-        if image.ndim == 4:
-            for frame, picture in zip(canvas, image, strict=True):
-                self.paint(frame, picture, factor)
-            return
-        if self.enlarged:
+        """Paints an image [h, w, C] at a multiple of the size, or a label map or mask [h, w]."""
+        labels = image.ndim == 2
+        if self.enlarged and labels:
+            image = np.ascontiguousarray(geometry.nearest(image, self.enlarged))
+        elif self.enlarged:
             height, width = self.enlarged
             image = cv2.resize(image, (factor * width, factor * height))
-        self._paint(canvas, image, factor, cv2.INTER_LINEAR)
-
-    def paint_labels(self, canvas: np.ndarray, array: np.ndarray) -> None:
-        """Paints a label map or a mask [h, w]."""
-        if self.enlarged:
-            array = np.ascontiguousarray(geometry.nearest(array, self.enlarged))
-        self._paint(geometry.as_opencv(canvas), geometry.as_opencv(array), 1, cv2.INTER_NEAREST)
-
-    def _paint(
-        self, canvas: np.ndarray, image: np.ndarray, factor: int, interpolation: int
-    ) -> None:
-        matrix = geometry.scaled_matrix(self.matrix, factor)
-        seen, where = _times(self.seen, factor), _times(self.where, factor)
-        paint(canvas, part_of(image, self.part), seen, matrix, where, interpolation)
-
-
-def _times(edges: tuple[int, int, int, int], factor: int) -> tuple[int, int, int, int]:
-    x1, y1, x2, y2 = edges
-    return factor * x1, factor * y1, factor * x2, factor * y2
+        if labels:
+            canvas, image = geometry.as_opencv(canvas), geometry.as_opencv(image)
+        paint(
+            canvas,
+            part_of(image, self.part),
+            tuple(factor * edge for edge in self.seen),
+            geometry.scaled_matrix(self.matrix, factor),
+            tuple(factor * edge for edge in self.where),
+            cv2.INTER_NEAREST if labels else cv2.INTER_LINEAR,
+        )
 
 
 class _Canvas:
-    """The result in the making; its arrays appear with the first tile that has such a thing.
+    """The result in the making.
 
     Attributes:
+        fields: Its arrays by their names in `Sample`; each appears with the first tile that has it.
         masks: Whether a tile had instance masks.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
+        self.fields: dict[str, np.ndarray] = {}
         self.masks = False
         self._size = size
-        self._image: np.ndarray | None = None
-        self._mask: np.ndarray | None = None
-        self._target: np.ndarray | None = None
 
     def add(self, tile: Sample, place: _Place) -> np.ndarray | None:
         """Paints a tile; returns the masks of its objects, without crowds, in the result."""
-        if self._image is None:
-            self._image = self._empty(tile.image)
-        place.paint(self._image, tile.image)
-        if tile.mask is not None:
-            if self._mask is None:
-                self._mask = np.full(self._size, VOID, tile.mask.dtype)
-            place.paint_labels(self._mask, tile.mask)
+        self._paint("image", tile.image, place, 1)
         if tile.target is not None:
-            factor = tile.target_factor
-            if self._target is None:
-                self._target = self._empty(tile.target, factor)
-            place.paint(self._target, tile.target, factor)
+            self._paint("target", tile.target, place, tile.target_factor)
+        if tile.mask is not None:
+            void = np.full(self._size, VOID, tile.mask.dtype)
+            place.paint(self.fields.setdefault("mask", void), tile.mask)
         masks = None if tile.objects is None else tile.objects.trained().masks
         if masks is None:
             return None
         self.masks = True
         moved = np.zeros((len(masks), *self._size), bool)
         for mask, canvas in zip(masks, moved, strict=True):
-            place.paint_labels(canvas, mask)
+            place.paint(canvas, mask)
         return moved
 
-    def sample(self, index: int, objects: ImageObjects, proposals: np.ndarray | None) -> Sample:
-        """Returns the result."""
-        image = self._image
-        if image is None:
-            image = np.full((*self._size, 3), geometry.FILL, np.uint8)
-        return Sample(
-            image, index, objects, mask=self._mask, target=self._target, proposals=proposals
-        )
-
-    def _empty(self, like: np.ndarray, factor: int = 1) -> np.ndarray:
+    def _paint(self, name: str, image: np.ndarray, place: _Place, factor: int) -> None:
+        """Paints an image or the frames of a clip."""
         height, width = self._size
-        shape = (*like.shape[:-3], factor * height, factor * width, like.shape[-1])
-        return np.full(shape, geometry.FILL, like.dtype)
+        shape = factor * height, factor * width, image.shape[-1]
+        if name not in self.fields:
+            self.fields[name] = np.full((*image.shape[:-3], *shape), geometry.FILL, image.dtype)
+        frames = image.reshape(-1, *image.shape[-3:])
+        for canvas, frame in zip(self.fields[name].reshape(-1, *shape), frames, strict=True):
+            place.paint(canvas, frame, factor)

@@ -13,9 +13,9 @@ import numpy as np
 class MultiScale:
     """The side of a square input as a function of the step.
 
-    Departs from the reference (YOLOX): images are made at the size itself, there they are made at
-    one size and the batch is resized, boxes and all; and the sizes are a short list, since each is
-    compiled separately; there, they are all multiples of 32 in a range.
+    Departs from the reference (YOLOX): images are made at the size itself, there the batch is
+    resized; the sizes are a short list, since each is compiled separately, there all multiples of
+    32 in a range.
 
     Attributes:
         sizes: Sides in pixels; each is as likely.

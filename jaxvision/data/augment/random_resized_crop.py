@@ -16,7 +16,7 @@ from jaxvision.data.source import Source
 
 
 class Window(NamedTuple):
-    """A part of an image, in its pixels."""
+    """A part of an image in its pixels."""
 
     top: int
     left: int
@@ -50,8 +50,7 @@ class RandomResizedCrop:
     def window(self, height: int, width: int, rng: np.random.Generator) -> Window:
         """Draws the part to cut from an image of a size in pixels.
 
-        Of an image in which ten draws do not fit, the largest centred part whose shape is allowed
-        is taken.
+        If ten draws do not fit, it is the largest centred part whose shape is allowed.
         """
         for _ in range(10):
             area = height * width * rng.uniform(*self.area)
@@ -65,10 +64,7 @@ class RandomResizedCrop:
         return Window((height - h) // 2, (width - w) // 2, h, w)
 
     def reduction(self, window: Window) -> int:
-        """Returns at what part of its size, 1, 2, 4 or 8, a JPEG file may be decoded for a window.
-
-        The window keeps at least as many pixels as the result has.
-        """
+        """Returns by how much an image may be reduced, 1, 2, 4 or 8, so that `window` shrinks."""
         room = min(window.height / self.size[0], window.width / self.size[1])
         return max(r for r in (1, 2, 4, 8) if r <= max(room, 1))
 
@@ -79,15 +75,10 @@ class RandomResizedCrop:
         return geometry.resize(part, self.size, _resized)
 
     def cut_reduced(self, image: np.ndarray, window: Window, reduction: int) -> np.ndarray:
-        """Cuts a window of an image that was read at a fraction of its size, and resizes it.
+        """Cuts a window out of an image, and resizes it to [*size, 3] uint8.
 
-        Args:
-            image: RGB image [ceil(H / reduction), ceil(W / reduction), 3] uint8.
-            window: In pixels of the image [H, W, 3].
-            reduction: Side of the squares whose mean each pixel of `image` is.
-
-        Returns:
-            RGB image [*size, 3] uint8.
+        The window is in pixels of [H, W, 3]; each pixel of `image`, [ceil(H / reduction),
+        ceil(W / reduction), 3] uint8, is the mean of a square of side `reduction`.
         """
         top, left = window.top // reduction, window.left // reduction
         bottom = max(top + 1, round((window.top + window.height) / reduction))

@@ -5,11 +5,11 @@ centres, as OpenCV's: pixel (0, 0) covers [-0.5, 0.5].
 """
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-_REDUCTIONS = (8, 4, 2)
 # Tiles overlap by this part of a pixel, so that rounding leaves no gap between them.
 _OVERLAP = 1 / 16
 
@@ -29,21 +29,18 @@ def reduction(matrix: np.ndarray, scale: float) -> int:
     # The largest factor in any direction: the matrix's largest singular value.
     (a, b), (c, d) = matrix[:, :2].tolist()
     largest = (math.hypot(a + d, b - c) + math.hypot(a - d, b + c)) / 2 * scale
-    return next((by for by in _REDUCTIONS if largest * by <= 1), 1)
+    return next((by for by in (8, 4, 2) if largest * by <= 1), 1)
 
 
 def extent(
     seen: tuple[float, float, float, float], matrix: np.ndarray, size: tuple[int, int]
 ) -> tuple[int, int, int, int] | None:
-    """Returns which part of the result a rectangle of pixels reaches.
+    """Returns which rectangle of a result of `size` a mapped rectangle reaches, None if none.
 
     Args:
         seen: x1, y1, x2, y2 of the rectangle: pixels x1 to x2 - 1.
         matrix: From its pixels to those of the result [2, 3].
         size: Height and width of the result.
-
-    Returns:
-        x1, y1, x2, y2 in whole pixels; None where nothing of it is seen.
     """
     x1, y1, x2, y2 = seen
     corners = apply(matrix, np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) - 0.5)
@@ -63,9 +60,9 @@ def extent(
 def paint(
     canvas: np.ndarray,
     image: np.ndarray,
-    seen: tuple[float, float, float, float],
+    seen: Sequence[float],
     matrix: np.ndarray,
-    where: tuple[int, int, int, int],
+    where: Sequence[int],
     interpolation: int = cv2.INTER_LINEAR,
 ) -> None:
     """Draws an image stretched over a rectangle and then mapped by a matrix.
@@ -88,13 +85,8 @@ def paint(
     x1, y1, x2, y2 = seen
     x, y = (x2 - x1 + 2 * _OVERLAP) / (width - 1), (y2 - y1 + 2 * _OVERLAP) / (height - 1)
     left, top, right, bottom = where
-    matrix = np.column_stack(
-        [
-            matrix[:, 0] * x,
-            matrix[:, 1] * y,
-            apply(matrix, np.array([x1, y1]) - 0.5 - _OVERLAP) - (left, top),
-        ]
-    )
+    origin = apply(matrix, np.array([x1, y1]) - 0.5 - _OVERLAP) - (left, top)
+    matrix = np.column_stack([matrix[:, 0] * x, matrix[:, 1] * y, origin])
     cv2.warpAffine(
         image,
         matrix,

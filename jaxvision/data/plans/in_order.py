@@ -50,10 +50,8 @@ class InOrder:
         self._batches = np.concatenate(batches)
 
     def __len__(self) -> int:
-        """Returns the number of batches."""
         return len(self._batches)
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> np.ndarray:
         """Returns the example numbers [batches, B], -1 in rows that fill up a batch."""
-        del epoch, rng
         return self._batches

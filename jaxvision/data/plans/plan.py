@@ -41,11 +41,7 @@ class Plan(Protocol):
         ...
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> Planned:
-        """Plans an epoch.
-
-        Args:
-            epoch: Number of the epoch, from 0.
-            rng: The same generator whenever this epoch is planned.
+        """Plans an epoch, numbered from 0, with the same generator whenever it is planned.
 
         Returns:
             The batches, `len(self)` of them: example numbers, or `Rows` where batches have several

@@ -17,11 +17,7 @@ class Shuffled:
     masked = False
 
     def __init__(
-        self,
-        length: int,
-        batch_size: int,
-        weights: np.ndarray | None = None,
-        repeats: int = 1,
+        self, length: int, batch_size: int, weights: np.ndarray | None = None, repeats: int = 1
     ) -> None:
         """Describes the plan.
 
@@ -29,11 +25,10 @@ class Shuffled:
             length: Examples in the dataset.
             batch_size: Examples in a batch, B.
             weights: How often each example is drawn, relative to the others [length]; all equally
-                often by default. An epoch has the same length with weights: examples of a large
-                weight appear in it several times.
+                often by default. The length of an epoch does not depend on them.
             repeats: How often a batch shows each of its examples, augmented anew each time (Hoffer
-                et al. 2019, https://arxiv.org/abs/1901.09335). An epoch has as many batches as with
-                1, and shows one in `repeats` of the examples.
+                et al. 2019, https://arxiv.org/abs/1901.09335). The length of an epoch does not
+                depend on it: an epoch shows one in `repeats` of the examples.
 
         Raises:
             DataError: If the dataset does not fill one batch.
@@ -54,12 +49,10 @@ class Shuffled:
         self._shares = None if weights is None else _shares(weights, length)
 
     def __len__(self) -> int:
-        """Returns the number of batches of an epoch."""
         return self._length // self._batch_size
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> np.ndarray:
         """Returns the example numbers of an epoch [batches, B]."""
-        del epoch
         order = rng.permutation(self._length)
         if self._shares is not None:
             # The permutation deals out equal parts of [0, 1), so that an example appears in an

@@ -73,17 +73,11 @@ class RecordFile(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What `dataset.json` lists.
+    """What `dataset.json` lists."""
 
-    Attributes:
-        classes: Class names; None where neither images nor objects have a class.
-        files: Of each kind of record, `image`, `mask` (label maps) or `target`, in order.
-        clip: Whether images are clips, frame below frame.
-    """
-
-    classes: tuple[str, ...] | None
-    files: dict[str, list[RecordFile]]
-    clip: bool
+    classes: tuple[str, ...] | None  # None where neither images nor objects have a class
+    files: dict[str, list[RecordFile]]  # by kind: `image`, `mask` (label maps) and `target`
+    clip: bool  # whether images are clips, frame below frame
 
 
 def packed(
@@ -224,15 +218,10 @@ class PackedSamples(Encoded):
             mask = _decode_labels(self._records["mask"].read(index), name)
         if "target" in self._records:
             target = decode_image(self._records["target"].read(index), name)
-        return Sample(
-            self.image(index)[0],
-            index,
-            self._detection.objects(index) if self._detection else None,
-            self.label(index),
-            mask,
-            target,
-            self.annotation(index).proposals,
-        )
+        objects = self._detection.objects(index) if self._detection else None
+        proposals = self.annotation(index).proposals
+        image, label = self.image(index)[0], self.label(index)
+        return Sample(image, index, objects, label, mask, target, proposals)
 
     def annotation(self, index: int) -> Annotation:
         """Returns what is known of an image without its pixels."""

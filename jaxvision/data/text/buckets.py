@@ -5,8 +5,40 @@ import numpy as np
 from jaxvision.data.errors import DataError
 from jaxvision.data.plans.plan import NOTHING, Rows
 from jaxvision.data.text.limit import Limited
-from jaxvision.data.text.pair_plan import PairPlan
 from jaxvision.data.text.shapes import Shape, assign, choose_shapes
+
+
+class PairPlan:
+    """Shows each pair once in an epoch, in batches of a few shapes.
+
+    Attributes:
+        masked: False.
+        limited: The pairs, those that are too long dropped or cut.
+        shapes: Lengths of source and target, smallest first.
+        batch_sizes: B of each of them.
+        padding: Share of an epoch's tokens that are padding.
+        pairs_per_row: Of the row with the most pairs, P.
+    """
+
+    masked = False
+    limited: Limited
+    shapes: list[Shape]
+    batch_sizes: list[int]
+    padding: float
+    pairs_per_row: int = 1
+
+    def describe(self) -> str:
+        """Returns the shapes, the share of padding and the number of long sentences in one line."""
+        shapes = ", ".join(
+            f"{size} x {shape.source}+{shape.target}"
+            for size, shape in zip(self.batch_sizes, self.shapes, strict=True)
+        )
+        packed = f", up to {self.pairs_per_row} pairs in a row" if self.pairs_per_row > 1 else ""
+        done = "cut" if self.limited.cut else "dropped"
+        return (
+            f"batches of {shapes} tokens{packed}; {self.padding:.1%} of an epoch's tokens are "
+            f"padding; {self.limited.too_long} pairs {done}, too long"
+        )
 
 
 class Buckets(PairPlan):
@@ -48,12 +80,10 @@ class Buckets(PairPlan):
         self.padding = 1.0 - float(lengths.sum()) / held
 
     def __len__(self) -> int:
-        """Returns the number of batches of an epoch."""
         return self._length
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> list[Rows]:
         """Returns the pairs of each batch [B], -1 in rows of padding, and its shape."""
-        del epoch
         batches = []
         carried: list[list[np.ndarray]] = [[] for _ in self.shapes]
         for k, (shape, size) in enumerate(zip(self.shapes, self.batch_sizes, strict=True)):
@@ -61,7 +91,8 @@ class Buckets(PairPlan):
             full = len(members) // size * size
             batches += [Rows(part, shape) for part in members[:full].reshape(-1, size)]
             rest = members[full:]
-            larger = (j for j in range(k + 1, len(self.shapes)) if _holds(self.shapes[j], shape))
+            later = range(k + 1, len(self.shapes))
+            larger = (j for j in later if np.greater_equal(self.shapes[j], shape).all())
             parent = next(larger, None)
             if parent is not None:
                 carried[parent].append(rest)
@@ -70,7 +101,3 @@ class Buckets(PairPlan):
                 index[: len(rest)] = rest
                 batches.append(Rows(index, shape))
         return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def _holds(shape: Shape, other: Shape) -> bool:
-    return shape.source >= other.source and shape.target >= other.target

@@ -35,14 +35,13 @@ class Limited(NamedTuple):
 def limit_length(
     source: Tokens, target: Tokens, max_length: int, rule: str, name: Callable[[int], str]
 ) -> Limited:
-    """Drops, cuts or rejects pairs of which a sentence is too long.
+    """Applies a rule to pairs of which a sentence is too long.
 
     Args:
         source: Tokens of each sentence [S], its end included.
         target: Tokens of its translation [T], its end included.
         max_length: Tokens that a sentence may have.
-        rule: `drop` keeps the other pairs, `cut` shortens the sentence that is too long, `error`
-            raises an error at the first of them.
+        rule: `drop` drops the pair, `cut` shortens the sentence, `error` raises an error.
         name: Names a pair, for messages.
 
     Raises:
@@ -77,6 +76,6 @@ def limit_length(
 
 def _cut(tokens: np.ndarray, length: int) -> np.ndarray:
     """Shortens a sentence that is too long; it ends like the others."""
-    return (
-        tokens if len(tokens) <= length else np.append(tokens[: length - 1], tokens.dtype.type(END))
-    )
+    if len(tokens) <= length:
+        return tokens
+    return np.append(tokens[: length - 1], tokens.dtype.type(END))

@@ -4,8 +4,8 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.plans.plan import NOTHING, Rows
+from jaxvision.data.text.buckets import PairPlan
 from jaxvision.data.text.limit import Limited
-from jaxvision.data.text.pair_plan import PairPlan
 from jaxvision.data.text.shapes import Shape
 
 # Pairs that may share rows.
@@ -54,12 +54,7 @@ def pack(lengths: np.ndarray, row: Shape) -> np.ndarray:
 
 
 def row_shape(lengths: np.ndarray, longest: int) -> Shape:
-    """Chooses the tokens of a row: `longest` in one language, in proportion in the other.
-
-    Args:
-        lengths: Tokens of source and target of each pair [N, 2], at most `longest`.
-        longest: Tokens of the language that has more of them.
-    """
+    """Chooses the tokens of a row: `longest` in one language, in proportion in the other."""
     share = lengths.sum(axis=0) / lengths.sum(axis=0).max()
     proportional = np.ceil(longest * share / _ROUND).astype(int) * _ROUND
     held = np.maximum(np.minimum(proportional, longest), lengths.max(axis=0))
@@ -113,12 +108,10 @@ class PackedRows(PairPlan):
         self._places[by_row] = np.arange(len(rows)) - starts[self._rows[by_row]]
 
     def __len__(self) -> int:
-        """Returns the number of batches of an epoch."""
         return self._shape[0]
 
     def __call__(self, epoch: int, rng: np.random.Generator) -> list[Rows]:
         """Returns the pairs of each row of a batch [B, P], -1 after the last."""
-        del epoch
         drawn = rng.permutation(len(self._kind))
         drawn = drawn[np.argsort(self._kind[drawn], kind="stable")]
         index = np.full(self._shape, NOTHING)

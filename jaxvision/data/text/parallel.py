@@ -98,16 +98,12 @@ def read_lines(file: pathlib.Path) -> Iterator[str]:
 
 
 def decode_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    """Yields the lines of a stream, without surrounding white space.
-
-    Args:
-        stream: Lines as bytes: Python would also split text at characters that do not end a line
-            of the file.
-        name: Name of the stream, for messages.
+    """Yields lines of bytes as text, without surrounding white space.
 
     Raises:
-        DataError: If the stream is broken or not UTF-8; the message names the line.
+        DataError: If the stream is broken or not UTF-8; the message has its name and the line.
     """
+    # Python would also split text at characters that do not end a line of the file.
     line = 0
     try:
         for line, raw in enumerate(stream, 1):

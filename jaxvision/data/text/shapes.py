@@ -31,7 +31,7 @@ def choose_shapes(lengths: np.ndarray, count: int) -> list[Shape]:
 
     Args:
         lengths: Tokens of source and target of each pair [N, 2].
-        count: Shapes, at most.
+        count: Upper limit of the number of shapes.
 
     Returns:
         The shapes, smallest first; each is used by some pair.
@@ -78,9 +78,8 @@ def assign(lengths: np.ndarray, shapes: Sequence[Shape]) -> np.ndarray:
     Raises:
         ValueError: If no shape holds a pair.
     """
-    order = sorted(range(len(shapes)), key=lambda i: -sum(shapes[i]))
     assigned = np.full(len(lengths), -1)
-    for i in order:
+    for i in sorted(range(len(shapes)), key=lambda i: -sum(shapes[i])):
         assigned[(lengths <= np.array(shapes[i])[None]).all(axis=1)] = i
     if (assigned < 0).any():
         raise ValueError(f"no shape holds a pair of {lengths[assigned < 0][0].tolist()} tokens")

@@ -25,11 +25,7 @@ class SubwordTokenizer:
     """
 
     def __init__(self, json: str) -> None:
-        """Restores a tokenizer from its JSON, see `json`.
-
-        Raises:
-            ValueError: If it is not the JSON of a tokenizer.
-        """
+        """Restores a tokenizer from its JSON; a ValueError says if it is something else."""
         try:
             self._tokenizer = _library().Tokenizer.from_str(json)
         except Exception as error:  # the library raises no subclass
@@ -97,11 +93,7 @@ class SubwordTokenizer:
         return self._tokenizer.decode(ids[ids > END].tolist()).removeprefix(" ")
 
     def pieces(self, tokens: np.ndarray) -> list[str]:
-        """Returns the text of each token [T]; tokens that continue a word begin with a dot.
-
-        Special tokens are shown by their names, parts of a character in the spelling of the
-        tokenizer library.
-        """
+        """Returns the text of each token [T], or its name; a dot begins what continues a word."""
         return [self._piece(int(token)) for token in tokens]
 
     def _piece(self, token: int) -> str:

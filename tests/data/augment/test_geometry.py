@@ -9,16 +9,15 @@ import pytest
 from jaxvision.data import boxes as boxes_of
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.affine import AffineWarp, RandomAffine
-from jaxvision.data.augment.center_crop import CenterCrop
 from jaxvision.data.augment.color import ColorJitter, HSVGain, HSVShift
 from jaxvision.data.augment.crop import RandomCrop
 from jaxvision.data.augment.cutmix import CutMix
 from jaxvision.data.augment.erasing import Cutout, RandomErasing
+from jaxvision.data.augment.fixed_crop import CenterCrop, PadCrop
 from jaxvision.data.augment.flip import HorizontalFlip, VerticalFlip
 from jaxvision.data.augment.letterbox import Fit, Letterbox
 from jaxvision.data.augment.mixup import Mixup
 from jaxvision.data.augment.mosaic import Mosaic
-from jaxvision.data.augment.pad_crop import PadCrop
 from jaxvision.data.augment.rand_augment import OPERATIONS, RandAugment
 from jaxvision.data.augment.random_resized_crop import RandomResizedCrop, ReadCrop
 from jaxvision.data.sample import VOID, Sample, image_objects

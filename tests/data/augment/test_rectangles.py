@@ -1,6 +1,6 @@
 import pytest
 
-from jaxvision.data.augment.rectangles import rectangles
+from jaxvision.data.augment.letterbox import rectangles
 
 
 def test_shapes_of_the_common_aspect_ratios():

@@ -2,8 +2,7 @@ import threading
 
 import pytest
 
-from jaxvision.data.errors import DataError
-from jaxvision.data.faults import FaultLog, on_fault
+from jaxvision.data.errors import DataError, FaultLog, on_fault
 
 
 def test_counts_and_lists_the_most_frequent_first():

@@ -1,4 +1,4 @@
-"""The middle of an image, as networks for classification are evaluated on it."""
+"""Crops of a fixed size: the middle for evaluation, a small random shift for training."""
 
 import dataclasses
 
@@ -28,14 +28,13 @@ class CenterCrop:
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
         """Maps a sample to one of `size`."""
-        del rng
         shorter = min(sample.size)
         if self.resize is not None and shorter != self.resize:
             height, width = sample.size
             size = height * self.resize // shorter, width * self.resize // shorter
             sample = geometry.resize(sample, size, _pillow)
             sample = sample.replace(scale=sample.scale * self.resize / shorter)
-        sample = surround(sample, self.size)
+        sample = _surround(sample, self.size)
         # Half a pixel goes to the even side, as Python rounds.
         top, left = (
             round((side - wanted) / 2) for side, wanted in zip(sample.size, self.size, strict=True)
@@ -43,23 +42,36 @@ class CenterCrop:
         return geometry.crop(sample, left, top, left + self.size[1], top + self.size[0])
 
 
+@dataclasses.dataclass(frozen=True)
+class PadCrop:
+    """Frames an image in black and cuts a random part (ResNet on CIFAR, He et al. 2015, 4.2).
+
+    Attributes:
+        size: Height and width of the result in pixels. An image that is smaller is framed to this
+            size first.
+        padding: Width of the frame in pixels.
+    """
+
+    size: tuple[int, int]
+    padding: int = 4
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample to one of `size`; objects that are cut away are dropped."""
+        sample = _surround(sample, self.size, self.padding)
+        height, width = sample.size
+        top = int(rng.integers(height - self.size[0] + 1))
+        left = int(rng.integers(width - self.size[1] + 1))
+        part = geometry.crop(sample, left, top, left + self.size[1], top + self.size[0])
+        return geometry.drop_empty(part)
+
+
 def _pillow(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     channels = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     return np.asarray(channels.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
-def surround(sample: Sample, size: tuple[int, int], margin: int = 0) -> Sample:
-    """Surrounds a sample with black.
-
-    Args:
-        sample: An image of height H and width W with what it carries.
-        size: Least height and width of the result in pixels.
-        margin: Further pixels on every side.
-
-    Returns:
-        A sample of max(H, size[0]) + 2 * margin by max(W, size[1]) + 2 * margin pixels; the sample
-        itself if nothing is missing.
-    """
+def _surround(sample: Sample, size: tuple[int, int], margin: int = 0) -> Sample:
+    """Surrounds a sample with black, to at least a height and width and by a margin on top."""
     height, width = sample.size
     rows, columns = max(0, size[0] - height), max(0, size[1] - width)
     return geometry.pad(
