@@ -260,7 +260,7 @@ class Finding(NamedTuple):
 def found(
     code: str, split: str, where: np.ndarray, example: Callable[[int], Example]
 ) -> list[Finding]:
-    """Makes a finding, or none, of the positions where `where` is true, which `example` describes."""
+    """Makes a finding, or none, of where `where` is true; `example` describes a position."""
     positions = np.flatnonzero(where)
     if not positions.size:
         return []

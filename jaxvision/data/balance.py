@@ -28,10 +28,8 @@ def labels(source: Source) -> Labels:
         if source.labels.ndim == 1:
             return Labels(np.arange(len(source)), source.labels)
         return Labels(*np.nonzero(source.labels))
-    each = []
-    for index in range(len(source)):
-        classes, crowd = source.object_classes(index)
-        each.append(classes[~crowd])
+    found = map(source.object_classes, range(len(source)))
+    each = [classes[~crowd] for classes, crowd in found]
     counts = [len(classes) for classes in each]
     nothing = np.zeros(0, np.int32)
     return Labels(np.repeat(np.arange(len(each)), counts), np.concatenate([nothing, *each]))

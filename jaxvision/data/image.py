@@ -22,11 +22,7 @@ _REDUCED = {
 
 
 def image_size(data: bytes, name: str) -> tuple[int, int]:
-    """Reads the height and width of a picture, after its EXIF rotation, without decoding it.
-
-    Raises:
-        DataError: If the picture is of no known format; `name` is what to call it there.
-    """
+    """Reads height and width, after EXIF rotation, without decoding; DataError if that fails."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
             width, height = picture.size
@@ -105,12 +101,7 @@ def read_image(path: str) -> np.ndarray:
 
 
 def read_bytes(path: str, purpose: str = "image", missing: str = "missing-image") -> bytes:
-    """Reads a file whole.
-
-    Raises:
-        DataError: If the file, which is called `purpose`, is unreadable; of code `missing` if it is
-            not there.
-    """
+    """Reads a file whole; DataError if it is unreadable, of code `missing` if it is not there."""
     try:
         with open(path, "rb") as file:
             return file.read()

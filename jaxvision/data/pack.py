@@ -1,8 +1,8 @@
 """Writes a dataset of any task into few large files, to be read by `sources/packed.py`."""
 
 import collections
-import contextlib
 import dataclasses
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -213,17 +213,14 @@ def _write(
     """Writes all files into a folder."""
     columns = _Columns()
     shrunk, clip = 0, False
-    with contextlib.ExitStack() as stack:
-        files: dict[str, _RecordFiles] = {}
-        for record in records:
-            columns.add(record)
-            for kind, data in record.data.items():
-                if kind not in files:
-                    files[kind] = stack.enter_context(_RecordFiles(folder, kind, file_bytes))
-                files[kind].write(data)
-            shrunk += record.shrunk
-            clip = record.sample.image.ndim == 4
-            progress(len(columns))
+    files: dict[str, _RecordFiles] = {}
+    for record in records:
+        columns.add(record)
+        for kind, data in record.data.items():
+            files.setdefault(kind, _RecordFiles(folder, kind, file_bytes)).write(data)
+        shrunk += record.shrunk
+        clip = record.sample.image.ndim == 4
+        progress(len(columns))
     arrays = columns.arrays()
     np.savez(os.path.join(folder, ARRAYS_FILE), **arrays)
     counts: dict[str, object] = {"images": len(columns), "shrunk_images": shrunk}
@@ -232,7 +229,7 @@ def _write(
         objects = np.bincount(labels[~crowd], minlength=len(classes))
         counts["objects"] = dict(zip(classes, objects.tolist(), strict=True))
         counts["crowds"] = int(crowd.sum())
-    written = {kind: each.written for kind, each in files.items()}
+    written = {kind: each.finish() for kind, each in files.items()}
     # Last: a folder without this file is not a packed split.
     with open(os.path.join(folder, DESCRIPTION), "w", encoding="utf-8") as file:
         file.write(describe(Contents(classes or None, written, clip), counts, options))
@@ -276,10 +273,6 @@ def _record(source: Source, index: int, max_side: int | None) -> _Record:
     return _Record(data, os.fsencode(name), sample, shrunk)
 
 
-def _by_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-
-
 def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
     """Shrinks a sample until its longer side has `max_side` pixels."""
     if sample.target is not None or sample.image.ndim == 4:
@@ -287,7 +280,8 @@ def _shrunk(sample: Sample, max_side: int, name: str) -> Sample:
     height, width = sample.size
     ratio = max_side / max(height, width)
     size = max(round(height * ratio), 1), max(round(width * ratio), 1)
-    result = geometry.resize(sample, size, _by_area)
+    by_area = functools.partial(cv2.resize, interpolation=cv2.INTER_AREA)
+    result = geometry.resize(sample, size, lambda image, size: by_area(image, size[::-1]))
     if result.objects is None:
         return result
     # Rounding may put an edge behind the last pixel.
@@ -301,24 +295,15 @@ class _RecordFiles:
     """Writes records of one kind into array_record files of a limited size."""
 
     def __init__(self, folder: str, kind: str, file_bytes: int) -> None:
-        self._kind = kind
-        self.written: list[RecordFile] = []  # those that are complete
-        self._folder = folder
-        self._limit = file_bytes
+        self._folder, self._kind, self._limit = folder, kind, file_bytes
+        self._written: list[RecordFile] = []
         self._writer: ArrayRecordWriter | None = None
         self._records = self._bytes = 0
-
-    def __enter__(self) -> "_RecordFiles":
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            self._finish()
 
     def write(self, data: bytes) -> None:
         """Adds a record."""
         if self._writer is not None and self._bytes + len(data) > self._limit:
-            self._finish()
+            self.finish()
         try:
             writer = self._writer or ArrayRecordWriter(self._path(), _WRITER_OPTIONS)
             self._writer = writer
@@ -329,12 +314,12 @@ class _RecordFiles:
         self._bytes += len(data)
 
     def _path(self) -> str:
-        return os.path.join(self._folder, f"{self._kind}-{len(self.written):05}.array_record")
+        return os.path.join(self._folder, f"{self._kind}-{len(self._written):05}.array_record")
 
-    def _finish(self) -> None:
-        """Closes a file and checks that it is whole."""
+    def finish(self) -> list[RecordFile]:
+        """Closes the file and checks that it is whole; returns all of them."""
         if self._writer is None:
-            return
+            return self._written
         path = self._path()
         try:
             self._writer.close()
@@ -343,5 +328,6 @@ class _RecordFiles:
         if ArrayRecordReader(path).num_records() != self._records:
             raise OSError(f"{path}: not all records were written; is the disk full?")
         size = os.path.getsize(path)
-        self.written.append(RecordFile(os.path.basename(path), self._records, size))
+        self._written.append(RecordFile(os.path.basename(path), self._records, size))
         self._writer, self._records, self._bytes = None, 0, 0
+        return self._written

@@ -37,11 +37,7 @@ class Segmentations:
         return np.frombuffer(self._data, np.uint8), np.array(self._ends, np.int64)
 
     def append(self, segmentation: Any, where: str) -> None:
-        """Adds a field as parsed from JSON; None or an empty list for an object without one.
-
-        Raises:
-            DataError: If it is neither polygons nor run lengths; `where` names the annotation.
-        """
+        """Adds a field as parsed from JSON; None, or an empty list, for an object without one."""
         try:
             if isinstance(segmentation, dict):
                 height, width = segmentation["size"]
@@ -100,11 +96,7 @@ class Segmentations:
         return result
 
     def runs(self, row: int, size: tuple[int, int], name: str) -> dict[str, Any] | None:
-        """Returns an object's mask in COCO's run lengths, `{size, counts}`; None if it has none.
-
-        Raises:
-            DataError: As `masks` does.
-        """
+        """Returns an object's mask in run lengths, `{size, counts}`, or None; see `masks`."""
         place = row if self._order is None else int(self._order[row])
         data = bytes(self._data[self._ends[place - 1] if place else 0 : self._ends[place]])
         kind, rest = data[:1], data[1:]

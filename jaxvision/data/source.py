@@ -1,7 +1,7 @@
 """What every dataset of images offers, whatever the task."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -79,6 +79,14 @@ class Source(abc.ABC):
     def known_objects(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Returns the classes and crowd flags [n] of an image's objects; None if not yet read."""
         return None
+
+    def all_known_objects(
+        self, indices: Iterable[int]
+    ) -> list[tuple[np.ndarray, np.ndarray]] | None:
+        """Returns `known_objects` of some images; None if they are not known of all."""
+        found = [self.known_objects(index) for index in indices]
+        known = [each for each in found if each is not None]
+        return known if len(known) == len(found) else None
 
     def object_classes(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the same, read from the image where it must be."""

@@ -49,22 +49,18 @@ def splits(
         train_images: Length of `train`, for a dataset that is drawn.
         val_images: As `train_images`.
         test_images: As `train_images`.
-        parts: Which of `train`, `val` and `test` to open; of the dataset nothing else is read.
+        parts: Which of `train`, `val` and `test` to open and return, in order, with the same
+            classes; nothing else is read.
         **options: As for `open_source`.
-
-    Returns:
-        The examples of each part, of the same classes.
 
     Raises:
         DataError: If the dataset has a fault, or too few images to be divided.
-        ValueError: If `source` or a part is unknown, `fold` is malformed, `val_share` is out of its
-            range, or both are given.
+        ValueError: If a name or value is none of those above, or `fold` and `val_share` are given.
     """
     fold_of = parse_fold(fold) if fold else None
     if fold_of and val_share:
-        raise ValueError(
-            f"data.fold and data.val_share exclude each other, got {fold} and {val_share}"
-        )
+        both = f"{fold} and {val_share}"
+        raise ValueError(f"data.fold and data.val_share exclude each other, got {both}")
     if val_share and not 0 < val_share < 1:
         raise ValueError(f"data.val_share must be between 0 and 1, got {val_share}")
     names = {"train": train, "val": val, "test": test}
@@ -88,17 +84,23 @@ def splits(
                     f"the split {train} has {len(found)} images, too few to be divided; add images "
                     "or name a split to evaluate on by data.val"
                 )
-            strata = rarest_classes(found)
-            if fold_of:
-                halves = fold_indices(len(found), fold_of, split_seed, strata)
-            else:
-                halves = split_indices(len(found), val_share, split_seed, strata)
-            opened["train"], opened["val"] = (Subset(found, half) for half in halves)
+            opened["train"], opened["val"] = _divided(found, fold_of, val_share, split_seed)
         elif not names[part] and len(parts) == 1:
             raise ValueError(f"data.{part} must name a split of the dataset, got {names[part]!r}")
         else:
             opened[part] = whole(part)
     return tuple(opened[part] for part in parts)
+
+
+def _divided(
+    source: Source, fold: tuple[int, int] | None, share: float, seed: int
+) -> tuple[Source, Source]:
+    length, strata = len(source), rarest_classes(source)
+    if fold:
+        train, val = fold_indices(length, fold, seed, strata)
+    else:
+        train, val = split_indices(length, share, seed, strata)
+    return Subset(source, train), Subset(source, val)
 
 
 def open_split(
@@ -147,10 +149,9 @@ def fold_indices(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Takes one of n equal folds of a dataset for validation and the others for training.
 
-    The images stand in a line, stratum by stratum and in each in random order, and are dealt out
-    to the folds in turn. So the folds differ by at most one image, in all and in each stratum, and
-    a stratum of n images or more is in every fold. The line depends on the length, the seed and
-    the strata alone, on every machine.
+    The images stand in a line, stratum by stratum and in each in random order, which depends on the
+    arguments alone, and are dealt out to the folds in turn. So the folds differ by at most one
+    image, in all and in each stratum.
 
     Args:
         length: As for `split_indices`, which returns the same.
@@ -192,9 +193,8 @@ def rarest_classes(source: Source) -> np.ndarray | None:
             return source.labels.astype(np.int64)
         shown = [np.flatnonzero(targets) for targets in source.labels]
     else:
-        found = [source.known_objects(index) for index in range(len(source))]
-        known = [each for each in found if each is not None]
-        if len(known) < len(found):
+        known = source.all_known_objects(range(len(source)))
+        if known is None:
             return None
         shown = [np.unique(classes[~crowd]) for classes, crowd in known]
     images = np.bincount(np.concatenate(shown), minlength=len(source.classes))

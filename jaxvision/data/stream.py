@@ -46,7 +46,6 @@ class Stream:
     Attributes:
         plan: Decides which examples are in which batch.
         steps_per_epoch: Batches in an epoch.
-        name: Names an example by its number, for messages.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class Stream:
         self._prefetch = prefetch
         self._on_fault = on_fault
         self._skipped = FaultLog()
-        self.name = name
+        self._name = name
         self._axes = dict(axes or {})
         self._lock = threading.Lock()
         self._template: Mapping[str, Any] | None = None
@@ -153,6 +152,10 @@ class Stream:
     def axis(self, key: str) -> int | None:
         """Returns the axis of an array of the batch that devices cut, None for no axis."""
         return None if key == TRUTH else self._axes.get(key, 0)
+
+    def name(self, index: int) -> str:
+        """Names an example by its number, for messages."""
+        return self._name(index)
 
     def faults(self) -> str:
         """Lists the examples that were skipped since the last call; empty if there were none."""

@@ -101,8 +101,7 @@ def eval_stream(
     *,
     batch_size: int,
     buckets: int = 2,
-    num_workers: int = 0,
-    prefetch: int = 4,
+    **options: Any,
 ) -> Stream:
     """Makes a pass over all pairs in batches of a few shapes, with `mask` and `truth`.
 
@@ -111,8 +110,7 @@ def eval_stream(
         tokenizer: As for `train_stream`.
         batch_size: Sentences in a batch, B.
         buckets: Upper limit of the number of shapes; each is a program to compile.
-        num_workers: As for `train_stream`.
-        prefetch: As for `train_stream`.
+        **options: `num_workers` and `prefetch` of `Stream`.
 
     Raises:
         DataError: If there is no pair.
@@ -140,5 +138,4 @@ def eval_stream(
 
     groups = [np.flatnonzero(assigned == k) for k in range(len(shapes))]
     plan = InOrder(len(text.source), batch_size, groups)
-    workers = dict(num_workers=num_workers, prefetch=prefetch)
-    return Stream(plan, example, name=text.name, **workers)
+    return Stream(plan, example, name=text.name, **options)

@@ -89,34 +89,8 @@ def beam_search(
         logits, cache = step(before.reshape(-1), beam.position, beam.cache)
         limits = jnp.repeat(max_lengths, beam_size)
         following = next_log_probabilities(logits, beam.position, limits, end_id)
-        vocabulary = following.shape[-1]
-        total = beam.log_probability[:, :, None] + following.reshape(batch, beam_size, -1)
-        # At most K of them end, one a hypothesis, so that K are left that do not.
-        candidates, flat = jax.lax.top_k(total.reshape(batch, -1), 2 * beam_size)
-        parents, chosen = flat // vocabulary, flat % vocabulary
-        tokens = jax.lax.dynamic_update_slice_in_dim(
-            _rows(beam.tokens, parents), chosen[:, :, None], beam.position, axis=2
-        )
-        ends = chosen == end_id
-
-        first = jnp.arange(2 * beam_size) < beam_size
-        scores = candidates / length_penalty(beam.position + 1, alpha)
-        scores = jnp.where(ends & first[None] & ~beam.done[:, None], scores, -jnp.inf)
-        ended = _best(beam_size, beam.ended, Hypotheses(tokens, scores))
-        found = (ended.scores > -jnp.inf).sum(axis=1)
-
-        _, kept = jax.lax.top_k(jnp.where(ends, -jnp.inf, candidates), beam_size)
-        parents = jnp.take_along_axis(parents, kept, axis=1)
-        return _Beam(
-            tokens=_rows(tokens, kept),
-            log_probability=jnp.take_along_axis(
-                jnp.where(ends, -jnp.inf, candidates), kept, axis=1
-            ),
-            ended=ended,
-            cache=jax.tree.map(lambda x: _reorder(x, parents), cache),
-            done=beam.done | (found == beam_size) | (beam.position + 1 >= max_lengths),
-            position=beam.position + 1,
-        )
+        following = following.reshape(batch, beam_size, -1)
+        return _select(beam._replace(cache=cache), following, max_lengths, alpha, end_id)
 
     start = _Beam(
         tokens=nothing,
@@ -128,6 +102,46 @@ def beam_search(
         position=jnp.zeros((), jnp.int32),
     )
     return jax.lax.while_loop(unfinished, extend, start).ended
+
+
+def _select(
+    beam: _Beam, following: jax.Array, max_lengths: jax.Array, alpha: float, end_id: int
+) -> _Beam:
+    """Chooses the extensions that end and those that continue.
+
+    Args:
+        beam: The hypotheses; its cache is that after the step.
+        following: Log probabilities of their next tokens [B, K, V].
+        max_lengths: As for `beam_search`, as are the others.
+        alpha: Exponent of the penalty.
+        end_id: The token that ends a sequence.
+    """
+    batch, beam_size, vocabulary = following.shape
+    total = beam.log_probability[:, :, None] + following
+    # At most K of them end, one a hypothesis, so that K are left that do not.
+    candidates, flat = jax.lax.top_k(total.reshape(batch, -1), 2 * beam_size)
+    parents, chosen = flat // vocabulary, flat % vocabulary
+    tokens = jax.lax.dynamic_update_slice_in_dim(
+        _rows(beam.tokens, parents), chosen[:, :, None], beam.position, axis=2
+    )
+    ends = chosen == end_id
+
+    first = jnp.arange(2 * beam_size) < beam_size
+    scores = candidates / length_penalty(beam.position + 1, alpha)
+    scores = jnp.where(ends & first[None] & ~beam.done[:, None], scores, -jnp.inf)
+    ended = _best(beam_size, beam.ended, Hypotheses(tokens, scores))
+    found = (ended.scores > -jnp.inf).sum(axis=1)
+
+    log_probability, kept = jax.lax.top_k(jnp.where(ends, -jnp.inf, candidates), beam_size)
+    parents = jnp.take_along_axis(parents, kept, axis=1)
+    return _Beam(
+        tokens=_rows(tokens, kept),
+        log_probability=log_probability,
+        ended=ended,
+        cache=jax.tree.map(lambda x: _reorder(x, parents), beam.cache),
+        done=beam.done | (found == beam_size) | (beam.position + 1 >= max_lengths),
+        position=beam.position + 1,
+    )
 
 
 def _best(number: int, one: Hypotheses, other: Hypotheses) -> Hypotheses:

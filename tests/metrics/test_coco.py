@@ -291,7 +291,7 @@ def test_wrong_use_is_named():
     image = {"objects": [(BOX, 3, False)], "found": []}
     with pytest.raises(ValueError, match=r"classes must be in \[0, 3\), got 3 to 3 in image 0"):
         metric([image])
-    with pytest.raises(ValueError, match="different names"):
+    with pytest.raises(ValueError, match="all different"):
         metric([], names=("a", "a"))
     with pytest.raises(ValueError, match="class_names must be the same"):
         metric([image], names=tuple("abcd")).merge(metric([], names=tuple("abc")))

@@ -94,9 +94,8 @@ class Mosaic:
             after = boxes_of.of_masks(masks)
         joined = joined.moved(after, masks).take(self.affine.kept(before, after, scale))
         regions = move(np.concatenate(proposals))[1] if proposals else None
-        if "image" not in canvas.fields:
-            canvas.fields["image"] = np.full((height, width, 3), geometry.FILL, np.uint8)
-        return Sample(index=index, objects=joined, proposals=regions, **canvas.fields)
+        blank = Sample(np.full((height, width, 3), geometry.FILL, np.uint8), index)
+        return blank.replace(objects=joined, proposals=regions, **canvas.fields)
 
 
 class _Place(NamedTuple):

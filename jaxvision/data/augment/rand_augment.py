@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.color import adjust_saturation
@@ -70,7 +71,7 @@ class RandAugment:
         return sample
 
 
-def _move(matrix: Callable[[int, int, float], list[list[float]]]) -> Operation:
+def _move(matrix: Callable[[int, int, float], npt.ArrayLike]) -> Operation:
     """Makes an operation of a function of height, width and strength that gives a matrix [2, 3]."""
 
     def move(sample: Sample, strength: float, fill: int) -> Sample:

@@ -20,11 +20,9 @@ def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def reduction(matrix: np.ndarray, scale: float) -> int:
-    """Returns how far an image may be reduced without being enlarged again: 8, 4, 2 or 1.
+    """Returns by how much an image may be reduced, 8, 4, 2 or 1, without being enlarged again.
 
-    Args:
-        matrix: The map that the image will get [2, 3].
-        scale: Factor of the size before that.
+    It is scaled by `scale`, then mapped by a matrix [2, 3].
     """
     # The largest factor in any direction: the matrix's largest singular value.
     (a, b), (c, d) = matrix[:, :2].tolist()

@@ -1,7 +1,6 @@
 """Files, folders and class names as every reader needs them, with clear errors."""
 
 import contextlib
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -11,11 +10,7 @@ IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def read_text(path: str, purpose: str) -> str:
-    """Reads a UTF-8 file.
-
-    Raises:
-        DataError: If it is missing, unreadable or not UTF-8; `purpose` says what it is.
-    """
+    """Reads a UTF-8 file; DataError, with its `purpose`, if it is unreadable or of other bytes."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
@@ -26,11 +21,7 @@ def read_text(path: str, purpose: str) -> str:
 
 
 def list_folder(path: str, purpose: str) -> list[str]:
-    """Returns the names in a folder, sorted.
-
-    Raises:
-        DataError: If it is missing or unreadable; `purpose` says what it holds.
-    """
+    """Returns the names in a folder of `purpose`, sorted; DataError if it is unreadable."""
     try:
         return sorted(os.listdir(path))
     except OSError as error:
@@ -58,19 +49,43 @@ def dropping(on_fault: OnFault) -> Iterator[None]:
         on_fault(fault)
 
 
-def images_folder(file: str, tried: Sequence[str], paths: Sequence[str]) -> str:
-    """Returns the one of the folders `tried` that holds the most of the images `file` names.
+def images_folder(
+    file: str,
+    base: str,
+    paths: Sequence[str],
+    images: str | None = None,
+    *,
+    stem: str,
+    may_be_empty: bool = False,
+) -> str:
+    """Returns the folder that the file names of a dataset are relative to.
+
+    Args:
+        file: That names the images.
+        base: Folder of the dataset.
+        paths: Names of the images, or the first of them.
+        images: The folder, if it is given; otherwise the usual one that holds the most of them.
+        stem: Name of the split.
+        may_be_empty: Whether a folder that is named like the split is right without any of them.
 
     Raises:
-        DataError: If none of them holds any.
+        DataError: If the given folder is not there, or none holds any image.
     """
+    if images is not None:
+        list_folder(images, "images")
+        return images
+    folder = os.path.dirname(file)
+    named = [os.path.join(base, stem), os.path.join(base, "images", stem)]
+    # COCO itself; the same under images/; images beside the file; names with their folder in them.
+    tried = list(dict.fromkeys([*named, folder, os.path.join(base, "images"), base]))
     counts = [sum(files_exist(root, paths)) for root in tried]
-    if not any(counts):
+    likely = [root for root in named if may_be_empty and os.path.isdir(root)]
+    if not any(counts) and not likely:
         raise DataError(
             f"{file}: the image {paths[0]} and all others are missing in {', '.join(tried)}; put "
             "them into one of these"
         )
-    return tried[counts.index(max(counts))]
+    return tried[counts.index(max(counts))] if any(counts) else likely[0]
 
 
 def check_files_exist(
@@ -90,24 +105,17 @@ def check_files_exist(
         advice: What to do about it.
     """
     there = files_exist(root, paths)
-    for path in itertools.compress(paths, (not found for found in there)):
+    missing = [path for path, found in zip(paths, there, strict=True) if not found]
+    for path in missing:
         named_by = source if isinstance(source, str) else source(path)
-        on_fault(
-            DataError(
-                f"{os.path.join(root, path)}: the image is missing, but {named_by} names it "
-                f"({there.count(False):,} of {len(paths):,} images are missing). {advice}",
-                code="missing-image",
-            )
-        )
+        place, share = os.path.join(root, path), f"{len(missing):,} of {len(paths):,}"
+        message = f"{place}: the image is missing, but {named_by} names it ({share} images are"
+        on_fault(DataError(f"{message} missing). {advice}", code="missing-image"))
     return there
 
 
 def class_index(name: str, classes: Sequence[str], where: str) -> int:
-    """Looks up the class of an annotation among the known ones.
-
-    Raises:
-        DataError: If it is not known; `where` is the file and field.
-    """
+    """Looks up the class of an annotation; DataError, with file and field, if it is unknown."""
     try:
         return classes.index(name)
     except ValueError:
@@ -120,15 +128,10 @@ def class_index(name: str, classes: Sequence[str], where: str) -> int:
 
 
 def check_classes(classes: Iterable[str], where: str, on_fault: OnFault = stop) -> tuple[str, ...]:
-    """Checks a list of class names: not empty, no name twice.
-
-    Args:
-        classes: The names.
-        where: File and field, for the message.
-        on_fault: Called with the error of a name that comes twice, which is then kept once.
+    """Returns class names, each once; `on_fault` is called with the error of one that came twice.
 
     Raises:
-        DataError: If it is empty.
+        DataError: If there is none; `where` is the file and field.
     """
     names = tuple(classes)
     if not names:

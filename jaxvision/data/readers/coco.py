@@ -15,7 +15,6 @@ from jaxvision.data.readers.checks import (
     class_index,
     dropping,
     images_folder,
-    list_folder,
 )
 from jaxvision.data.readers.json_stream import read_json
 from jaxvision.data.segmentations import Segmentations
@@ -57,9 +56,12 @@ def coco(
     """
     file = annotation_file(path, split)
     annotations, names = _read(file, classes, on_fault, masks)
-    root = _image_root(path, file, images, annotations)
-    annotations = dataclasses.replace(annotations, root=root)
     paths = [os.fsdecode(name) for name in annotations.paths]
+    given = None if images is None else os.path.join(path, images)
+    stem = os.path.splitext(os.path.basename(file))[0].removeprefix("instances_")
+    first = paths[:_LOOKED_FOR]
+    root = images_folder(file, path, first, given, stem=stem, may_be_empty=True)
+    annotations = dataclasses.replace(annotations, root=root)
     there = check_files_exist(root, paths, f"images[].file_name in {file}", on_fault)
     return DetectionFiles(annotations.select(there), names, strict=strict)
 
@@ -77,11 +79,7 @@ _KEPT = ("id", "file_name", "width", "height", "name")
 
 
 class _Rows:
-    """Takes annotations out of the JSON while it is parsed.
-
-    As dicts with their polygons, 860,001 annotations take several gigabytes, as columns a small
-    fraction of that.
-    """
+    """Takes annotations out of the JSON while it is parsed: as dicts they take gigabytes."""
 
     def __init__(self, file: str, on_fault: OnFault, masks: bool) -> None:
         self.segmentations = Segmentations() if masks else None
@@ -106,8 +104,7 @@ class _Rows:
         for field in ("image_id", "category_id", "bbox"):
             if field not in parsed:
                 raise DataError(f"{where}: no field {field!r}; expected an instances file of COCO")
-        for field in ("image_id", "category_id"):
-            if not isinstance(parsed[field], int | str):
+            if field != "bbox" and not isinstance(parsed[field], int | str):
                 raise DataError(f"{where}: {field} must be an id, got {parsed[field]!r}")
         box = parsed["bbox"]
         if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
@@ -167,16 +164,24 @@ def _read(
                     "such id",
                     code="unknown-image-id",
                 )
+            if category not in categories:
+                raise DataError(
+                    f"{file}: an annotation has category_id {category!r}; categories has the ids "
+                    f"{', '.join(map(str, categories))}",
+                    code="unknown-category-id",
+                )
             if category not in known:
-                name = images[rows.image[row]].path
-                known[category] = _label(file, category, categories, names, name)
+                path = images[rows.image[row]].path
+                where = f"{file}: annotation of {path}, category_id {category}"
+                known[category] = class_index(categories[category], names, where)
             order.append(row)
             image.append(numbers[rows.image[row]])
             labels.append(known[category])
+    paths, sizes = zip(*images.values(), strict=True)
     return from_rows(
         os.path.dirname(file),
-        [entry.path for entry in images.values()],
-        [entry.size for entry in images.values()],
+        paths,
+        sizes,
         image=image,
         boxes=np.array(rows.boxes).reshape(-1, 4)[order],
         classes=labels,
@@ -184,20 +189,6 @@ def _read(
         area=np.array(rows.area)[order],
         segmentations=rows.segmentations and rows.segmentations.take(np.array(order, np.int64)),
     ), names
-
-
-def _label(
-    file: str, category: int, categories: dict[int, str], names: tuple[str, ...], image: str
-) -> int:
-    """Returns the class index of an annotation's category."""
-    if category not in categories:
-        raise DataError(
-            f"{file}: an annotation has category_id {category!r}; categories has the ids "
-            f"{', '.join(map(str, categories))}",
-            code="unknown-category-id",
-        )
-    where = f"{file}: annotation of {image}, category_id {category}"
-    return class_index(categories[category], names, where)
 
 
 def _categories(file: str, entries: list[Any], on_fault: OnFault) -> dict[int, str]:
@@ -254,28 +245,3 @@ def _image(file: str, position: int, entry: Any) -> _Image:
             f"{entry['width']} x {entry['height']}"
         )
     return _Image(entry["file_name"], (entry["width"], entry["height"]))
-
-
-def _image_root(path: str, file: str, images: str | None, annotations: Annotations) -> str:
-    """Finds the folder that the file names are relative to, by the first images."""
-    if images is not None:
-        root = os.path.join(path, images)
-        list_folder(root, "images")
-        return root
-    stem = os.path.splitext(os.path.basename(file))[0].removeprefix("instances_")
-    names = [os.fsdecode(name) for name in annotations.paths[:_LOOKED_FOR]]
-    # COCO itself; the same under images/; images beside the JSON; names with their folder in them.
-    tried = [
-        os.path.join(path, stem),
-        os.path.join(path, "images", stem),
-        os.path.dirname(file),
-        os.path.join(path, "images"),
-        path,
-    ]
-    try:
-        return images_folder(file, tried, names)
-    except DataError:
-        for root in tried[:2]:
-            if os.path.isdir(root):
-                return root  # the folder is right and the images are missing: the caller's error
-        raise

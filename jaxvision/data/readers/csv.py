@@ -5,7 +5,7 @@ import io
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from csv import Error as TableError
 from csv import reader as read_rows
 from typing import NamedTuple
@@ -71,7 +71,9 @@ def csv(
         raise DataError(f"{file}: no image; expected a row `{','.join(_COLUMNS)}` for every object")
 
     paths = list(table.images)
-    root = _image_root(path, file, images, paths)
+    given = None if images is None else os.path.join(path, images)
+    stem = os.path.splitext(os.path.basename(file))[0]
+    root = images_folder(file, os.path.dirname(file), paths, given, stem=stem)
     there = check_files_exist(
         root,
         paths,
@@ -79,18 +81,12 @@ def csv(
         on_fault,
         "Put it there, or take its rows out.",
     )
-    names = check_classes(
-        sorted(set(table.labels)) if classes is None else classes, f"{file}: column class"
-    )
+    used = sorted(set(table.labels)) if classes is None else classes
+    names = check_classes(used, f"{file}: column class")
     numbers = {name: index for index, name in enumerate(names)}
-    annotations = from_rows(
-        root,
-        paths,
-        [(entry.width, entry.height) for entry in table.images.values()],
-        image=table.numbers,
-        boxes=np.array(table.boxes),
-        classes=[numbers[label] for label in table.labels],
-    )
+    sizes = [(entry.width, entry.height) for entry in table.images.values()]
+    labels, boxes = [numbers[label] for label in table.labels], np.array(table.boxes)
+    annotations = from_rows(root, paths, sizes, image=table.numbers, boxes=boxes, classes=labels)
     return DetectionFiles(annotations.select(there), names, strict=strict)
 
 
@@ -206,19 +202,3 @@ def _pixels(where: str, fields: dict[str, str], column: str) -> int:
             f"{where}: {column} must be a whole, positive number of pixels, got {fields[column]!r}"
         )
     return int(value)
-
-
-def _image_root(path: str, file: str, images: str | None, paths: Sequence[str]) -> str:
-    """Returns the folder that holds the most of the images."""
-    if images is not None:
-        root = os.path.join(path, images)
-        list_folder(root, "images")
-        return root
-    folder, stem = os.path.dirname(file), os.path.splitext(os.path.basename(file))[0]
-    tried = [
-        os.path.join(folder, stem),
-        os.path.join(folder, "images", stem),
-        folder,
-        os.path.join(folder, "images"),
-    ]
-    return images_folder(file, tried, paths)

@@ -40,11 +40,11 @@ def image_folder(path: str, split: str, *, classes: tuple[str, ...] | None = Non
         names = sorted(_walk(folder))
         files = np.array([os.fsencode(name) for name in names], np.bytes_)
 
-        def name(index: int) -> str:
-            return os.path.join(folder, os.fsdecode(files[index]))
+        def name(number: int) -> str:
+            return os.path.join(folder, os.fsdecode(files[number]))
 
-        def read(index: int) -> bytes:
-            return read_bytes(name(index))
+        def read(number: int) -> bytes:
+            return read_bytes(name(number))
 
     elif os.path.isfile(archive):
         members = ZipMembers(archive)

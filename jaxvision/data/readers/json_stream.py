@@ -18,16 +18,13 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def read_json(path: str, purpose: str, take: Callable[[dict[str, Any]], Any]) -> Any:
-    """Parses a file, the lists in its outermost object entry by entry.
+    """Parses a file as `json.loads`, the lists in its outermost object entry by entry.
 
     Args:
         path: The file.
         purpose: What it is, for messages.
         take: Called with each entry of those lists that is an object, in the order of the file;
             returns what is kept in its place.
-
-    Returns:
-        What `json.loads` returns, but for those entries.
 
     Raises:
         DataError: If the file is missing, unreadable, not UTF-8 or no JSON; or by `take`.

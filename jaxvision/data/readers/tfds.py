@@ -104,8 +104,7 @@ def detection_records(
             object is dropped.
 
     Raises:
-        DataError: If the features lack the boxes, or an object is of a class that is not in
-            `classes`.
+        DataError: If the features lack the boxes, or a class is unknown.
     """
     try:
         features["objects"]["bbox"]
@@ -128,14 +127,10 @@ def detection_records(
                 image.append(index)
                 boxes.append((xmin, ymin, xmax, ymax))
                 crowd.append(flag)
+    folder, stem = os.path.split(name)
+    paths = [f"{stem}[{index}]" for index in range(len(records))]
     annotations = from_rows(
-        os.path.dirname(name),
-        [f"{os.path.basename(name)}[{index}]" for index in range(len(records))],
-        None,
-        image=image,
-        boxes=boxes,
-        classes=labels,
-        crowd=crowd,
+        folder, paths, None, image=image, boxes=boxes, classes=labels, crowd=crowd
     )
     return DetectionFiles(annotations, known.names, strict=strict, read=_images(records))
 
@@ -152,12 +147,11 @@ def labelled_records(
     Args:
         records: Sequence of {"image": encoded bytes, "label": int}.
         features: `features["label"].names` are the classes.
-        name: What to call the records in messages.
+        name: As for `detection_records`.
         classes: As for `detection_records`.
 
     Raises:
-        DataError: If the features lack the image or the label, or an image is of a class that is
-            not in `classes`.
+        DataError: If the features lack the image or the label, or a class is unknown.
     """
     try:
         features["image"]
@@ -182,7 +176,7 @@ def text_records(
     Args:
         records: Sequence of {language: a sentence as UTF-8}.
         features: Features of the dataset, one for each language.
-        name: Name of the records in messages.
+        name: As for `detection_records`.
         source: Language to translate from: `en`, for example.
         target: Language to translate to.
         on_fault: Called with an error for every pair with an empty sentence; if it returns, the

@@ -86,8 +86,8 @@ def _members(path: str, part: str, on_fault: OnFault) -> list[tuple[str, str]]:
         if not os.path.exists(file) and os.path.isdir(sets):
             known = [entry[:-4] for entry in list_folder(sets, "splits") if entry.endswith(".txt")]
             raise DataError(f"{file}: no split {name!r}; {sets} has {', '.join(known)}")
-    members = [line.strip() for line in read_text(file, "list of the split").splitlines()]
-    members = [member for member in members if member]
+    lines = map(str.strip, read_text(file, "list of the split").splitlines())
+    members = list(filter(None, lines))
     if not members:
         raise DataError(f"{file}: the split is empty; expected a name of an image on each line")
 
@@ -114,9 +114,7 @@ def _members(path: str, part: str, on_fault: OnFault) -> list[tuple[str, str]]:
     ]
 
 
-def _read(
-    file: str,
-) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...], bool]]]:
+def _read(file: str) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...], bool]]]:
     """Returns the size (width, height) and name, box and difficulty of each object."""
     # As bytes: XML names its own encoding.
     text = read_bytes(file, "VOC annotation", "missing-annotation")

@@ -64,8 +64,7 @@ def yolo(
     for index, label_file in labelled:
         for line, where in _lines(label_file, on_fault):
             with dropping(on_fault):
-                number, box = _object(line, where)
-                _check_number(number, len(names if own is None else own), where)
+                number, box = _object(line, where, len(names if own is None else own))
                 labels.append(number if own is None else class_index(own[number], names, where))
                 image.append(index)
                 boxes.append(box)
@@ -106,7 +105,7 @@ def _names(root: str, settings: dict[str, Any], file: str) -> tuple[dict[int, st
     """Returns the dataset's class names by number, None if it has none, and where they stand."""
     names = settings.get("names")
     if isinstance(names, list):
-        return {number: str(name) for number, name in enumerate(names)}, f"{file}: names"
+        names = dict(enumerate(names))
     if isinstance(names, dict):
         if sorted(names, key=str) != sorted(range(len(names)), key=str):
             raise DataError(f"{file}: names must number the classes from 0, got {list(names)}")
@@ -143,8 +142,7 @@ def _pictures(root: str, settings: dict[str, Any], split: str, on_fault: OnFault
         if not listed:
             raise DataError(f"{full}: the split {split!r} is empty; expected images")
         if place.endswith(".txt"):
-            there = check_files_exist(root, listed, full, on_fault)
-            listed = list(itertools.compress(listed, there))
+            listed = itertools.compress(listed, check_files_exist(root, listed, full, on_fault))
         pictures += listed
     return pictures
 
@@ -169,8 +167,8 @@ def _lines(file: str, on_fault: OnFault) -> list[tuple[str, str]]:
     ]
 
 
-def _object(line: str, where: str) -> tuple[int, tuple[float, ...]]:
-    """Returns the class number and box, xyxy as fractions, of a line."""
+def _object(line: str, where: str, count: int) -> tuple[int, tuple[float, ...]]:
+    """Returns the class number, of `count`, and box, xyxy as fractions, of a line."""
     fields = line.split()
     try:
         label, (cx, cy, width, height) = float(fields[0]), map(float, fields[1:])
@@ -185,12 +183,9 @@ def _object(line: str, where: str) -> tuple[int, tuple[float, ...]]:
             f"{where}: centre and size must be fractions of the image, in [0, 1], got "
             f"{' '.join(fields[1:])}; are these pixels?"
         )
-    return int(label), (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
-
-
-def _check_number(number: int, count: int, where: str) -> None:
-    if not 0 <= number < count:
+    if not 0 <= label < count:
         raise DataError(
-            f"{where}: unknown class {number}; the {count} classes are 0 to {count - 1}",
+            f"{where}: unknown class {int(label)}; the {count} classes are 0 to {count - 1}",
             code="unknown-class",
         )
+    return int(label), (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)

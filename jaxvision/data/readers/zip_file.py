@@ -24,11 +24,7 @@ class ZipMembers:
     """The files of an archive, by number; names [n] bytes and positions are in flat arrays."""
 
     def __init__(self, path: str) -> None:
-        """Reads the table of contents.
-
-        Raises:
-            DataError: If it is missing or no zip archive, or holds an encrypted file.
-        """
+        """Reads the table of contents; DataError if it is none, or a file is encrypted."""
         self.path = path
         try:
             with zipfile.ZipFile(path) as archive:
@@ -63,11 +59,7 @@ class ZipMembers:
         return f"{self.path}/{os.fsdecode(self.names[number])}"
 
     def read(self, number: int) -> bytes:
-        """Reads a file.
-
-        Raises:
-            DataError: If the archive ends early or the content is not what was packed.
-        """
+        """Reads a file; DataError if the content is not what was packed."""
         offset, size = int(self._offsets[number]), int(self._sizes[number])
         # pread uses no file position, which threads would share, and lets other threads run.
         header = os.pread(self._file, _HEADER.size, offset)

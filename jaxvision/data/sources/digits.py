@@ -27,7 +27,7 @@ class Digits(Drawn):
         labels: Class of each image [I] int32; all classes are equally frequent.
     """
 
-    classes = CLASSES
+    kind, smallest, classes = "digits", 8, CLASSES
     labels: np.ndarray
 
     def __init__(
@@ -40,7 +40,7 @@ class Digits(Drawn):
         classes: tuple[str, ...] | None = None,
     ) -> None:
         """Describes a split as `Drawn` does, `image_size` at least 8."""
-        super().__init__("digits", length, image_size, 8, seed, split, classes)
+        super().__init__(length, image_size, seed, split, classes)
         self.labels = (np.arange(length) % len(CLASSES)).astype(np.int32)
 
     def __getitem__(self, index: int) -> Sample:

@@ -11,23 +11,17 @@ from jaxvision.data.sources.labelled import check_same_classes
 class Drawn(Source):
     """Pictures of which each is a function of seed, split and number."""
 
+    kind: str  # the name of the dataset
+    smallest: int  # image_size
+
     def __init__(
-        self,
-        kind: str,
-        length: int,
-        image_size: int,
-        smallest: int,
-        seed: int,
-        split: str,
-        classes: tuple[str, ...] | None,
+        self, length: int, image_size: int, seed: int, split: str, classes: tuple[str, ...] | None
     ) -> None:
         """Describes a split; nothing is drawn yet.
 
         Args:
-            kind: Name of the dataset.
             length: Number of pictures.
             image_size: Their side in pixels.
-            smallest: The least that this may be.
             seed: Another seed is another dataset.
             split: Any name; splits of other names have other pictures.
             classes: None, or those of the pictures.
@@ -36,12 +30,12 @@ class Drawn(Source):
             DataError: If `classes` are given and are not those of the pictures.
             ValueError: If `length` or `image_size` is too small.
         """
-        check_same_classes(kind, self.classes, classes)
+        check_same_classes(self.kind, self.classes, classes)
         if length < 1:
             raise ValueError(f"length must be at least 1, got {length}")
-        if image_size < smallest:
-            raise ValueError(f"image_size must be at least {smallest}, got {image_size}")
-        self._name = f"{kind}/{split}"
+        if image_size < self.smallest:
+            raise ValueError(f"image_size must be at least {self.smallest}, got {image_size}")
+        self._name = f"{self.kind}/{split}"
         self._length, self._size = length, image_size
         self._seed, self._split = seed, split
 

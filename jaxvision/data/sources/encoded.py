@@ -41,4 +41,8 @@ class Encoded(Source):
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Decodes an image; JPEG files at a fraction of their size, if that is asked for."""
-        return decode_reduced(self.encoded(index), self.name(index), max_reduction)
+        return self.decode(index, self.encoded(index), max_reduction)
+
+    def decode(self, index: int, data: bytes, max_reduction: int = 1) -> tuple[np.ndarray, int]:
+        """Decodes an image that was read already; otherwise as `image`."""
+        return decode_reduced(data, self.name(index), max_reduction)

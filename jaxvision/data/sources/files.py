@@ -93,13 +93,24 @@ class DetectionFiles(Encoded):
         rows = self.annotations.rows(index)
         return self.annotations.classes[rows], self.annotations.crowd[rows]
 
-    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Reads an image; DataError also if it is not of the size that its annotation states."""
-        image, reduction = super().image(index, max_reduction)
+    def decode(self, index: int, data: bytes, max_reduction: int = 1) -> tuple[np.ndarray, int]:
+        """Decodes an image; DataError also if it is not of the size that its annotation states."""
+        image, reduction = super().decode(index, data, max_reduction)
         width, height = self._sizes[index].tolist()
         if height and image.shape[:2] != (-(-height // reduction), -(-width // reduction)):
-            full = image if reduction == 1 else super().image(index)[0]
-            raise self._size_fault(index, (width, height), full.shape[1::-1])
+            full = image if reduction == 1 else super().decode(index, data)[0]
+            message = (
+                f"{self.name(index)}: its annotation is for {width} x {height} pixels (width x "
+                f"height), the image has {full.shape[1]} x {full.shape[0]}. "
+            )
+            if (width, height) == full.shape[:2]:
+                message += (
+                    "The sides are swapped: the file probably has an EXIF rotation that the "
+                    "annotation tool ignored. Rotate the pixels for good or remove the EXIF tag."
+                )
+                raise DataError(message, code="swapped-sides")
+            message += "Correct the annotation's size, or replace the image."
+            raise DataError(message, code="wrong-size")
         return image, reduction
 
     def describe(self, max_objects: int | None = None) -> str:
@@ -109,20 +120,3 @@ class DetectionFiles(Encoded):
     def repaired(self) -> list[str]:
         """Reports what was repaired, a line each."""
         return self.report.repaired()
-
-    def _size_fault(
-        self, index: int, expected: tuple[int, int], actual: tuple[int, ...]
-    ) -> DataError:
-        message = (
-            f"{self.name(index)}: its annotation is for {expected[0]} x {expected[1]} pixels "
-            f"(width x height), the image has {actual[0]} x {actual[1]}. "
-        )
-        if expected == actual[::-1]:
-            message += (
-                "The sides are swapped: the file probably has an EXIF rotation that the annotation "
-                "tool ignored. Rotate the pixels for good or remove the EXIF tag."
-            )
-            return DataError(message, code="swapped-sides")
-        return DataError(
-            message + "Correct the annotation's size, or replace the image.", code="wrong-size"
-        )

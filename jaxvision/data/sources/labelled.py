@@ -26,10 +26,22 @@ class Labelled(Source):
         Raises:
             DataError: If there is no image, or a label is out of range.
         """
-        check_labels(name, labels, classes)
-        self.classes = classes
-        self.labels = labels
-        self._name = name
+        if not len(labels):
+            raise DataError(f"{name}: the split has no images; expected at least one")
+        if labels.ndim == 2:
+            if (given := labels.shape[1]) != len(classes):
+                raise DataError(f"{name}: {given} targets an image, but {len(classes)} classes")
+            wrong = np.flatnonzero(((labels < 0) | (labels > 1)).any(axis=1))
+            expected = "targets must be in [0, 1]"
+        else:
+            wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+            expected = f"labels must be in [0, {len(classes)}), the number of classes"
+        if len(wrong):
+            raise DataError(
+                f"{name}[{wrong[0]}]: {expected}, got {labels[wrong[0]]} ({len(wrong):,} of "
+                f"{len(labels):,} images are wrong). The file is damaged, or of another dataset."
+            )
+        self.classes, self.labels, self._name = classes, labels, name
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -145,8 +157,7 @@ class Cached(View):
 def describe_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> str:
     """Counts the images of each class by their labels [I] or [I, K], in one or two lines."""
     if labels.ndim == 1:
-        counts = np.bincount(labels, minlength=len(classes))
-        what = "images"
+        counts, what = np.bincount(labels, minlength=len(classes)), "images"
     else:
         counts = np.rint(labels.sum(axis=0)).astype(int)
         what = "images, each with any number of classes"
@@ -157,27 +168,6 @@ def describe_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> 
         shown = ", ".join(absent[:8]) + (", ..." if len(absent) > 8 else "")
         line += f"\n{len(absent)} of them without an image here: {shown}"
     return line
-
-
-def check_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> None:
-    """Raises DataError if there is no image, or a label [I] or target [I, K] is out of range."""
-    if not len(labels):
-        raise DataError(f"{name}: the split has no images; expected at least one")
-    if labels.ndim == 2:
-        if labels.shape[1] != len(classes):
-            raise DataError(
-                f"{name}: {labels.shape[1]} targets an image, but {len(classes)} classes"
-            )
-        wrong = np.flatnonzero(((labels < 0) | (labels > 1)).any(axis=1))
-        expected = "targets must be in [0, 1]"
-    else:
-        wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
-        expected = f"labels must be in [0, {len(classes)}), the number of classes"
-    if len(wrong):
-        raise DataError(
-            f"{name}[{wrong[0]}]: {expected}, got {labels[wrong[0]]} ({len(wrong):,} of "
-            f"{len(labels):,} images are wrong). The file is damaged, or of another dataset."
-        )
 
 
 def check_same_classes(name: str, own: tuple[str, ...], classes: tuple[str, ...] | None) -> None:

@@ -52,11 +52,7 @@ ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
 # Arrays that are all there or none; offsets say where the rows of each image begin. There may also
 # be the arrays of `Segmentations`, `mask_data` and `mask_ends`, and `labels` [I] or [I, K].
 OBJECT_COLUMNS = ("boxes", "classes", "crowd", "area")
-GROUPS = (
-    ("names", "sizes"),
-    ("offsets", *OBJECT_COLUMNS),
-    ("proposal_offsets", "proposals"),
-)
+GROUPS = (("names", "sizes"), ("offsets", *OBJECT_COLUMNS), ("proposal_offsets", "proposals"))
 
 _EXTRA = {"labels", "proposals"}
 
@@ -73,17 +69,11 @@ class RecordFile(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What `dataset.json` lists.
+    """What `dataset.json` lists."""
 
-    Attributes:
-        classes: Class names; None where neither images nor objects have a class.
-        files: Of each kind of record, `image`, `mask` (label maps) or `target`, in order.
-        clip: Whether images are clips, frame below frame.
-    """
-
-    classes: tuple[str, ...] | None
-    files: dict[str, list[RecordFile]]
-    clip: bool
+    classes: tuple[str, ...] | None  # None where neither images nor objects have a class
+    files: dict[str, list[RecordFile]]  # by kind: `image`, `mask` (label maps) and `target`
+    clip: bool  # whether images are clips, frame below frame
 
 
 def packed(
@@ -118,7 +108,7 @@ def packed(
             "`jaxvision pack`."
         )
     contents, where = _contents(folder), os.path.join(folder, DESCRIPTION)
-    own = ()
+    own: tuple[str, ...] = ()
     if contents.classes is not None:
         own = check_classes(contents.classes, f"{where}: classes")
     names = own if classes is None else check_classes(classes, "classes")
@@ -133,7 +123,7 @@ def packed(
         found = np.full(len(own), -1, np.int32)
         for number in np.unique(labels):
             with dropping(on_fault):
-                found[number] = class_index(own[number], names, where)
+                found[number] = class_index(own[int(number)], names, where)
         return found[labels]
 
     records = {kind: _Records(folder, files, name) for kind, files in contents.files.items()}
@@ -167,6 +157,22 @@ def _annotations(folder: str, arrays: dict[str, np.ndarray], labels: np.ndarray)
         folder, arrays["names"], boxes=boxes, classes=labels, segmentations=segmentations, **columns
     )
     return annotations.keep(labels >= 0)
+
+
+def _open(folder: str, file: RecordFile) -> ArrayRecordReader:
+    path = os.path.join(folder, file.name)
+    try:
+        size = os.path.getsize(path)
+    except OSError as error:
+        raise _damaged(path, error.strerror or "unreadable") from error
+    if size != file.bytes:
+        raise _damaged(path, f"expected {file.bytes:,} bytes, got {size:,}")
+    reader = ArrayRecordReader(path, options=_READER_OPTIONS, file_reader_buffer_size=1 << 15)
+    if not reader.ok():
+        raise _damaged(path, "the file is unreadable, or no array_record file")
+    if reader.num_records() != file.records:
+        raise _damaged(path, f"expected {file.records:,} images, got {reader.num_records():,}")
+    return reader
 
 
 class _Records:
@@ -224,15 +230,10 @@ class PackedSamples(Encoded):
             mask = _decode_labels(self._records["mask"].read(index), name)
         if "target" in self._records:
             target = decode_image(self._records["target"].read(index), name)
-        return Sample(
-            self.image(index)[0],
-            index,
-            self._detection.objects(index) if self._detection else None,
-            self.label(index),
-            mask,
-            target,
-            self.annotation(index).proposals,
-        )
+        objects = self._detection.objects(index) if self._detection else None
+        proposals = self.annotation(index).proposals
+        image, label = self.image(index)[0], self.label(index)
+        return Sample(image, index, objects, label, mask, target, proposals)
 
     def annotation(self, index: int) -> Annotation:
         """Returns what is known of an image without its pixels."""
@@ -343,9 +344,8 @@ def _arrays(folder: str, contents: Contents) -> dict[str, np.ndarray]:
         raise _damaged(path, str(error)) from error
     images = len(arrays["names"])
     counts = {sum(file.records for file in files) for files in contents.files.values()}
-    whole = counts | {len(arrays[name]) for name in ("sizes", "labels") if name in arrays} == {
-        images
-    }
+    counts |= {len(arrays[name]) for name in ("sizes", "labels") if name in arrays}
+    whole = counts == {images}
     for first, *columns in groups[1:]:
         offsets = arrays[first]
         whole = (
@@ -363,22 +363,6 @@ def _arrays(folder: str, contents: Contents) -> dict[str, np.ndarray]:
     if not whole:
         raise _damaged(path, f"its arrays do not fit together, or not to {DESCRIPTION}")
     return arrays
-
-
-def _open(folder: str, file: RecordFile) -> ArrayRecordReader:
-    path = os.path.join(folder, file.name)
-    try:
-        size = os.path.getsize(path)
-    except OSError as error:
-        raise _damaged(path, error.strerror or "unreadable") from error
-    if size != file.bytes:
-        raise _damaged(path, f"expected {file.bytes:,} bytes, got {size:,}")
-    reader = ArrayRecordReader(path, options=_READER_OPTIONS, file_reader_buffer_size=1 << 15)
-    if not reader.ok():
-        raise _damaged(path, "the file is unreadable, or no array_record file")
-    if reader.num_records() != file.records:
-        raise _damaged(path, f"expected {file.records:,} images, got {reader.num_records():,}")
-    return reader
 
 
 def _damaged(path: str, reason: str) -> DataError:

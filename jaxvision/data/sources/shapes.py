@@ -34,7 +34,7 @@ class Shapes(Drawn):
     quarters of it, and `area` counts them.
     """
 
-    classes = CLASSES
+    kind, smallest, classes = "shapes", 32, CLASSES
     max_objects = MAX_OBJECTS
 
     def __init__(
@@ -53,7 +53,7 @@ class Shapes(Drawn):
         `masks` gives samples with instance masks, the pixels of each object that can be seen,
         `label_map` with a label map: k + 1 for class k, 0 for the ground.
         """
-        super().__init__("shapes", length, image_size, 32, seed, split, classes)
+        super().__init__(length, image_size, seed, split, classes)
         self._masks, self._label_map = masks, label_map
         self.dense = masks or label_map
 
@@ -74,31 +74,20 @@ class Shapes(Drawn):
 
 
 class Drawing:
-    """A picture that is being drawn.
-
-    Attributes:
-        image: RGB pixels [S, S, 3] uint8.
-        owner: Which object each pixel shows, counted from 1, 0 for the ground [S, S] uint8.
-        classes: Class of each object so far.
-    """
+    """A picture [S, S, 3] uint8 that is being drawn."""
 
     def __init__(self, ground: np.ndarray) -> None:
         self.image = ground
+        # Which object each pixel shows, counted from 1, 0 for the ground.
         self.owner = np.zeros(ground.shape[:2], np.uint8)
-        self.classes: list[int] = []
+        self.classes: list[int] = []  # of the objects so far
         self._drawn: list[int] = []  # pixels of each object before others covered it
 
     def place(self, label: int, outline: np.ndarray, color: np.ndarray, grain: np.ndarray) -> bool:
         """Draws an object over the earlier ones, unless it would hide too much of one.
 
-        Args:
-            label: Its class.
-            outline: Corners [P, 2] in pixels.
-            color: Its RGB colour [3].
-            grain: Added to its colour [S, S].
-
-        Returns:
-            Whether it was drawn.
+        Takes its class, corners [P, 2] in pixels, RGB colour [3] and what is added to that [S, S].
+        Returns whether it was drawn.
         """
         x1, y1 = np.floor(outline.min(0)).astype(int) - 1
         x2, y2 = np.ceil(outline.max(0)).astype(int) + 2

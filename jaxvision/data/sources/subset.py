@@ -13,9 +13,7 @@ from jaxvision.data.sources.labelled import describe_labels
 class Subset(View):
     """Some images of a dataset, in the order given; it reads no more than its source would.
 
-    Attributes:
-        max_objects: The most objects that one of the images has, crowds included; of the whole
-            source where that does not know them without reading the images.
+    Its `max_objects` is the source's where that does not know them without reading the images.
     """
 
     def __init__(self, source: Source, indices: Sequence[int] | np.ndarray) -> None:
@@ -31,9 +29,8 @@ class Subset(View):
             )
         self.labels = None if source.labels is None else source.labels[self._indices]
         self._report: Report | None = None
-        found = [source.known_objects(index) for index in self._indices.tolist()]
-        known = [each for each in found if each is not None]
-        if len(known) == len(found):
+        known = source.all_known_objects(self._indices.tolist())
+        if known is not None:
             self.max_objects = max(len(classes) for classes, _ in known)
             trained = [classes[~crowd] for classes, crowd in known]
             self._report = Report(

@@ -14,11 +14,11 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from jaxvision.assigners.assignment import Assignment
 from jaxvision.assigners.max_iou import check_thresholds, max_iou
 from jaxvision.losses.detection.method import DetectionLoss
+from jaxvision.losses.focal import sigmoid_focal_loss
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.ops import box_coding
 from jaxvision.ops.anchors import Anchors, anchor_boxes
@@ -70,11 +70,9 @@ class RetinaNetMethod:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha must be in [0, 1], got {self.alpha}")
-        # Between 0 and 1 the gradient of (1 - p)^gamma is infinite at p = 1.
-        if self.gamma != 0 and self.gamma < 1:
-            raise ValueError(f"gamma must be 0 or at least 1, got {self.gamma}")
-        if self.box_weight < 0:
-            raise ValueError(f"box_weight must not be negative, got {self.box_weight}")
+        for field in ("gamma", "box_weight"):
+            if getattr(self, field) < 0:
+                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
 
     @property
     def anchors_per_cell(self) -> int:
@@ -120,9 +118,11 @@ class RetinaNetMethod:
         matched = jnp.maximum(assignment.matched, 0)
 
         classes = jnp.take_along_axis(objects.classes, matched, axis=1)
-        # Index -1 is a row of zeros.
-        targets = jax.nn.one_hot(jnp.where(foreground, classes, -1), output.class_logits.shape[-1])
-        focal = optax.sigmoid_focal_loss(
+        # -1 is no class: background has no positive target.
+        classes = jnp.where(foreground, classes, -1)
+        num_classes = output.class_logits.shape[-1]
+        targets = classes[..., None] == jnp.arange(num_classes)[None, None]
+        focal = sigmoid_focal_loss(
             output.class_logits, targets, alpha=self.alpha, gamma=self.gamma
         ).sum(axis=-1)
         focal = jnp.where(assignment.ignored, 0.0, focal).sum(axis=1)

@@ -1,10 +1,8 @@
 import dataclasses
 
-import fill
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
@@ -94,14 +92,6 @@ def test_each_image_is_divided_by_its_own_matches():
         np.testing.assert_allclose(value, (apart[0][name] + apart[1][name]) / 2, rtol=1e-6)
 
 
-def test_focal_loss_matches_reference():
-    case = fill.load_case("ops_boxes")
-    for alpha, gamma in ((0.25, 2.0), (0.5, 0.0)):
-        logits, targets = case["logits"], case["onehot"]
-        losses = optax.sigmoid_focal_loss(logits, targets, alpha=alpha, gamma=gamma)
-        np.testing.assert_allclose(losses, case[f"focal_{alpha}_{gamma}"], rtol=1e-4, atol=1e-6)
-
-
 def test_an_image_without_objects_trains_background_alone():
     objects = one_object([22, 0, 32, 10])._replace(valid=jnp.zeros((1, 2), bool))
     terms, logs = loss_of(raw(0.0, 7.0), objects)
@@ -110,7 +100,7 @@ def test_an_image_without_objects_trains_background_alone():
     assert logs == {"matches_per_object": 0}
 
 
-@pytest.mark.parametrize("gamma", [0.0, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("size", [-1e4, -50.0, 50.0, 1e4])
 def test_gradients_at_extremes_are_finite(size, gamma):
     boxes = jnp.float32([[[22, 0, 32, 10], [5, 5, 5, 5], [0, 0, 1e4, 1e4]]])  # the second is empty
@@ -195,7 +185,7 @@ def test_a_network_with_other_anchors_is_an_error():
         (dict(scales_per_octave=0), "scales_per_octave must be at least 1, got 0"),
         (dict(pre_nms=0), "pre_nms must be at least 1, got 0"),
         (dict(alpha=1.5), "alpha must be in"),
-        (dict(gamma=0.5), "gamma must be 0 or at least 1, got 0.5"),
+        (dict(gamma=-0.5), "gamma must not be negative, got -0.5"),
         (dict(box_weight=-1), "box_weight must not be negative, got -1"),
     ],
 )
