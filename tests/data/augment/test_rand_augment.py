@@ -108,7 +108,11 @@ def test_draws_every_operation_in_both_directions():
 
 def test_strengths_spread_and_operations_are_skipped(monkeypatch):
     strengths = []
-    recording = lambda sample, strength, fill: strengths.append(strength) or sample  # noqa: E731
+
+    def recording(sample, strength, fill):
+        strengths.append(strength)
+        return sample
+
     for name in OPERATIONS:
         monkeypatch.setitem(OPERATIONS, name, recording)
     augment = RandAugment(2, 27, deviation=1.5, probability=0.5)
