@@ -432,7 +432,8 @@ def test_installed_command_trains_a_config_of_any_folder(tmp_path, monkeypatch, 
     assert sum("val/accuracy" in line for line in lines) == 1
     # The test split is evaluated once, at the end.
     assert [line["step"] for line in lines if "test/accuracy" in line] == [2]
-    assert "my_config.py" in (tmp_path / "runs/my_config/command.txt").read_text()
+    command = (tmp_path / "runs/my_config/command.txt").read_text()
+    assert command.endswith(" -m jaxvision.cli.main train --config=my_config.py\n")
     capsys.readouterr()
     assert main(["train", "--config=my_config.py", "--config.augment.crop=stretch"]) == 1
     error = capsys.readouterr().err

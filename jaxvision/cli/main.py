@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["train"]:
         # Its flags are the values of its config, which argparse does not know.
-        return train.main(["jaxvision train", *arguments[1:]])
+        return train.main([train.NAME, *arguments[1:]])
     parser = argparse.ArgumentParser(
         prog="jaxvision", description="Trains and applies vision and translation models."
     )

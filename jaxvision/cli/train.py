@@ -16,6 +16,9 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# What the installed command calls itself.
+NAME = "jaxvision train"
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand to the list; its flags depend on the config, so `main` reads them."""
@@ -56,7 +59,7 @@ def _train(arguments: Sequence[str]) -> int:
         command.config.to_dict(),
         free=command.recipe.FREE,
         config_file=command.file,
-        command=list(arguments),
+        command=_repeatable(arguments),
     )
     # Of a run that continues, the config is compared before anything is taken from it; a new one
     # leaves no folder behind if its experiment cannot be built.
@@ -69,6 +72,12 @@ def _train(arguments: Sequence[str]) -> int:
     result = loop.run(experiment, command.workdir)
     # 130 is what a shell reports of a process that Ctrl-C ended.
     return 0 if result.outcome is loop.Outcome.FINISHED else 130
+
+
+def _repeatable(arguments: Sequence[str]) -> list[str]:
+    """Returns the command line as what Python is called with."""
+    name, *flags = arguments
+    return [*(["-m", "jaxvision.cli.main", "train"] if name == NAME else [name]), *flags]
 
 
 def _stored_info(folder: pathlib.Path) -> Mapping[str, Any] | None:
