@@ -44,15 +44,23 @@ def load(
 
 
 def _override(model: nn.Module, fields: dict[str, Any]) -> nn.Module:
-    if not fields:
-        return model
+    """Replaces fields in a model and its backbone, in both where both have them, as `dtype`."""
     backbone = getattr(model, "backbone", None)
-    part = model if backbone is None else backbone
-    known = {field.name for field in dataclasses.fields(part)} - {"parent", "name"}
-    if not fields.keys() <= known:
+    own, inner = _fields(model) - {"backbone"}, _fields(backbone)
+    unknown = fields.keys() - own - inner
+    if unknown:
         raise ValueError(
-            f"fields of {type(part).__name__} are {', '.join(sorted(known))}, "
-            f"got {', '.join(sorted(fields.keys() - known))}"
+            f"fields of {type(backbone or model).__name__} are {', '.join(sorted(own | inner))}, "
+            f"got {', '.join(sorted(unknown))}"
         )
-    part = part.clone(**fields)
-    return part if backbone is None else model.clone(backbone=part)
+    changes = {name: value for name, value in fields.items() if name in own}
+    if backbone is not None:
+        of_backbone = {name: value for name, value in fields.items() if name in inner}
+        changes["backbone"] = backbone.clone(**of_backbone)
+    return model.clone(**changes)
+
+
+def _fields(module: nn.Module | None) -> set[str]:
+    if module is None:
+        return set()
+    return {field.name for field in dataclasses.fields(module)} - {"parent", "name"}

@@ -37,9 +37,9 @@ def reference_state(case):
 
 @pytest.fixture(scope="module")
 def loaded(case):
-    model, variables = pretrained.load(NAME, reference_state(case))
     # The case feeds the network what it sees after normalisation.
-    return model.clone(image_mean=(0.0,) * 3, image_std=(1.0,) * 3), variables
+    fields = dict(image_mean=(0.0,) * 3, image_std=(1.0,) * 3)
+    return pretrained.load(NAME, reference_state(case), **fields)
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +159,13 @@ def test_number_of_classes_is_read_off_the_weights(case):
         key = f"head.classification_head.cls_logits.{leaf}"
         state[key] = state[key][: 9 * 7]
     assert pretrained.load(NAME, state)[0].num_classes == 7
+
+
+def test_fields_are_replaced_in_the_detector_and_in_its_backbone(loaded):
+    model, variables = loaded
+    state = pretrained.export(NAME, variables)
+    half, _ = pretrained.load(NAME, state, dtype=jnp.bfloat16)
+    assert (half.dtype, half.backbone.dtype) == (jnp.bfloat16, jnp.bfloat16)
+    assert half.image_mean != model.image_mean
+    with pytest.raises(ValueError, match="fields of ResNet are .*image_mean.*, got mean"):
+        pretrained.load(NAME, state, mean=0.0)
