@@ -183,11 +183,11 @@ def test_lenet_takes_a_step(capsys):
     step_once(classification.experiment(config))
 
 
-def test_resnet_for_cifar_takes_a_step(capsys, image_folder):
+def test_step_of_resnet_for_cifar_traces(capsys, image_folder):
     experiment, _ = classifier("resnet_cifar10", "", image_folder)
     assert experiment.task.class_names == ("cat", "dog")
     assert (experiment.best.name, len(experiment.eval_data["val"].data)) == ("val/accuracy", 1)
-    step_once(experiment)
+    trace_step(experiment)
 
 
 def test_vit_for_small_images_takes_a_step(capsys, image_folder):
@@ -196,10 +196,10 @@ def test_vit_for_small_images_takes_a_step(capsys, image_folder):
     step_once(classification.experiment(config))
 
 
-def test_retinanet_takes_a_step(capsys):
+def test_step_of_retinanet_traces(capsys):
     experiment, _ = detector("retinanet")
     assert experiment.best.name == "val/AP"
-    step_once(experiment)
+    trace_step(experiment)
 
 
 def test_step_of_yolox_traces(capsys):

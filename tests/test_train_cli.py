@@ -369,7 +369,9 @@ def losses(workdir):
 
 
 def test_killed_process_continues_to_the_last_bit(tmp_path):
-    flags = (*SHAPES, "--config.epochs=4", "--config.save_every=2", "--config.eval_every=4")
+    flags = ("--config.data.train_images=64", "--config.data.val_images=32")
+    flags += ("--config.batch_size=32", "--config.log_every=1", "--config.epochs=30")
+    flags += ("--config.save_every=2", "--config.eval_every=1000")
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=1",
@@ -382,9 +384,9 @@ def test_killed_process_continues_to_the_last_bit(tmp_path):
         return [
             sys.executable,
             str(ROOT / "train.py"),
-            f"--config={ROOT / 'configs/yolox.py'}",
+            f"--config={ROOT / 'configs/lenet_mnist.py'}:modern",
             f"--workdir={tmp_path / name}",
-            *(f for f in flags if "num_workers" not in f),
+            *flags,
             f"--config.num_workers={workers}",
         ]
 
@@ -405,9 +407,10 @@ def test_killed_process_continues_to_the_last_bit(tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert not (tmp_path / "killed/checkpoints/60").exists(), "it was killed too late"
     finish("killed", workers=3)
     assert losses(tmp_path / "killed") == losses(tmp_path / "straight")
-    assert set(losses(tmp_path / "killed")) == set(range(1, 9))
+    assert set(losses(tmp_path / "killed")) == set(range(1, 61))
     again = finish("killed", workers=3)
     assert "already finished" in again.stdout
     shutil.rmtree(tmp_path / "killed")

@@ -68,6 +68,7 @@ def picture(cell):
     return image
 
 
+@pytest.mark.slow
 def test_quickstart(tmp_path):
     small = dict(
         variant="nano", image_size=32, batch_size=8, epochs=1, train_images=16, val_images=8
@@ -78,6 +79,7 @@ def test_quickstart(tmp_path):
     picture(detections)
 
 
+@pytest.mark.slow
 def test_vision_transformer(tmp_path):
     small = dict(patch=8, width=16, depth=2, epochs=1, batch_size=500)
     *_, rollout, positions = execute("vision_transformer.ipynb", tmp_path / "run", **small)

@@ -109,8 +109,8 @@ def check_metrics(predictor, found, split="val"):
 @pytest.mark.parametrize(
     "changes",
     [
-        dict(dtype="bfloat16", data__test="test"),
-        dict(backbone="resnet18", eval__nms_threshold=0.4),
+        pytest.param(dict(dtype="bfloat16", data__test="test"), marks=pytest.mark.slow),
+        pytest.param(dict(backbone="resnet18", eval__nms_threshold=0.4), marks=pytest.mark.slow),
         dict(
             model=dict(depthwise=False, image_mean=(9.0, 8.0, 7.0), image_std=(50.0, 60.0, 70.0)),
             loss__class_weights="inverse",

@@ -72,7 +72,7 @@ def test_googlenet_is_normalised_unless_it_is_the_original(variant):
 @pytest.mark.parametrize(
     "fields",
     [
-        dict(),
+        pytest.param(dict(), marks=pytest.mark.slow),
         dict(bottleneck=False),
         # Without squeeze-and-excitation, whose means are over more places, too.
         dict(stride_in_1x1=True, ceil_pool=True),
@@ -81,9 +81,9 @@ def test_googlenet_is_normalised_unless_it_is_the_original(variant):
 @pytest.mark.parametrize(
     ("dilation", "steps"),
     [
-        ((False, False, True), {4: 1, 8: 1, 16: 1, 32: 2}),
+        pytest.param((False, False, True), {4: 1, 8: 1, 16: 1, 32: 2}, marks=pytest.mark.slow),
         ((False, True, True), {4: 1, 8: 1, 16: 2, 32: 4}),
-        ((True, False, True), {4: 1, 8: 2, 16: 2, 32: 4}),
+        pytest.param((True, False, True), {4: 1, 8: 2, 16: 2, 32: 4}, marks=pytest.mark.slow),
     ],
 )
 def test_dilated_stages_compute_the_strided_features_at_more_places(fields, dilation, steps):

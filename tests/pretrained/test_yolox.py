@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import quick
 from flax import traverse_util
 
 from jaxvision import models, pretrained
@@ -30,7 +31,7 @@ def rgb(shape, seed, scale):
     return fill.image_batch(tuple(shape), seed, scale).transpose(0, 2, 3, 1)[..., ::-1]
 
 
-@pytest.fixture(scope="module", params=["yolox_nano", "yolox_s"])
+@pytest.fixture(scope="module", params=quick(["yolox_nano", "yolox_s"], "yolox_nano"))
 def case(request):
     return request.param, fill.load_case(request.param)
 

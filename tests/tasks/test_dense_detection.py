@@ -47,6 +47,7 @@ def retinanet(classes):
     return DenseDetection(model, method, classes, nms_threshold=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "learning_rate", "steps"), [(yolox, 3e-3, 500), (retinanet, 1e-3, 300)]
 )
