@@ -19,7 +19,14 @@ ANCHORS = Anchors(
 
 def loss_of(output, objects, anchors=ANCHORS, **options):
     method = RetinaNetMethod(**options)
-    return method.loss(output, anchors, objects, step=jnp.int32(0), key=jax.random.key(0))
+    step, key = jnp.int32(0), jax.random.key(0)
+
+    # One program is compiled more quickly than its operations one by one.
+    @jax.jit
+    def loss(output, objects):
+        return method.loss(output, anchors, objects, step=step, key=key)
+
+    return loss(output, objects)
 
 
 def one_object(box, number=1, slots=2):

@@ -27,7 +27,9 @@ def assigned(matched, iou):
 
 def terms_of(output, points, objects, assignment, step=0, **options):
     method = YOLOXMethod(**(dict(l1_from_step=0) | options))
-    return method.terms(output, points, objects, assignment, step=jnp.int32(step))
+    # One program is compiled more quickly than its operations one by one.
+    terms = jax.jit(lambda *arrays: method.terms(*arrays, step=jnp.int32(step)))
+    return terms(output, points, objects, assignment)
 
 
 def total_of(loss):
