@@ -43,7 +43,7 @@ def translation_source(
         DataError: If the dataset has a fault.
         ValueError: If `source` is unknown.
     """
-    options = dict(source=from_language, target=to_language, on_fault=on_fault)
+    options: dict[str, Any] = dict(source=from_language, target=to_language, on_fault=on_fault)
     readers = {"parallel": read_parallel}
     return open_named(source, path, split, readers, text_records, **options)
 
