@@ -219,10 +219,12 @@ def test_transformer_takes_a_step(capsys, text_folder):
     ("name", "argument", "changes"),
     [
         ("classify_folder", "resnet20_cifar", dict(augment__mixup=0.2, augment__erase=0.5)),
-        ("classify_folder", "inception_v3", dict(image_size=299)),
+        pytest.param(
+            "classify_folder", "inception_v3", dict(image_size=299), marks=pytest.mark.slow
+        ),
         ("classify_folder", "vit_ti_16", dict(image_size=48)),
         ("resnet_imagenet", "resnet50", dict(accumulate=2)),
-        ("mobilenet_imagenet", "mobilenet_v3_small", {}),
+        pytest.param("mobilenet_imagenet", "mobilenet_v3_small", {}, marks=pytest.mark.slow),
         ("vit_imagenet", "vit_ti_16", dict(schedule__warmup_steps=2)),
         ("deit_imagenet", "vit_ti_16", dict(remat=True, accumulate=2)),
         ("swin_imagenet", "swin_t", dict(schedule__warmup_epochs=2.0, sharding="fsdp")),

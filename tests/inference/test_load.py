@@ -116,7 +116,10 @@ def check_metrics(predictor, found, split="val"):
             loss__class_weights="inverse",
             eval__rectangular=True,
         ),
-        dict(method="retinanet", loss__ratios=(0.5, 1.0), loss__anchor_scale=3.0),
+        pytest.param(
+            dict(method="retinanet", loss__ratios=(0.5, 1.0), loss__anchor_scale=3.0),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["bfloat16", "backbone", "model", "retinanet"],
 )

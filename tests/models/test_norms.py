@@ -5,6 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+from cases import quick
 from flax import traverse_util
 from network import count, filled, shapes
 
@@ -41,7 +42,7 @@ def test_every_family_is_normalised_or_without():
         assert any(name in family.variants for name in (*NORMALISED, *WITHOUT))
 
 
-@pytest.mark.parametrize("variant", NORMALISED)
+@pytest.mark.parametrize("variant", quick(NORMALISED, "vgg11_bn", "resnet18", "googlenet"))
 def test_norm_is_replaced_throughout(variant):
     size = 299 if variant == "inception_v3" else 75
     _, batch = shapes(models.classifier(variant), size)
