@@ -1,5 +1,6 @@
 """Loads a trained run, whatever its task."""
 
+import functools
 import importlib
 import os
 import pathlib
@@ -101,8 +102,8 @@ def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> 
 
 def _maker(task: Any) -> Any:
     makers = {
-        DenseDetection: _detector,
-        ImageClassification: _classifier,
+        DenseDetection: functools.partial(_of_images, Detector),
+        ImageClassification: functools.partial(_of_images, Classifier),
         Translation: _translator,
     }
     for kind, make in makers.items():
@@ -112,28 +113,18 @@ def _maker(task: Any) -> Any:
     raise ValueError(f"task must be one of {known}, got {type(task).__name__}")
 
 
-def _batch_size(config: Any) -> int:
-    return config.eval.batch_size or config.batch_size
-
-
-def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin) -> Detector:
-    return Detector(
+def _of_images(
+    kind: type[Detector] | type[Classifier],
+    task: Any,
+    variables: Mapping[str, Any],
+    origin: Origin,
+) -> Predictor:
+    config = origin.config
+    return kind(
         task,
         variables,
-        origin.recipe.eval_transform(origin.config),
-        batch_size=_batch_size(origin.config),
-        origin=origin,
-    )
-
-
-def _classifier(
-    task: ImageClassification, variables: Mapping[str, Any], origin: Origin
-) -> Classifier:
-    return Classifier(
-        task,
-        variables,
-        origin.recipe.eval_transform(origin.config),
-        batch_size=_batch_size(origin.config),
+        origin.recipe.eval_transform(config),
+        batch_size=config.eval.batch_size or config.batch_size,
         origin=origin,
     )
 
