@@ -7,6 +7,7 @@ import cv2
 import jax
 import numpy as np
 import pytest
+from cases import quick
 from ml_collections import ConfigDict
 
 from jaxvision import models
@@ -222,10 +223,12 @@ def test_transformer_takes_a_step(capsys, text_folder):
         pytest.param(
             "classify_folder", "inception_v3", dict(image_size=299), marks=pytest.mark.slow
         ),
-        ("classify_folder", "vit_ti_16", dict(image_size=48)),
+        pytest.param("classify_folder", "vit_ti_16", dict(image_size=48), marks=pytest.mark.slow),
         ("resnet_imagenet", "resnet50", dict(accumulate=2)),
         pytest.param("mobilenet_imagenet", "mobilenet_v3_small", {}, marks=pytest.mark.slow),
-        ("vit_imagenet", "vit_ti_16", dict(schedule__warmup_steps=2)),
+        pytest.param(
+            "vit_imagenet", "vit_ti_16", dict(schedule__warmup_steps=2), marks=pytest.mark.slow
+        ),
         ("deit_imagenet", "vit_ti_16", dict(remat=True, accumulate=2)),
         ("swin_imagenet", "swin_t", dict(schedule__warmup_epochs=2.0, sharding="fsdp")),
     ],
@@ -235,7 +238,7 @@ def test_step_of_a_large_classifier_traces(capsys, image_folder, name, argument,
     trace_step(experiment)
 
 
-@pytest.mark.parametrize("name", ["yolox", "retinanet"])
+@pytest.mark.parametrize("name", quick(["yolox", "retinanet"], "retinanet"))
 def test_step_over_another_backbone_traces(capsys, name):
     experiment, _ = detector(name, backbone="resnet50", freeze="backbone/.*")
     state = trace_step(experiment)

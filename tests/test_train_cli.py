@@ -252,10 +252,11 @@ def finished(tmp_path_factory):
     data = voc(folder / "voc")
     (data / "Annotations/2.xml").write_text(annotation("cat", (50, 20, 90, 40)))
     (data / "Annotations/3.xml").write_text(annotation("cat", (30, 20, 20, 40)))
-    flags = (f"--workdir={folder / 'run'}", *voc_flags(data))
+    # A network that compiles in half the time of YOLOX.
+    flags = (f"--workdir={folder / 'run'}", *voc_flags(data), "--config.variant=tiny")
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
-        assert run(*flags, config="configs/yolox.py:voc") == 0
+        assert run(*flags, config="configs/retinanet.py:voc") == 0
     return flags, folder / "run", shown.getvalue()
 
 
@@ -280,7 +281,7 @@ def test_run_shows_parameters_operations_and_a_table_of_classes(finished):
 def test_work_directory_of_another_config(finished, capsys):
     flags, workdir, _ = finished
     before = {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
-    assert run(*flags, "--config.seed=1", config="configs/yolox.py:voc") == 1
+    assert run(*flags, "--config.seed=1", config="configs/retinanet.py:voc") == 1
     assert "seed: 0 there, 1 now" in capsys.readouterr().err
     assert before == {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
 
@@ -411,8 +412,6 @@ def test_killed_process_continues_to_the_last_bit(tmp_path):
     finish("killed", workers=3)
     assert losses(tmp_path / "killed") == losses(tmp_path / "straight")
     assert set(losses(tmp_path / "killed")) == set(range(1, 61))
-    again = finish("killed", workers=3)
-    assert "already finished" in again.stdout
     shutil.rmtree(tmp_path / "killed")
 
 

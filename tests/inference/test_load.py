@@ -111,14 +111,20 @@ def check_metrics(predictor, found, split="val"):
     [
         pytest.param(dict(dtype="bfloat16", data__test="test"), marks=pytest.mark.slow),
         pytest.param(dict(backbone="resnet18", eval__nms_threshold=0.4), marks=pytest.mark.slow),
-        dict(
-            model=dict(depthwise=False, image_mean=(9.0, 8.0, 7.0), image_std=(50.0, 60.0, 70.0)),
-            loss__class_weights="inverse",
-            eval__rectangular=True,
-        ),
         pytest.param(
-            dict(method="retinanet", loss__ratios=(0.5, 1.0), loss__anchor_scale=3.0),
+            dict(
+                model=dict(
+                    depthwise=False, image_mean=(9.0, 8.0, 7.0), image_std=(50.0, 60.0, 70.0)
+                ),
+                loss__class_weights="inverse",
+            ),
             marks=pytest.mark.slow,
+        ),
+        dict(
+            method="retinanet",
+            loss__ratios=(0.5, 1.0),
+            loss__anchor_scale=3.0,
+            eval__rectangular=True,
         ),
     ],
     ids=["bfloat16", "backbone", "model", "retinanet"],
@@ -149,13 +155,16 @@ def test_detector_predicts_what_the_run_did(tmp_path, changes):
     [
         dict(),
         dict(mean=(0.2, 0.3, 0.4), std=(0.3, 0.2, 0.1), dtype="bfloat16", variant="resnet20_cifar"),
-        dict(
-            variant="vit_ti_16",
-            model=dict(patch=8, depth=1),
-            mean=(0.5,) * 3,
-            std=(0.5,) * 3,
-            remat=True,
-            eval__resize=1.5,
+        pytest.param(
+            dict(
+                variant="vit_ti_16",
+                model=dict(patch=8, depth=1),
+                mean=(0.5,) * 3,
+                std=(0.5,) * 3,
+                remat=True,
+                eval__resize=1.5,
+            ),
+            marks=pytest.mark.slow,
         ),
         dict(data__source="objects:shapes", data__val="val", loss__class_weights="inverse"),
     ],
@@ -180,11 +189,11 @@ def test_classifier_predicts_what_the_run_did(tmp_path, changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        dict(),
-        dict(model__pre_norm=True, eval__beam_size=1),
-        dict(model__positions="learned", dtype="bfloat16", eval__alpha=1.0),
+        pytest.param(dict(), marks=pytest.mark.slow),
+        dict(model__pre_norm=True, model__positions="learned", eval__alpha=1.0),
+        pytest.param(dict(dtype="bfloat16", eval__beam_size=1), marks=pytest.mark.slow),
     ],
-    ids=["plain", "pre_norm", "learned"],
+    ids=["plain", "pre_norm", "bfloat16"],
 )
 def test_translator_predicts_what_the_run_did(tmp_path, changes):
     for language, lines in (("en", toy_translation.ENGLISH), ("de", toy_translation.GERMAN)):

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from cases import quick
 from network import count, filled, initial, shapes, sides, step
 
 from jaxvision import models
@@ -55,7 +56,7 @@ def test_smallest_image_has_features_and_a_smaller_one_is_an_error(variant, smal
         shapes(backbone, smallest - 1, smallest)
 
 
-@pytest.mark.parametrize("variant", WITHOUT_AUXILIARY)
+@pytest.mark.parametrize("variant", quick(WITHOUT_AUXILIARY, "googlenet"))
 def test_auxiliary_heads_are_there_in_training_only(variant):
     size = 299 if variant == "inception_v3" else 224
     model = models.classifier(variant)
@@ -85,8 +86,8 @@ SMALL_ROWS = mobilenet_v3.VARIANTS["mobilenet_v3_small"]["rows"]
 @pytest.mark.parametrize(
     ("variant", "size", "fields"),
     [
-        ("googlenet", 32, {}),
-        ("inception_v3", 75, dict(auxiliary=False)),
+        pytest.param("googlenet", 32, {}, marks=pytest.mark.slow),
+        pytest.param("inception_v3", 75, dict(auxiliary=False), marks=pytest.mark.slow),
         ("densenet_bc_100_12", 16, dict(depths=(1, 2, 1))),
         ("mobilenet_v3_small", 32, dict(rows=SMALL_ROWS[:1] + SMALL_ROWS[3:5])),
         ("xception", 32, dict(middle=1)),

@@ -1,5 +1,6 @@
 import jax
 import jax.numpy as jnp
+import network
 import numpy as np
 import pytest
 from flax import linen as nn
@@ -90,10 +91,11 @@ def test_image_size_must_be_a_multiple_of_32(size):
 
 @pytest.fixture(scope="module")
 def initial():
+    """The parameters of the head, and the kernels of some layers below it."""
     model = models.yolox("yolox_s", num_classes=80)
-    init = jax.jit(lambda key: model.init(key, jnp.zeros((1, 64, 64, 3)), train=False))
-    params = init(jax.random.key(3))["params"]
-    return {"/".join(k): np.asarray(v) for k, v in traverse_util.flatten_dict(params).items()}
+    below = ("backbone/stage2_csp/main", "backbone/stage5_spp/expand", "neck/lateral5")
+    names = ["/".join(k) for k in traverse_util.flatten_dict(shapes("yolox_s", 80)["params"])]
+    return network.initial(model, 64, [n for n in names if n.startswith(("head", *below))])
 
 
 def test_scores_start_at_one_percent(initial):
@@ -149,10 +151,14 @@ def test_another_backbone_gets_the_images_that_it_wants():
         "nano", num_classes=1, backbone=Seen(), image_mean=(1, 2, 3), image_std=(2, 4, 5)
     )
     images = jnp.full((1, 32, 32, 3), 8, jnp.uint8)
-    _, found = model.init_with_output(
-        jax.random.key(0), images, train=False, mutable=["params", "batch_stats", "intermediates"]
-    )
-    (seen,) = found["intermediates"]["backbone"]["images"]
+
+    @jax.jit  # compiles what leads to the images alone
+    def intermediates():
+        mutable = ["params", "batch_stats", "intermediates"]
+        variables = model.init(jax.random.key(0), images, train=False, mutable=mutable)
+        return variables["intermediates"]["backbone"]["images"]
+
+    (seen,) = intermediates()
     np.testing.assert_allclose(seen[0, 5, 5], [3.5, 1.5, 1.0])
 
 

@@ -36,7 +36,7 @@ def images(shape, seed=0):
     return fill.image_batch(tuple(shape), seed).transpose(0, 2, 3, 1)
 
 
-@pytest.mark.parametrize("name", quick(CASES, "alexnet", "vgg11_bn", "resnet18", "seresnet50"))
+@pytest.mark.parametrize("name", quick(CASES, "alexnet", "resnet18"))
 def test_logits_match_reference(name):
     case = fill.load_case(name)
     model, variables = pretrained.load(name, fill.fill_state(case["spec"]))
@@ -46,7 +46,8 @@ def test_logits_match_reference(name):
     assert count == case["num_params"]
 
 
-@pytest.mark.parametrize("name", quick(["resnet18", "resnet50"], "resnet18"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_training_matches_reference(name):
     case = fill.load_case(name)
     model, variables = pretrained.load(name, fill.fill_state(case["spec"]))

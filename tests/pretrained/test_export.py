@@ -85,10 +85,14 @@ def classifier_or_detector(name):
     return family(name).build(name, Weights(source(name), {}))
 
 
+# Families whose smallest network has too many parameters to be quick.
+LARGE = ("vgg11", "swin_t")
+
+
 @pytest.mark.parametrize(
     ("name", "label"),
     [
-        (name, reference.label)
+        pytest.param(name, reference.label, marks=[pytest.mark.slow] if name in LARGE else [])
         for row in FAMILIES
         for name in list(row.names)[:1]
         for reference in row.sources(name)

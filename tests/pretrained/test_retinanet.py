@@ -105,6 +105,7 @@ def test_targets_match_reference(case, images, objects):
     np.testing.assert_array_equal(coded, case["matched"])
 
 
+@pytest.mark.slow  # what it adds to the tests of its parts is the order of the steps
 def test_detections_match_reference(case, loaded, task, images):
     params, state = split(loaded[1])
     found = jax.jit(task.predict)(params, state, {"image": images}, key=jax.random.key(0))
