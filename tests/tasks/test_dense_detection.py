@@ -12,8 +12,8 @@ from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_examples import DetectionEvalExample
 from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.stream import Stream
-from jaxvision.losses.detection.retinanet import RetinaNetMethod
 from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.losses.detection.retinanet import RetinaNetMethod
 from jaxvision.losses.detection.yolox import YOLOXMethod
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.ops.objects import Objects
