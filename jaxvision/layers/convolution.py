@@ -177,8 +177,8 @@ def _by_parity(
 
 def _padded(x: jax.Array, pads: Pairs) -> jax.Array:
     """Adds zeros around maps [B, H, W, C]; a negative number cuts off as many pixels."""
-    pads = ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0))
-    return jax.lax.pad(x, jnp.zeros((), x.dtype), pads)
+    config = ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0))
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
 def _output_sides(
