@@ -23,7 +23,7 @@ from jax.custom_derivatives import SymbolicZero
 
 Pairs = tuple[tuple[int, int], tuple[int, int]]
 _NHWC = ("NHWC", "HWIO", "NHWC")
-_PARITY_CHANNELS = 64
+_PARITY_CHANNELS = 32
 
 
 def conv_general_dilated(
@@ -91,7 +91,12 @@ def _plain(
     )
 
 
-_convolution = jax.custom_jvp(_plain, nondiff_argnums=(2, 3, 4))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
+def _convolution(
+    x: jax.Array, kernel: jax.Array, strides: tuple[int, int], pads: Pairs, precision: Any
+) -> jax.Array:
+    form = _by_taps if kernel.shape[:2] == (1, 1) else _plain
+    return _on_cpu(form, x, kernel, strides, pads, precision)
 
 
 @functools.partial(_convolution.defjvp, symbolic_zeros=True)
@@ -107,7 +112,10 @@ def _derivative(
     options = (strides, pads, precision)
     terms = []
     if not isinstance(x_tangent, SymbolicZero):
-        form = _by_parity if _few_channels(kernel, strides) else _plain
+        if kernel.shape[:2] == (1, 1):
+            form = _by_taps
+        else:
+            form = _by_parity if _few_channels(kernel, strides) else _plain
         terms.append(_on_cpu(form, x_tangent, kernel, *options))
     if not isinstance(kernel_tangent, SymbolicZero):
         terms.append(_on_cpu(_by_taps, x, kernel_tangent, *options))
