@@ -19,6 +19,7 @@ import numpy as np
 from flax import linen as nn
 
 from jaxvision.layers.convolution import Conv, conv_general_dilated
+from jaxvision.layers.pooling import max_pool
 from jaxvision.models.variant import fields_of
 
 # Table I: the maps of S2 that each map of C3 sees.
@@ -144,9 +145,9 @@ class LeNet(nn.Module):
             s4 = Subsampling(self.dtype, name="s4")(scaled_tanh(x))
         else:
             x = Conv(6, (5, 5), padding=0, dtype=self.dtype, name="c1")(x)
-            s2 = nn.max_pool(nn.relu(x), window_shape=(2, 2), strides=(2, 2))
+            s2 = max_pool(nn.relu(x), window=2, stride=2)
             x = Conv(16, (5, 5), padding=0, dtype=self.dtype, name="c3")(s2)
-            s4 = nn.max_pool(nn.relu(x), window_shape=(2, 2), strides=(2, 2))
+            s4 = max_pool(nn.relu(x), window=2, stride=2)
         return {2: s2, 4: s4}
 
 

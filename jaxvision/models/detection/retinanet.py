@@ -20,6 +20,7 @@ from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.convolution import Conv
 from jaxvision.layers.initializers import prior_bias, torch_uniform
+from jaxvision.layers.silu import silu
 from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.resnet import resnet
 from jaxvision.models.detection.detector_output import DetectorOutput
@@ -140,7 +141,7 @@ def _csp_darknet(
     depth: float, width: float, *, norm: Norm, dtype: jnp.dtype = jnp.float32
 ) -> CSPDarknet:
     block = functools.partial(
-        ConvNormAct, norm=norm, act=nn.silu, kernel_init=torch_uniform(), dtype=dtype
+        ConvNormAct, norm=norm, act=silu, kernel_init=torch_uniform(), dtype=dtype
     )
     return CSPDarknet(depth, width, block, block, dtype)
 
