@@ -7,6 +7,7 @@ maps. As in XLA, the first of several equal maxima gets the gradient, rows first
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,15 +31,14 @@ def max_over_windows(
         Features [B, (H + pads - window) / strides + 1, ..., C], rounded down.
     """
     (top, bottom), (left, right) = pads
+    padding: Any = ((top, bottom), (left, right))  # flax annotates it as str
 
     def on_cpu(x: jax.Array) -> jax.Array:
         x = _max_along(x, 2, window[1], strides[1], (left, right))
         return _max_along(x, 1, window[0], strides[0], (top, bottom))
 
     def elsewhere(x: jax.Array) -> jax.Array:
-        return nn.max_pool(
-            x, window_shape=window, strides=strides, padding=((top, bottom), (left, right))
-        )
+        return nn.max_pool(x, window_shape=window, strides=strides, padding=padding)
 
     return jax.lax.platform_dependent(x, cpu=on_cpu, default=elsewhere)
 
