@@ -5,7 +5,7 @@
     python benchmarks/train_step.py --megvii=YOLOX --models=yolox_tiny_256,resnet50_224
 
 PyTorch may be in an environment of its own: --torch-python=ENVIRONMENT/bin/python. Each side is a
-process that waits while the other one works, has all cores, and makes whole steps: forward,
+process that waits while the other one works, has the same cores, and makes whole steps: forward,
 backward, optimizer, and the moving average of the weights where the recipe has one. Ours is what
 `jaxvision train` runs, with huge pages where it restarts itself for them; PyTorch's is its model
 with channels last. Batches are random and the same for both. Prints one line of JSON a model: the
@@ -32,7 +32,7 @@ MODELS = {
     "yolox_tiny_128": ("yolox", "tiny,shapes", 128, 16, 3),
     "resnet50_224": ("resnet_imagenet", "resnet50", 224, 16, 1000),
     "resnet20_32": ("resnet_cifar10", "resnet20", 32, 128, 10),
-    "vit_tiny_32": ("vit_cifar10", "short", 32, 128, 10),
+    "vit_tiny_32": ("vit_cifar10", "short", 32, 64, 10),
 }
 OBJECTS = 12  # an image
 
@@ -149,6 +149,7 @@ class Side:
 def compare(model: str, options: argparse.Namespace) -> dict[str, Any]:
     """Lets both sides of a model take turns."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    environment["OMP_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))
     common = [f"--model={model}", f"--megvii={options.megvii or ''}"]
     sides = {
         "ours": Side([sys.executable, __file__, "--side=ours", *common], environment),
@@ -176,6 +177,7 @@ def main() -> None:
     )
     parser.add_argument("--turns", type=int, default=5, help="of both sides, after a first one")
     parser.add_argument("--steps", type=int, default=3, help="in one turn")
+    parser.add_argument("--cores", type=int, help="of each side; by default all")
     parser.add_argument("--side", choices=("ours", "torch"), help=argparse.SUPPRESS)
     parser.add_argument("--model", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -194,6 +196,8 @@ def main() -> None:
             parser.error(f"--models must be of {', '.join(MODELS)}, got {', '.join(unknown)}")
         if options.megvii is None and any(name.startswith("yolox") for name in names):
             parser.error("models of YOLOX need --megvii=DIR, a checkout of Megvii's YOLOX")
+        if options.cores:
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-options.cores :])
         for name in names:
             print(json.dumps(compare(name, options)), flush=True)
 
