@@ -8,7 +8,9 @@ The same command continues a run that was stopped. `jaxvision train` is this com
 
 import sys
 
+from jaxvision.cli.huge_pages import restart_with_huge_pages
 from jaxvision.cli.train import main
 
 if __name__ == "__main__":
+    restart_with_huge_pages()
     sys.exit(main(sys.argv))

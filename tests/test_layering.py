@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -72,6 +73,18 @@ def test_only_layers_and_models_import_linen():
         f"{module} imports {name}"
         for own, module, name in IMPORTS
         if name.startswith("flax.linen") and own not in LINEN
+    ] == []
+
+
+def test_every_convolution_passes_one_place():
+    # layers/convolution.py gives it gradients that are fast on CPUs; the other two have their own.
+    own = ("convolution.py", "depthwise.py", "conv_transpose.py")
+    plain = re.compile(r"nn\.(Conv|ConvTranspose|ConvLocal)\(|lax\.conv\w*\(")
+    assert [
+        f"{path}: {found[0]}"
+        for path in sorted((ROOT / "jaxvision").rglob("*.py"))
+        if path.name not in own
+        for found in plain.finditer(path.read_text())
     ] == []
 
 

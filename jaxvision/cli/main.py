@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from jaxvision.cli import check_data, pack, train, translate
+from jaxvision.cli.huge_pages import restart_with_huge_pages
 
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
 SUBCOMMANDS = (train, check_data, pack, translate)
@@ -31,8 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 2 if the command line cannot be parsed, with 0 for --help.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    own = arguments is None
+    arguments = sys.argv[1:] if own else arguments
     if arguments[:1] == ["train"]:
+        if own:
+            restart_with_huge_pages()
         # Its flags are the values of its config, which argparse does not know.
         return train.main([train.NAME, *arguments[1:]])
     parser = argparse.ArgumentParser(

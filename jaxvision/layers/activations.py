@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.silu import silu
+
 Activation = Callable[[jax.Array], jax.Array]
 
 
@@ -42,8 +44,8 @@ ACTIVATIONS: dict[str, Activation] = {
     "leaky_relu": nn.leaky_relu,  # Slope 0.01.
     "elu": nn.elu,
     "selu": nn.selu,
-    "silu": nn.silu,
-    "swish": nn.silu,
+    "silu": silu,
+    "swish": silu,
     "hard_sigmoid": nn.hard_sigmoid,
     "hard_swish": nn.hard_swish,
     "mish": jax.nn.mish,

@@ -93,6 +93,8 @@ class FrozenBatchNorm(nn.Module):
 def _affine(
     x: jax.Array, mean: jax.Array, factor: jax.Array, bias: jax.Array, dtype: jnp.dtype
 ) -> jax.Array:
+    # Not (x - mean) * factor + bias, whose gradient would need x - mean kept, an array as large as
+    # x. It loses no more digits than the variance above does.
     shape = (1,) * (x.ndim - 1) + mean.shape
-    y = (x - mean.reshape(shape)) * factor.reshape(shape) + bias.reshape(shape)
+    y = x * factor.reshape(shape) + (bias - mean * factor).reshape(shape)
     return y.astype(dtype)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.depthwise import DepthwiseConv
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -49,7 +50,7 @@ class ConvNormAct(nn.Module):
         kernel = (size, size) if isinstance(size, int) else size
         # SAME would pad a stride of 2 on the far side only.
         pads = [self.dilation * (k // 2) if self.padding is None else self.padding for k in kernel]
-        x = nn.Conv(
+        x = Conv(
             self.features,
             kernel,
             strides=(self.stride, self.stride),

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.nn.initializers import Initializer
 
+from jaxvision.layers.convolution import conv_general_dilated
+
 
 class ConvTranspose(nn.Module):
     """A transposed k x k convolution.
@@ -125,12 +127,12 @@ def _backward(
     grad: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     def strided(kernel: jax.Array) -> jax.Array:
-        return jax.lax.conv_general_dilated(
+        return conv_general_dilated(
             grad,
-            kernel,
+            kernel.swapaxes(2, 3),
             window_strides=(stride, stride),
             padding=((padding, padding),) * 2,
-            dimension_numbers=("NHWC", "HWOI", "NHWC"),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
 
     x, kernel = saved

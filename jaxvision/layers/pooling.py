@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from jaxvision.layers.max_pooling import max_over_windows
+
 
 def max_pool(
     x: jax.Array, window: int, stride: int, padding: int = 0, ceil_mode: bool = False
@@ -24,12 +26,8 @@ def max_pool(
     Returns:
         Features [B, (H + 2 * padding - window) / stride + 1, ..., C], rounded down or up.
     """
-    return nn.max_pool(
-        x,
-        window_shape=(window, window),
-        strides=(stride, stride),
-        padding=_paddings(x, window, stride, padding, ceil_mode),
-    )
+    paddings = _paddings(x, window, stride, padding, ceil_mode)
+    return max_over_windows(x, (window, window), (stride, stride), paddings)
 
 
 def avg_pool(

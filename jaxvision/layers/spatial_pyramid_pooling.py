@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.pooling import max_pool
+
 
 class SpatialPyramidPooling(nn.Module):
     """Concatenates features with their maxima over 5 x 5, 9 x 9 and 13 x 13 windows.
@@ -30,7 +32,7 @@ class SpatialPyramidPooling(nn.Module):
         for _ in range(3):
             # A 5 x 5 maximum of a 5 x 5 maximum is a 9 x 9 maximum, and so on: 75 comparisons
             # a pixel instead of 275, and a backward pass over small windows only.
-            x = nn.max_pool(x, window_shape=(5, 5), strides=(1, 1), padding="SAME")
+            x = max_pool(x, window=5, stride=1, padding=2)
             pyramid.append(x)
         x = jnp.concatenate(pyramid, axis=-1)
         return self.conv(self.features, 1, name="expand")(x, train=train)

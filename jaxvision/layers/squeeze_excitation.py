@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.convolution import Conv
+
 
 class SqueezeExcitation(nn.Module):
     """Scales channels by gates in [0, 1] computed from their spatial means.
@@ -31,11 +33,9 @@ class SqueezeExcitation(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps [B, H, W, C] to [B, H, W, C]."""
 
-        def conv(features: int, name: str) -> nn.Conv:
+        def conv(features: int, name: str) -> Conv:
             # 1 x 1 convolutions of a 1 x 1 map: dense layers in the shape of the references'.
-            return nn.Conv(
-                features, (1, 1), kernel_init=self.kernel_init, dtype=self.dtype, name=name
-            )
+            return Conv(features, (1, 1), kernel_init=self.kernel_init, dtype=self.dtype, name=name)
 
         y = x.mean((1, 2), keepdims=True)
         y = self.act(conv(self.squeeze, "reduce")(y))

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.nn.initializers import Initializer
 
+from jaxvision.layers.convolution import conv_general_dilated
+
 
 class WeightNormConv(nn.Module):
     """A k x k convolution whose kernel is scale * direction / |direction|.
@@ -39,7 +41,7 @@ class WeightNormConv(nn.Module):
         k = self.kernel_size
         kernel = _kernel(self, self.kernel_init, (k, k, x.shape[-1], self.features))
         pad = k // 2 if self.padding is None else self.padding
-        y = jax.lax.conv_general_dilated(
+        y = conv_general_dilated(
             x.astype(self.dtype),
             kernel.astype(self.dtype),
             window_strides=(self.stride, self.stride),

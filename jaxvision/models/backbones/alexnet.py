@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.initializers import torch_uniform, uniform_bias
 from jaxvision.layers.local_response_norm import local_response_norm
 from jaxvision.layers.pooling import adaptive_avg_pool, max_pool
@@ -48,7 +49,7 @@ class AlexNet(nn.Module):
             else:
                 stride, padding = 1, kernel // 2
             fan_in = kernel * kernel * x.shape[-1] // groups
-            x = nn.Conv(
+            x = Conv(
                 features,
                 (kernel, kernel),
                 strides=(stride, stride),

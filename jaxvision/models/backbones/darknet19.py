@@ -17,6 +17,7 @@ from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.pooling import max_pool
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 from jaxvision.models.variant import fields_of
 
@@ -54,7 +55,7 @@ class Darknet19(nn.Module):
         outputs = {}
         for stage, depth in enumerate(self.depths, start=1):
             features *= 2
-            x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2), padding="SAME")
+            x = max_pool(x, window=2, stride=2, ceil_mode=True)
             for i in range(depth):
                 # The 1 x 1 convolutions between the 3 x 3 compress to half the channels.
                 width, kernel = (features // 2, 1) if i % 2 else (features, 3)

@@ -17,6 +17,7 @@ from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.initializers import torch_uniform
 from jaxvision.layers.pooling import avg_pool, max_pool
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
@@ -45,7 +46,7 @@ class NormActConv(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, H, W, features]."""
         x = nn.relu(self.norm(dtype=self.dtype, name="norm")(x, train=train))
-        return nn.Conv(
+        return Conv(
             self.features,
             (self.kernel_size, self.kernel_size),
             padding=self.kernel_size // 2,
@@ -137,7 +138,7 @@ class DenseNet(nn.Module):
             outputs[2] = stem(x, train=train)
             x = max_pool(outputs[2], window=3, stride=2, padding=1)
         else:
-            x = nn.Conv(
+            x = Conv(
                 self.stem_features,
                 (3, 3),
                 padding=1,

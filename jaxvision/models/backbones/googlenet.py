@@ -22,6 +22,7 @@ from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.initializers import uniform_bias
 from jaxvision.layers.local_response_norm import local_response_norm
@@ -64,7 +65,7 @@ class ConvAct(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, ceil(H / stride), ceil(W / stride), features]."""
-        conv = nn.Conv(
+        conv = Conv(
             self.features,
             (self.kernel_size, self.kernel_size),
             strides=(self.stride, self.stride),

@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from jaxvision.layers.convolution import Conv, conv_general_dilated
+from jaxvision.layers.pooling import max_pool
 from jaxvision.models.variant import fields_of
 
 # Table I: the maps of S2 that each map of C3 sees.
@@ -110,7 +112,7 @@ class PartialConv(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (len(C3_INPUTS),), jnp.float32)
         # A dense convolution with zeros is faster than sixteen small ones.
         kernel = jnp.zeros((5, 5, 6, len(C3_INPUTS))).at[:, :, sources, targets].set(weights)
-        x = jax.lax.conv_general_dilated(
+        x = conv_general_dilated(
             x,
             kernel.astype(self.dtype),
             window_strides=(1, 1),
@@ -137,15 +139,15 @@ class LeNet(nn.Module):
         x = images.astype(self.dtype)
         if self.original:
             init = fan_in_uniform(25 * x.shape[-1])
-            x = nn.Conv(6, (5, 5), padding=0, kernel_init=init, dtype=self.dtype, name="c1")(x)
+            x = Conv(6, (5, 5), padding=0, kernel_init=init, dtype=self.dtype, name="c1")(x)
             s2 = Subsampling(self.dtype, name="s2")(scaled_tanh(x))
             x = PartialConv(self.dtype, name="c3")(s2)
             s4 = Subsampling(self.dtype, name="s4")(scaled_tanh(x))
         else:
-            x = nn.Conv(6, (5, 5), padding=0, dtype=self.dtype, name="c1")(x)
-            s2 = nn.max_pool(nn.relu(x), window_shape=(2, 2), strides=(2, 2))
-            x = nn.Conv(16, (5, 5), padding=0, dtype=self.dtype, name="c3")(s2)
-            s4 = nn.max_pool(nn.relu(x), window_shape=(2, 2), strides=(2, 2))
+            x = Conv(6, (5, 5), padding=0, dtype=self.dtype, name="c1")(x)
+            s2 = max_pool(nn.relu(x), window=2, stride=2)
+            x = Conv(16, (5, 5), padding=0, dtype=self.dtype, name="c3")(s2)
+            s4 = max_pool(nn.relu(x), window=2, stride=2)
         return {2: s2, 4: s4}
 
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.pooling import avg_pool, max_pool
 from jaxvision.models.variant import fields_of
 
@@ -41,7 +42,7 @@ class MLPConv(nn.Module):
         for i, features in enumerate(self.widths):
             first = i == 0
             side, stride = (self.kernel_size, self.stride) if first else (1, 1)
-            x = nn.Conv(
+            x = Conv(
                 features,
                 (side, side),
                 strides=(stride, stride),

@@ -18,6 +18,7 @@ from flax import linen as nn
 
 from jaxvision.layers.activations import activation
 from jaxvision.layers.attention import SelfAttention
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.drop_path import DropPath, linear_rates
 from jaxvision.layers.initializers import torch_uniform, uniform_bias
 from jaxvision.layers.mlp import MLP
@@ -223,7 +224,7 @@ class Swin(nn.Module):
         """
         if min(images.shape[1:3]) < 4:
             raise ValueError(f"images must be at least 4 pixels, got {images.shape[1:3]}")
-        x = nn.Conv(
+        x = Conv(
             self.width,
             (4, 4),
             strides=(4, 4),

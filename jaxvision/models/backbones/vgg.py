@@ -16,6 +16,7 @@ from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import Norm
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.initializers import he_normal_fan_out
 from jaxvision.layers.pooling import adaptive_avg_pool, max_pool
 from jaxvision.models.variant import fields_of
@@ -40,7 +41,7 @@ class VGG(nn.Module):
         x, outputs = images.astype(self.dtype), {}
         for stage, depth in enumerate(self.depths, start=1):
             for i in range(1, depth + 1):
-                x = nn.Conv(
+                x = Conv(
                     min(32 * 2**stage, 512),
                     (3, 3),
                     padding=1,

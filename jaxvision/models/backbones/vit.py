@@ -22,6 +22,7 @@ from flax import linen as nn
 
 from jaxvision.layers.activations import activation
 from jaxvision.layers.attention import SelfAttention
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.drop_path import DropPath, linear_rates
 from jaxvision.layers.mlp import MLP
 from jaxvision.models.backbones.vit_weight_init import WEIGHT_INITS
@@ -203,7 +204,7 @@ class ViT(nn.Module):
         _check_sides("images", (height, width), self.patch)
         rows, columns = height // self.patch, width // self.patch
         initial = WEIGHT_INITS[self.weight_init]
-        x = nn.Conv(
+        x = Conv(
             self.width,
             (self.patch, self.patch),
             strides=(self.patch, self.patch),

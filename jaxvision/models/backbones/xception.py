@@ -18,6 +18,7 @@ from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.depthwise import DepthwiseConv
 from jaxvision.layers.initializers import he_normal_fan_out, torch_uniform, uniform_bias
 from jaxvision.layers.pooling import max_pool
@@ -42,7 +43,7 @@ class SeparableConvNorm(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, H, W, features]."""
         x = DepthwiseConv(3, kernel_init=he_normal_fan_out(), dtype=self.dtype, name="depthwise")(x)
-        x = nn.Conv(
+        x = Conv(
             self.features,
             (1, 1),
             use_bias=False,

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.local_response_norm import local_response_norm
 from jaxvision.layers.pooling import max_pool
 from jaxvision.models.variant import fields_of
@@ -40,7 +41,7 @@ class ZFNet(nn.Module):
         for i, (features, (kernel, stride, padding)) in enumerate(
             zip(self.widths, layers, strict=True), start=1
         ):
-            x = nn.Conv(
+            x = Conv(
                 features,
                 (kernel, kernel),
                 strides=(stride, stride),

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.convolution import Conv
 from jaxvision.ops.resize import upsample_nearest
 
 
@@ -44,8 +45,8 @@ class FPN(nn.Module):
                 f"got {tuple(features)}"
             )
 
-        def conv(size: int, stride: int, name: str) -> nn.Conv:
-            return nn.Conv(
+        def conv(size: int, stride: int, name: str) -> Conv:
+            return Conv(
                 self.features,
                 (size, size),
                 strides=(stride, stride),

@@ -18,7 +18,9 @@ from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.initializers import prior_bias, torch_uniform
+from jaxvision.layers.silu import silu
 from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.resnet import resnet
 from jaxvision.models.detection.detector_output import DetectorOutput
@@ -52,8 +54,8 @@ class RetinaHead(nn.Module):
     def __call__(self, features: Mapping[int, jax.Array]) -> jax.Array:
         """Maps {stride: [B, H, W, C]} to [B, A, outputs], levels by stride, rows first."""
 
-        def conv(channels: int, name: str, **options: Any) -> nn.Conv:
-            return nn.Conv(
+        def conv(channels: int, name: str, **options: Any) -> Conv:
+            return Conv(
                 channels,
                 (3, 3),
                 kernel_init=nn.initializers.normal(0.01),
@@ -139,7 +141,7 @@ def _csp_darknet(
     depth: float, width: float, *, norm: Norm, dtype: jnp.dtype = jnp.float32
 ) -> CSPDarknet:
     block = functools.partial(
-        ConvNormAct, norm=norm, act=nn.silu, kernel_init=torch_uniform(), dtype=dtype
+        ConvNormAct, norm=norm, act=silu, kernel_init=torch_uniform(), dtype=dtype
     )
     return CSPDarknet(depth, width, block, block, dtype)
 

@@ -14,6 +14,7 @@ from flax import linen as nn
 from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.conv import ConvNormAct, DepthwiseSeparable
 from jaxvision.layers.initializers import torch_uniform
+from jaxvision.layers.silu import silu
 from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.darknet import Darknet
 from jaxvision.models.detection.detector_output import DetectorOutput
@@ -66,7 +67,7 @@ class YOLOX(nn.Module):
         block = functools.partial(
             ConvNormAct,
             norm=functools.partial(BatchNorm, momentum=0.97, epsilon=1e-3),
-            act=leaky_relu if self.darknet53 else nn.silu,
+            act=leaky_relu if self.darknet53 else silu,
             kernel_init=torch_uniform(),
             dtype=self.dtype,
         )

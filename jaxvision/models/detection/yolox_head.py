@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from einops import rearrange
 from flax import linen as nn
 
+from jaxvision.layers.convolution import Conv
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.initializers import prior_bias, torch_uniform, uniform_bias
 from jaxvision.models.detection.detector_output import DetectorOutput
@@ -40,7 +41,7 @@ class DecoupledHead(nn.Module):
         def predict(x: jax.Array, channels: int, name: str) -> jax.Array:
             # "Almost nothing is an object" is the prior of objectness and of every class.
             bias = uniform_bias(self.features) if "box" in name else prior_bias(0.01)
-            x = nn.Conv(
+            x = Conv(
                 channels,
                 (1, 1),
                 kernel_init=torch_uniform(),
