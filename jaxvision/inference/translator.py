@@ -14,9 +14,13 @@ from jaxvision.data.text.padding import pad
 from jaxvision.data.text.parallel import read_lines
 from jaxvision.data.text.tokenizer import END
 from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.reports.layout import EvaluationReport
+from jaxvision.inference.reports.translation import report_translation
+from jaxvision.inference.result import Result
 from jaxvision.plots.attention import attention_figure
 from jaxvision.plots.style import to_rgb
 from jaxvision.tasks.translation import Translation
+from jaxvision.train.evaluate import Evaluation
 
 # Tokens of the shortest batches; the next ones are twice as long, and so on.
 _SHORTEST = 16
@@ -41,7 +45,7 @@ class Attention(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SentenceTranslation:
+class SentenceTranslation(Result):
     """The translation of one sentence; `str()` of it is the text.
 
     Attributes:
@@ -72,6 +76,10 @@ class SentenceTranslation:
         """Returns source, text and score as values that JSON can hold."""
         return {"source": self.source, "text": self.text, "score": self.score}
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns one row, of source, text and score."""
+        return [self.to_dict()]
+
 
 class Translator(Predictor):
     """Translates sentences.
@@ -89,6 +97,8 @@ class Translator(Predictor):
         batch_size: Sentences translated at a time.
     """
 
+    reads = "text"
+    options = ("beam_size", "alpha", "batch_size")
     task: Translation
 
     def __init__(
@@ -194,6 +204,10 @@ class Translator(Predictor):
             for sentence, (text, score) in zip(sentences, found, strict=True)
         ]
         return results[0] if single else results
+
+    def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
+        """Lays out an evaluation: quality by length, the best and the worst translations."""
+        return report_translation(evaluation, data, self.task.tokenizer)
 
     def _translations(
         self,
