@@ -9,6 +9,7 @@ from jaxvision.check.page import page, table
 from jaxvision.check.statistics import STRIDES, Bin, Statistics
 from jaxvision.check.text import bin_label, plural, verdict
 
+
 def as_html(report: Report, contact_sheet: str | None) -> str:
     """Writes the report as a page.
 

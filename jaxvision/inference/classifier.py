@@ -76,6 +76,11 @@ class ImageClasses(Result):
             "classes": [{"name": name, "probability": p} for name, p in self.top(count)],
         }
 
+    def summary(self) -> str:
+        """Names the classes with their probabilities."""
+        top = self.top(len(self.names)) if self.names else []
+        return ", ".join(f"{name} {p:.1%}" for name, p in top) or "no class"
+
     def rows(self) -> list[dict[str, Any]]:
         """Returns a row for each of the five most probable classes, the most probable first."""
         return [{"name": name, "probability": p} for name, p in self.top()]
@@ -96,6 +101,7 @@ class Classifier(ImagePredictor):
     """
 
     options = ("tta", "batch_size")
+    formats = ("json", "csv")
     task: ImageClassification
 
     def __init__(

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -16,12 +17,11 @@ from jaxvision.inference.predictor import Origin
 from jaxvision.inference.reports.detection import report_detection
 from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.inference.result import Result
-from jaxvision.inference.views import Views
 from jaxvision.ops.nms import Candidates, Detections
 from jaxvision.plots.detections import draw_detections
+from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.task import Batch, ModelState, Params
 from jaxvision.train.evaluate import Evaluation, Predict, compile_predict
-from jaxvision.tasks.dense_detection import DenseDetection
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,6 +84,11 @@ class ImageDetections(Result):
             ],
         }
 
+    def summary(self) -> str:
+        """Counts the objects of each class."""
+        counts = Counter(self.names)
+        return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing found"
+
     def rows(self) -> list[dict[str, Any]]:
         """Returns a row for each object; corners are in pixels."""
         corners = ("x1", "y1", "x2", "y2")
@@ -116,6 +121,7 @@ class Detector(ImagePredictor):
     """
 
     options = ("threshold", "iou", "class_agnostic", "classes", "tta", "tile", "batch_size")
+    formats = ("json", "csv", "yolo", "coco")
     task: DenseDetection
 
     def __init__(

@@ -4,11 +4,14 @@ import abc
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import jax
+import numpy as np
+
 from jaxvision.data.errors import DataError
 from jaxvision.data.source import Transform
 from jaxvision.inference import images as reading
 from jaxvision.inference.images import Image, OnFault, Part, batch_rows, image_batches, listed
-from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.predictor import Origin, Predictor, Program
 from jaxvision.inference.result import Result
 from jaxvision.inference.views import Views
 from jaxvision.tasks.task import Task
@@ -118,6 +121,22 @@ class ImagePredictor(Predictor):
         images, single = listed(inputs)
         results = list(self.stream(images, count=len(images)))
         return results[0] if single else results
+
+    def program(self) -> Program:
+        """Returns all that predicting a batch of images computes."""
+        _, shown = Views(self.transform)(np.zeros((64, 64, 3), np.uint8))[0]
+
+        def apply(variables: Any, images: jax.Array) -> Any:
+            state = dict(variables)
+            params = state.pop("params")
+            # The predictions for images are not random.
+            return self.task.predict(params, state, {"image": images}, key=jax.random.key(0))
+
+        def inputs(batch: int) -> tuple[np.ndarray, ...]:
+            rng = np.random.default_rng(0)
+            return (rng.integers(0, 256, (batch, *shown.shape), np.uint8),)
+
+        return Program(apply, inputs, f"image {shown.shape[0]} x {shown.shape[1]}")
 
     @abc.abstractmethod
     def _result(self, parts: list[tuple[Part, Any]]) -> Result:

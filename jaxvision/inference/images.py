@@ -108,7 +108,10 @@ def batch_rows(count: int | None, batch_size: int) -> int:
 
 
 def image_batches(
-    images: Iterable[Image], prepare: Prepare, rows: int, on_fault: Callable[[int, Image, DataError], None]
+    images: Iterable[Image],
+    prepare: Prepare,
+    rows: int,
+    on_fault: Callable[[int, Image, DataError], None],
 ) -> Iterator[tuple[list[Part], dict[str, np.ndarray]]]:
     """Reads and prepares images, batch by batch.
 

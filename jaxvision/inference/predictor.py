@@ -4,8 +4,8 @@ import abc
 import copy
 import dataclasses
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import numpy as np
@@ -35,12 +35,27 @@ class Origin:
     step: int
 
 
+class Program(NamedTuple):
+    """What a predictor computes for a batch.
+
+    Attributes:
+        apply: Maps variables and inputs to predictions.
+        inputs: Maps a number of examples to the inputs.
+        what: What an input is.
+    """
+
+    apply: Callable[..., Any]
+    inputs: Callable[[int], tuple[np.ndarray, ...]]
+    what: str
+
+
 class Predictor(abc.ABC):
     """A task with trained variables.
 
     Attributes:
         reads: What it predicts for: `images` or `text`.
         options: Names of what `replaced` takes.
+        formats: Names of the file formats that results can be written in.
         task: The problem, with its network.
         params: The network's parameters, on all local devices.
         model_state: Its other collections.
@@ -49,6 +64,7 @@ class Predictor(abc.ABC):
 
     reads: ClassVar[str]
     options: ClassVar[tuple[str, ...]]
+    formats: ClassVar[tuple[str, ...]]
 
     def __init__(
         self, task: Task, variables: Mapping[str, Any], *, origin: Origin | None = None
@@ -154,6 +170,10 @@ class Predictor(abc.ABC):
             name=name,
             step=self.origin.step if self.origin else 0,
         )
+
+    @abc.abstractmethod
+    def program(self) -> Program:
+        """Returns all that predicting a batch computes, to be counted and timed."""
 
     @abc.abstractmethod
     def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:

@@ -29,6 +29,10 @@ class Result(abc.ABC):
     def rows(self) -> list[dict[str, Any]]:
         """Returns the prediction as rows of a table: the same columns for every result."""
 
+    @abc.abstractmethod
+    def summary(self) -> str:
+        """Says in a few words what was predicted."""
+
     def to_json(self) -> str:
         """Returns `to_dict` as JSON text."""
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=2)

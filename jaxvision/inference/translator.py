@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from jaxvision.data.text.padding import pad
 from jaxvision.data.text.parallel import read_lines
 from jaxvision.data.text.tokenizer import END
-from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.predictor import Origin, Predictor, Program
 from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.inference.reports.translation import report_translation
 from jaxvision.inference.result import Result
@@ -76,6 +76,10 @@ class SentenceTranslation(Result):
         """Returns source, text and score as values that JSON can hold."""
         return {"source": self.source, "text": self.text, "score": self.score}
 
+    def summary(self) -> str:
+        """Returns the translation."""
+        return self.text
+
     def rows(self) -> list[dict[str, Any]]:
         """Returns one row, of source, text and score."""
         return [self.to_dict()]
@@ -99,6 +103,7 @@ class Translator(Predictor):
 
     reads = "text"
     options = ("beam_size", "alpha", "batch_size")
+    formats = ("json", "csv")
     task: Translation
 
     def __init__(
@@ -204,6 +209,21 @@ class Translator(Predictor):
             for sentence, (text, score) in zip(sentences, found, strict=True)
         ]
         return results[0] if single else results
+
+    def program(self) -> Program:
+        """Returns all that translating a batch of sentences computes."""
+        length, words = min(2 * _SHORTEST, self.max_length), self.task.tokenizer.vocabulary_size
+
+        def inputs(batch: int) -> tuple[np.ndarray, ...]:
+            rng = np.random.default_rng(0)
+            source = rng.integers(END + 1, words, (batch, length)).astype(np.int32)
+            source[:, -1] = END
+            return (source,)
+
+        def apply(variables: Any, source: jax.Array) -> Any:
+            return self.task.translate(variables["params"], source)
+
+        return Program(apply, inputs, f"sentence of {length} tokens")
 
     def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
         """Lays out an evaluation: quality by length, the best and the worst translations."""

@@ -76,9 +76,7 @@ class Matches(NamedTuple):
         precision = right / np.arange(1, len(order) + 1)
         # From recall 0 on, also without any detection.
         first = precision[:1] if len(order) else np.zeros(1)
-        return Curve(
-            np.concatenate([[0.0], right / objects]), np.concatenate([first, precision])
-        )
+        return Curve(np.concatenate([[0.0], right / objects]), np.concatenate([first, precision]))
 
     def calibration(self) -> Calibration:
         """Compares scores from 0.05 on with how often detections are right."""
@@ -172,15 +170,15 @@ def _match_image(record: ImageRecord) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def _overlap(record: ImageRecord) -> np.ndarray:
     """IoU of detections and objects [M, N]; of a crowd the share of the detection in it."""
     boxes, objects = record.boxes[:, None], record.object_boxes[None]
-    size = np.minimum(boxes[..., 2:], objects[..., 2:]) - np.maximum(boxes[..., :2], objects[..., :2])
+    size = np.minimum(boxes[..., 2:], objects[..., 2:]) - np.maximum(
+        boxes[..., :2], objects[..., :2]
+    )
     shared = np.maximum(size, 0).prod(axis=-1)
     area = np.maximum((record.boxes[:, 2:] - record.boxes[:, :2]).prod(axis=-1), 1e-9)
     return np.where(record.object_crowd[None], shared / area[:, None], iou(boxes, objects))
 
 
-def confusion(
-    records: Sequence[ImageRecord], num_classes: int, threshold: float
-) -> np.ndarray:
+def confusion(records: Sequence[ImageRecord], num_classes: int, threshold: float) -> np.ndarray:
     """Counts objects by their class and that of the detection that lies on them.
 
     First detections and objects of the same class are matched, as for precision and recall. Of the

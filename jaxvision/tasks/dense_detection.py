@@ -115,9 +115,7 @@ class DenseDetection:
     def candidates(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
         """Decodes a batch without suppression: the best `max_candidates` boxes of each image."""
         found = self._decoded(params, state, batch)
-        scores, order = jax.lax.top_k(
-            found.scores, min(self.max_candidates, found.scores.shape[1])
-        )
+        scores, order = jax.lax.top_k(found.scores, min(self.max_candidates, found.scores.shape[1]))
         return Candidates(
             boxes=jnp.take_along_axis(found.boxes, order[:, :, None], axis=1),
             scores=scores,

@@ -81,6 +81,8 @@ def _picture(
 ) -> Picture:
     order = np.argsort(-probabilities, kind="stable")[:_TOP]
     classes = [(names[k], float(probabilities[k])) for k in order]
-    true = [names[int(truth)]] if truth.ndim == 0 else [names[k] for k in np.flatnonzero(truth > 0.5)]
+    true = (
+        [names[int(truth)]] if truth.ndim == 0 else [names[k] for k in np.flatnonzero(truth > 0.5)]
+    )
     chart = to_rgb(probability_chart(data.example(index)["image"], classes))
     return Picture(chart, f"{data.name(index)}: {', '.join(true) or 'nothing'}")

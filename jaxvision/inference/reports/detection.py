@@ -165,7 +165,9 @@ def _sizes(matches: Matches, threshold: float) -> dict[str, dict[str, float]]:
 
 def _size_table(sizes: dict[str, dict[str, float]]) -> Table:
     limits = {"small": "below 32 x 32 pixels", "medium": "32 x 32 to 96 x 96", "large": "larger"}
-    missed = [row["missed"] / row["objects"] if row["objects"] else np.nan for row in sizes.values()]
+    missed = [
+        row["missed"] / row["objects"] if row["objects"] else np.nan for row in sizes.values()
+    ]
     rows = [
         (f"{name}, {limits[name]}", f"{row['objects']:,}", f"{row['missed']:,}", share(part))
         for (name, row), part in zip(sizes.items(), missed, strict=True)
