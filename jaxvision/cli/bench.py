@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxvision.cli.run import load_run, prepare_jax
+from jaxvision.cli.run import load_run, start_jax
 
 if TYPE_CHECKING:
     from jaxvision.inference.costs import Layer, Measured
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     is_run = os.path.isdir(options.network)
     if is_run and options.image_size is not None:
         raise ValueError("--image-size is for variants: a run has its own size")
-    prepare_jax()
+    start_jax()
     import jax
 
     from jaxvision.inference import costs

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxvision.cli.run import prepare_jax
+from jaxvision.cli.run import start_jax
 
 _DESCRIPTION = """
 Says what a run is: task, variant, classes, size, its checkpoints with the best one and its metrics,
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(path: Path, step: int | None) -> dict[str, Any]:
-    prepare_jax()
+    start_jax()
     import jax
 
     from jaxvision.inference.load import load

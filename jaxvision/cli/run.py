@@ -8,14 +8,18 @@ if TYPE_CHECKING:
     from jaxvision.inference.predictor import Predictor
 
 
-def prepare_jax() -> None:
-    """Starts JAX.
+def quiet_jax() -> None:
+    """Keeps XLA's notes to its developers from the user of a command; before JAX is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def start_jax() -> None:
+    """Starts JAX, which finds the devices.
 
     Raises:
         ValueError: If `JAX_PLATFORMS` asks for devices that JAX does not find.
     """
-    # XLA's notes to its developers are not for the user of a command.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet_jax()
     # Imported here, so that `--help` and the like need not wait for JAX.
     import jax
 
@@ -43,7 +47,7 @@ def load_run(run: pathlib.Path, step: int | None = None) -> "Predictor":
         raise ValueError(f"--step must be at least 0, got {step}")
     if run.is_file():
         raise ValueError(f"expected the folder of a run, got the file {run}")
-    prepare_jax()
+    start_jax()
     from jaxvision.inference.load import load
 
     return load(run, step=step)

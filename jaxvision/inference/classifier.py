@@ -41,6 +41,8 @@ class ImageClasses(Result):
     image: Image
     size: tuple[int, int]
 
+    columns = ("name", "probability")
+
     @property
     def name(self) -> str:
         """The most probable class."""

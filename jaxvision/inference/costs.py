@@ -1,8 +1,8 @@
 """What a network costs: parameters, arithmetic and memory, layer by layer, and measured times.
 
 Arithmetic is counted in the traced program, before any compiler changes it: two operations for each
-multiplication with its addition in convolutions and matrix products, as the literature counts FLOPs
-(He et al. 2015, https://arxiv.org/abs/1512.03385, counts half as many). Everything else is left out.
+multiplication with its addition, in convolutions and matrix products. Many papers count them as
+one, such as He et al. 2015, https://arxiv.org/abs/1512.03385. Everything else is left out.
 """
 
 import math

@@ -44,6 +44,8 @@ class ImageDetections(Result):
     image: Image
     size: tuple[int, int]
 
+    columns = ("name", "score", "x1", "y1", "x2", "y2")
+
     def __len__(self) -> int:
         return len(self.boxes)
 
@@ -91,9 +93,8 @@ class ImageDetections(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns a row for each object; corners are in pixels."""
-        corners = ("x1", "y1", "x2", "y2")
         return [
-            {"name": name, "score": float(score), **dict(zip(corners, box.tolist(), strict=True))}
+            dict(zip(self.columns, (name, float(score), *box.tolist()), strict=True))
             for name, score, box in zip(self.names, self.scores, self.boxes, strict=True)
         ]
 

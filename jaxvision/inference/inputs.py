@@ -128,8 +128,8 @@ class Inputs:
             self._sort(file for file in files if os.path.isfile(file))
         else:
             raise FileNotFoundError(
-                f"expected a picture, a video, a folder, a pattern, a list or a camera, got {word}, "
-                "which is not there"
+                "expected a picture, a video, a folder, a pattern, a list or a camera, got "
+                f"{word}, which is not there"
             )
 
     def _sort(self, files: Iterable[str]) -> None:

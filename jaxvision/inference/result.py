@@ -4,7 +4,7 @@ import abc
 import json
 import os
 import pathlib
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,13 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 class Result(abc.ABC):
-    """The prediction for one input."""
+    """The prediction for one input.
+
+    Attributes:
+        columns: Names of what `rows` holds.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
     def plot(self) -> np.ndarray:
@@ -27,7 +33,7 @@ class Result(abc.ABC):
 
     @abc.abstractmethod
     def rows(self) -> list[dict[str, Any]]:
-        """Returns the prediction as rows of a table: the same columns for every result."""
+        """Returns the prediction as rows of a table, of the columns `columns`."""
 
     @abc.abstractmethod
     def summary(self) -> str:

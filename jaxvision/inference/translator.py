@@ -60,6 +60,8 @@ class SentenceTranslation(Result):
     score: float
     translator: "Translator"
 
+    columns = ("source", "text", "score")
+
     def __str__(self) -> str:
         return self.text
 

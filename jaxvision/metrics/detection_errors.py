@@ -105,7 +105,7 @@ class Rates(NamedTuple):
         return cls(precision * defined, recall * defined, f1 * defined)
 
     def best(self) -> int:
-        """Position in `THRESHOLDS` of the highest mean F1 over the classes; the first of several."""
+        """Position in `THRESHOLDS` of the highest mean F1 over the classes."""
         defined = ~np.isnan(self.f1).all(axis=0)
         return int(self.f1[:, defined].mean(axis=1).argmax()) if defined.any() else 0
 

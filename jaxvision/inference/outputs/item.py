@@ -24,13 +24,15 @@ class Item(NamedTuple):
     seconds: float | None = None
     line: int | None = None
 
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Names of the columns that say which input a row belongs to."""
+        return ("image", "frame", "seconds") if self.line is None else ("file", "line")
+
     def columns(self) -> dict[str, Any]:
         """Returns what is known of it as values that JSON can hold."""
-        found: dict[str, Any] = {"file": self.path}
-        for name in ("frame", "seconds", "line"):
-            if (value := getattr(self, name)) is not None:
-                found[name] = value
-        return found
+        found = {"image": self.path, "file": self.path, **self._asdict()}
+        return {name: found[name] for name in self.header if found[name] is not None}
 
 
 Add = Callable[[Item, Result], None]

@@ -10,12 +10,10 @@ from jaxvision.data.files import replacing
 from jaxvision.inference.outputs.item import Add, Item
 from jaxvision.inference.result import Result
 
-_COLUMNS = ("file", "frame", "seconds", "line")
-
 
 @contextlib.contextmanager
 def table(folder: pathlib.Path) -> Iterator[Add]:
-    """Writes `predictions.csv`; columns are those of `Result.rows`, after those of the input."""
+    """Writes `predictions.csv`; the input's columns and then those of `Result.columns`."""
     with (
         replacing(folder / "predictions.csv") as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
@@ -24,12 +22,9 @@ def table(folder: pathlib.Path) -> Iterator[Add]:
 
         def add(item: Item, result: Result) -> None:
             nonlocal writer
-            for row in result.rows():
-                if writer is None:
-                    writer = csv.DictWriter(file, [*_COLUMNS, *row])
-                    writer.writeheader()
-                writer.writerow(item.columns() | row)
+            if writer is None:
+                writer = csv.DictWriter(file, [*item.header, *result.columns])
+                writer.writeheader()
+            writer.writerows(item.columns() | row for row in result.rows())
 
         yield add
-        if writer is None:  # nothing was found
-            csv.writer(file).writerow(_COLUMNS)

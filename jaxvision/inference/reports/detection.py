@@ -150,6 +150,7 @@ def _curves(
             title="F1 by threshold",
             axes=("threshold of the score", "F1"),
             area="highest F1",
+            mark=float(THRESHOLDS[rates.best()]),
         ),
     ]
 
@@ -164,7 +165,11 @@ def _sizes(matches: Matches, threshold: float) -> dict[str, dict[str, float]]:
 
 
 def _size_table(sizes: dict[str, dict[str, float]]) -> Table:
-    limits = {"small": "below 32 x 32 pixels", "medium": "32 x 32 to 96 x 96", "large": "larger"}
+    limits = {
+        "small": "below 32 x 32 pixels",
+        "medium": "32 x 32 to 96 x 96",
+        "large": "above 96 x 96",
+    }
     missed = [
         row["missed"] / row["objects"] if row["objects"] else np.nan for row in sizes.values()
     ]
