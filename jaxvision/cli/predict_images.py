@@ -116,8 +116,8 @@ def _predict_video(
         if target is not None:
             adds.append(stack.enter_context(drawn_video(target, video.rate)))
         progress = stack.enter_context(Progress(video.total or 0, "frames"))
-        stop = contextlib.suppress(KeyboardInterrupt if video.camera is not None else ())
-        with stop:
+        ends = (KeyboardInterrupt,) if video.camera is not None else ()
+        with contextlib.suppress(*ends):
             frames = _frames(video, functools.partial(session.fault, None))
             for number, result in enumerate(predictor.stream(frames)):
                 item = Item(file, name, number, number / video.rate)

@@ -27,7 +27,7 @@ def start_jax() -> None:
         jax.devices()
     # JAX asserts that it has found any.
     except (AssertionError, RuntimeError) as error:
-        asked = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms
+        asked = os.environ.get("JAX_PLATFORMS", "")
         raise ValueError(
             f"JAX finds no device for JAX_PLATFORMS={asked}"
             + (f" ({str(error).splitlines()[0]})" if str(error) else "")

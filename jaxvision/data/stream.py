@@ -159,7 +159,10 @@ class Stream:
 
     def example(self, index: int) -> Any:
         """Reads one example again, by its number, as the first batch of a stream would hold it."""
-        return self._read_example(self._example_at(0), index, 0, 0)
+        example = self._example_at(0)
+        if example is None:
+            raise ValueError("this stream makes whole batches, it has no single examples")
+        return self._read_example(example, index, 0, 0)
 
     def faults(self) -> str:
         """Lists the examples that were skipped since the last call; empty if there were none."""

@@ -62,12 +62,10 @@ def layers(
     for path, array in jax.tree_util.tree_flatten_with_path(variables["params"])[0]:
         module = jax.tree_util.keystr(path[:-1], simple=True, separator="/")
         parameters[module] = parameters.get(module, 0) + math.prod(array.shape)
-    # A scope of the program starts with the network's own name, which no parameter has.
-    known = sorted(parameters, key=len, reverse=True)
+    known = {tuple(name.split("/")[:n]) for name in parameters for n in range(1, 1 + depth)}
     found: dict[str, list[int]] = {}
     for scope, count in flops.items():
-        name = next((n for n in known if f"/{scope}/".endswith(f"/{n}/")), "")
-        found.setdefault(_cut(name, depth), [0, 0])[1] += count
+        found.setdefault(_module(scope, known), [0, 0])[1] += count
     for module, count in parameters.items():
         found.setdefault(_cut(module, depth), [0, 0])[0] += count
     return [Layer(name, *counts) for name, counts in found.items()]
@@ -103,6 +101,27 @@ def _memory(compiled: Any) -> int | None:
     if found is None:
         return None
     return sum(getattr(found, f"{part}_size_in_bytes") for part in ("argument", "output", "temp"))
+
+
+def _module(scope: str, known: set[tuple[str, ...]]) -> str:
+    """Returns the longest known path of modules in a scope; empty if there is none.
+
+    A scope starts with the network's own name, which no parameter has, `part.method` stands for a
+    method of a part, and a part that is called from elsewhere than its parent lacks the parent.
+    """
+    parts = [part.partition(".")[0] for part in scope.split("/")]
+    parts = [part for i, part in enumerate(parts) if i == 0 or part != parts[i - 1]]
+    for start, part in enumerate(parts):
+        above = [path[:-1] for path in known if path[-1] == part and len(path) <= 2]
+        if len(above) == 1:
+            path = (*above[0], part)
+            for inner in parts[start + 1 :]:
+                if (*path, inner) not in known:
+                    break
+                path = (*path, inner)
+            if path in known:
+                return "/".join(path)
+    return ""
 
 
 def _cut(name: str, depth: int) -> str:

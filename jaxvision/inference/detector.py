@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxvision.data.source import Transform
@@ -242,7 +243,7 @@ class Detector(ImagePredictor):
     def _result(self, parts: list[tuple[Part, Any]]) -> ImageDetections:
         part = parts[0][0]
         found = self._merged(parts) if self._views.several else parts[0][1]
-        boxes, scores, classes, valid = found
+        boxes, scores, classes, valid = map(np.asarray, found)
         if not self._views.several:
             boxes = part.view.to_image(boxes)
         height, width = part.size
@@ -255,27 +256,24 @@ class Detector(ImagePredictor):
 
     def _merged(self, parts: list[tuple[Part, Candidates]]) -> Detections:
         """Joins the candidates of an image's views by one suppression, in pixels of the image."""
-        boxes, scores = [], []
-        for part, found in parts:
-            placed = part.view.to_image(found.boxes)
-            boxes.append(placed)
-            # Below every threshold.
-            scores.append(np.where(part.view.cut_off(placed), np.float32(-1), found.scores))
-        joined = Candidates(
-            np.concatenate(boxes),
-            np.concatenate(scores),
-            np.concatenate([found.classes for _, found in parts]),
-        )
+        placed = [part.view.to_image(np.asarray(found.boxes)) for part, found in parts]
+        boxes = np.concatenate(placed)
+        classes = np.concatenate([np.asarray(found.classes) for _, found in parts])
+        cut = [part.view.cut_off(each) for (part, _), each in zip(parts, placed, strict=True)]
+        scores = np.concatenate([np.asarray(found.scores) for _, found in parts])
+        # Below every threshold.
+        scores = np.where(np.concatenate(cut), np.float32(-1), scores)
         # Padded to a power of two of views: a few programs, whatever the images' sizes.
-        count = len(joined.scores)
+        count = len(scores)
         room = self.task.max_candidates
         while room < count:
             room *= 2
         padding = room - count
+        rows = [(0, padding)]
         padded = Candidates(
-            np.pad(joined.boxes, ((0, padding), (0, 0))),
-            np.pad(joined.scores, (0, padding), constant_values=-1),
-            np.pad(joined.classes, (0, padding)),
+            jnp.asarray(np.pad(boxes, [*rows, (0, 0)])),
+            jnp.asarray(np.pad(scores, rows, constant_values=-1)),
+            jnp.asarray(np.pad(classes, rows)),
         )
         return jax.device_get(self._suppress(padded))
 

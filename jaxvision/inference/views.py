@@ -44,7 +44,7 @@ class View(NamedTuple):
     height: int
     scale: float
     mirrored: bool = False
-    inner: tuple[bool, bool, bool, bool] = (False,) * 4
+    inner: tuple[bool, bool, bool, bool] = (False, False, False, False)
 
     def to_image(self, boxes: np.ndarray) -> np.ndarray:
         """Maps boxes xyxy [K, 4] from pixels of the input to pixels of the image."""
@@ -69,7 +69,7 @@ class View(NamedTuple):
             ],
             axis=1,
         )
-        return (reached & np.array(self.inner)[None]).any(axis=1)
+        return np.any(reached & np.array(self.inner)[None], axis=1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -154,7 +154,7 @@ def _match_image(record: ImageRecord) -> tuple[np.ndarray, np.ndarray, np.ndarra
         return right, ignored, found
     overlap = _overlap(record)
     overlap = np.where(record.classes[:, None] == record.object_classes[None], overlap, 0.0)
-    reached = (overlap >= MATCHED_IOU).any(axis=1)
+    reached = np.any(overlap >= MATCHED_IOU, axis=1)
     for i in np.argsort(-record.scores, kind="stable"):
         if not reached[i]:
             continue
@@ -213,5 +213,7 @@ def confusion(records: Sequence[ImageRecord], num_classes: int, threshold: float
             if free[best] >= MATCHED_IOU:
                 row, left[best] = record.object_classes[best], False
             counts[row, record.classes[i]] += 1
-        np.add.at(counts, (record.object_classes[left], num_classes), 1)
+        counts[:, num_classes] += np.bincount(
+            record.object_classes[left], minlength=num_classes + 1
+        )
     return counts

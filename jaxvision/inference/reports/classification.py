@@ -1,6 +1,6 @@
 """The report of a classifier's evaluation."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from jaxvision.inference.reports.layout import (
     number,
 )
 from jaxvision.metrics.classification import Classification
-from jaxvision.metrics.multi_label import THRESHOLD
+from jaxvision.metrics.multi_label import THRESHOLD, MultiLabel
 from jaxvision.plots.classification import classification_figures, confusion_lines
 from jaxvision.plots.probabilities import probability_chart
 from jaxvision.plots.style import to_rgb
@@ -31,7 +31,8 @@ def report_classification(evaluation: Evaluation, data: Any) -> EvaluationReport
         evaluation: Of a classifier.
         data: The stream it was measured on, whose worst images are read again.
     """
-    metric, metrics = evaluation.metric, evaluation.metrics
+    metric = cast(Classification | MultiLabel, evaluation.metric)
+    metrics = evaluation.metrics
     single = isinstance(metric, Classification)
     names = metric.class_names
     index, probabilities, truth = metric.joined()

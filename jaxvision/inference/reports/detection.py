@@ -1,7 +1,7 @@
 """The report of a detector's evaluation."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ from jaxvision.inference.reports.layout import (
     number,
     share,
 )
-from jaxvision.metrics.coco import ImageRecord
+from jaxvision.metrics.coco import COCODetection, ImageRecord
 from jaxvision.metrics.curves import Curve
 from jaxvision.metrics.detection_errors import (
     CALIBRATED_FROM,
@@ -49,7 +49,7 @@ def report_detection(
         data: The stream it was measured on, whose worst images are read again.
         class_names: By class index.
     """
-    records = evaluation.metric.images()
+    records = cast(COCODetection, evaluation.metric).images()
     matches = match(records, len(class_names))
     rates = Rates.of(matches)
     best = rates.best()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,12 @@ from jaxvision.inference.reports.layout import (
     metrics_table,
     number,
 )
-from jaxvision.metrics.translation import TranslationRecord, bleu_signature, corpus_bleu
+from jaxvision.metrics.translation import (
+    TranslationQuality,
+    TranslationRecord,
+    bleu_signature,
+    corpus_bleu,
+)
 from jaxvision.plots.translations import attention_sheet
 from jaxvision.train.evaluate import Evaluation
 
@@ -35,7 +40,8 @@ def report_translation(
         data: The stream it was measured on, which names the sentences.
         tokenizer: Names the tokens of the attention.
     """
-    records, metrics = evaluation.metric.sentences(), evaluation.metrics
+    records = cast(TranslationQuality, evaluation.metric).sentences()
+    metrics = evaluation.metrics
     signature = bleu_signature()
     lengths = _by_length(records)
     ranked = sorted(records, key=lambda r: -r.negative_log_likelihood / r.tokens)
@@ -79,7 +85,7 @@ def _by_length(records: Sequence[TranslationRecord]) -> list[dict[str, Any]]:
         rows = np.flatnonzero((words > low) & (words <= high))
         if not len(rows):
             continue
-        of_length = [records[i] for i in rows]
+        of_length = [records[i] for i in rows.tolist()]
         bleu = corpus_bleu([r.hypothesis for r in of_length], [r.reference for r in of_length])
         label = f"{low + 1} to {high}" if math.isfinite(high) else f"{low + 1} or more"
         found.append({"words": label, "bleu": bleu, "sentences": len(rows)})
