@@ -39,7 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["train"]:
         # Its flags are the values of its config, which argparse does not know.
         return train.main([train.NAME, *arguments[1:]])
-    options = parser().parse_args(arguments)
+    commands = parser()
+    options, rest = commands.parse_known_args(arguments)
+    if any(word.startswith("-") for word in rest) or (rest and not hasattr(options, "inputs")):
+        commands.error(f"unrecognized arguments: {' '.join(rest)}")
+    # argparse takes all inputs from one place; they may also stand between and after the flags.
+    if rest:
+        options.inputs += rest
     try:
         return options.run(options)
     # ImportError: an extra that is not installed.

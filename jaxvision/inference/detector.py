@@ -181,10 +181,10 @@ class Detector(ImagePredictor):
             classes: Names of those that are looked for; others suppress nothing.
             tta: Whether images are also seen mirrored and at 3/4 and 5/4 of the input's size. All
                 boxes go through one suppression.
-            tile: Side of windows in pixels of the image that are seen one by one, beside the whole
-                image. They overlap by a fifth; a box that an edge of its window cuts off is
-                dropped, since the next window or the whole image shows all of the object; the
-                others go through one suppression.
+            tile: Side of windows in pixels of the image that are seen one by one. They overlap by a
+                fifth, so that smaller objects are whole in one of them; larger ones are found in
+                the whole image. A box that an edge of its window cuts off is dropped; the others go
+                through one suppression.
             batch_size: Images, or views of images, predicted at a time.
 
         Raises:
@@ -259,7 +259,9 @@ class Detector(ImagePredictor):
         placed = [part.view.to_image(np.asarray(found.boxes)) for part, found in parts]
         boxes = np.concatenate(placed)
         classes = np.concatenate([np.asarray(found.classes) for _, found in parts])
-        cut = [part.view.cut_off(each) for (part, _), each in zip(parts, placed, strict=True)]
+        cut = [
+            part.view.left_to_others(each) for (part, _), each in zip(parts, placed, strict=True)
+        ]
         scores = np.concatenate([np.asarray(found.scores) for _, found in parts])
         # Below every threshold.
         scores = np.where(np.concatenate(cut), np.float32(-1), scores)

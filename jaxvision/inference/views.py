@@ -36,6 +36,7 @@ class View(NamedTuple):
         scale: Pixels of the input per pixel of the image.
         mirrored: Whether right and left are exchanged.
         inner: Which of the part's edges x1, y1, x2, y2 lie inside the image.
+        least: Objects whose sides are shorter, in pixels of the image, are left to other views.
     """
 
     left: int
@@ -45,6 +46,7 @@ class View(NamedTuple):
     scale: float
     mirrored: bool = False
     inner: tuple[bool, bool, bool, bool] = (False, False, False, False)
+    least: float = 0.0
 
     def to_image(self, boxes: np.ndarray) -> np.ndarray:
         """Maps boxes xyxy [K, 4] from pixels of the input to pixels of the image."""
@@ -56,8 +58,13 @@ class View(NamedTuple):
             )
         return boxes + np.array([self.left, self.top] * 2, np.float32)
 
-    def cut_off(self, boxes: np.ndarray) -> np.ndarray:
-        """Says which boxes [K, 4], in pixels of the image, end at an edge inside the image [K]."""
+    def left_to_others(self, boxes: np.ndarray) -> np.ndarray:
+        """Says which boxes [K, 4], in pixels of the image, another view shows better [K].
+
+        An object that an edge inside the image cuts off is whole elsewhere, and one that is small
+        enough to be whole in some window is seen there at a higher resolution.
+        """
+        small = np.max(boxes[:, 2:] - boxes[:, :2], axis=1) < self.least
         right, bottom = self.left + self.width, self.top + self.height
         x, y = _EDGE * self.width, _EDGE * self.height
         reached = np.stack(
@@ -69,7 +76,7 @@ class View(NamedTuple):
             ],
             axis=1,
         )
-        return np.any(reached & np.array(self.inner)[None], axis=1)
+        return small | np.any(reached & np.array(self.inner)[None], axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +113,10 @@ class Views:
     def __call__(self, image: np.ndarray) -> list[tuple[View, np.ndarray]]:
         """Maps RGB [H, W, 3] uint8 to views, and inputs [h, w, 3] uint8."""
         found = []
-        for left, top, width, height in self._parts(*image.shape[:2]):
+        parts = self._parts(*image.shape[:2])
+        for left, top, width, height in parts:
+            whole = (height, width) == image.shape[:2]
+            least = OVERLAP * (self.tile or 0) if whole and len(parts) > 1 else 0.0
             part = image[top : top + height, left : left + width]
             inner = (
                 left > 0,
@@ -120,7 +130,7 @@ class Views:
                 shown = np.ascontiguousarray(part[:, ::-1]) if mirrored else part
                 # Evaluation draws nothing; the generator only completes the signature.
                 sample = transform(Sample(shown, 0), np.random.default_rng(0))
-                view = View(left, top, width, height, sample.scale, mirrored, inner)
+                view = View(left, top, width, height, sample.scale, mirrored, inner, least)
                 found.append((view, sample.image))
         return found
 
