@@ -86,4 +86,4 @@ def _picture(
         [names[int(truth)]] if truth.ndim == 0 else [names[k] for k in np.flatnonzero(truth > 0.5)]
     )
     chart = to_rgb(probability_chart(data.example(index)["image"], classes))
-    return Picture(chart, f"{data.name(index)}: {', '.join(true) or 'nothing'}")
+    return Picture(chart, f"{data.name(index)}: true class {', '.join(true) or 'none'}")

@@ -177,7 +177,7 @@ def _size_table(sizes: dict[str, dict[str, float]]) -> Table:
         (f"{name}, {limits[name]}", f"{row['objects']:,}", f"{row['missed']:,}", share(part))
         for (name, row), part in zip(sizes.items(), missed, strict=True)
     ]
-    return Table(("size", "objects", "missed", "share", ""), rows, np.nan_to_num(missed).tolist())
+    return Table(("size", "objects", "missed", "share"), rows, np.nan_to_num(missed).tolist())
 
 
 def _worst(

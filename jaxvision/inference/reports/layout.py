@@ -41,18 +41,32 @@ class Picture(NamedTuple):
     caption: str
 
 
+class Texts(NamedTuple):
+    """Groups of lines, each with a label.
+
+    Attributes:
+        groups: Of (label, text).
+    """
+
+    groups: Sequence[Sequence[tuple[str, str]]]
+
+
+# What a section is made of.
+Part = Table | Figure | Picture | Texts
+
+
 class Section(NamedTuple):
     """A part of a report.
 
     Attributes:
         title: Its heading.
         note: Says how the numbers come about; may be empty.
-        parts: Tables, charts and pictures, one below the other.
+        parts: Tables, charts, pictures and texts, one below the other.
     """
 
     title: str
     note: str
-    parts: Sequence[Table | Figure | Picture]
+    parts: Sequence[Part]
 
 
 class EvaluationReport(NamedTuple):
@@ -129,12 +143,20 @@ def _text_line(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([first, *others]).rstrip()
 
 
-def _part(part: Table | Figure | Picture) -> str:
+def _part(part: Part) -> str:
     if isinstance(part, Table):
-        return table(part.head, part.rows, part.bars)
+        # The bars' own column has no name.
+        head = part.head if part.bars is None else (*part.head, "")
+        return table(head, part.rows, part.bars)
     if isinstance(part, Picture):
         caption = escape(part.caption)
         return f'<p class="soft">{caption}</p>{_image(part.image, part.caption, ".jpg")}'
+    if isinstance(part, Texts):
+        lines = [
+            "<br>".join(f'<span class="soft">{escape(a)}</span> {escape(b)}' for a, b in group)
+            for group in part.groups
+        ]
+        return "".join(f"<p>{line}</p>" for line in lines)
     title = part.axes[0].get_title(loc="left") if part.axes else ""
     return f"<p>{_image(to_rgb(part), title, '.png')}</p>"
 

@@ -12,6 +12,7 @@ from jaxvision.inference.reports.layout import (
     Picture,
     Section,
     Table,
+    Texts,
     metrics_table,
     number,
 )
@@ -54,7 +55,7 @@ def report_translation(
             "Words of the reference.",
             [
                 Table(
-                    ("words", "BLEU", "sentences", ""),
+                    ("words", "BLEU", "sentences"),
                     [(r["words"], number(r["bleu"], 1), f"{r['sentences']:,}") for r in lengths],
                     [row["sentences"] / largest for row in lengths],
                 )
@@ -101,13 +102,16 @@ def _values(record: TranslationRecord, data: Any) -> dict[str, Any]:
     }
 
 
-def _sentences(records: Sequence[TranslationRecord], data: Any) -> Table:
-    rows = []
+def _sentences(records: Sequence[TranslationRecord], data: Any) -> Texts:
+    groups = []
     for record in records:
         values = _values(record, data)
-        rows += [
-            (values["source"], f"perplexity {values['perplexity']:.1f}"),
-            ("reference", record.reference),
-            ("translation", record.hypothesis),
-        ]
-    return Table(("sentence", ""), rows)
+        perplexity = f"{values['perplexity']:.1f}"
+        groups.append(
+            [
+                (f"perplexity {perplexity},", values["source"]),
+                ("reference", record.reference),
+                ("translation", record.hypothesis),
+            ]
+        )
+    return Texts(groups)
