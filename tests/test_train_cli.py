@@ -82,7 +82,7 @@ def failing(capsys, tmp_path):
         (["--config.data.source=voc"], "data.path must name the folder"),
         (
             ["--config.data.source=voc", "--config.data.path=."],
-            "must be 0 for data.source=voc; a config that knows the source has them so, as yolox:voc",
+            "must be 0 for data.source=voc; a config that knows the source has them so, as yolox",
         ),
         (["--config.data.on_fault=skip"], "data.on_fault must be error or drop, got skip"),
         (["--config.epochs=0"], "epochs must be at least 1, got 0"),
