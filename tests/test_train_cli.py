@@ -64,6 +64,8 @@ def failing(capsys, tmp_path):
         (["--config.zzzzz=1"], "the config has no value zzzzz; --help lists all"),
         (["--config.epochs=many"], "epochs=many: invalid literal"),
         (["--confg=x"], "Unknown command line flag 'confg'"),
+        (["--epochs=5"], "did you mean --config.epochs"),
+        (["--lerning_rate=1"], "did you mean --config.optimizer.learning_rate?"),
         (["stray"], "flags start with --, got stray"),
         (["--config.image_size=100"], "image_size must be a multiple of 32, got 100"),
         (
@@ -78,6 +80,10 @@ def failing(capsys, tmp_path):
         (["--config.dtype=float16"], "dtype float16 is not supported"),
         (["--config.data.source=pascal"], "data.source must be one of shapes, coco, voc"),
         (["--config.data.source=voc"], "data.path must name the folder"),
+        (
+            ["--config.data.source=voc", "--config.data.path=."],
+            "must be 0 for data.source=voc; a config that knows the source has them so, as yolox",
+        ),
         (["--config.data.on_fault=skip"], "data.on_fault must be error or drop, got skip"),
         (["--config.epochs=0"], "epochs must be at least 1, got 0"),
         (["--config.augment.no_aug=2"], "augment.no_aug must be in [0, 1], got 2"),
@@ -94,6 +100,42 @@ def failing(capsys, tmp_path):
 )
 def test_wrong_flags_end_in_one_message(failing, arguments, message):
     assert message in failing(*SHAPES, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["configs/yolox.py"], "got configs/yolox.py; did you mean --config=configs/yolox.py?"),
+        (["configs/yolo.py:s,coco"], "did you mean --config=configs/yolox.py:s,coco?"),
+        (["yolox:tiny"], "did you mean --config=yolox:tiny?"),
+        (["--epochs=5"], "--config=FILE comes first, and its values are flags, as --config.epochs"),
+        (["--config=configs/yolo.py"], "did you mean configs/yolox.py?"),
+        (["--config=yolo"], "'yolo' is neither; did you mean yolox?"),
+        ([], "expected --config=FILE or NAME, as in: train.py --config=my_config.py; names are"),
+    ],
+)
+def test_command_without_a_config_is_answered_by_what_was_meant(
+    arguments, message, capsys, monkeypatch
+):
+    monkeypatch.chdir(ROOT)
+    assert train.main(["train.py", *arguments]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_config_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = parse(["train.py", "--config=yolox:tiny,yolo", "--config.seed=3"], "")
+    assert command.file == ROOT / "configs" / "yolox.py" and command.config.seed == 3
+    assert command.config.data.source == "yolo"
+    assert command.workdir == tmp_path / "runs" / "yolox_tiny_yolo"
+
+
+def test_fault_in_the_data_says_how_to_see_all(failing, tmp_path):
+    (tmp_path / "images" / "train").mkdir(parents=True)
+    (tmp_path / "data.yaml").write_text("names: [cat]\n")
+    given = f"--config.data.path={tmp_path}"
+    message = failing(given, config="configs/yolox.py:tiny,yolo")
+    assert "jaxvision check-data --source=FORMAT --path=DIR --train=SPLIT" in message
 
 
 def test_wrong_config_file_ends_in_one_message(failing, tmp_path):

@@ -1,6 +1,7 @@
 """Opens the splits of a dataset as training does, and runs every check on them."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -139,10 +140,11 @@ def check_dataset(
 
 def _relative(finding: Finding, path: str) -> Finding:
     """Shortens the names of files inside the dataset."""
-    folder = os.path.join(path, "")
+    # At the start of a word alone: the folder may end the path of another one.
+    folder = re.compile(r"(?<![^\s(])" + re.escape(os.path.join(path, "")))
     return finding._replace(
         examples=tuple(
-            Example(example.file.replace(folder, ""), example.detail.replace(folder, ""))
+            Example(folder.sub("", example.file), folder.sub("", example.detail))
             for example in finding.examples
         )
     )

@@ -11,7 +11,6 @@ import numpy as np
 from jaxvision.check.dataset import CheckedSplit, Report, check_dataset
 from jaxvision.check.html import as_html
 from jaxvision.check.text import as_json, as_text
-from jaxvision.cli.training_sheet import training_sheet
 from jaxvision.data.files import write_whole
 from jaxvision.data.sources.subset import Subset
 from jaxvision.train.progress import Progress
@@ -150,6 +149,9 @@ def _sheet(options: argparse.Namespace, train: CheckedSplit | None) -> np.ndarra
     """Draws samples from the readable images; None if there is none."""
     if train is None or not options.samples:
         return None
+    # Imported here: other commands need not wait for charts and JAX.
+    from jaxvision.cli.training_sheet import training_sheet
+
     readable = np.flatnonzero(train.images.readable)
     if not readable.size:
         return None

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from jaxvision.cli.config_help import config_help
+from jaxvision.cli.config_names import config_file, config_names, nearest
+
 # How ml_collections says that a locked config has no such name.
 _UNKNOWN = re.compile(r'Key \\?"(\w+)\\?" does not exist')
 
@@ -59,7 +62,8 @@ def parse(arguments: Sequence[str], usage: str) -> Command | None:
     path, colon, argument = (name or "").partition(":")
     module = config = None
     if name is not None:
-        module = load(pathlib.Path(path))
+        file = config_file(path)
+        module = load(file)
         config = _get_config(module, *[argument] if colon else []).lock()
         _check_names(rest, config)
     try:
@@ -67,29 +71,32 @@ def parse(arguments: Sequence[str], usage: str) -> Command | None:
             config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=rest)
         stray = values(rest)[1:]
     except flags.Error as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(f"{error}{_flag_hint(str(error), config)}") from error
     if values["help"].value:
-        print(usage, *([] if config is None else [f"\nConfig:\n{config}"]))
+        print(usage)
+        if config is not None and module is not None:
+            print(f"\nConfig:\n{config_help(config, module.recipe)}")
         return None
     if stray:
-        raise ValueError(f"flags start with --, got {' '.join(stray)}")
+        hint = "" if name else _config_hint(stray[0])
+        raise ValueError(f"flags start with --, got {' '.join(stray)}{hint}")
     if module is None or config is None:
-        raise ValueError(f"expected --config=FILE, as in: {arguments[0]} --config=my_config.py")
+        raise ValueError(
+            f"expected --config=FILE or NAME, as in: {arguments[0]} --config=my_config.py; names "
+            f"are {', '.join(config_names())}"
+        )
     words = argument.replace(":", "_").replace("/", "_").split(",")
     default = pathlib.Path("runs", "_".join([pathlib.Path(path).stem, *filter(None, words)]))
     workdir = pathlib.Path(values["workdir"].value or default).absolute()
-    return Command(config, module.recipe, pathlib.Path(path), workdir)
+    return Command(config, module.recipe, file, workdir)
 
 
 def load(file: pathlib.Path) -> types.ModuleType:
     """Imports a config file by its path.
 
     Raises:
-        FileNotFoundError: If there is no such file.
         ValueError: If it is not a Python file with `recipe` and `get_config`.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"--config must be a file, and {str(file)!r} is not")
     spec = importlib.util.spec_from_file_location(f"config_{file.stem}", file)
     if file.suffix != ".py" or spec is None or spec.loader is None:
         raise ValueError(f"--config must be a Python file, got {file}")
@@ -105,6 +112,26 @@ def load(file: pathlib.Path) -> types.ModuleType:
             f"{' and no '.join(missing)}"
         )
     return module
+
+
+def _config_hint(word: str) -> str:
+    """Says what was perhaps meant by a word in place of a flag."""
+    name, colon, argument = word.partition(":")
+    near = nearest(name)
+    return f"; did you mean --config={near}{colon}{argument}?" if near else ""
+
+
+def _flag_hint(message: str, config: ConfigDict | None) -> str:
+    """Says what was perhaps meant by an unknown flag: a value of the config."""
+    found = re.search(r"Unknown command line flag '(?:no)?([\w.]+)'", message)
+    if found is None:
+        return ""
+    if config is None:
+        return "; --config=FILE comes first, and its values are flags, as --config.epochs=5"
+    known, name = _names(config), found[1]
+    near = [each for each in known if each == name or each.rpartition(".")[2] == name]
+    near = near or difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {' or '.join(f'--config.{each}' for each in near)}?" if near else ""
 
 
 def _get_config(module: Any, *argument: str) -> ConfigDict:

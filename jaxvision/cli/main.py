@@ -3,7 +3,10 @@
 jaxvision train --config=my_config.py
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
 jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
-jaxvision translate --workdir=runs/transformer_multi30k --input=test.en --output=test.de
+jaxvision predict runs/yolox photos/ --out=found
+jaxvision evaluate runs/yolox --split=test
+jaxvision info runs/yolox
+jaxvision bench yolox_s
 
 `jaxvision --help` lists the commands, `jaxvision pack --help` the flags of one.
 """
@@ -12,11 +15,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from jaxvision.cli import check_data, pack, train, translate
+from jaxvision import __version__
+from jaxvision.cli import bench, check_data, completion, evaluate, info, pack, predict, train
 from jaxvision.cli.huge_pages import restart_with_huge_pages
 
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
-SUBCOMMANDS = (train, check_data, pack, translate)
+SUBCOMMANDS = (train, predict, evaluate, info, bench, check_data, pack, completion)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,21 +43,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
             restart_with_huge_pages()
         # Its flags are the values of its config, which argparse does not know.
         return train.main([train.NAME, *arguments[1:]])
-    parser = argparse.ArgumentParser(
-        prog="jaxvision", description="Trains and applies vision and translation models."
-    )
-    subparsers = parser.add_subparsers(metavar="command", required=True)
-    for subcommand in SUBCOMMANDS:
-        subcommand.add_parser(subparsers)
-    options = parser.parse_args(arguments)
+    commands = parser()
+    options, rest = commands.parse_known_args(arguments)
+    if any(word.startswith("-") for word in rest) or (rest and not hasattr(options, "inputs")):
+        commands.error(f"unrecognized arguments: {' '.join(rest)}")
+    # argparse takes all inputs from one place; they may also stand between and after the flags.
+    if rest:
+        options.inputs += rest
     try:
         return options.run(options)
-    except (ValueError, OSError) as error:
+    # ImportError: an extra that is not installed.
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Builds the parser of all commands."""
+    made = argparse.ArgumentParser(
+        prog="jaxvision", description="Trains and applies vision and translation models."
+    )
+    made.add_argument("--version", action="version", version=f"jaxvision {__version__}")
+    subparsers = made.add_subparsers(metavar="command", required=True)
+    for subcommand in SUBCOMMANDS:
+        subcommand.add_parser(subparsers)
+    return made
 
 
 if __name__ == "__main__":

@@ -35,7 +35,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--classes", help="comma-separated; by default as the data names them")
     parser.add_argument("--images", help="folder of the images in --path, for coco and csv")
     parser.add_argument("--ignore-difficult", action="store_true", help="for voc: as crowds")
-    parser.add_argument("--masks", action="store_true", help="for coco: with instance masks")
+    parser.add_argument(
+        "--masks", action="store_true", help="for coco and yolo: with instance masks"
+    )
     parser.add_argument("--strict", action="store_true", help="faulty boxes are errors")
     parser.add_argument("--max-side", type=int, help="longest side that images may have, in pixels")
     parser.add_argument("--overwrite", action="store_true", help="replace a packed split")
@@ -57,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--images is for coco and csv, got --source={options.source}")
     if options.ignore_difficult and options.source != "voc":
         raise ValueError(f"--ignore-difficult is for voc, got --source={options.source}")
-    if options.masks and options.source != "coco":
-        raise ValueError(f"--masks is for coco, got --source={options.source}")
+    if options.masks and options.source not in ("coco", "yolo"):
+        raise ValueError(f"--masks is for coco and yolo, got --source={options.source}")
     extra: dict[str, Any] = {"images": options.images} if options.images else {}
     extra |= {name: True for name in ("ignore_difficult", "masks") if getattr(options, name)}
     classes = tuple(options.classes.split(",")) if options.classes else None

@@ -1,23 +1,30 @@
 """`jaxvision train`: trains what a config file describes.
 
-    jaxvision train --config=my_config.py
+    jaxvision train --config=yolox:tiny,yolo --config.data.path=DIR
     jaxvision train --config=my_config.py:s,coco --config.data.path=DIR --workdir=runs/coco
 
+A config is a file, or the name of one that comes with the package.
 The same command continues a run that was stopped. Every value of the config is a flag:
 --config.batch_size=32, --config.optimizer.learning_rate=0.01. --help after a config lists them.
 """
 
 import argparse
 import functools
-import os
 import pathlib
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxvision.cli.run import quiet_jax, start_jax
+
 # What the installed command calls itself.
 NAME = "jaxvision train"
+# After an error in the data.
+_ADVICE = (
+    "all faults of a detection dataset at once: "
+    "jaxvision check-data --source=FORMAT --path=DIR --train=SPLIT"
+)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,14 +34,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(arguments: Sequence[str]) -> int:
     """Runs a command line, the name of the program first; returns the exit code."""
-    # XLA's notes to its developers are not for the reader of a training log.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet_jax()
     # Here, so that the other commands need not wait for JAX.
+    from jaxvision.data.errors import DataError
     from jaxvision.train.errors import TrainingError
 
     show_traceback = "--traceback" in arguments
     try:
-        return _train(arguments)
+        return _train_on_devices(arguments)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -43,7 +50,18 @@ def main(arguments: Sequence[str]) -> int:
         if show_traceback:
             traceback.print_exception(error)
         print(f"error: {error}", file=sys.stderr)
+        if isinstance(error, DataError):
+            print(_ADVICE, file=sys.stderr)
         return 1
+
+
+def _train_on_devices(arguments: Sequence[str]) -> int:
+    """Trains; a lack of devices, which JAX only asserts, is a message."""
+    try:
+        return _train(arguments)
+    except (AssertionError, RuntimeError):
+        start_jax()
+        raise
 
 
 def _train(arguments: Sequence[str]) -> int:

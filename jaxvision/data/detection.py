@@ -47,8 +47,8 @@ def detection_source(
         on_fault: Called with each error after which reading can go on; if it returns, the faulty
             part is dropped. By default the first one is raised. Other errors are always raised.
         **options: Further options of a source: `length`, `image_size`, `seed`, `masks` and
-            `label_map` of shapes, `images` and `masks` of coco, `images` of csv, `ignore_difficult`
-            of voc.
+            `label_map` of shapes, `images` and `masks` of coco, `masks` of yolo, `images` of csv,
+            `ignore_difficult` of voc.
 
     Returns:
         The examples, checked as far as that goes without reading the images.

@@ -1,5 +1,6 @@
 """Encoded pictures to RGB arrays."""
 
+import contextlib
 import io
 
 import cv2
@@ -59,6 +60,10 @@ def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:
             raise DataError(
                 f"{name}: OpenCV cannot read this image: {error}", code="unreadable-image"
             ) from error
+    if image is None and (data.startswith(b"GIF8") or data[4:12] in (b"ftypavif", b"ftypavis")):
+        # Some builds of OpenCV lack these two formats. Of an animation, the first picture.
+        with contextlib.suppress(OSError, SyntaxError):
+            image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     if image is None:
         raise DataError(
             f"{name}: not a readable image ({len(data):,} bytes): it is truncated, empty or of "

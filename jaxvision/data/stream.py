@@ -157,6 +157,13 @@ class Stream:
         """Names an example by its number, for messages."""
         return self._name(index)
 
+    def example(self, index: int) -> Any:
+        """Reads one example again, by its number, as the first batch of a stream would hold it."""
+        example = self._example_at(0)
+        if example is None:
+            raise ValueError("this stream makes whole batches, it has no single examples")
+        return self._read_example(example, index, 0, 0)
+
     def faults(self) -> str:
         """Lists the examples that were skipped since the last call; empty if there were none."""
         return self._skipped.report()

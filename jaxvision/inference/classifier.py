@@ -1,21 +1,30 @@
 """A trained classifier, applied to images."""
 
+import copy
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
+import jax
 import numpy as np
 
-from jaxvision.inference.images import Image, Transform, image_batches, listed, path_of, pixels
-from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.data.source import Transform
+from jaxvision.inference.image_predictor import ImagePredictor
+from jaxvision.inference.images import Image, Part, path_of, pixels
+from jaxvision.inference.predictor import Origin
+from jaxvision.inference.reports.classification import report_classification
+from jaxvision.inference.reports.layout import EvaluationReport
+from jaxvision.inference.result import Result
 from jaxvision.metrics.multi_label import THRESHOLD
 from jaxvision.plots.probabilities import probability_chart
 from jaxvision.plots.style import to_rgb
 from jaxvision.tasks.classification import ImageClassification
+from jaxvision.tasks.task import Batch, ModelState, Params
+from jaxvision.train.evaluate import Evaluation, Predict
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ImageClasses:
+class ImageClasses(Result):
     """The classes of one image.
 
     Attributes:
@@ -31,6 +40,8 @@ class ImageClasses:
     multi_label: bool
     image: Image
     size: tuple[int, int]
+
+    columns = ("name", "probability")
 
     @property
     def name(self) -> str:
@@ -67,8 +78,17 @@ class ImageClasses:
             "classes": [{"name": name, "probability": p} for name, p in self.top(count)],
         }
 
+    def summary(self) -> str:
+        """Names the classes with their probabilities."""
+        top = self.top(len(self.names)) if self.names else []
+        return ", ".join(f"{name} {p:.1%}" for name, p in top) or "no class"
 
-class Classifier(Predictor):
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns a row for each of the five most probable classes, the most probable first."""
+        return [{"name": name, "probability": p} for name, p in self.top()]
+
+
+class Classifier(ImagePredictor):
     """Says what images show.
 
         classifier = jaxvision.load("runs/classify_folder")
@@ -82,6 +102,8 @@ class Classifier(Predictor):
         batch_size: Images predicted at a time, at most.
     """
 
+    options = ("tta", "batch_size")
+    formats = ("json", "csv")
     task: ImageClassification
 
     def __init__(
@@ -105,35 +127,48 @@ class Classifier(Predictor):
         Raises:
             ValueError: If `batch_size` is not positive.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        super().__init__(task, variables, origin=origin)
-        self.class_names = task.class_names
-        self.batch_size = batch_size
-        self._transform = transform
+        super().__init__(
+            task,
+            variables,
+            transform,
+            class_names=task.class_names,
+            batch_size=batch_size,
+            origin=origin,
+        )
 
-    def __call__(self, inputs: Image | Iterable[Image]) -> Any:
-        """Classifies images.
+    def replaced(self, *, tta: bool | None = None, batch_size: int | None = None) -> Self:
+        """Returns a classifier of the same variables with other options; None keeps an option.
 
         Args:
-            inputs: A file, RGB [H, W, 3] uint8, several of them, or a folder of files.
-
-        Returns:
-            `ImageClasses` for one image, a list of them for several, in order.
+            tta: Whether probabilities are the mean of those of the image and its mirror image.
+            batch_size: Images predicted at a time.
 
         Raises:
-            DataError: If a file is missing or is not an image.
-            ValueError: If an array is not an RGB image, or a folder holds no image.
+            ValueError: If `batch_size` is not positive.
         """
-        images, single = listed(inputs)
-        results: list[Any] = [None] * len(images)
-        batches = image_batches(images, self._transform, self.batch_size)
-        for original, probabilities in self.predict_batches(batches):
-            results[original.number] = ImageClasses(
-                probabilities,
-                self.class_names,
-                self.task.multi_label,
-                original.image,
-                original.size,
-            )
-        return results[0] if single else results
+        changed = copy.copy(self)
+        if batch_size is not None:
+            if batch_size < 1:
+                raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+            changed.batch_size = batch_size
+        if tta is not None:
+            changed._infer = _with_mirror_image(self._predict) if tta else self._predict
+        return changed
+
+    def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
+        """Lays out an evaluation: classes, confusions, curves, calibration, the worst pictures."""
+        return report_classification(evaluation, data)
+
+    def _result(self, parts: list[tuple[Part, Any]]) -> ImageClasses:
+        ((part, probabilities),) = parts
+        return ImageClasses(
+            probabilities, self.class_names, self.task.multi_label, part.image, part.size
+        )
+
+
+def _with_mirror_image(predict: Predict) -> Predict:
+    def both(params: Params, state: ModelState, batch: Batch, key: jax.Array) -> jax.Array:
+        mirrored = {**batch, "image": batch["image"][:, :, ::-1]}
+        return (predict(params, state, batch, key) + predict(params, state, mirrored, key)) / 2
+
+    return jax.jit(both)

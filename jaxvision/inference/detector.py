@@ -1,19 +1,32 @@
 """A trained detector, applied to images."""
 
+import copy
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxvision.inference.images import Image, Transform, image_batches, listed, path_of, pixels
-from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.data.source import Transform
+from jaxvision.inference.image_predictor import ImagePredictor
+from jaxvision.inference.images import Image, Part, path_of, pixels
+from jaxvision.inference.predictor import Origin
+from jaxvision.inference.reports.detection import report_detection
+from jaxvision.inference.reports.layout import EvaluationReport
+from jaxvision.inference.result import Result
+from jaxvision.ops.nms import Candidates, Detections
 from jaxvision.plots.detections import draw_detections
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.task import Batch, ModelState, Params
+from jaxvision.train.evaluate import Evaluation, Predict, compile_predict
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ImageDetections:
+class ImageDetections(Result):
     """The objects that were found in one image, best first.
 
     Attributes:
@@ -31,6 +44,8 @@ class ImageDetections:
     class_names: tuple[str, ...]
     image: Image
     size: tuple[int, int]
+
+    columns = ("name", "score", "x1", "y1", "x2", "y2")
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -72,13 +87,26 @@ class ImageDetections:
             ],
         }
 
+    def summary(self) -> str:
+        """Counts the objects of each class."""
+        counts = Counter(self.names)
+        return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing found"
 
-class Detector(Predictor):
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns a row for each object; corners are in pixels."""
+        return [
+            dict(zip(self.columns, (name, float(score), *box.tolist()), strict=True))
+            for name, score, box in zip(self.names, self.scores, self.boxes, strict=True)
+        ]
+
+
+class Detector(ImagePredictor):
     """Finds objects in images of any size.
 
         detector = jaxvision.load("runs/yolox")
         found = detector("image.jpg")
         found.names, found.boxes, found.plot()
+        careful = detector.replaced(threshold=0.6, classes=["dog"], tile=640)
 
     A network with weights from elsewhere becomes one, too:
 
@@ -91,8 +119,11 @@ class Detector(Predictor):
     Attributes:
         class_names: By class index.
         batch_size: Images predicted at a time, at most.
+        threshold: Objects with a lower score are dropped.
     """
 
+    options = ("threshold", "iou", "class_agnostic", "classes", "tta", "tile", "batch_size")
+    formats = ("json", "csv", "yolo", "coco")
     task: DenseDetection
 
     def __init__(
@@ -102,6 +133,7 @@ class Detector(Predictor):
         transform: Transform,
         *,
         batch_size: int = 16,
+        threshold: float = 0.3,
         origin: Origin | None = None,
     ) -> None:
         """Puts the variables on the devices.
@@ -111,25 +143,87 @@ class Detector(Predictor):
             variables: {"params", **other collections} of the network.
             transform: Prepares images as the evaluation of the network does.
             batch_size: Images predicted at a time, at most.
+            threshold: Objects with a lower score are dropped; below the task's `score_threshold`
+                it has no effect.
             origin: The run that the variables come from.
 
         Raises:
-            ValueError: If `batch_size` is not positive.
+            ValueError: If `batch_size` is not positive, or `threshold` not in [0, 1].
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        super().__init__(task, variables, origin=origin)
-        self.class_names = task.class_names
-        self.batch_size = batch_size
-        self._transform = transform
+        super().__init__(
+            task,
+            variables,
+            transform,
+            class_names=task.class_names,
+            batch_size=batch_size,
+            origin=origin,
+        )
+        self.threshold = _share("threshold", threshold)
+        self._suppress = jax.jit(task.suppress)
 
-    def __call__(self, inputs: Image | Iterable[Image], *, threshold: float = 0.3) -> Any:
+    def replaced(
+        self,
+        *,
+        threshold: float | None = None,
+        iou: float | None = None,
+        class_agnostic: bool | None = None,
+        classes: Sequence[str] | None = None,
+        tta: bool | None = None,
+        tile: int | None = None,
+        batch_size: int | None = None,
+    ) -> Self:
+        """Returns a detector of the same variables with other options; None keeps an option.
+
+        Args:
+            threshold: Objects with a lower score are dropped.
+            iou: The worse of two boxes is dropped if they overlap by more than this.
+            class_agnostic: Whether boxes of different classes suppress each other, too.
+            classes: Names of those that are looked for; others suppress nothing.
+            tta: Whether images are also seen mirrored and at 3/4 and 5/4 of the input's size. All
+                boxes go through one suppression.
+            tile: Side of windows in pixels of the image that are seen one by one. They overlap by a
+                fifth, so that smaller objects are whole in one of them; larger ones are found in
+                the whole image. A box that an edge of its window cuts off is dropped; the others go
+                through one suppression.
+            batch_size: Images, or views of images, predicted at a time.
+
+        Raises:
+            ValueError: If a value is out of its range, or there is no such class.
+        """
+        changed = copy.copy(self)
+        if threshold is not None:
+            changed.threshold = _share("threshold", threshold)
+        if batch_size is not None:
+            if batch_size < 1:
+                raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+            changed.batch_size = batch_size
+        views = {"tta": tta, "tile": tile}
+        changed._views = dataclasses.replace(
+            self._views, **{name: value for name, value in views.items() if value is not None}
+        )
+        task: dict[str, Any] = {}
+        if iou is not None:
+            task["nms_threshold"] = _share("iou", iou)
+        if class_agnostic is not None:
+            task["class_aware"] = not class_agnostic
+        if classes is not None:
+            task["wanted"] = tuple(_class_index(name, self.class_names) for name in classes)
+        # The programs are those of before unless something in them changed.
+        if task:
+            changed.task = dataclasses.replace(self.task, **task)
+            changed._predict = changed._infer = compile_predict(changed.task, self._mesh)
+            changed._suppress = jax.jit(changed.task.suppress)
+        if changed._views.several and (task or not self._views.several):
+            changed._infer = _compile_candidates(changed.task)
+        return changed
+
+    def __call__(self, inputs: Image | Iterable[Image], *, threshold: float | None = None) -> Any:
         """Finds the objects in images.
 
         Args:
             inputs: A file, RGB [H, W, 3] uint8, several of them, or a folder of files.
-            threshold: Objects with a lower score are dropped; below the task's `score_threshold`
-                it has no effect.
+            threshold: Objects with a lower score are dropped; by default those below the
+                detector's own.
 
         Returns:
             `ImageDetections` for one image, a list of them for several, in order.
@@ -138,21 +232,71 @@ class Detector(Predictor):
             DataError: If a file is missing or is not an image.
             ValueError: If an array is not an RGB image, or a folder holds no image.
         """
-        images, single = listed(inputs)
-        results: list[Any] = [None] * len(images)
-        batches = image_batches(images, self._transform, self.batch_size)
-        for original, (boxes, scores, classes, valid) in self.predict_batches(batches):
-            height, width = original.size
-            limit = np.array([width, height, width, height], np.float32)
-            boxes = np.clip(boxes / np.float32(original.scale), 0, limit)
-            # A box in the border that fills up the input has no area in the image.
-            kept = valid & (scores >= threshold) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-            results[original.number] = ImageDetections(
-                boxes[kept],
-                scores[kept],
-                classes[kept],
-                self.class_names,
-                original.image,
-                original.size,
-            )
-        return results[0] if single else results
+        if threshold is not None:
+            return self.replaced(threshold=threshold)(inputs)
+        return super().__call__(inputs)
+
+    def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
+        """Lays out an evaluation: curves, confusions, calibration, misses, the worst pictures."""
+        return report_detection(evaluation, data, self.class_names)
+
+    def _result(self, parts: list[tuple[Part, Any]]) -> ImageDetections:
+        part = parts[0][0]
+        found = self._merged(parts) if self._views.several else parts[0][1]
+        boxes, scores, classes, valid = map(np.asarray, found)
+        if not self._views.several:
+            boxes = part.view.to_image(boxes)
+        height, width = part.size
+        boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+        # A box in the border that fills up the input has no area in the image.
+        kept = valid & (scores >= self.threshold) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        return ImageDetections(
+            boxes[kept], scores[kept], classes[kept], self.class_names, part.image, part.size
+        )
+
+    def _merged(self, parts: list[tuple[Part, Candidates]]) -> Detections:
+        """Joins the candidates of an image's views by one suppression, in pixels of the image."""
+        placed = [part.view.to_image(np.asarray(found.boxes)) for part, found in parts]
+        boxes = np.concatenate(placed)
+        classes = np.concatenate([np.asarray(found.classes) for _, found in parts])
+        cut = [
+            part.view.left_to_others(each) for (part, _), each in zip(parts, placed, strict=True)
+        ]
+        scores = np.concatenate([np.asarray(found.scores) for _, found in parts])
+        # Below every threshold.
+        scores = np.where(np.concatenate(cut), np.float32(-1), scores)
+        # Padded to a power of two of views: a few programs, whatever the images' sizes.
+        count = len(scores)
+        room = self.task.max_candidates
+        while room < count:
+            room *= 2
+        padding = room - count
+        rows = [(0, padding)]
+        padded = Candidates(
+            jnp.asarray(np.pad(boxes, [*rows, (0, 0)])),
+            jnp.asarray(np.pad(scores, rows, constant_values=-1)),
+            jnp.asarray(np.pad(classes, rows)),
+        )
+        return jax.device_get(self._suppress(padded))
+
+
+def _compile_candidates(task: DenseDetection) -> Predict:
+    def candidates(params: Params, state: ModelState, batch: Batch, key: jax.Array) -> Candidates:
+        del key
+        return task.candidates(params, state, batch)
+
+    return jax.jit(candidates)
+
+
+def _share(name: str, value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be in [0, 1], got {value}")
+    return value
+
+
+def _class_index(name: str, known: Sequence[str]) -> int:
+    if name in known:
+        return known.index(name)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; they are {', '.join(known)}"
+    raise ValueError(f"classes must be names that the detector knows, got {name}{hint}")

@@ -9,13 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxvision.data.errors import DataError
 from jaxvision.data.image import read_image
 from jaxvision.data.readers.checks import IMAGE_SUFFIXES
-from jaxvision.data.sample import Sample
+from jaxvision.inference.views import View
 
 # A file, or RGB [H, W, 3] uint8.
 Image = str | os.PathLike[str] | np.ndarray
-Transform = Callable[[Sample, np.random.Generator], Sample]
+# Maps RGB [H, W, 3] uint8 to views, and inputs [h, w, 3] uint8.
+Prepare = Callable[[np.ndarray], Sequence[tuple[View, np.ndarray]]]
+# Called with an image that cannot be read and why; if it returns, the image is left out.
+OnFault = Callable[[Image, DataError], None]
 
 # Threads that read files.
 _READERS = 4
@@ -24,20 +28,27 @@ _READERS = 4
 _GROWTH = 4
 
 
-class Original(NamedTuple):
-    """An image that was prepared.
+class Part(NamedTuple):
+    """An image, or a part of one, that was prepared.
 
     Attributes:
-        number: Its place among the inputs.
+        number: Place of the image among the inputs.
         image: The input: a file or an array.
         size: Its height and width in pixels.
-        scale: Pixels of the network's input per pixel of the image.
+        view: What the network's input shows of it.
+        views: How many there are of this image.
     """
 
     number: int
     image: Image
     size: tuple[int, int]
-    scale: float
+    view: View
+    views: int
+
+
+def stop(image: Image, fault: DataError) -> None:
+    """Raises the error of an image that cannot be read."""
+    raise fault
 
 
 def listed(inputs: Image | Iterable[Image]) -> tuple[list[Image], bool]:
@@ -88,44 +99,61 @@ def path_of(image: Image) -> str | None:
     return None if isinstance(image, np.ndarray) else os.fspath(image)
 
 
+def batch_rows(count: int | None, batch_size: int) -> int:
+    """Returns the rows of the batches for `count` inputs, None if that is not known."""
+    rows = 1
+    while rows < batch_size and (count is None or rows < count):
+        rows = min(rows * _GROWTH, batch_size)
+    return rows
+
+
 def image_batches(
-    images: Sequence[Image], transform: Transform, batch_size: int
-) -> Iterator[tuple[list[Original], dict[str, np.ndarray]]]:
+    images: Iterable[Image],
+    prepare: Prepare,
+    rows: int,
+    on_fault: Callable[[int, Image, DataError], None],
+) -> Iterator[tuple[list[Part], dict[str, np.ndarray]]]:
     """Reads and prepares images, batch by batch.
 
     Args:
         images: Files and arrays.
-        transform: Prepares an image as evaluation does; results of one shape share batches.
-        batch_size: Rows of a batch, at most.
+        prepare: Makes the inputs for an image; those of one shape share batches.
+        rows: Of each batch.
+        on_fault: Called with place, image and error of a file that is missing or is not an image.
 
     Yields:
-        The images of a batch, and its arrays `image` [B, H, W, 3] uint8 and `mask` [B] bool, False
-        for padding.
+        What a batch shows, and its arrays `image` [B, H, W, 3] uint8 and `mask` [B] bool, False for
+        padding.
 
     Raises:
-        DataError: If a file is missing or is not an image.
         ValueError: If an array is not an RGB image.
     """
-    rows = 1
-    while rows < min(len(images), batch_size):
-        rows = min(rows * _GROWTH, batch_size)
 
-    def prepared(numbered: tuple[int, Image]) -> tuple[Original, np.ndarray]:
+    def prepared(
+        numbered: tuple[int, Image],
+    ) -> tuple[int, Image, DataError | list[tuple[Part, np.ndarray]]]:
         number, image = numbered
-        sample = Sample(pixels(image), number)
-        size = sample.size
-        # Evaluation draws nothing; the generator only completes the signature.
-        sample = transform(sample, np.random.default_rng(0))
-        return Original(number, image, size, sample.scale), sample.image
+        try:
+            array = pixels(image)
+        except DataError as fault:
+            return number, image, fault
+        size = array.shape[0], array.shape[1]
+        views = prepare(array)
+        parts = [(Part(number, image, size, view, len(views)), shown) for view, shown in views]
+        return number, image, parts
 
-    waiting: dict[tuple[int, ...], list[tuple[Original, np.ndarray]]] = {}
+    waiting: dict[tuple[int, ...], list[tuple[Part, np.ndarray]]] = {}
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         for chunk in _chunks(enumerate(images), rows):
-            for one in readers.map(prepared, chunk):
-                group = waiting.setdefault(one[1].shape, [])
-                group.append(one)
-                if len(group) == rows:
-                    yield _batch(waiting.pop(one[1].shape), rows)
+            for number, image, found in readers.map(prepared, chunk):
+                if isinstance(found, DataError):
+                    on_fault(number, image, found)
+                    continue
+                for one in found:
+                    group = waiting.setdefault(one[1].shape, [])
+                    group.append(one)
+                    if len(group) == rows:
+                        yield _batch(waiting.pop(one[1].shape), rows)
     for group in waiting.values():
         yield _batch(group, rows)
 
@@ -137,9 +165,9 @@ def _chunks(items: Iterable[tuple[int, Image]], size: int) -> Iterator[list[tupl
 
 
 def _batch(
-    group: Sequence[tuple[Original, np.ndarray]], rows: int
-) -> tuple[list[Original], dict[str, np.ndarray]]:
-    originals, images = zip(*group, strict=True)
+    group: Sequence[tuple[Part, np.ndarray]], rows: int
+) -> tuple[list[Part], dict[str, np.ndarray]]:
+    parts, images = zip(*group, strict=True)
     batch = np.zeros((rows, *images[0].shape), np.uint8)
     batch[: len(images)] = images
-    return list(originals), {"image": batch, "mask": np.arange(rows) < len(images)}
+    return list(parts), {"image": batch, "mask": np.arange(rows) < len(images)}

@@ -6,8 +6,8 @@ import os
 import pathlib
 import pkgutil
 import types
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from jaxvision import recipes
 from jaxvision.inference.classifier import Classifier
@@ -19,6 +19,8 @@ from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.checkpoint import read_checkpoint, read_meta
+
+T = TypeVar("T")
 
 
 def load(
@@ -47,7 +49,7 @@ def load(
             or its recipe is not known.
     """
     folder, step = _folder(pathlib.Path(run), step)
-    step, meta = read_meta(folder, step)
+    step, meta = _whole(folder, step, read_meta)
     missing = [name for name in ("recipe", "config", "info") if name not in meta]
     if missing:
         raise ValueError(
@@ -64,7 +66,7 @@ def load(
         raise ValueError(
             f"{folder} was trained by another version of the recipe {meta['recipe']}: {reason}"
         ) from error
-    variables, _ = read_checkpoint(folder, step)
+    variables, _ = _whole(folder, step, read_checkpoint)
     return make(task, variables, origin)
 
 
@@ -81,6 +83,30 @@ def _folder(run: pathlib.Path, step: int | None) -> tuple[pathlib.Path, int | No
             raise ValueError(f"step must be that of {run} or None, got {step}")
         return run.parent.parent, int(run.name)
     return run, step
+
+
+def _whole(folder: pathlib.Path, step: int | None, read: Callable[..., T]) -> T:
+    """Reads a checkpoint; says it in a line if the run has none yet, or a damaged one."""
+    try:
+        return read(folder, step)
+    except (FileNotFoundError, ValueError) as error:
+        known = ("holds no checkpoints", "step must be", "was written by", "not a run")
+        if any(words in str(error) for words in known):
+            if (folder / "config.json").exists() and "holds no checkpoints" in str(error):
+                raise FileNotFoundError(
+                    f"{folder} has no checkpoint yet: its run was stopped before the first one; "
+                    "continue it with the command in its command.txt"
+                ) from error
+            raise
+        damage: Exception = error
+    except Exception as error:  # orbax raises what its storage raises
+        damage = error
+    name = "its checkpoint" if step is None else f"its checkpoint of step {step}"
+    reason = (str(damage) or type(damage).__name__).splitlines()[0][:200]
+    raise ValueError(
+        f"{folder}: {name} cannot be read, as after a copy that was interrupted ({reason}); name "
+        "another with --step, or step= in Python"
+    ) from damage
 
 
 def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> types.ModuleType:

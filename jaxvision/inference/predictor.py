@@ -1,16 +1,18 @@
 """What every trained model can do, whatever its task."""
 
 import abc
+import copy
 import dataclasses
 import types
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import numpy as np
 
+from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.tasks.task import Task
-from jaxvision.train.evaluate import compile_predict, evaluate, prediction_key
+from jaxvision.train.evaluate import Evaluation, compile_predict, evaluate, prediction_key
 from jaxvision.train.sharding import data_mesh, put_batch, replicated
 
 SPLITS = ("train", "val", "test")
@@ -33,15 +35,36 @@ class Origin:
     step: int
 
 
+class Program(NamedTuple):
+    """What a predictor computes for a batch.
+
+    Attributes:
+        apply: Maps variables and inputs to predictions.
+        inputs: Maps a number of examples to the inputs.
+        what: What an input is.
+    """
+
+    apply: Callable[..., Any]
+    inputs: Callable[[int], tuple[np.ndarray, ...]]
+    what: str
+
+
 class Predictor(abc.ABC):
     """A task with trained variables.
 
     Attributes:
+        reads: What it predicts for: `images` or `text`.
+        options: Names of what `replaced` takes.
+        formats: Names of the file formats that results can be written in.
         task: The problem, with its network.
         params: The network's parameters, on all local devices.
         model_state: Its other collections.
         origin: The run that they come from; None for variables from elsewhere.
     """
+
+    reads: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
+    formats: ClassVar[tuple[str, ...]]
 
     def __init__(
         self, task: Task, variables: Mapping[str, Any], *, origin: Origin | None = None
@@ -62,21 +85,33 @@ class Predictor(abc.ABC):
             (variables["params"], state), replicated(self._mesh)
         )
         self._predict = compile_predict(task, self._mesh)
+        # What `predict_batches` runs; evaluation always runs the task's `predict`.
+        self._infer = self._predict
 
     @abc.abstractmethod
     def __call__(self, inputs: Any) -> Any:
         """Predicts one input, or each of several; the result is one object, or a list of them."""
+
+    @abc.abstractmethod
+    def replaced(self, **options: Any) -> Self:
+        """Returns a predictor of the same variables with other options; None keeps one.
+
+        Raises:
+            ValueError: If a value is out of its range.
+        """
 
     @property
     def variables(self) -> dict[str, Any]:
         """{"params", **other collections}, as the network's `apply` takes them."""
         return {"params": self.params, **self.model_state}
 
-    def data(self, split: str = "val") -> Any:
+    def data(self, split: str = "val", *, path: str | None = None, name: str | None = None) -> Any:
         """Opens data of the run for evaluation.
 
         Args:
             split: `val`, `test` or `train`: the data that the run's config names so.
+            path: Folder of the dataset, in place of the run's.
+            name: The dataset's name of the split, in place of the run's.
 
         Returns:
             A `jaxvision.data.stream.Stream` of evaluation batches.
@@ -92,13 +127,19 @@ class Predictor(abc.ABC):
                 "only a model that comes from a run can be evaluated, since the run says on which "
                 "data; use jaxvision.load"
             )
-        return self.origin.recipe.eval_data(self.origin.config, self.origin.info, split)
+        config = self.origin.config
+        if path is not None or name is not None:
+            config = copy.deepcopy(config)
+            config.data.update({"path": path} if path is not None else {})
+            config.data.update({split: name} if name is not None else {})
+        return self.origin.recipe.eval_data(config, self.origin.info, split)
 
-    def evaluate(self, split: str = "val") -> dict[str, float]:
+    def evaluate(self, split: str = "val", *, path: str | None = None) -> dict[str, float]:
         """Measures the model on data of its run, as the run's evaluations do.
 
         Args:
             split: `val`, `test` or `train`: the data that the run's config names so.
+            path: Folder of the dataset, in place of the run's.
 
         Returns:
             {name: value}, such as `AP`, `accuracy` or `bleu`; for `val` those of the run's
@@ -108,19 +149,40 @@ class Predictor(abc.ABC):
             DataError: If the data is no longer there or has a fault.
             ValueError: If there is no such split, or the model does not come from a run.
         """
-        data = self.data(split)
-        found = evaluate(
+        return self.evaluation(self.data(split, path=path), split).metrics
+
+    def evaluation(self, data: Any, name: str, batches: Iterable[Any] | None = None) -> Evaluation:
+        """Measures the model on data, and keeps what the metrics are computed from.
+
+        Args:
+            data: As `data` opens it.
+            name: Of the split.
+            batches: Those of `data`, where something watches them go by.
+        """
+        return evaluate(
             self.task,
             self._predict,
             (self.params, self.model_state),
-            data,
+            data if batches is None else batches,
             self._mesh,
             seed=self._seed,
             axis=data.axis,
-            name=split,
+            name=name,
             step=self.origin.step if self.origin else 0,
         )
-        return found.metrics
+
+    @abc.abstractmethod
+    def program(self) -> Program:
+        """Returns all that predicting a batch computes, to be counted and timed."""
+
+    @abc.abstractmethod
+    def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
+        """Lays out an evaluation as tables, charts and examples.
+
+        Args:
+            evaluation: As `evaluation` returns it.
+            data: What it was measured on.
+        """
 
     def predict_batches(
         self, batches: Iterator[tuple[Sequence[Any], Mapping[str, np.ndarray]]]
@@ -139,7 +201,7 @@ class Predictor(abc.ABC):
             rows = len(next(iter(batch.values())))
             # A batch that the devices cannot share is computed by each of them.
             axis = 0 if rows % self._mesh.size == 0 else None
-            found = self._predict(
+            found = self._infer(
                 self.params,
                 self.model_state,
                 put_batch(batch, self._mesh, lambda _, axis=axis: axis),

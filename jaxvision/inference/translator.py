@@ -13,10 +13,14 @@ from matplotlib.figure import Figure
 from jaxvision.data.text.padding import pad
 from jaxvision.data.text.parallel import read_lines
 from jaxvision.data.text.tokenizer import END
-from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.predictor import Origin, Predictor, Program
+from jaxvision.inference.reports.layout import EvaluationReport
+from jaxvision.inference.reports.translation import report_translation
+from jaxvision.inference.result import Result
 from jaxvision.plots.attention import attention_figure
 from jaxvision.plots.style import to_rgb
 from jaxvision.tasks.translation import Translation
+from jaxvision.train.evaluate import Evaluation
 
 # Tokens of the shortest batches; the next ones are twice as long, and so on.
 _SHORTEST = 16
@@ -41,7 +45,7 @@ class Attention(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SentenceTranslation:
+class SentenceTranslation(Result):
     """The translation of one sentence; `str()` of it is the text.
 
     Attributes:
@@ -55,6 +59,8 @@ class SentenceTranslation:
     text: str
     score: float
     translator: "Translator"
+
+    columns = ("source", "text", "score")
 
     def __str__(self) -> str:
         return self.text
@@ -71,6 +77,14 @@ class SentenceTranslation:
     def to_dict(self) -> dict[str, Any]:
         """Returns source, text and score as values that JSON can hold."""
         return {"source": self.source, "text": self.text, "score": self.score}
+
+    def summary(self) -> str:
+        """Returns the translation."""
+        return self.text
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns one row, of source, text and score."""
+        return [self.to_dict()]
 
 
 class Translator(Predictor):
@@ -89,6 +103,9 @@ class Translator(Predictor):
         batch_size: Sentences translated at a time.
     """
 
+    reads = "text"
+    options = ("beam_size", "alpha", "batch_size")
+    formats = ("json", "csv")
     task: Translation
 
     def __init__(
@@ -194,6 +211,25 @@ class Translator(Predictor):
             for sentence, (text, score) in zip(sentences, found, strict=True)
         ]
         return results[0] if single else results
+
+    def program(self) -> Program:
+        """Returns all that translating a batch of sentences computes."""
+        length, words = min(2 * _SHORTEST, self.max_length), self.task.tokenizer.vocabulary_size
+
+        def inputs(batch: int) -> tuple[np.ndarray, ...]:
+            rng = np.random.default_rng(0)
+            source = rng.integers(END + 1, words, (batch, length)).astype(np.int32)
+            source[:, -1] = END
+            return (source,)
+
+        def apply(variables: Any, source: jax.Array) -> Any:
+            return self.task.translate(variables["params"], source)
+
+        return Program(apply, inputs, f"sentence of {length} tokens")
+
+    def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
+        """Lays out an evaluation: quality by length, the best and the worst translations."""
+        return report_translation(evaluation, data, self.task.tokenizer)
 
     def _translations(
         self,

@@ -130,6 +130,18 @@ class COCODetection(metrics.Metric):
             records=(self.records, other.records),
         )
 
+    def images(self) -> list[ImageRecord]:
+        """Returns all images, sorted by index, so that no result depends on the batches.
+
+        Raises:
+            ValueError: If an image was evaluated twice.
+        """
+        records = sorted(_leaves(self.records), key=lambda record: record.index)
+        for one, next_one in zip(records, records[1:], strict=False):
+            if one.index == next_one.index:
+                raise ValueError(f"every image must be evaluated once, got {one.index} twice")
+        return records
+
     def compute(self) -> dict[str, float]:
         """Evaluates all images together.
 
@@ -141,11 +153,7 @@ class COCODetection(metrics.Metric):
         Raises:
             ValueError: If an image was evaluated twice.
         """
-        # By index, so that the order of batches does not decide between equal scores.
-        records = sorted(_leaves(self.records), key=lambda record: record.index)
-        for one, next_one in zip(records, records[1:], strict=False):
-            if one.index == next_one.index:
-                raise ValueError(f"every image must be evaluated once, got {one.index} twice")
+        records = self.images()
         num_classes = len(self.class_names)
         precision = np.full((10, 101, num_classes, len(SIZES), len(MAX_DETECTIONS)), -1.0)
         recall = np.full((10, num_classes, len(SIZES), len(MAX_DETECTIONS)), -1.0)

@@ -74,11 +74,8 @@ class TranslationQuality(metrics.Metric):
         """Joins the sentences of both."""
         return TranslationQuality(records=(self.records, other.records))
 
-    def compute(self) -> dict[str, float]:
-        """Evaluates all sentences together.
-
-        Returns:
-            `bleu` in [0, 100], `perplexity` and `token_accuracy` over the tokens of the references.
+    def sentences(self) -> list[TranslationRecord]:
+        """Returns all sentences, sorted by index.
 
         Raises:
             ValueError: If there is no sentence, or one was given twice.
@@ -89,6 +86,18 @@ class TranslationQuality(metrics.Metric):
         for one, following in zip(records, records[1:], strict=False):
             if one.index == following.index:
                 raise ValueError(f"every sentence must be evaluated once, got {one.index} twice")
+        return records
+
+    def compute(self) -> dict[str, float]:
+        """Evaluates all sentences together.
+
+        Returns:
+            `bleu` in [0, 100], `perplexity` and `token_accuracy` over the tokens of the references.
+
+        Raises:
+            ValueError: If there is no sentence, or one was given twice.
+        """
+        records = self.sentences()
         tokens = sum(record.tokens for record in records)
         mean = sum(record.negative_log_likelihood for record in records) / tokens
         return {

@@ -84,13 +84,19 @@ _FAMILIES = (
 )
 
 
+# Those of the other functions here.
+_OTHERS = {
+    "yolox": _yolox.VARIANTS,
+    "retinanet": _retinanet.VARIANTS,
+    "transformer": _transformer.VARIANTS,
+}
+
+
 def variants() -> tuple[str, ...]:
     """Names of all models, in the order of the catalogue."""
     return (
         *(name for family in _FAMILIES for name in family.variants),
-        *_yolox.VARIANTS,
-        *_retinanet.VARIANTS,
-        *_transformer.VARIANTS,
+        *(name for others in _OTHERS.values() for name in others),
     )
 
 
@@ -128,5 +134,11 @@ def _family(name: str) -> _Family:
     for family in _FAMILIES:
         if name in family.variants:
             return family
+    for kind, others in _OTHERS.items():
+        if name in others:
+            raise ValueError(
+                f"name must be a backbone or a classifier, and {name} is built by "
+                f"models.{kind}({name!r}, ...)"
+            )
     known = [n for family in _FAMILIES for n in family.variants]
     raise ValueError(unknown("name", name, known))

@@ -27,6 +27,7 @@ def curves(
     axes: tuple[str, str],
     area: str = "area",
     chance: bool = False,
+    mark: float | None = None,
 ) -> Figure:
     """Draws curves in the unit square, each with its area in the legend.
 
@@ -39,6 +40,7 @@ def curves(
         axes: Names of x and y.
         area: What the areas are called.
         chance: Whether to draw the diagonal, which is where guesses end up.
+        mark: Where to draw a vertical line.
     """
     many = len(lines) > MAX_CURVES
     chosen = [int(i) for i in np.argsort(areas)[:WORST]] if many else range(len(lines))
@@ -49,6 +51,8 @@ def curves(
     handles, labels = [], []
     if chance:
         plot.plot([0, 1], [0, 1], color=style.unit(style.MUTED), linewidth=1, linestyle=":")
+    if mark is not None:
+        plot.axvline(mark, color=style.unit(style.MUTED), linewidth=1, linestyle=":")
     if many:
         x = np.linspace(0.0, 1.0, 201)
         mean = np.mean([np.interp(x, line.x, line.y) for line in lines], axis=0)

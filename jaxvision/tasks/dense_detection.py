@@ -1,7 +1,6 @@
 """Object detection by one-stage networks: a network, its paper's method, NMS, COCO's metric."""
 
 import dataclasses
-import functools
 from typing import Any, Protocol, cast
 
 import jax
@@ -11,7 +10,7 @@ from clu import metrics
 from jaxvision.data.batch import DetectionBatch
 from jaxvision.losses.detection.method import DetectionMethod
 from jaxvision.metrics.coco import COCODetection
-from jaxvision.ops.nms import Detections, non_maximum_suppression
+from jaxvision.ops.nms import Candidates, Detections, non_maximum_suppression
 from jaxvision.ops.objects import Objects
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
@@ -47,6 +46,8 @@ class DenseDetection:
         max_detections: Detections an image, best first.
         max_candidates: The best so many boxes of an image enter suppression.
         class_aware: Whether only boxes of the same class suppress each other.
+        wanted: Indices of the classes that are predicted; boxes of others are dropped before they
+            suppress any. () for all.
 
     Raises:
         ValueError: If a threshold is outside of [0, 1], a number is not positive, or the method
@@ -61,6 +62,7 @@ class DenseDetection:
     max_detections: int = 300
     max_candidates: int = 1000
     class_aware: bool = True
+    wanted: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("score_threshold", "nms_threshold"):
@@ -108,17 +110,37 @@ class DenseDetection:
     ) -> Detections:
         """Decodes the predictions of a batch and removes overlapping ones: detections [B, K]."""
         del key
-        output = self.model.apply({"params": params, **state}, batch["image"], train=False)
-        candidates = self.method.decode(output, self._priors(batch))
-        suppress = functools.partial(
-            non_maximum_suppression,
+        return jax.vmap(self.suppress)(self._decoded(params, state, batch))
+
+    def candidates(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
+        """Decodes a batch without suppression: the best `max_candidates` boxes of each image."""
+        found = self._decoded(params, state, batch)
+        scores, order = jax.lax.top_k(found.scores, min(self.max_candidates, found.scores.shape[1]))
+        return Candidates(
+            boxes=jnp.take_along_axis(found.boxes, order[:, :, None], axis=1),
+            scores=scores,
+            classes=jnp.take_along_axis(found.classes, order, axis=1),
+        )
+
+    def suppress(self, candidates: Candidates) -> Detections:
+        """Removes overlapping boxes of one image: candidates [C] to detections [K]."""
+        return non_maximum_suppression(
+            candidates,
             iou_threshold=self.nms_threshold,
             score_threshold=self.score_threshold,
             max_detections=self.max_detections,
             max_candidates=self.max_candidates,
             class_aware=self.class_aware,
         )
-        return jax.vmap(suppress)(candidates)
+
+    def _decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
+        output = self.model.apply({"params": params, **state}, batch["image"], train=False)
+        found = self.method.decode(output, self._priors(batch))
+        if not self.wanted:
+            return found
+        wanted = jnp.isin(found.classes, jnp.array(self.wanted))
+        # Below every threshold.
+        return found._replace(scores=jnp.where(wanted, found.scores, -1.0))
 
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
         """Compares detections with the objects of an evaluation batch, in original pixels."""

@@ -208,6 +208,19 @@ def test_yolo(tmp_path):
     )
 
 
+def test_files_are_named_as_they_are_where_the_dataset_has_an_absolute_path(tmp_path, monkeypatch):
+    (tmp_path / "set").mkdir()
+    pictures = [*planted.clean(2, 0, "train"), Picture("garbage.jpg", b"GARBAGE")]
+    planted.write_yolo(tmp_path / "set", "train", pictures)
+    names = "names: [cat, dog]\n"
+    (tmp_path / "set" / "data.yaml").write_text(f"path: {tmp_path}/set\n{names}")
+    monkeypatch.chdir(tmp_path)
+    report, _ = check_dataset("yolo", "set", {"train": "train"}, **OPTIONS)
+    files = [example.file for each in report.findings for example in each.examples]
+    assert any(file.endswith("garbage.jpg") for file in files)
+    assert all(Path(file).exists() for file in files if "/" in file)
+
+
 @pytest.mark.parametrize("source", ["voc", "coco", "yolo"])
 def test_a_clean_set_has_no_finding(tmp_path, source):
     for split, seed in (("train", 0), ("val", 100)):

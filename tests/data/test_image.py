@@ -7,6 +7,7 @@ from PIL import Image
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import decode_image, read_image
+from jaxvision.data.readers.checks import IMAGE_SUFFIXES
 
 
 def _encode(array: np.ndarray, kind: str, **options) -> bytes:
@@ -78,3 +79,22 @@ def test_missing_file_is_an_error(tmp_path):
     with pytest.raises(DataError, match="cannot read the image") as error:
         read_image(str(tmp_path / "gone.jpg"))
     assert "gone.jpg" in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "avif"])
+def test_first_picture_of_a_gif_and_an_avif(tmp_path, monkeypatch, suffix):
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:10, :, 0] = 255
+    frames = [Image.fromarray(pixels), Image.fromarray(255 - pixels)]
+    file = tmp_path / f"a.{suffix}"
+    frames[0].save(file, save_all=True, append_images=frames[1:])
+    assert f".{suffix}" in IMAGE_SUFFIXES
+    by_opencv = read_image(str(file))
+    # A build of OpenCV without the format.
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: None)
+    for found in (by_opencv, read_image(str(file))):
+        assert found.shape == (20, 30, 3) and found.dtype == np.uint8
+        # Away from the edge, which AVIF softens.
+        np.testing.assert_allclose(found[[2, 17]].astype(int), pixels[[2, 17]], atol=12)
+    with pytest.raises(DataError, match="not a readable image"):
+        decode_image(b"GIF89a", "b.gif")

@@ -2,7 +2,9 @@
 
 import array
 import dataclasses
+import glob
 import os
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +57,8 @@ def coco(
             if it returns, they are dropped.
     """
     file = annotation_file(path, split)
+    if not os.path.isfile(file):
+        raise DataError(f"{file}: no such file; {_known_files(path)}")
     annotations, names = _read(file, classes, on_fault, masks)
     paths = [os.fsdecode(name) for name in annotations.paths]
     given = None if images is None else os.path.join(path, images)
@@ -70,6 +74,17 @@ def annotation_file(path: str, split: str) -> str:
     """Returns the path of a split's JSON."""
     file = split if split.endswith(".json") else f"annotations/instances_{split}.json"
     return os.path.join(path, file)
+
+
+def _known_files(path: str) -> str:
+    """Says which annotation files there are."""
+    found = sorted(glob.glob("*.json", root_dir=path))
+    found += sorted(glob.glob("annotations/*.json", root_dir=path))
+    if not found:
+        return f"expected annotations/instances_<split>.json in {path}, or the split as a file"
+    splits = [re.fullmatch(r"annotations/instances_(.+)\.json", name) for name in found]
+    names = [each[1] if each else name for each, name in zip(splits, found, strict=True)]
+    return f"splits there are {', '.join(names)}"
 
 
 # Stands for an annotation with an error.

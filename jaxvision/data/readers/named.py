@@ -35,6 +35,11 @@ def open_named(
         raise DataError(f"data.path must name the folder of the dataset for data.source={source}")
     if not split:
         raise DataError(f"data.train and data.val must name a split of {path}, got {split!r}")
+    if options.pop("length", None) is not None:
+        raise ValueError(
+            "data.train_images, val_images and test_images are for drawn data and must be 0 for "
+            f"data.source={source}; a config that knows the source has them so, as yolox:{kind}"
+        )
     path = os.path.expanduser(path)  # no shell does it in --config.data.path=~/data
     if kind == "tfds":
         return prepared(wrap, path, split, name=name, **options)

@@ -1,13 +1,18 @@
-"""YOLO's text files, one per image; a line is an object: `class cx cy width height`."""
+"""YOLO's text files, one per image; a line is an object: `class cx cy width height`.
+
+A line of a segmentation dataset is `class x1 y1 x2 y2 x3 y3 ...`, an outline.
+"""
 
 import itertools
 import os
 from typing import Any
 
+import numpy as np
 import yaml
 
 from jaxvision.data.annotations import from_rows
 from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.image import image_size, read_bytes
 from jaxvision.data.readers.checks import (
     IMAGE_SUFFIXES,
     check_classes,
@@ -18,6 +23,7 @@ from jaxvision.data.readers.checks import (
     list_folder,
     read_text,
 )
+from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.sources.files import DetectionFiles
 
 # Rounded fractions exceed 1 a little; pixels exceed it by far.
@@ -30,6 +36,7 @@ def yolo(
     *,
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
+    masks: bool = False,
     on_fault: OnFault = stop,
 ) -> DetectionFiles:
     """Opens a split of a dataset in YOLO's format.
@@ -45,6 +52,8 @@ def yolo(
         classes: The classes to use, in order. Where the dataset names its own, objects are matched
             by name, otherwise their numbers index this list.
         strict: As for `detection_source`.
+        masks: Keeps the outlines of the objects and gives samples with instance masks; a box
+            without outline is a mask of its own. Reads the size of every image.
         on_fault: Called with the error of each image and line that cannot be used; if it returns,
             they are dropped.
     """
@@ -58,16 +67,22 @@ def yolo(
     names = check_classes(classes or (own or {}).values(), names_file, on_fault)
 
     pictures = _pictures(root, settings, split, on_fault)
-    image, boxes, labels = [], [], []
+    image, boxes, labels, areas = [], [], [], []
+    segmentations = Segmentations() if masks else None
     files = [os.path.join(root, label_path(picture)) for picture in pictures]
     labelled = itertools.compress(enumerate(files), files_exist("", files))
     for index, label_file in labelled:
+        side = _sides(os.path.join(root, pictures[index])) if masks else np.ones(2)
         for line, where in _lines(label_file, on_fault):
             with dropping(on_fault):
-                number, box = _object(line, where, len(names if own is None else own))
+                number, box, outline = _object(line, where, len(names if own is None else own))
                 labels.append(number if own is None else class_index(own[number], names, where))
                 image.append(index)
                 boxes.append(box)
+                areas.append(float("nan") if outline is None else _area(outline))
+                if segmentations is not None:
+                    polygon = None if outline is None else [(outline * side).ravel().tolist()]
+                    segmentations.append(polygon, where)
     folders = dict.fromkeys(map(os.path.dirname, files))
     if folders and not any(os.path.isdir(each) and os.listdir(each) for each in folders):
         on_fault(
@@ -77,7 +92,16 @@ def yolo(
                 code="no-labels",
             )
         )
-    annotations = from_rows(root, pictures, None, image=image, boxes=boxes, classes=labels)
+    annotations = from_rows(
+        root,
+        pictures,
+        None,
+        image=image,
+        boxes=boxes,
+        classes=labels,
+        area=areas,
+        segmentations=segmentations,
+    )
     return DetectionFiles(annotations, names, strict=strict)
 
 
@@ -124,6 +148,10 @@ def _pictures(root: str, settings: dict[str, Any], split: str, on_fault: OnFault
     places = settings.get(split, split if "/" in split or split.endswith(".txt") else None)
     if places is None:
         places = os.path.join("images", split)
+        if not os.path.isdir(os.path.join(root, places)):
+            raise DataError(
+                f"{os.path.join(root, places)}: no split {split!r}; {_known_splits(root, settings)}"
+            )
     pictures = []
     for place in places if isinstance(places, list) else [str(places)]:
         # Roboflow writes ../train/images although its data.yaml is in the root.
@@ -147,6 +175,17 @@ def _pictures(root: str, settings: dict[str, Any], split: str, on_fault: OnFault
     return pictures
 
 
+def _known_splits(root: str, settings: dict[str, Any]) -> str:
+    """Says which splits there are."""
+    images = os.path.join(root, "images")
+    folders = list_folder(images, "images") if os.path.isdir(images) else []
+    names = [name for name in folders if os.path.isdir(os.path.join(images, name))]
+    names += [name for name in ("train", "val", "test") if name in settings and name not in names]
+    if not names:
+        return "expected images/<split>, or data.yaml that says where the splits are"
+    return f"there are {', '.join(names)}"
+
+
 def label_path(picture: str) -> str:
     """Returns the label file of an image: the last folder `images` in its path becomes `labels`."""
     parts = os.path.splitext(picture)[0].split(os.sep)
@@ -167,20 +206,24 @@ def _lines(file: str, on_fault: OnFault) -> list[tuple[str, str]]:
     ]
 
 
-def _object(line: str, where: str, count: int) -> tuple[int, tuple[float, ...]]:
-    """Returns the class number, of `count`, and box, xyxy as fractions, of a line."""
+def _object(line: str, where: str, count: int) -> tuple[int, tuple[float, ...], np.ndarray | None]:
+    """Returns the class number, of `count`, and box, xyxy, and outline [P, 2], as fractions."""
     fields = line.split()
     try:
-        label, (cx, cy, width, height) = float(fields[0]), map(float, fields[1:])
+        label, *values = map(float, fields)
     except ValueError:
+        values, label = [], 0.0
+    if len(values) != 4 and (len(values) < 6 or len(values) % 2):
         raise DataError(
-            f"{where}: expected `class cx cy width height`, 5 numbers, got {line.strip()!r}"
-        ) from None
+            f"{where}: expected `class cx cy width height`, 5 numbers, or an outline `class x1 y1 "
+            f"x2 y2 x3 y3 ...`, got {line.strip()!r}"
+        )
     if not label.is_integer():
         raise DataError(f"{where}: the class must be a whole number, got {fields[0]}")
-    if not all(1 - _LARGEST <= value <= _LARGEST for value in (cx, cy, width, height)):
+    if not all(1 - _LARGEST <= value <= _LARGEST for value in values):
+        what = "centre and size" if len(values) == 4 else "x and y"
         raise DataError(
-            f"{where}: centre and size must be fractions of the image, in [0, 1], got "
+            f"{where}: {what} must be fractions of the image, in [0, 1], got "
             f"{' '.join(fields[1:])}; are these pixels?"
         )
     if not 0 <= label < count:
@@ -188,4 +231,20 @@ def _object(line: str, where: str, count: int) -> tuple[int, tuple[float, ...]]:
             f"{where}: unknown class {int(label)}; the {count} classes are 0 to {count - 1}",
             code="unknown-class",
         )
-    return int(label), (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
+    if len(values) == 4:
+        cx, cy, width, height = values
+        return int(label), (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2), None
+    outline = np.array(values).reshape(-1, 2)
+    return int(label), (*outline.min(axis=0).tolist(), *outline.max(axis=0).tolist()), outline
+
+
+def _area(outline: np.ndarray) -> float:
+    """Area of a polygon [P, 2], as a share of the image."""
+    x, y = outline.T
+    return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2)
+
+
+def _sides(file: str) -> np.ndarray:
+    """Returns width and height of an image in pixels [2]."""
+    height, width = image_size(read_bytes(file), file)
+    return np.array([width, height], np.float64)

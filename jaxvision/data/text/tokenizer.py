@@ -26,8 +26,9 @@ class SubwordTokenizer:
 
     def __init__(self, json: str) -> None:
         """Restores a tokenizer from its JSON; a ValueError says if it is something else."""
+        library = _library()
         try:
-            self._tokenizer = _library().Tokenizer.from_str(json)
+            self._tokenizer = library.Tokenizer.from_str(json)
         except Exception as error:  # the library raises no subclass
             raise ValueError(f"expected the JSON of a tokenizer: {error}") from error
         if tuple(map(self._tokenizer.id_to_token, range(3))) != _SPECIAL:

@@ -172,7 +172,7 @@ def test_missing_image(write, tmp_path):
 
 
 def test_missing_annotation_file(tmp_path):
-    with pytest.raises(DataError, match="instances_train2017.json: cannot read"):
+    with pytest.raises(DataError, match="instances_train2017.json: no such file; expected"):
         coco(str(tmp_path), "train2017")
 
 

@@ -108,7 +108,38 @@ def test_empty_split(dataset, tmp_path):
 
 
 def test_missing_split(dataset):
-    _broken(dataset("0 .5 .5 .1 .1"), "images/test", "cannot list", split="test")
+    _broken(
+        dataset("0 .5 .5 .1 .1"), "images/test", "no split 'test'", "there are train", split="test"
+    )
+
+
+OUTLINE = "1 0.1 0.2 0.5 0.2 0.5 0.6 0.1 0.6\n"
+
+
+def test_outline_gives_its_box_and_area(dataset):
+    source = yolo(dataset(f"{OUTLINE}0 .5 .5 .2 .2\n1 .1 .1 .5 .1 .1 .5"), "train")
+    objects = source[0].objects
+    assert objects.masks is None and objects.classes.tolist() == [1, 0, 1]
+    np.testing.assert_allclose(
+        objects.boxes, [[10, 10, 50, 30], [40, 20, 60, 30], [10, 5, 50, 25]], atol=1e-4
+    )
+    np.testing.assert_allclose(objects.area, [800, 200, 400], rtol=1e-5)
+
+
+def test_outline_is_kept_as_a_mask(dataset):
+    masks = yolo(dataset("1 .1 .1 .5 .1 .1 .5\n0 .5 .5 .2 .4"), "train", masks=True)[
+        0
+    ].objects.masks
+    assert masks.shape == (2, 50, 100)
+    assert (
+        masks[0, 6, 12] and not masks[0, 24, 48] and masks[0].sum() == pytest.approx(400, rel=0.1)
+    )
+    assert masks[1, 15:35, 40:60].all() and masks[1].sum() == 400
+
+
+def test_broken_outline(dataset):
+    _broken(dataset("0 .1 .1 .5 .1 .1"), "0.txt, line 1", "an outline `class x1 y1")
+    _broken(dataset("0 .1 .1 .5 .1 .1 7"), "x and y must be fractions of the image")
 
 
 def test_no_label_files_at_all(dataset):

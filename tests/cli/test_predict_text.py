@@ -1,5 +1,7 @@
+import csv
 import gzip
 import io
+import json
 import os
 import subprocess
 import sys
@@ -51,7 +53,7 @@ def text(tmp_path):
 
 
 def arguments(run, *more):
-    return ["translate", f"--workdir={run}", *map(str, more)]
+    return ["predict", str(run), *map(str, more)]
 
 
 def lines(file):
@@ -71,31 +73,39 @@ def test_file_is_translated_and_compared(run, text, capfd):
     code = main(
         arguments(
             run,
-            f"--input={text}/a.en",
-            f"--output={text}/out.de",
+            text / "a.en",
+            f"--out={text}/out",
             f"--reference={text}/b.de",
             "--beam=2",
             "--batch-size=3",
+            "--save=json,csv",
         )
     )
     assert code == 0
-    assert lines(text / "out.de") == GERMAN
+    assert lines(text / "out" / "a.de") == GERMAN
     printed = capfd.readouterr()
     assert printed.out == ""
-    assert f"wrote {text}/out.de, 6 lines" in printed.err
+    assert f"wrote {text}/out/a.de, 6 lines" in printed.err
     # As sacrebleu's own command says of the two files.
-    command = [sys.executable, "-m", "sacrebleu", f"{text}/b.de", "-i", f"{text}/out.de", "-b"]
+    command = [sys.executable, "-m", "sacrebleu", f"{text}/b.de", "-i", f"{text}/out/a.de", "-b"]
     found = subprocess.run([*command, "-w", "2"], capture_output=True, text=True, check=True)
     assert f"BLEU {found.stdout.strip()}  (nrefs:1|case:mixed|" in printed.err
     assert 10 < float(found.stdout) < 99
-    assert sorted(os.listdir(text)) == ["a.de", "a.en", "b.de", "out.de"]
+    assert sorted(os.listdir(text)) == ["a.de", "a.en", "b.de", "out"]
+    written = json.loads((text / "out" / "predictions.json").read_text())
+    assert [each["text"] for each in written] == GERMAN
+    assert [each["line"] for each in written] == [1, 2, 3, 4, 5, 6]
+    with (text / "out" / "predictions.csv").open() as file:
+        assert [row["text"] for row in csv.DictReader(file)] == GERMAN
 
 
-def test_compressed_files(once, run, text):
+def test_compressed_files_and_names_of_other_endings(once, run, text):
     (text / "a.en.gz").write_bytes(gzip.compress((text / "a.en").read_bytes()))
-    more = (f"--input={text}/a.en.gz", f"--output={text}/out.de.gz")
-    assert main(arguments(run, *more)) == 0
-    assert gzip.decompress((text / "out.de.gz").read_bytes()) == (text / "a.de").read_bytes()
+    (text / "b.txt").write_text("a cat\n")
+    assert main(arguments(run, text / "a.en.gz", text / "b.txt", f"--out={text}/out")) == 0
+    assert sorted(os.listdir(text / "out")) == ["a.de", "b.de"]
+    assert (text / "out" / "a.de").read_bytes() == (text / "a.de").read_bytes()
+    assert lines(text / "out" / "b.de") == ["eine Katze"]
 
 
 def test_line_for_line(once, run, text, capfd):
@@ -103,18 +113,17 @@ def test_line_for_line(once, run, text, capfd):
     content = "\ufeffa cat\r\n\n \t\na man\u2028\n\u3000\none man and a dog"
     (text / "b.en").write_bytes(content.encode())
     (text / "b.de").write_text("eine Katze\n\n\nein Mann\n\nein Mann und ein Hund\n")
-    more = (f"--input={text}/b.en", f"--reference={text}/b.de")
+    more = (text / "b.en", f"--out={text}/out", f"--reference={text}/b.de")
     assert main(arguments(run, *more)) == 0
-    printed = capfd.readouterr()
-    assert printed.out == (text / "b.de").read_text()
-    assert "BLEU 100.00" in printed.err
+    assert (text / "out" / "b.de").read_text() == (text / "b.de").read_text()
+    assert "BLEU 100.00" in capfd.readouterr().err
 
 
 def test_translation_with_a_line_break_is_one_line(once, run, text, monkeypatch):
     found = SentenceTranslation("a", "a\nb\rc", 0.0, None)
     monkeypatch.setattr(Translator, "__call__", lambda self, lines, **options: [found] * 6)
-    assert main(arguments(run, f"--input={text}/a.en", f"--output={text}/o")) == 0
-    assert lines(text / "o") == ["a b c"] * 6
+    assert main(arguments(run, text / "a.en", f"--out={text}/o")) == 0
+    assert lines(text / "o" / "a.de") == ["a b c"] * 6
 
 
 def test_lines_of_a_pipe(once, run, monkeypatch, capfd):
@@ -160,59 +169,52 @@ def test_faulty_line_of_the_keyboard_does_not_end_it(once, run, monkeypatch, cap
 
 def test_sentences_too_long(once, run, text, capfd):
     (text / "b.en").write_text(f"a cat\n{LONG}\n\na man\n{LONG} runs\n")
-    more = (f"--input={text}/b.en", f"--output={text}/out.de")
+    more = (text / "b.en", f"--out={text}/out")
     assert main(arguments(run, *more)) == 2
     printed = capfd.readouterr().err.splitlines()
     words = f"error: {text}/b.en: lines must have at most 20 tokens, as in training, got 2 longer"
     assert printed == [f"{words}: 2, 5; shorten them, or cut them with --too-long=cut"]
-    assert not (text / "out.de").exists()
+    assert not (text / "out" / "b.de").exists()
     assert main(arguments(run, *more, "--too-long=cut")) == 0
     assert "cut 2 lines after 20 tokens: 2, 5\n" in capfd.readouterr().err
-    found = lines(text / "out.de")
+    found = lines(text / "out" / "b.de")
     assert [found[i] for i in (0, 2, 3)] == ["eine Katze", "", "ein Mann"] and found[1] and found[4]
 
 
 def test_many_lines_too_long_are_not_all_named(once, run, text, capfd):
     (text / "b.en").write_text(f"{LONG}\n" * 21)
-    assert main(arguments(run, f"--input={text}/b.en")) == 2
+    assert main(arguments(run, text / "b.en", f"--out={text}/out")) == 2
     assert "got 21 longer: 1, 2, 3," in (printed := capfd.readouterr().err)
     assert "19, 20, ...; shorten" in printed
 
 
-def test_attention_is_drawn(once, run, text, capfd, monkeypatch):
-    more = (f"--input={text}/a.en", f"--output={text}/o", f"--attention={text}/a.png")
-    assert main(arguments(run, *more)) == 0
-    assert f"wrote {text}/a.png" in capfd.readouterr().err
-    typed(monkeypatch, "a cat", EOFError())
-    assert main(arguments(run, f"--attention={text}/a.png")) == 0
-    sheet, one = (cv2.imread(str(text / name)) for name in ("a.png", "a-2.png"))
-    # Four sentences in two columns, and one alone.
-    assert sheet.shape[0] > 2 * 100 and sheet.shape[1] > 1.5 * one.shape[1]
+def test_attention_is_drawn(once, run, text, capfd):
+    assert main(arguments(run, text / "a.en", f"--out={text}/o", "--attention")) == 0
+    assert f"wrote {text}/o/attention.png" in capfd.readouterr().err
+    # Four sentences in two columns.
+    sheet = cv2.imread(str(text / "o" / "attention.png"))
+    assert sheet.shape[0] > 2 * 100 and sheet.shape[1] > 2 * 300
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--input={}/none.en",), "--input must be a file, got {}/none.en"),
-        (("--input={}",), "--input must be a file, got {}"),
-        (("--input={}/a.en", "--reference={}/none"), "--reference must be a file, got {}/none"),
-        (("--input={}/a.en", "--reference={}/short"), "as many lines as the text, 6, got 2"),
-        (("--input={}/empty", "--reference={}/empty"), "as many lines as the text, 0, got 0"),
-        (("--input={}/latin",), "{}/latin:2: expected UTF-8, got byte 0xe4 at place 4"),
-        (("--input={}/broken.gz",), "{}/broken.gz:1: the compressed data is broken"),
-        (("--input={}/a.en", "--output={}/none/o"), "--output must be a file that can be written"),
-        (("--input={}/a.en", "--output={}"), "--output must be a file that can be written, got {}"),
-        (("--input={}/a.en", "--output={}/./a.en"), "--output must not be a file that is read"),
-        (("--input={}/a.en", "--beam=0"), "--beam must be at least 1, got 0"),
-        (("--input={}/a.en", "--batch-size=0"), "--batch-size must be at least 1, got 0"),
-        (("--input={}/a.en", "--step=-1"), "--step must be at least 1, got -1"),
-        (("--input={}/a.en", "--step=7"), "step must be one of 1, 2, the checkpoints there are"),
-        (("--input={}/a.en", "--alpha=nan"), "alpha must be a number of at least 0, got nan"),
-        (("--input={}/a.en", "--attention=a.jpg"), "--attention must end in .png, got a.jpg"),
-        (
-            ("--input={}/a.en", "--workdir={}/none"),
-            "expected the work directory of a run, got {}/none",
-        ),
+        (("{}/none.en",), "expected a text file, got {}/none.en"),
+        (("{}",), "expected a text file, got {}"),
+        (("{}/a.en", "--reference={}/none"), "expected a text file, got {}/none"),
+        (("{}/a.en", "--reference={}/short"), "as many lines as the text, 6, got 2"),
+        (("{}/empty", "--reference={}/empty"), "as many lines as the text, 0, got 0"),
+        (("{}/latin",), "{}/latin:2: expected UTF-8, got byte 0xe4 at place 4"),
+        (("{}/broken.gz",), "{}/broken.gz:1: the compressed data is broken"),
+        (("{}/a.en", "--out={}/a.de"), "--out must be a folder, got {}/a.de, a file"),
+        (("{}/a.en", "{}/a.de", "--out={}"), "{}/a.de would be written over"),
+        (("{}/a.en", "--beam=0"), "--beam must be at least 1, got 0"),
+        (("{}/a.en", "--batch-size=0"), "--batch-size must be at least 1, got 0"),
+        (("{}/a.en", "--step=-1"), "--step must be at least 0, got -1"),
+        (("{}/a.en", "--step=7"), "step must be one of 1, 2, the checkpoints there are"),
+        (("{}/a.en", "--alpha=nan"), "alpha must be a number of at least 0, got nan"),
+        (("{}/a.en", "--threshold=0.5"), "holds a translator, which does not take --threshold"),
+        (("{}/a.en", "--save=coco"), "--save of a translator must be of json, csv, got coco"),
     ],
 )
 def test_fault_is_one_line_and_exit_code_2(run, text, capfd, more, words):
@@ -221,7 +223,10 @@ def test_fault_is_one_line_and_exit_code_2(run, text, capfd, more, words):
     (text / "latin").write_bytes(b"one\nz\xc3\xa4\xe4\n")
     (text / "broken.gz").write_bytes(b"a dog")
     before = {file.name: file.read_bytes() for file in text.iterdir()}
-    assert main(arguments(run, *(option.format(text) for option in more))) == 2
+    more = [option.format(text) for option in more]
+    if not any(option.startswith("--out") for option in more):
+        more.append(f"--out={text}/out")
+    assert main(arguments(run, *more)) == 2
     printed = capfd.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("error: ") and printed.err.count("\n") == 1
@@ -235,19 +240,20 @@ def test_bytes_of_a_pipe_that_are_no_text(run, monkeypatch, capfd):
     assert "stdin:2: expected UTF-8, got byte 0xff at place 1" in capfd.readouterr().err
 
 
-def test_keyboard_has_no_output_file(run, monkeypatch, capfd, tmp_path):
+@pytest.mark.parametrize("more", ["--save=json", "--reference=a.de", "--attention"])
+def test_keyboard_has_no_files(once, run, monkeypatch, capfd, more):
     monkeypatch.setattr(sys, "stdin", Stdin("", terminal=True))
-    assert main(arguments(run, f"--output={tmp_path}/o")) == 2
-    assert "--output and --reference need --input" in capfd.readouterr().err
+    assert main(arguments(run, more)) == 2
+    assert "needs a text file as INPUT" in capfd.readouterr().err
 
 
 def test_run_without_checkpoint_and_other_tokenizer(run, text, capfd):
     folder = write_run(text / "other", tokenizer=SubwordTokenizer.train(ENGLISH, 270), steps=(1,))
-    assert main(arguments(folder, f"--input={text}/a.en")) == 2
+    assert main(arguments(folder, text / "a.en", f"--out={text}/out")) == 2
     rows = trained()[0].tokenizer.vocabulary_size
     assert f"have the {rows} subwords of the checkpoint, got one of 270" in capfd.readouterr().err
     (folder / "checkpoints").rename(folder / "elsewhere")
-    assert main(arguments(folder, f"--input={text}/a.en")) == 2
+    assert main(arguments(folder, text / "a.en", f"--out={text}/out")) == 2
     assert "other/checkpoints holds no checkpoints; expected" in capfd.readouterr().err
 
 
@@ -255,9 +261,11 @@ def test_interrupted_leaves_no_file_behind(once, run, text, monkeypatch, capfd):
     def interrupt(self, lines, **options):
         raise KeyboardInterrupt
 
-    (text / "o").write_text("of before")
+    (text / "o").mkdir()
+    (text / "o" / "a.de").write_text("of before")
     monkeypatch.setattr(Translator, "__call__", interrupt)
-    assert main(arguments(run, f"--input={text}/a.en", f"--output={text}/o")) == 130
+    assert main(arguments(run, text / "a.en", f"--out={text}/o")) == 130
     assert capfd.readouterr().err == "interrupted\n"
-    assert (text / "o").read_text() == "of before"
+    assert (text / "o" / "a.de").read_text() == "of before"
+    assert os.listdir(text / "o") == ["a.de"]
     assert sorted(os.listdir(text)) == ["a.de", "a.en", "o"]

@@ -1,0 +1,61 @@
+"""The values of a config with the comments that explain them in the recipes' source."""
+
+import inspect
+import re
+import textwrap
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jaxvision.recipes import values
+
+# `config.data.path = ""  # comment`, in a function that sets defaults.
+_SETTING = re.compile(r"^ +config\.([\w.]+)(?: = .*?|\.update\(.*?)(?:  # (.*))?$")
+_COMMENT = re.compile(r"^ +# (.*)$")
+_WIDTH = 100
+
+
+def config_help(config: ConfigDict, recipe: Any) -> str:
+    """Lists the values of a config as flags, each with its comment.
+
+    Args:
+        config: All values.
+        recipe: Module whose source sets and explains them.
+    """
+    comments = _comments(inspect.getsource(values)) | _comments(inspect.getsource(recipe))
+    lines = []
+    for name, value in _flat(config):
+        flag = (
+            f"  --config.{name}={value!r}"
+            if isinstance(value, str)
+            else f"  --config.{name}={value}"
+        )
+        lines.append(flag)
+        if text := comments.get(name):
+            lines += textwrap.wrap(text, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    return "\n".join(lines)
+
+
+def _comments(source: str) -> dict[str, str]:
+    """Finds the comment at the end of each setting's line, or in the lines above it."""
+    found: dict[str, str] = {}
+    above: list[str] = []
+    for line in source.splitlines():
+        if comment := _COMMENT.match(line):
+            above.append(comment[1])
+            continue
+        setting = _SETTING.match(line)
+        if setting and (setting[2] or above):
+            found[setting[1]] = setting[2] or " ".join(above)
+        above = []
+    return found
+
+
+def _flat(config: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    flat = []
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            flat += _flat(value, f"{prefix}{name}.")
+        else:
+            flat.append((prefix + name, value))
+    return flat

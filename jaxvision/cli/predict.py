@@ -1,0 +1,180 @@
+"""`jaxvision predict`: applies a trained run to pictures, videos or text.
+
+jaxvision predict runs/yolox photos/ holiday.mp4 --out=found --save=json,coco --threshold=0.4
+jaxvision predict runs/classify_folder "photos/*.jpg" --save=csv
+jaxvision predict runs/transformer_multi30k test.en.gz --out=translated --reference=test.de.gz
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxvision.cli.run import load_run
+
+if TYPE_CHECKING:
+    from jaxvision.inference.predictor import Predictor
+
+_DESCRIPTION = """
+Applies a trained run. For a detector or a classifier, INPUT is a picture, a video, a folder, a
+pattern with *, a .txt file with a path on each line, or a number for a camera; drawn pictures and
+videos go into --out. For a translator, INPUT is a text file with a sentence on each line, .gz or
+not; without INPUT it translates lines from a pipe or the keyboard. Exit code: 0 if everything was
+predicted, 1 if an input could not be read and the others were predicted, 2 for a wrong command
+line.
+"""
+# By name of a predictor's option: what its flag is called.
+_FLAGS = {
+    "threshold": "--threshold",
+    "iou": "--iou",
+    "class_agnostic": "--class-agnostic",
+    "classes": "--classes",
+    "tta": "--tta",
+    "tile": "--tile",
+    "beam_size": "--beam",
+    "alpha": "--alpha",
+    "batch_size": "--batch-size",
+}
+# Flags of the command alone, by what a predictor reads.
+_OWN = {"images": ("no_draw",), "text": ("reference", "too_long", "attention")}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the subcommand."""
+    parser = subparsers.add_parser(
+        "predict", help="apply a trained run to pictures, videos or text", description=_DESCRIPTION
+    )
+    parser.add_argument("trained", metavar="RUN", type=Path, help="work directory of the run")
+    parser.add_argument("inputs", metavar="INPUT", nargs="*", help="what to predict")
+    parser.add_argument(
+        "--out", type=Path, default=Path("predictions"), help="folder to write to; %(default)s"
+    )
+    parser.add_argument(
+        "--save",
+        default="",
+        help="formats to write, of json (predictions.json), csv (predictions.csv) and, for a "
+        "detector, yolo (labels/*.txt) and coco (coco.json); several with commas between them",
+    )
+    parser.add_argument(
+        "--step", type=int, help="checkpoint to use; by default the best, or else the newest"
+    )
+    parser.add_argument("--batch-size", type=int, help="inputs predicted at a time")
+    parser.add_argument(
+        "--no-draw", action="store_true", default=None, help="write no pictures and videos"
+    )
+    detector = parser.add_argument_group("detectors")
+    detector.add_argument(
+        "--threshold", type=float, help="objects with a lower score are dropped; 0.3"
+    )
+    detector.add_argument(
+        "--iou",
+        type=float,
+        help="the worse of two boxes is dropped if they overlap by more than this; by default as "
+        "in the run",
+    )
+    detector.add_argument(
+        "--class-agnostic",
+        action="store_true",
+        default=None,
+        help="boxes of different classes suppress each other, too",
+    )
+    detector.add_argument("--classes", help="names a,b,... of those that are looked for")
+    detector.add_argument(
+        "--tile",
+        type=int,
+        help="side of windows in pixels that are searched beside the whole picture, for small "
+        "objects in large pictures",
+    )
+    parser.add_argument_group("detectors and classifiers").add_argument(
+        "--tta",
+        action="store_true",
+        default=None,
+        help="also predict the mirror image and, for a detector, other scales, and merge",
+    )
+    translator = parser.add_argument_group("translators")
+    translator.add_argument(
+        "--beam",
+        dest="beam_size",
+        type=int,
+        help="beam size, 1 for greedy search; by default that of the run",
+    )
+    translator.add_argument(
+        "--alpha", type=float, help="exponent of the length penalty; by default that of the run"
+    )
+    translator.add_argument(
+        "--reference", type=Path, help="reference translations for BLEU, one a line of INPUT"
+    )
+    translator.add_argument(
+        "--too-long",
+        choices=("error", "cut"),
+        help="what happens to sentences with more tokens than the run allows; error",
+    )
+    translator.add_argument(
+        "--attention",
+        action="store_true",
+        default=None,
+        help="draw where the decoder looked in the first sentences, into --out/attention.png",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Predicts; returns the exit code.
+
+    Raises:
+        ValueError: If an option is wrong.
+        OSError: If a file is missing or cannot be written.
+    """
+    given = {name: getattr(options, name) for name in _FLAGS}
+    given = {name: value for name, value in given.items() if value is not None}
+    _check_ranges(given)
+    if options.out.exists() and not options.out.is_dir():
+        raise ValueError(f"--out must be a folder, got {options.out}, a file")
+    predictor = load_run(options.trained, options.step)
+    _check_known(options, predictor, given)
+    if "classes" in given:
+        given["classes"] = [name.strip() for name in given["classes"].split(",")]
+    predictor = predictor.replaced(**given)
+    # Each imports what only it needs.
+    if predictor.reads == "text":
+        from jaxvision.cli.predict_text import predict_text
+
+        return predict_text(predictor, options)
+    from jaxvision.cli.predict_images import predict_images
+
+    return predict_images(predictor, options)
+
+
+def formats(options: argparse.Namespace) -> list[str]:
+    """Returns the words of `--save`."""
+    return [word.strip() for word in options.save.split(",") if word.strip()]
+
+
+def _check_ranges(given: dict[str, Any]) -> None:
+    """Checks numbers before anything is loaded."""
+    for name in ("threshold", "iou"):
+        if name in given and not 0 <= given[name] <= 1:
+            raise ValueError(f"--{name} must be in [0, 1], got {given[name]}")
+    for name in ("beam_size", "batch_size"):
+        if name in given and given[name] < 1:
+            raise ValueError(f"{_FLAGS[name]} must be at least 1, got {given[name]}")
+
+
+def _check_known(
+    options: argparse.Namespace, predictor: "Predictor", given: dict[str, Any]
+) -> None:
+    """Checks that the flags are of this predictor."""
+    from jaxvision.inference.outputs.formats import check_formats
+
+    kind = type(predictor).__name__.lower()
+    wrong = [_FLAGS[name] for name in given if name not in predictor.options]
+    for reads, names in _OWN.items():
+        if reads != predictor.reads:
+            own = [name for name in names if getattr(options, name) is not None]
+            wrong += [f"--{name.replace('_', '-')}" for name in own]
+    if wrong:
+        known = ", ".join(_FLAGS[name] for name in predictor.options)
+        raise ValueError(
+            f"{options.trained} holds a {kind}, which does not take {', '.join(wrong)}; it takes "
+            f"{known}"
+        )
+    check_formats(formats(options), predictor)

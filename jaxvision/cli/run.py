@@ -1,0 +1,53 @@
+"""Loading the run that a command names."""
+
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jaxvision.inference.predictor import Predictor
+
+
+def quiet_jax() -> None:
+    """Keeps XLA's notes to its developers from the user of a command; before JAX is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def start_jax() -> None:
+    """Starts JAX, which finds the devices.
+
+    Raises:
+        ValueError: If `JAX_PLATFORMS` asks for devices that JAX does not find.
+    """
+    quiet_jax()
+    # Imported here, so that `--help` and the like need not wait for JAX.
+    import jax
+
+    try:
+        jax.devices()
+    # JAX asserts that it has found any.
+    except (AssertionError, RuntimeError) as error:
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        raise ValueError(
+            f"JAX finds no device for JAX_PLATFORMS={asked}"
+            + (f" ({str(error).splitlines()[0]})" if str(error) else "")
+            + "; unset it to use what there is, or install the extra for your GPU, as in: "
+            "pip install 'jaxvision[cuda13]'"
+        ) from error
+
+
+def load_run(run: pathlib.Path, step: int | None = None) -> "Predictor":
+    """Loads a run for a command.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+        ValueError: If there is no such step, it cannot be read, or no device is found.
+    """
+    if step is not None and step < 0:
+        raise ValueError(f"--step must be at least 0, got {step}")
+    if run.is_file():
+        raise ValueError(f"expected the folder of a run, got the file {run}")
+    start_jax()
+    from jaxvision.inference.load import load
+
+    return load(run, step=step)

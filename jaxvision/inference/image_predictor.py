@@ -1,0 +1,143 @@
+"""What every predictor of images does: read, prepare, batch, and put the answers in order."""
+
+import abc
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxvision.data.errors import DataError
+from jaxvision.data.source import Transform
+from jaxvision.inference import images as reading
+from jaxvision.inference.images import Image, OnFault, Part, batch_rows, image_batches, listed
+from jaxvision.inference.predictor import Origin, Predictor, Program
+from jaxvision.inference.result import Result
+from jaxvision.inference.views import Views
+from jaxvision.tasks.task import Task
+
+
+class ImagePredictor(Predictor):
+    """A task on images, with trained variables.
+
+    Attributes:
+        class_names: By class index.
+        batch_size: Images predicted at a time, at most.
+        transform: Prepares an image as the evaluation of the network does.
+    """
+
+    reads = "images"
+
+    def __init__(
+        self,
+        task: Task,
+        variables: Mapping[str, Any],
+        transform: Transform,
+        *,
+        class_names: tuple[str, ...],
+        batch_size: int,
+        views: Views | None = None,
+        origin: Origin | None = None,
+    ) -> None:
+        """Puts the variables on the devices.
+
+        Args:
+            task: Holds the network.
+            variables: {"params", **other collections} of the network.
+            transform: Prepares images as the evaluation of the network does.
+            class_names: By class index.
+            batch_size: Images predicted at a time, at most.
+            views: What the network sees of an image; by default the whole of it.
+            origin: The run that the variables come from.
+
+        Raises:
+            ValueError: If `batch_size` is not positive.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        super().__init__(task, variables, origin=origin)
+        self.class_names = class_names
+        self.batch_size = batch_size
+        self.transform = transform
+        self._views = views or Views(transform)
+
+    def stream(
+        self,
+        inputs: Iterable[Image],
+        *,
+        count: int | None = None,
+        on_fault: OnFault = reading.stop,
+    ) -> Iterator[Any]:
+        """Predicts images one after another, of which there may be any number.
+
+        Args:
+            inputs: Files and arrays RGB [H, W, 3] uint8.
+            count: How many there are, if that is known: a few share smaller batches.
+            on_fault: Called with each file that cannot be read, and why; raises by default. If it
+                returns, there is no result for that file.
+
+        Yields:
+            A result for each image, in their order.
+
+        Raises:
+            DataError: If a file is missing or is not an image, unless `on_fault` accepts that.
+            ValueError: If an array is not an RGB image.
+        """
+        done: dict[int, Result | None] = {}
+        parts: dict[int, list[tuple[Part, Any]]] = {}
+        following = 0
+
+        def fault(number: int, image: Image, error: DataError) -> None:
+            on_fault(image, error)
+            done[number] = None
+
+        batches = image_batches(inputs, self._views, batch_rows(count, self.batch_size), fault)
+        for part, row in self.predict_batches(batches):
+            found = parts.setdefault(part.number, [])
+            found.append((part, row))
+            if len(found) == part.views:
+                done[part.number] = self._result(parts.pop(part.number))
+            while following in done:
+                result = done.pop(following)
+                following += 1
+                if result is not None:
+                    yield result
+        # Those after the last one that could be read.
+        yield from (done[number] for number in sorted(done) if done[number] is not None)
+
+    def __call__(self, inputs: Image | Iterable[Image]) -> Any:
+        """Predicts images.
+
+        Args:
+            inputs: A file, RGB [H, W, 3] uint8, several of them, or a folder of files.
+
+        Returns:
+            A result for one image, a list of them for several, in order.
+
+        Raises:
+            DataError: If a file is missing or is not an image.
+            ValueError: If an array is not an RGB image, or a folder holds no image.
+        """
+        images, single = listed(inputs)
+        results = list(self.stream(images, count=len(images)))
+        return results[0] if single else results
+
+    def program(self) -> Program:
+        """Returns all that predicting a batch of images computes."""
+        _, shown = Views(self.transform)(np.zeros((64, 64, 3), np.uint8))[0]
+
+        def apply(variables: Any, images: jax.Array) -> Any:
+            state = dict(variables)
+            params = state.pop("params")
+            # The predictions for images are not random.
+            return self.task.predict(params, state, {"image": images}, key=jax.random.key(0))
+
+        def inputs(batch: int) -> tuple[np.ndarray, ...]:
+            rng = np.random.default_rng(0)
+            return (rng.integers(0, 256, (batch, *shown.shape), np.uint8),)
+
+        return Program(apply, inputs, f"image {shown.shape[0]} x {shown.shape[1]}")
+
+    @abc.abstractmethod
+    def _result(self, parts: list[tuple[Part, Any]]) -> Result:
+        """Makes the result for an image of the predictions for each of its views."""

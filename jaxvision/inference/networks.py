@@ -1,0 +1,105 @@
+"""Networks of the catalogue with inputs of the size that they are made for."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvision import models
+from jaxvision.models.detection import retinanet, yolox
+from jaxvision.models.sequence import transformer
+
+# Height, width and channels of inputs, by what a variant's name begins with; the first that fits.
+_SIZES = {
+    "lenet": (32, 32, 1),
+    "nin_cifar10": (32, 32, 3),
+    "densenet_bc": (32, 32, 3),
+    "inception_v3": (299, 299, 3),
+    "xception": (299, 299, 3),
+    "darknet": (256, 256, 3),
+    "cspdarknet": (256, 256, 3),
+    "yolox_nano": (416, 416, 3),
+    "yolox_tiny": (416, 416, 3),
+    "yolox": (640, 640, 3),
+    "retinanet": (640, 640, 3),
+}
+_IMAGENET, _CIFAR = (224, 224, 3), (32, 32, 3)
+# A translator's subwords, and tokens of a sentence.
+_VOCABULARY, _TOKENS = 37_000, 32
+
+
+class Network(NamedTuple):
+    """A network that can be run.
+
+    Attributes:
+        what: What an input is, as `image 640 x 640`.
+        apply: Maps variables and inputs to outputs.
+        init: Maps a key to variables.
+        inputs: Maps a number of examples to the inputs.
+    """
+
+    what: str
+    apply: Callable[..., Any]
+    init: Callable[[jax.Array], Any]
+    inputs: Callable[[int], tuple[np.ndarray, ...]]
+
+
+def network(variant: str, *, image_size: int | None = None) -> Network:
+    """Builds a variant of the catalogue.
+
+    Args:
+        variant: As `models.variants()` lists them.
+        image_size: Side of the input in pixels; by default that of the reference.
+
+    Raises:
+        ValueError: If there is no such variant; the message lists similar names.
+    """
+    if variant in transformer.VARIANTS:
+        return _translator(variant)
+    height, width, channels = _size(variant)
+    if image_size is not None:
+        height = width = image_size
+    options: dict[str, Any] = {}
+    if variant.startswith("vit") and image_size is not None:
+        options["image_size"] = image_size
+    if variant in yolox.VARIANTS:
+        model = models.yolox(variant, num_classes=80)
+    elif variant in retinanet.VARIANTS:
+        model = models.retinanet(variant, num_classes=91)
+    else:
+        model = models.classifier(variant, **options)
+
+    def inputs(batch: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(0)
+        return (rng.uniform(0, 1, (batch, height, width, channels)).astype(np.float32),)
+
+    return Network(
+        f"image {height} x {width}",
+        lambda variables, images: model.apply(variables, images, train=False),
+        lambda key: model.init(key, jnp.zeros((1, height, width, channels)), train=False),
+        inputs,
+    )
+
+
+def _size(variant: str) -> tuple[int, int, int]:
+    if variant.endswith("_cifar"):
+        return _CIFAR
+    return next((size for name, size in _SIZES.items() if variant.startswith(name)), _IMAGENET)
+
+
+def _translator(variant: str) -> Network:
+    model = models.transformer(variant, vocabulary_size=_VOCABULARY)
+
+    def inputs(batch: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(0)
+        shape = (batch, _TOKENS)
+        return tuple(rng.integers(3, _VOCABULARY, shape).astype(np.int32) for _ in range(2))
+
+    return Network(
+        f"{_TOKENS} tokens of source and target, all at once as in training",
+        lambda variables, source, target: model.apply(variables, source, target, train=False),
+        lambda key: model.init(key, *inputs(1), train=False),
+        inputs,
+    )
