@@ -165,7 +165,7 @@ def test_wrong_config_file_ends_in_one_message(failing, tmp_path):
 
 def test_help_shows_the_values_of_a_config(capsys):
     assert run("--help") == 0
-    assert "image_size: 128" in capsys.readouterr().out
+    assert "--config.image_size=128" in capsys.readouterr().out
     assert train.main(["train.py", "--help"]) == 0
     assert train.main(["train.py"]) == 1
 

@@ -155,7 +155,7 @@ def test_faults(tmp_path):
     (tmp_path / "note.txt").write_text("no image")
     with pytest.raises(DataError, match=r"note\.txt: not a readable image"):
         detector([picture(), tmp_path / "note.txt"])
-    with pytest.raises(ValueError, match=r"holds no image \(\.bmp, \.jpeg"):
+    with pytest.raises(ValueError, match=r"holds no image \(\.avif, \.bmp, "):
         detector(tmp_path)
     for image in (picture().astype(np.float32), picture()[..., :1], np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(ValueError, match=r"image must be RGB \[H, W, 3\] uint8, got \["):

@@ -198,6 +198,7 @@ def test_branches_are_dropped_in_training_alone():
     assert np.abs(trained[8] - expected[8]).max() > 0.1
 
 
+@pytest.mark.slow  # as in ViT, whose test is quick
 def test_blocks_computed_anew_give_the_same_features_gradients_and_names():
     x = np.random.default_rng(1).standard_normal((2, 24, 16, 3), np.float32)
 

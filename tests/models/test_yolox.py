@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import network
 import numpy as np
 import pytest
+from cases import quick
 from flax import linen as nn
 from flax import traverse_util
 
@@ -42,11 +43,14 @@ def count(tree):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_parameter_count_matches_reference(variant):
-    assert (
-        count(shapes(variant, 80)["params"]),
-        count(shapes(variant, 20)["params"]),
-    ) == PARAMETERS[variant]
-    assert count(shapes(variant, 80)["params"]["backbone"]) == BACKBONE[variant]
+    params = shapes(variant, 80)["params"]
+    assert count(params) == PARAMETERS[variant][0]
+    assert count(params["backbone"]) == BACKBONE[variant]
+
+
+@pytest.mark.parametrize("variant", quick(VARIANTS, "yolox_nano"))
+def test_parameter_count_with_other_classes_matches_reference(variant):
+    assert count(shapes(variant, 20)["params"]) == PARAMETERS[variant][1]
 
 
 def test_variant_is_known_with_and_without_its_family():
@@ -59,7 +63,7 @@ def test_keywords_replace_fields():
     assert models.yolox("yolox_s", num_classes=3, width=0.25).width == 0.25
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", quick(VARIANTS, "yolox_nano", "yolox_darknet53"))
 def test_predicts_one_anchor_a_cell_in_float32_whatever_it_computes_in(variant):
     model = models.yolox(variant, num_classes=5, dtype=jnp.bfloat16)
     images = jnp.zeros((2, 64, 96, 3), jnp.uint8)

@@ -86,7 +86,15 @@ def classifier_or_detector(name):
 
 
 # Families whose smallest network has too many parameters to be quick.
-LARGE = ("vgg11", "swin_t")
+LARGE = (
+    "vgg11",
+    "swin_t",
+    "densenet121",
+    "googlenet",
+    "inception_v3",
+    "xception",
+    "retinanet_resnet50_fpn",
+)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import quick
 from flax import traverse_util
 from network import shapes
 from vit_sources import as_big_vision, as_torchvision
@@ -25,8 +26,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("reference", "name"), CASES.items())
-def test_logits_match_reference(reference, name):
+@pytest.mark.parametrize(
+    "reference", quick(CASES, "vit_tiny_patch16_224", "swin_t", "vit_ti_16_big_vision")
+)
+def test_logits_match_reference(reference):
+    name = CASES[reference]
     case = fill.load_case(reference)
     state = fill.fill_state(case["spec"])
     # The formula knows scales by PyTorch's names only; big_vision's were moved to about 1 as well.
