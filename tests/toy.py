@@ -280,6 +280,9 @@ class Watched:
             self._see(batch, i)
             yield batch
 
+    def share(self, process, processes):
+        return Watched(self._stream.share(process, processes), self._see)
+
     def __getattr__(self, name):
         return getattr(self._stream, name)
 

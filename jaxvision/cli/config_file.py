@@ -13,6 +13,7 @@ from ml_collections import ConfigDict, config_flags
 
 from jaxvision.cli.config_help import config_help
 from jaxvision.cli.config_names import config_file, config_names, nearest
+from jaxvision.cli.connect import Processes
 
 # How ml_collections says that a locked config has no such name.
 _UNKNOWN = re.compile(r'Key \\?"(\w+)\\?" does not exist')
@@ -26,12 +27,14 @@ class Command(NamedTuple):
         recipe: The module that turns them into an experiment.
         file: The config file.
         workdir: The work directory.
+        processes: The other processes of the run.
     """
 
     config: ConfigDict
     recipe: Any
     file: pathlib.Path
     workdir: pathlib.Path
+    processes: Processes
 
 
 def parse(arguments: Sequence[str], usage: str) -> Command | None:
@@ -57,6 +60,7 @@ def parse(arguments: Sequence[str], usage: str) -> Command | None:
     )
     flags.DEFINE_bool("traceback", False, "Show where an error came from.", flag_values=values)
     flags.DEFINE_bool("help", False, "Show this help and the config.", flag_values=values)
+    _define_processes(values)
     # The config comes first: the other flags may name its values.
     name, rest = _take_config(arguments)
     path, colon, argument = (name or "").partition(":")
@@ -88,7 +92,32 @@ def parse(arguments: Sequence[str], usage: str) -> Command | None:
     words = argument.replace(":", "_").replace("/", "_").split(",")
     default = pathlib.Path("runs", "_".join([pathlib.Path(path).stem, *filter(None, words)]))
     workdir = pathlib.Path(values["workdir"].value or default).absolute()
-    return Command(config, module.recipe, file, workdir)
+    flag: Any = {name: values[name].value for name in Processes._fields}
+    processes = Processes(**flag)
+    return Command(config, module.recipe, file, workdir, processes)
+
+
+def _define_processes(values: flags.FlagValues) -> None:
+    options: dict[str, Any] = dict(flag_values=values)
+    flags.DEFINE_string(
+        "coordinator", None, "HOST:PORT of process 0, where several processes train.", **options
+    )
+    flags.DEFINE_integer("num_processes", None, "How many processes train together.", **options)
+    flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.", **options)
+    flags.DEFINE_bool(
+        "distributed",
+        None,
+        "Join the processes that the cluster's environment describes; by default if srun, mpirun, "
+        "an indexed job of Kubernetes or a TPU pod has started several.",
+        **options,
+    )
+    flags.DEFINE_integer(
+        "connect_seconds",
+        Processes().connect_seconds,
+        "Seconds to wait for the other processes.",
+        lower_bound=1,
+        **options,
+    )
 
 
 def load(file: pathlib.Path) -> types.ModuleType:

@@ -6,17 +6,25 @@
 A config is a file, or the name of one that comes with the package.
 The same command continues a run that was stopped. Every value of the config is a flag:
 --config.batch_size=32, --config.optimizer.learning_rate=0.01. --help after a config lists them.
+
+Several processes train together where srun, mpirun, Kubernetes or a TPU pod starts them, or
+with --coordinator=HOST:PORT --num_processes=N --process_id=I in each of them.
 """
 
 import argparse
 import functools
 import pathlib
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxvision.cli.run import quiet_jax, start_jax
+
+if TYPE_CHECKING:
+    from jaxvision.cli.config_file import Command
+    from jaxvision.train.experiment import Experiment
 
 # What the installed command calls itself.
 NAME = "jaxvision train"
@@ -44,15 +52,17 @@ def main(arguments: Sequence[str]) -> int:
         return _train_on_devices(arguments)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return _leave(130)
     # ImportError: an extra that is not installed.
     except (ValueError, OSError, ImportError, TrainingError) as error:
         if show_traceback:
             traceback.print_exception(error)
-        print(f"error: {error}", file=sys.stderr)
+        from jaxvision.train import processes
+
+        processes.show_error(error)
         if isinstance(error, DataError):
             print(_ADVICE, file=sys.stderr)
-        return 1
+        return _leave(1)
 
 
 def _train_on_devices(arguments: Sequence[str]) -> int:
@@ -66,11 +76,41 @@ def _train_on_devices(arguments: Sequence[str]) -> int:
 
 def _train(arguments: Sequence[str]) -> int:
     from jaxvision.cli.config_file import parse
-    from jaxvision.train import loop, workdir
+    from jaxvision.cli.connect import connect
+    from jaxvision.train import loop, processes
 
     command = parse(arguments, __doc__ or "")
     if command is None:
         return 0
+    connect(command.processes)
+    with processes.one_speaks(), processes.ends_with_the_others():
+        _check_same(command)
+        experiment = _experiment(command, arguments)
+        result = loop.run(experiment, command.workdir)
+    # 130 is what a shell reports of a process that Ctrl-C ended.
+    return 0 if result.outcome is loop.Outcome.FINISHED else 130
+
+
+def _check_same(command: "Command") -> None:
+    """Compares the processes' command lines.
+
+    Raises:
+        TrainingError: If they differ in what all must have in common.
+    """
+    from jaxvision.recipes import values
+    from jaxvision.train import processes
+
+    config = command.config.to_dict()
+    for name in values.OF_ONE_PROCESS:
+        group, _, last = name.rpartition(".")
+        config.get(group, {}).pop(last, None) if group else config.pop(last, None)
+    processes.check_same({"config": config, "workdir": str(command.workdir)})
+
+
+def _experiment(command: "Command", arguments: Sequence[str]) -> "Experiment":
+    """Prepares the work directory and builds the experiment."""
+    from jaxvision.train import processes, workdir
+
     prepare = functools.partial(
         workdir.prepare,
         command.workdir,
@@ -81,15 +121,45 @@ def _train(arguments: Sequence[str]) -> int:
     )
     # Of a run that continues, the config is compared before anything is taken from it; a new one
     # leaves no folder behind if its experiment cannot be built.
-    if (command.workdir / "config.json").exists():
-        prepare()
-        experiment = command.recipe.experiment(command.config, _stored_info(command.workdir))
+    file = command.workdir / "config.json"
+    if processes.from_first(file.exists):
+        processes.from_first(prepare)
+        info = _stored_info(command.workdir)
+        experiment = command.recipe.experiment(command.config, info)
     else:
         experiment = command.recipe.experiment(command.config)
-        prepare()
-    result = loop.run(experiment, command.workdir)
-    # 130 is what a shell reports of a process that Ctrl-C ended.
-    return 0 if result.outcome is loop.Outcome.FINISHED else 130
+        processes.from_first(prepare)
+    seen = processes.gather(_appears(file))
+    if blind := [str(process) for process, sees in enumerate(seen) if not sees]:
+        raise ValueError(
+            f"--workdir must be a folder that all processes see, and {command.workdir} is not "
+            f"there for process {', '.join(blind)}"
+        )
+    return experiment
+
+
+def _appears(file: pathlib.Path, seconds: float = 10.0) -> bool:
+    """Waits for a file of another host, which a network's file system may show late."""
+    until = time.monotonic() + seconds
+    while not (there := file.exists()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return there
+
+
+def _leave(code: int) -> int:
+    """Returns an exit code, or ends one of several processes with it at once.
+
+    Leaving the others in an orderly way would wait for them, who wait for this one.
+    """
+    import jax
+
+    from jaxvision.train import processes
+
+    if jax.distributed.is_initialized() and jax.process_count() > 1:
+        if processes.is_first():
+            time.sleep(2)  # the others end with this one, whatever they have still to say
+        processes.end(code)
+    return code
 
 
 def _repeatable(arguments: Sequence[str]) -> list[str]:

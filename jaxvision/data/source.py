@@ -1,6 +1,7 @@
 """What every dataset of images offers, whatever the task."""
 
 import abc
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -113,6 +114,19 @@ class Source(abc.ABC):
     def repaired(self) -> list[str]:
         """Reports what was repaired in the whole dataset, a line each."""
         return []
+
+    def digest(self) -> str:
+        """Sums up names of files, classes and annotations, not pixels: SHA-256."""
+        hashed = hashlib.sha256(repr((len(self), self.classes)).encode())
+        if self.labels is not None:
+            hashed.update(np.ascontiguousarray(self.labels).tobytes())
+        for known in self.all_known_objects(range(len(self))) or ():
+            for array in known:
+                hashed.update(np.ascontiguousarray(array).tobytes())
+        for index in range(len(self)):
+            # The folder may be another one on another host.
+            hashed.update(self.name(index).rpartition("/")[2].encode())
+        return hashed.hexdigest()
 
 
 class View(Source):

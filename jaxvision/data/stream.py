@@ -4,10 +4,12 @@ Workers are threads: OpenCV and numpy release the interpreter lock, and threads 
 and caches. A worker makes whole batches, so the order in which workers finish changes nothing.
 """
 
+import copy
 import functools
+import hashlib
 import sys
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -61,6 +63,7 @@ class Stream:
         on_fault: OnFault = stop,
         name: Callable[[int], str] = str,
         axes: Mapping[str, int | None] | None = None,
+        digest: Callable[[], str] | None = None,
     ) -> None:
         """Describes a stream; nothing is read yet.
 
@@ -83,6 +86,7 @@ class Stream:
             name: Names an example by its number, for messages.
             axes: By key of the batch, the axis that devices cut; None for an array of which every
                 device needs a copy, as a graph. Axis 0 for keys that are not named.
+            digest: Sums up the dataset, so that two hosts can see whether theirs is the same.
 
         Raises:
             ValueError: If a number is out of its range.
@@ -108,6 +112,8 @@ class Stream:
         self._skipped = FaultLog()
         self._name = name
         self._axes = dict(axes or {})
+        self._digest = digest
+        self._process, self._processes = 0, 1
         self._lock = threading.Lock()
         self._template: Mapping[str, Any] | None = None
         # A batch needs the plan of one epoch, prefetched ones perhaps that of the next one, too.
@@ -141,13 +147,36 @@ class Stream:
     def rows(self, batch: Mapping[str, Any]) -> int:
         """Counts the examples of a batch, rows that only fill it up included.
 
-        Where examples share rows, rows are counted; a batch that devices do not cut has one.
+        Where examples share rows, rows are counted; a batch that devices do not cut has one. With
+        several processes those of all of them count.
         """
         for key, value in batch.items():
             axis = self.axis(key)
             if axis is not None:
-                return np.shape(value)[axis]
+                return np.shape(value)[axis] * self._processes
         return 1
+
+    def share(self, process: int, processes: int) -> "Stream":
+        """Returns the stream of one of several processes: its rows of the same batches.
+
+        Batches of which an array is not cut are made whole by each process, and then cut.
+
+        Args:
+            process: Its number, from 0.
+            processes: Their number. It must divide every batch, which is seen when one is made.
+        """
+        own = copy.copy(self)
+        own._process, own._processes = process, processes
+        return own
+
+    def digest(self) -> str:
+        """Sums up the dataset and the batches of the first epoch, not the files of images."""
+        hashed = hashlib.sha256((self._digest() if self._digest else "").encode())
+        for batch in self._planned(0):
+            rows = batch if isinstance(batch, Rows) else Rows(np.asarray(batch))
+            hashed.update(np.ascontiguousarray(rows.index, np.int64).tobytes())
+            hashed.update(str(rows.shape).encode())
+        return hashed.hexdigest()
 
     def axis(self, key: str) -> int | None:
         """Returns the axis of an array of the batch that devices cut, None for no axis."""
@@ -191,17 +220,23 @@ class Stream:
         step = int(step)
         example = self._example_at(step)
         rows = self._rows(step)
+        whole = self._processes > 1 and None in self._axes.values()
+        first = 0
+        if not whole:
+            own = self._own(len(rows.index))
+            rows = rows._replace(index=rows.index[own])
+            first = own.start * (rows.index.size // len(rows.index))
         if example is None:
             examples = rows.index.tolist()
             present = rows.index != NOTHING
         else:
             examples = [
                 None if index == NOTHING else self._read_example(example, index, step, i)
-                for i, index in enumerate(rows.index.ravel().tolist())
+                for i, index in enumerate(rows.index.ravel().tolist(), first)
             ]
             present = np.array([each is not None for each in examples]).reshape(rows.index.shape)
             if self.plan.masked and not present.all():
-                blank = self._zeros(example, examples)
+                blank = self._zeros(example, examples, step)
                 examples = [blank if each is None else each for each in examples]
             if rows.index.ndim == 2:
                 flat, width = examples, rows.index.shape[1]
@@ -212,7 +247,31 @@ class Stream:
         batch = self._collate(examples, rows)
         if self.plan.masked:
             batch["mask"] = present.reshape(len(present), -1).any(axis=1)
-        return batch
+        return self._cut(batch) if whole else batch
+
+    def _own(self, count: int) -> slice:
+        """Returns which of the rows of a batch are this process's."""
+        if count % self._processes:
+            raise ValueError(
+                "batch_size must be a multiple of the number of processes, "
+                f"{self._processes}, got {count}"
+            )
+        size = count // self._processes
+        return slice(self._process * size, (self._process + 1) * size)
+
+    def _cut(self, batch: Batch) -> Batch:
+        """Takes the own rows out of a whole batch; of `truth` where those of an array are."""
+        axes = {name: self.axis(name) for name in batch}
+        found = {}
+        for name, x in batch.items():
+            axis = axes[name]
+            if name == TRUTH and any(each is not None for each in axes.values()):
+                found[name] = x[self._own(len(x))]
+            elif axis is None:
+                found[name] = x
+            else:
+                found[name] = x[(slice(None),) * axis + (self._own(x.shape[axis]),)]
+        return found
 
     def _rows(self, step: int) -> Rows:
         epoch, place = divmod(step, self.steps_per_epoch)
@@ -257,31 +316,40 @@ class Stream:
         known = rows.index[rows.index != NOTHING]
         return int(known[rng.integers(len(known))])
 
-    def _zeros(self, example: Example, examples: Sequence[Any]) -> dict[str, Any]:
+    def _zeros(self, example: Example, examples: Sequence[Any], step: int) -> dict[str, Any]:
         """Returns what fills a row: zeros in the shapes of an example, if possible of the batch.
 
         A batch of which nothing can be read gets the shapes of the first readable example of the
         plan: perhaps not that batch's own, but all of it is masked.
         """
         like = next((each for each in examples if each is not None), None)
+        if like is None and self._processes > 1:
+            # The rows of other processes may have examples, and all rows must have one shape.
+            like, _ = self._first_readable(example, [step])
         if like is None:
             with self._lock:
                 if self._template is None:
-                    self._template = self._first_readable(example)
+                    like, last = self._first_readable(example, range(self.steps_per_epoch))
+                    if like is None:
+                        raise DataError(f"not one example can be read. The last: {last}")
+                    self._template = like
                 like = self._template
         return {
             name: None if name == TRUTH else np.zeros_like(value) for name, value in like.items()
         }
 
-    def _first_readable(self, example: Example) -> Mapping[str, Any]:
+    def _first_readable(
+        self, example: Example, steps: Iterable[int]
+    ) -> tuple[Mapping[str, Any] | None, DataError | None]:
+        """Returns the first example of some batches that can be read, or why the last cannot."""
         last = None
-        for step in range(self.steps_per_epoch):
+        for step in steps:
             for place, index in enumerate(self._rows(step).index.ravel().tolist()):
                 if index == NOTHING:
                     continue
                 try:
-                    return example(index, self._generator(1, step, place, 0))
+                    return example(index, self._generator(1, step, place, 0)), None
                 except DataError as fault:
                     # Reported with its own batch.
                     last = fault
-        raise DataError(f"not one example can be read. The last: {last}")
+        return None, last

@@ -92,7 +92,7 @@ def train_stream(
     else:
         plan = Buckets(limited, buckets=buckets, **sizes)
     collate = CollatePairs(limited.source, limited.target)
-    return Stream(plan, None, collate, name=text.name, **options)
+    return Stream(plan, None, collate, name=text.name, digest=text.digest, **options)
 
 
 def eval_stream(
@@ -138,4 +138,4 @@ def eval_stream(
 
     groups = [np.flatnonzero(assigned == k) for k in range(len(shapes))]
     plan = InOrder(len(text.source), batch_size, groups)
-    return Stream(plan, example, name=text.name, **options)
+    return Stream(plan, example, name=text.name, digest=text.digest, **options)

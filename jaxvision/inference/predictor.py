@@ -13,7 +13,7 @@ import numpy as np
 from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.tasks.task import Task
 from jaxvision.train.evaluate import Evaluation, compile_predict, evaluate, prediction_key
-from jaxvision.train.sharding import data_mesh, put_batch, replicated
+from jaxvision.train.sharding import local_mesh, put_batch, replicated
 
 SPLITS = ("train", "val", "test")
 
@@ -79,7 +79,7 @@ class Predictor(abc.ABC):
         self.task = task
         self.origin = origin
         self._seed = origin.config.seed if origin else 0
-        self._mesh = data_mesh()
+        self._mesh = local_mesh()
         state = {name: tree for name, tree in variables.items() if name != "params"}
         self.params, self.model_state = jax.device_put(
             (variables["params"], state), replicated(self._mesh)

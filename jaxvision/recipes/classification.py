@@ -227,6 +227,7 @@ def _train_stream(config: Config, source: Source) -> Stream:
         classification_train_example(source, size, **options),
         seed=config.seed,
         name=source.name,
+        digest=source.digest,
         **image_splits.reading(config),
     )
 
@@ -237,5 +238,6 @@ def _eval_stream(config: Config, source: Source) -> Stream:
         InOrder(len(source), config.eval.batch_size or config.batch_size),
         classification_eval_example(source, size, resize=_resize(config)),
         name=source.name,
+        digest=source.digest,
         **image_splits.reading(config),
     )

@@ -266,6 +266,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         schedule=example_at,
         seed=config.seed,
         name=train.name,
+        digest=train.digest,
         **image_splits.reading(config),
     )
     eval_sets = {"val": EvalSet(_eval_stream(config, val))}
@@ -348,5 +349,6 @@ def _eval_stream(config: Config, source: Source) -> Stream:
         InOrder(len(source), batch_size, groups),
         example,
         name=source.name,
+        digest=source.digest,
         **image_splits.reading(config),
     )

@@ -29,6 +29,9 @@ FREE = (
     "eval.epochs",
 )
 
+# Values in which the processes of a run may differ.
+OF_ONE_PROCESS = ("num_workers", "data.path", "data.prefetch", "data.cache_bytes")
+
 
 def common() -> Config:
     """Returns the values that every recipe has, with the defaults of most; not yet locked."""

@@ -72,6 +72,7 @@ class Task(Protocol):
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
         """Compares predictions with a batch. Runs on the host, on numpy arrays.
 
-        The result is merged over batches; its `compute` gives {name: float}.
+        The result is merged over batches; its `compute` gives {name: float}. In one of several
+        processes both are of its own rows, and results are pickled to be merged.
         """
         ...

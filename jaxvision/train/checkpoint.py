@@ -1,5 +1,6 @@
 """Checkpoints that survive: asynchronous saves, the newest and the best kept, exact resume."""
 
+import functools
 import math
 import pathlib
 import shutil
@@ -12,6 +13,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
+from jaxvision.train import processes
 from jaxvision.train.errors import TrainingError
 from jaxvision.train.experiment import Best
 from jaxvision.train.sharding import replicated
@@ -114,8 +116,7 @@ class Checkpoints:
                 raise
             except Exception as error:  # orbax raises what its storage raises
                 aside = self._directory / f"{step}.unreadable"
-                shutil.rmtree(aside, ignore_errors=True)
-                (self._directory / str(step)).rename(aside)
+                processes.from_first(functools.partial(_move, self._directory / str(step), aside))
                 logging.warning(
                     "checkpoint %d cannot be read (%s); it is now %s, trying the one before",
                     step,
@@ -174,6 +175,11 @@ class Checkpoints:
         self._manager.close()
 
 
+def _move(folder: pathlib.Path, aside: pathlib.Path) -> None:
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)
+
+
 def read_checkpoint(
     workdir: pathlib.Path, step: int | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -230,8 +236,20 @@ def _reading(workdir: pathlib.Path) -> ocp.CheckpointManager:
         raise FileNotFoundError(_no_checkpoints(directory))
     handlers = {"state": ocp.PyTreeCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
     # No `read_only`, which logs two warnings: without `create` nothing is written either.
-    options = ocp.CheckpointManagerOptions(create=False)
+    options = ocp.CheckpointManagerOptions(
+        create=False, multiprocessing_options=_only_this_process()
+    )
     return ocp.CheckpointManager(directory, item_handlers=handlers, options=options)
+
+
+def _only_this_process() -> Any:
+    """Options with which a process reads without waiting for others, who may not read at all."""
+    process = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=process,
+        active_processes={process},
+        barrier_sync_key_prefix=f"reading_in_{process}",
+    )
 
 
 def _chosen(manager: ocp.CheckpointManager, step: int | None) -> int:

@@ -1,5 +1,6 @@
 """Measuring a model on evaluation data."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -8,12 +9,22 @@ from clu.metrics import Metric
 from jax.sharding import Mesh
 
 from jaxvision.tasks.task import Batch, ModelState, Params, Task
-from jaxvision.train.sharding import put_batch, replicated, whole, with_constants
+from jaxvision.train import processes
+from jaxvision.train.sharding import (
+    cut_rows,
+    num_processes,
+    own_rows,
+    put_batch,
+    put_key,
+    whole,
+    with_constants,
+)
 
 # Predictions draw from a key of their own: no training step has this number.
 _EVALUATION = 2**32 - 1
 
-Predict = Callable[[Params, ModelState, Batch, jax.Array], Any]
+# Maps (parameters, model state, batch, key) to predictions.
+Predict = Callable[..., Any]
 
 
 class Evaluation(NamedTuple):
@@ -23,9 +34,11 @@ class Evaluation(NamedTuple):
         name: Name of the set, as `val`.
         step: Steps made before it.
         metrics: {name: value}, without the name of the set.
-        metric: What they were computed from: the task's measures of all batches, merged.
-        predictions: Of the first batch, numpy arrays.
-        batch: The first batch on the host, with `truth` where it has any, and the constants.
+        metric: What they were computed from: the task's measures of all batches, merged; in a
+            process other than the first those of its own rows.
+        predictions: Of the first batch, numpy arrays; in one of several processes its rows.
+        batch: The first batch on the host, with `truth` where it has any, and the constants; in one
+            of several processes its rows.
     """
 
     name: str
@@ -37,13 +50,25 @@ class Evaluation(NamedTuple):
 
 
 def compile_predict(task: Task, mesh: Mesh) -> Predict:
-    """Compiles a task's `predict`; the function takes (params, model state, batch, key)."""
+    """Compiles a task's `predict`.
 
-    def predict(params: Params, model_state: ModelState, batch: Batch, key: jax.Array) -> Any:
+    The function takes (params, model state, batch, key) and, with several processes, `rows`: the
+    number of examples in the whole batch, which the devices then share in the predictions too, or
+    0 if they do not share the batch.
+    """
+
+    def predict(
+        params: Params,
+        model_state: ModelState,
+        batch: Batch,
+        key: jax.Array,
+        rows: int | None = None,
+    ) -> Any:
         params, model_state = whole((params, model_state), mesh)
-        return task.predict(params, model_state, batch, key=key)
+        found = task.predict(params, model_state, batch, key=key)
+        return found if rows is None else cut_rows(found, mesh, rows)
 
-    return jax.jit(predict)
+    return jax.jit(predict, static_argnames="rows")
 
 
 def prediction_key(seed: int, batch_number: int) -> jax.Array:
@@ -67,6 +92,9 @@ def evaluate(
 ) -> Evaluation:
     """Predicts every batch and merges what the task measures.
 
+    Each process measures its rows; the first merges what all of them measured, in their order, and
+    tells the others the metrics.
+
     Args:
         task: Measures the predictions.
         predict: As `compile_predict` makes it of the task.
@@ -82,26 +110,50 @@ def evaluate(
     Raises:
         ValueError: If there is no batch.
     """
+    several = num_processes(mesh) > 1
     metric, first, pending = None, None, None
     for number, host_batch in enumerate(batches):
-        key = jax.device_put(prediction_key(seed, number), replicated(mesh))
-        batch = with_constants(put_batch(host_batch, mesh, axis), constants or {})
+        key = put_key(prediction_key(seed, number), mesh)
+        placed = put_batch(host_batch, mesh, axis)
+        rows = _rows(placed, axis)
+        arguments = (*variables, with_constants(placed, constants or {}), key)
         # The devices work on this batch while the host measures the one before.
-        predicted = predict(*variables, batch, key)
+        predicted = predict(*arguments, rows=rows) if several else predict(*arguments)
         if pending is not None:
             metric, first = _add(task, metric, first, *pending)
-        pending = predicted, with_constants(host_batch, constants or {})
+        # What the devices do not share is the same in all processes, and counts once.
+        counts = bool(rows) or not several or processes.is_first()
+        pending = predicted, with_constants(host_batch, constants or {}), counts
     if pending is None:
         raise ValueError(f"evaluation of {name} needs at least one batch, got none")
     metric, first = _add(task, metric, first, *pending)
-    metrics = {k: float(v) for k, v in metric.compute().items()}
+    if several:
+        parts = [part for part in processes.gather(metric) if part is not None]
+        if processes.is_first():
+            metric = functools.reduce(lambda one, other: one.merge(other), parts)
+        metrics = processes.from_first(lambda: _values(metric))
+    else:
+        metrics = _values(metric)
     return Evaluation(name, step, metrics, metric, *first)
 
 
+def _values(metric: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in metric.compute().items()}
+
+
+def _rows(batch: Batch, axis: Callable[[str], int | None]) -> int:
+    """Counts the rows of a batch that the devices share; 0 if they share none of its arrays."""
+    for key, value in batch.items():
+        if (place := axis(key)) is not None:
+            return value.shape[place]
+    return 0
+
+
 def _add(
-    task: Task, metric: Any, first: Any, predictions: Any, batch: Batch
+    task: Task, metric: Any, first: Any, predictions: Any, batch: Batch, counts: bool
 ) -> tuple[Any, tuple[Any, Batch]]:
-    predictions = jax.device_get(predictions)
-    measured = task.measure(predictions, batch)
-    merged = measured if metric is None else metric.merge(measured)
-    return merged, first or (predictions, batch)
+    predictions = own_rows(predictions)
+    if counts:
+        measured = task.measure(predictions, batch)
+        metric = measured if metric is None else metric.merge(measured)
+    return metric, first or (predictions, batch)

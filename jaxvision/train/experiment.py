@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import jax
 import optax
@@ -28,6 +28,14 @@ class Batches(Protocol):
 
     def faults(self) -> str:
         """Describes the examples that were skipped since the last call; "" if there are none."""
+        ...
+
+    def share(self, process: int, processes: int) -> Self:
+        """Returns the stream of one of several processes: its rows of the same batches."""
+        ...
+
+    def digest(self) -> str:
+        """Sums up the dataset, so that processes can see whether theirs is the same."""
         ...
 
 
@@ -240,3 +248,22 @@ class Experiment:
     def rows(self) -> tuple[str, ...]:
         """Names of the collections that hold rows of the batch."""
         return tuple(name for name, kind in self.collections.items() if kind == "rows")
+
+    def share(self, process: int, processes: int) -> "Experiment":
+        """Returns the experiment of one of several processes, which reads its rows of the data."""
+        sets = {
+            name: each._replace(data=each.data.share(process, processes))
+            for name, each in self.eval_data.items()
+        }
+        train_data = self.train_data.share(process, processes)
+        return dataclasses.replace(self, train_data=train_data, eval_data=sets)
+
+    def common(self) -> dict[str, Any]:
+        """Returns what all processes of a run must have in common, as JSON."""
+        sets = {name: each.data.digest() for name, each in self.eval_data.items()}
+        return {
+            "total_steps": self.total_steps,
+            "seed": self.seed,
+            "info": self.meta.get("info", {}),
+            "data": {"train": self.train_data.digest(), **sets},
+        }

@@ -2,6 +2,7 @@
 
 import contextlib
 import enum
+import functools
 import itertools
 import pathlib
 import time
@@ -14,13 +15,14 @@ from jax.sharding import Mesh
 
 from jaxvision.pretrained.transfer import transfer
 from jaxvision.tasks.task import Batch
-from jaxvision.train import sharding
+from jaxvision.train import processes, sharding
 from jaxvision.train.compiled import CompiledStep
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.guard import FiniteGuard
 from jaxvision.train.interrupt import interruptible
 from jaxvision.train.monitor import Monitor, say_already_finished
 from jaxvision.train.patience import Patience
+from jaxvision.train.progress import Progress
 from jaxvision.train.record import Record
 from jaxvision.train.state import TrainState, create_state, state_shapes
 from jaxvision.train.step import Step, make_step
@@ -50,20 +52,29 @@ class Result(NamedTuple):
 def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
     """Trains an experiment to its end, from its newest checkpoint if there is one.
 
+    Where `jax.distributed` has joined several processes, all of them call it, with the same
+    experiment and a folder that all of them see.
+
     Args:
         experiment: What to train.
         workdir: Gets checkpoints, metrics and pictures; a second call with the same folder
             continues. None: nothing is written.
 
     Raises:
-        TrainingError: If a loss is NaN or infinite, or the checkpoints there are of another model.
+        TrainingError: If a loss is NaN or infinite, the checkpoints there are of another model, or
+            processes have different data.
         ValueError: If parts of the experiment do not fit together.
     """
     started = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        record = stack.enter_context(contextlib.closing(Record(experiment, workdir)))
+        shown = stack.enter_context(processes.one_speaks())
         mesh = sharding.data_mesh()
-        constants = jax.device_put(dict(experiment.constants), sharding.replicated(mesh))
+        if sharding.num_processes(mesh) > 1:
+            processes.check_same(experiment.common())
+            experiment = experiment.share(jax.process_index(), jax.process_count())
+        record = stack.enter_context(contextlib.closing(Record(experiment, workdir)))
+        stack.enter_context(processes.ends_with_the_others())
+        constants = sharding.put_whole(dict(experiment.constants), sharding.replicated(mesh))
 
         latest = record.latest_step() or 0
         batches = stack.enter_context(_open(experiment, latest))
@@ -79,13 +90,14 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
             say_already_finished(experiment, workdir, start, patience)
             return Result(Outcome.FINISHED, state, history[-1] if history else {})
 
-        monitor = Monitor(experiment, mesh, constants, record, patience, start)
+        progress = Progress(experiment.total_steps, start=start, stream=shown)
+        monitor = Monitor(experiment, mesh, constants, record, patience, progress)
         monitor.introduce(state, first_batch)
         monitor.check_evaluation(state)
         print(f"training from step {start} to {experiment.total_steps}", flush=True)
 
         stack.enter_context(contextlib.closing(monitor.progress))
-        interrupted = stack.enter_context(interruptible())
+        interrupted = stack.enter_context(interruptible(mesh))
         batches = itertools.chain([first_batch], batches)
         result = _train(experiment, monitor, mesh, constants, state, batches, interrupted)
         monitor.progress.close()
@@ -112,12 +124,12 @@ def _state(
     experiment: Experiment, batch: Batch, record: Record, mesh: Mesh
 ) -> tuple[TrainState, bool]:
     """Returns the newest saved state, or a fresh one, and whether it was saved."""
-    batch = {name: x for name, x in batch.items() if name != "truth"}
-    restored = record.restore(state_shapes(experiment, batch, mesh))
+    shapes = sharding.batch_shapes(batch, mesh, experiment.train_data.axis)
+    restored = record.restore(state_shapes(experiment, shapes, mesh))
     if restored is None:
-        state = create_state(experiment, batch, mesh)
+        state = create_state(experiment, shapes, mesh)
         if experiment.init_from:
-            variables = state.variables
+            variables = sharding.readable(state.variables)
             for source in experiment.init_from:
                 given = source.variables() if callable(source.variables) else source.variables
                 found = transfer(given, variables, source.there, source.here, strict=source.strict)
@@ -129,7 +141,7 @@ def _state(
         logging.warning(
             "the batch size has changed: the rows of %s start anew", ", ".join(experiment.rows)
         )
-        restored = restored.replace(rows=create_state(experiment, batch, mesh).rows)
+        restored = restored.replace(rows=create_state(experiment, shapes, mesh).rows)
     return restored, True
 
 
@@ -145,7 +157,7 @@ def _train(
     """Makes the steps, and what comes after the last."""
     start, total, stream = int(state.step), experiment.total_steps, experiment.train_data
     make = CompiledStep(_make_step(experiment), mesh, monitor.progress.message, constants)
-    key = jax.device_put(jax.random.key(experiment.seed), sharding.replicated(mesh))
+    key = sharding.put_key(jax.random.key(experiment.seed), mesh)
     guard = FiniteGuard(stream.name)
     step, metrics = start, None
 
@@ -188,7 +200,9 @@ def _conclude(
 ) -> Result:
     """Finishes the variables, evaluates what was not evaluated after this step, and saves."""
     if experiment.finish is not None:
-        state = state.with_evaluated(*experiment.finish(*jax.device_get(state.evaluated)))
+        evaluated = jax.device_get(sharding.readable(state.evaluated))
+        filled = processes.from_first(functools.partial(experiment.finish, *evaluated))
+        state = state.with_evaluated(*filled)
         metrics = None
     if metrics is None:
         metrics = monitor.evaluate(state, step)

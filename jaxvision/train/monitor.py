@@ -11,12 +11,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxvision.tasks.task import Batch
-from jaxvision.train import overview
+from jaxvision.train import overview, processes
 from jaxvision.train.evaluate import Evaluation, compile_predict, evaluate
 from jaxvision.train.experiment import Batches, Experiment, Report
 from jaxvision.train.patience import Patience
 from jaxvision.train.progress import Progress, Speed, duration
 from jaxvision.train.record import Record
+from jaxvision.train.sharding import readable
 from jaxvision.train.state import TrainState
 from jaxvision.train.writer import table
 
@@ -30,7 +31,7 @@ class Monitor:
         constants: Those of the experiment, on the devices.
         record: Gets metrics and pictures.
         patience: Decides on early stopping.
-        start: Steps made before.
+        progress: Shows how far the run is.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Monitor:
         constants: Mapping[str, Any],
         record: Record,
         patience: Patience,
-        start: int,
+        progress: Progress,
     ) -> None:
         self._experiment = experiment
         self._mesh = mesh
@@ -49,17 +50,19 @@ class Monitor:
         self.patience = patience
         self._predict = compile_predict(experiment.task, mesh)
         self._speed = Speed()
-        self.progress = Progress(experiment.total_steps, start=start)
+        self.progress = progress
 
     def introduce(self, state: TrainState, batch: Batch) -> None:
         """Shows the size of the model and of the run."""
         experiment = self._experiment
-        self.record.text("parameters.txt", overview.full_parameter_table(state.params) + "\n")
+        table = overview.full_parameter_table(readable(state.params))
+        self.record.text("parameters.txt", f"{table}\n")
         print(overview.parameter_table(state.params, experiment.freeze))
-        devices = jax.local_devices()
+        devices, count = jax.devices(), jax.process_count()
         epoch = experiment.train_data.steps_per_epoch
         print(
-            f"{len(devices)} x {devices[0].device_kind}, "
+            f"{len(devices)} x {devices[0].device_kind}"
+            f"{f' in {count} processes' if count > 1 else ''}, "
             f"batches of {experiment.train_data.rows(batch)} examples, {epoch} steps per epoch, "
             f"{experiment.total_steps / epoch:g} epochs"
         )
@@ -102,7 +105,8 @@ class Monitor:
             started = time.perf_counter()
             found = self._evaluation(state, step, name, data)
             metrics |= {f"{name}/{k}": v for k, v in found.metrics.items()}
-            self._show(found, time.perf_counter() - started)
+            if processes.is_first():
+                self._show(found, time.perf_counter() - started)
             self.show_faults(step, data)
         if metrics:
             self.record.write(step, metrics)
@@ -143,7 +147,7 @@ class Monitor:
 
     def show_faults(self, step: int, data: Batches) -> None:
         """Shows which examples a stream has skipped, if any."""
-        if faults := data.faults():
+        for faults in filter(None, processes.gather(data.faults())):
             self.progress.message(f"step {step}  {faults}")
 
     def show_result(self, metrics: Mapping[str, float], seconds: float) -> None:

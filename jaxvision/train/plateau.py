@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvision.train.sharding import put_whole
+
 
 class PlateauState(flax.struct.PyTreeNode):
     """Part of a run's state, so that a continued run goes on where it was.
@@ -77,8 +79,6 @@ class Plateau:
             since = np.int32(since + 1)
         if since >= self.patience:
             scale, since = np.float32(max(scale * self.factor, self.least)), np.int32(0)
-        return PlateauState(
-            jax.device_put(np.asarray(scale), state.scale.sharding),
-            jax.device_put(np.asarray(best), state.best.sharding),
-            jax.device_put(np.asarray(since), state.since.sharding),
-        )
+        new = {"scale": np.asarray(scale), "best": np.asarray(best), "since": np.asarray(since)}
+        places = {name: getattr(state, name).sharding for name in new}
+        return PlateauState(**put_whole(new, places))

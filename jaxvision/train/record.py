@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxvision.data.files import write_whole
+from jaxvision.train import processes
 from jaxvision.train.checkpoint import Checkpoints
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.state import TrainState
@@ -18,6 +19,8 @@ from jaxvision.train.writer import MetricWriter
 
 class Record:
     """Checkpoints, metrics and pictures of a run.
+
+    All processes write a checkpoint together; the first alone writes the rest.
 
     Args:
         experiment: Its meta goes into every checkpoint.
@@ -38,7 +41,7 @@ class Record:
 
     def latest_step(self) -> int | None:
         """Step of the newest checkpoint, or None."""
-        return self._checkpoints.latest_step() if self._checkpoints else None
+        return processes.from_first(self._checkpoints.latest_step) if self._checkpoints else None
 
     def restore(self, like: TrainState) -> TrainState | None:
         """Reads the newest checkpoint that can be read; see `Checkpoints.restore`."""
@@ -53,7 +56,8 @@ class Record:
         """Metrics of the evaluations up to a step, in order."""
         if self.workdir is None:
             return []
-        found = read_evaluations(self.workdir / "metrics.jsonl", until)
+        file = self.workdir / "metrics.jsonl"
+        found = processes.from_first(lambda: read_evaluations(file, until))
         return [metrics for _, metrics in sorted(found.items())]
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -68,7 +72,7 @@ class Record:
 
     def text(self, name: str, text: str) -> None:
         """Writes a file for people."""
-        if self.workdir is not None:
+        if self.workdir is not None and processes.is_first():
             write_whole(self.workdir / name, text)
 
     def wait(self) -> None:
@@ -85,7 +89,7 @@ class Record:
 
     def _open(self) -> MetricWriter | None:
         # Not before there is something to write: a run that is finished is not touched.
-        if self._writer is None and self.workdir is not None:
+        if self._writer is None and self.workdir is not None and processes.is_first():
             self._writer = MetricWriter(self.workdir)
         return self._writer
 

@@ -6,8 +6,9 @@ The state lies whole on each of them, or cut into as many parts as there are dev
 to use them, one message each, and keeps a part of the new ones.
 """
 
+import collections
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,10 +20,36 @@ StateSharding = Callable[[Mesh, Any], Any]
 
 
 def data_mesh(num_devices: int | None = None) -> Mesh:
-    """A mesh of one axis, `data`, over the local devices or the first `num_devices` of them."""
-    devices = jax.local_devices()[:num_devices]
+    """A mesh of one axis, `data`, over the devices of all processes or the first `num_devices`.
+
+    The devices of a process are neighbours, so that it holds neighbouring rows of a batch.
+
+    Raises:
+        ValueError: If processes have different numbers of devices.
+    """
+    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    counts = collections.Counter(device.process_index for device in devices)
+    if len(set(counts.values())) > 1:
+        raise ValueError(
+            "every process must have the same number of devices, got "
+            + ", ".join(f"{count} in process {process}" for process, count in counts.items())
+        )
+    return _mesh(devices[:num_devices])
+
+
+def local_mesh() -> Mesh:
+    """A mesh of one axis, `data`, over the devices of this process."""
+    return _mesh(jax.local_devices())
+
+
+def _mesh(devices: Sequence[Any]) -> Mesh:
     # The default axis type is Explicit, under which a plain optax step does not trace.
-    return jax.make_mesh((len(devices),), ("data",), (AxisType.Auto,), devices=devices)
+    return Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
+
+
+def num_processes(mesh: Mesh) -> int:
+    """The number of processes whose devices are in a mesh."""
+    return len({device.process_index for device in mesh.devices.flat})
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -88,13 +115,33 @@ def whole(variables: Any, mesh: Mesh) -> Any:
     return jax.lax.with_sharding_constraint(variables, replicated(mesh))
 
 
+def put_whole(tree: Any, shardings: Any) -> Any:
+    """Moves arrays, of which every process has the whole, to the devices.
+
+    Args:
+        tree: Numpy arrays.
+        shardings: One for all of them, or a tree of them.
+    """
+    shapes = jax.tree.map(np.shape, tree)
+    return jax.make_array_from_process_local_data(shardings, tree, shapes)
+
+
+def put_key(key: jax.Array, mesh: Mesh) -> jax.Array:
+    """Copies a key for random numbers, the same in every process, to every device."""
+    if num_processes(mesh) == 1:
+        return jax.device_put(key, replicated(mesh))
+    # Between processes `device_put` compares the keys each time; and only data can be placed.
+    data = put_whole(np.asarray(jax.random.key_data(key)), replicated(mesh))
+    return jax.random.wrap_key_data(data)
+
+
 def put_batch(
     batch: Mapping[str, Any], mesh: Mesh, axis: Callable[[str], int | None] = lambda key: 0
 ) -> dict[str, Any]:
     """Moves a batch to the devices, but for `truth`, which stays on the host.
 
     Args:
-        batch: Numpy arrays by name.
+        batch: Numpy arrays by name. Of those that devices share a process has its rows alone.
         mesh: Devices.
         axis: Axis of each array that they share, or None for a copy each, as a stream says it.
 
@@ -103,6 +150,7 @@ def put_batch(
     """
     arrays = {key: value for key, value in batch.items() if key != "truth"}
     axes = {key: axis(key) for key in arrays}
+    processes = num_processes(mesh)
     for key, value in arrays.items():
         place = axes[key]
         if place is None:
@@ -112,12 +160,78 @@ def put_batch(
                 f"{key} has no axis {place} for the devices to share, its shape is "
                 f"{np.shape(value)}; the stream's axis({key!r}) must be None for a copy on each"
             )
-        if np.shape(value)[place] % mesh.size:
+        if (rows := np.shape(value)[place] * processes) % mesh.size:
             raise ValueError(
                 f"batch_size must be a multiple of the number of devices, {mesh.size}, got "
-                f"{np.shape(value)[place]} ({key})"
+                f"{rows} ({key})"
             )
-    return jax.device_put(arrays, {key: cut(mesh, place) for key, place in axes.items()})
+    shardings = {key: cut(mesh, place) for key, place in axes.items()}
+    return jax.make_array_from_process_local_data(shardings, arrays)
+
+
+def batch_shapes(
+    batch: Mapping[str, Any], mesh: Mesh, axis: Callable[[str], int | None] = lambda key: 0
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """Describes what `put_batch` makes of a batch, that of all processes."""
+    processes = num_processes(mesh)
+    found = {}
+    for key, value in batch.items():
+        if key != "truth":
+            shape = list(np.shape(value))
+            if (place := axis(key)) is not None:
+                shape[place] *= processes
+            found[key] = jax.ShapeDtypeStruct(tuple(shape), np.asarray(value).dtype)
+    return found
+
+
+def cut_rows(tree: Any, mesh: Mesh, rows: int) -> Any:
+    """Lets the devices share what has as many rows as a batch, within a compiled function.
+
+    Args:
+        tree: Arrays.
+        mesh: Devices.
+        rows: Of the whole batch, B; 0 if devices do not share it. Arrays whose first axis is not B
+            long are copied to every device.
+    """
+
+    def place(x: jax.Array) -> jax.Array:
+        shared = bool(rows) and x.ndim > 0 and x.shape[0] == rows
+        return jax.lax.with_sharding_constraint(x, cut(mesh) if shared else replicated(mesh))
+
+    return jax.tree.map(place, tree)
+
+
+def own_rows(tree: Any) -> Any:
+    """Returns numpy arrays: of those that `cut_rows` cut, the rows of this process.
+
+    Args:
+        tree: Arrays on the devices.
+    """
+
+    def parts(x: jax.Array) -> Any:
+        if x.is_fully_addressable or x.is_fully_replicated:
+            return [x]
+        shards = sorted(x.addressable_shards, key=lambda shard: shard.index[0].start or 0)
+        return [shard.data for shard in shards]
+
+    leaves, structure = jax.tree.flatten(tree)
+    found = jax.device_get([parts(x) for x in leaves])
+    joined = [part[0] if len(part) == 1 else np.concatenate(part) for part in found]
+    return jax.tree.unflatten(structure, joined)
+
+
+def readable(tree: Any) -> Any:
+    """Returns arrays that this process can read whole; every process must call it."""
+
+    def together(x: Any) -> Any:
+        if x.is_fully_addressable:
+            return x
+        if not x.is_fully_replicated:
+            # As a compiled function, since only those reach the devices of other processes.
+            x = jax.jit(lambda x: x, out_shardings=replicated(x.sharding.mesh))(x)
+        return jax.device_get(x)
+
+    return jax.tree.map(together, tree)
 
 
 def with_constants(batch: Mapping[str, Any], constants: Mapping[str, Any]) -> dict[str, Any]:

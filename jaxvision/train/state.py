@@ -13,7 +13,7 @@ from jaxvision.tasks.task import Batch, ModelState, Params
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.names import matching, without
 from jaxvision.train.plateau import PlateauState
-from jaxvision.train.sharding import cut
+from jaxvision.train.sharding import cut, put_whole
 
 
 class Average(flax.struct.PyTreeNode):
@@ -73,7 +73,8 @@ class TrainState(flax.struct.PyTreeNode):
 
 
 def _placed(new: dict[str, Any], old: dict[str, Any]) -> Average:
-    variables = jax.tree.map(lambda x, y: jax.device_put(np.array(x), y.sharding), new, old)
+    values = jax.tree.map(lambda x, _: np.array(x), new, old)
+    variables = put_whole(values, jax.tree.map(lambda x: x.sharding, old))
     return Average(variables.pop("params"), variables)
 
 

@@ -1,6 +1,7 @@
 """Parallel text: sentences and their translations, from two files with a sentence a line."""
 
 import gzip
+import hashlib
 import pathlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,14 @@ class ParallelText(NamedTuple):
     def name(self, index: int) -> str:
         """Names a pair by its place and its source sentence."""
         return f"{self.place(index)}: {self.source[index]}"
+
+    def digest(self) -> str:
+        """Sums up all sentences: SHA-256."""
+        hashed = hashlib.sha256()
+        for side in (self.source, self.target):
+            for sentence in side:
+                hashed.update(f"{sentence}\n".encode())
+        return hashed.hexdigest()
 
 
 def read_parallel(
