@@ -19,6 +19,8 @@ def step_of(model: str, batch: Mapping[str, np.ndarray], megvii: str) -> Callabl
     torch.manual_seed(0)
     if model.startswith("yolox"):
         return _yolox(batch, megvii)
+    if model == "transformer_tiny":
+        return _transformer(batch)
     labels = torch.from_numpy(batch["label"].astype(np.int64))
     images = (torch.from_numpy(batch["image"]).permute(0, 3, 1, 2).float() - 128) / 64
     network = _classifier(model)
@@ -155,3 +157,39 @@ class _SmallViT(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         x = self.patches(images).flatten(2).transpose(1, 2) + self.positions
         return self.head(self.blocks(x).mean(1))
+
+
+class _SmallTransformer(nn.Module):
+    """The network of `configs/transformer_multi30k.py:short`, its embedding used three times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(6000, 128)
+        self.positions = nn.Parameter(0.02 * torch.randn(1, 32, 128), requires_grad=False)
+        self.blocks = nn.Transformer(128, 4, 4, 4, 256, dropout=0.2, batch_first=True)
+
+    def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        source, target = (
+            nn.functional.dropout(
+                128**0.5 * self.embedding(tokens) + self.positions[:, : tokens.shape[1]], 0.2
+            )
+            for tokens in (source, target)
+        )
+        mask = nn.Transformer.generate_square_subsequent_mask(target.shape[1])
+        x = self.blocks(source, target, tgt_mask=mask, tgt_is_causal=True)
+        return x @ self.embedding.weight.T
+
+
+def _transformer(batch: Mapping[str, np.ndarray]) -> Callable[[], None]:
+    source, target = (torch.from_numpy(batch[key].astype(np.int64)) for key in ("source", "target"))
+    network = _SmallTransformer().train()
+    optimizer = torch.optim.Adam(network.parameters(), 1e-4, betas=(0.9, 0.98), eps=1e-9)
+
+    def run() -> None:
+        optimizer.zero_grad()
+        logits = network(source, target[:, :-1]).flatten(0, 1)
+        loss = nn.functional.cross_entropy(logits, target[:, 1:].flatten(), label_smoothing=0.1)
+        loss.backward()
+        optimizer.step()
+
+    return run

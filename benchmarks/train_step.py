@@ -13,6 +13,7 @@ medians in milliseconds, and their ratio, PyTorch's over ours: above 1 we are fa
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -26,21 +27,29 @@ from typing import Any
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Config and its argument, side of the images, batch, and classes.
+# Config and its argument, side of the images or tokens of a sentence, batch, and classes or tokens
+# of the vocabulary.
 MODELS = {
     "yolox_tiny_256": ("yolox", "tiny,voc", 256, 16, 3),
     "yolox_tiny_128": ("yolox", "tiny,shapes", 128, 16, 3),
     "resnet50_224": ("resnet_imagenet", "resnet50", 224, 16, 1000),
     "resnet20_32": ("resnet_cifar10", "resnet20", 32, 128, 10),
     "vit_tiny_32": ("vit_cifar10", "short", 32, 64, 10),
+    "transformer_tiny": ("transformer_multi30k", "short", 32, 64, 6000),
 }
 OBJECTS = 12  # an image
 
 
 def batch_of(model: str) -> dict[str, np.ndarray]:
-    """Returns a random batch: image [B, H, W, 3] uint8 and label [B], or boxes and classes."""
+    """Returns a random batch.
+
+    It holds image [B, H, W, 3] uint8 and label [B], or boxes and classes, or source and target.
+    """
     config, _, side, count, classes = MODELS[model]
     rng = np.random.default_rng(0)
+    if config == "transformer_multi30k":
+        source, target = rng.integers(10, classes, (2, count, side), np.int32)
+        return {"source": source, "target": target, "index": np.arange(count, dtype=np.int32)}
     batch = {
         "image": rng.integers(0, 256, (count, side, side, 3), np.uint8),
         "index": np.arange(count, dtype=np.int32),
@@ -56,6 +65,22 @@ def batch_of(model: str) -> dict[str, np.ndarray]:
     }
 
 
+def info_of(model: str) -> dict[str, Any]:
+    """Returns what our task knows of the data."""
+    config, _, _, count, classes = MODELS[model]
+    if config == "transformer_multi30k":
+        from jaxvision.data.text.tokenizer import SubwordTokenizer
+
+        words = ["".join(word) for word in itertools.product("abcdefghij", repeat=4)]
+        return {"tokenizer": SubwordTokenizer.train([" ".join(words)], classes).json()}
+    return dict(
+        class_names=[str(i) for i in range(classes)],
+        class_weights=[],
+        train_images=100 * count,
+        multi_label=False,
+    )
+
+
 def ours(model: str) -> Callable[[], None]:
     """Returns a function that makes a step of the config and waits for it."""
     import jax
@@ -68,16 +93,12 @@ def ours(model: str) -> Callable[[], None]:
     from jaxvision.train.state import create_state
     from jaxvision.train.step import make_step
 
-    name, argument, side, count, classes = MODELS[model]
+    name, argument, side, count, _ = MODELS[model]
     module = load(ROOT / "configs" / f"{name}.py")
     config = module.get_config(argument)
-    config.update(image_size=side, batch_size=count)
-    info = dict(
-        class_names=[str(i) for i in range(classes)],
-        class_weights=[],
-        train_images=100 * count,
-        multi_label=False,
-    )
+    if name != "transformer_multi30k":
+        config.update(image_size=side, batch_size=count)
+    info = info_of(model)
     task = module.recipe.task(config, info)
     experiment = Experiment(
         task=task,
