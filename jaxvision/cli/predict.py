@@ -34,6 +34,9 @@ _FLAGS = {
     "alpha": "--alpha",
     "batch_size": "--batch-size",
 }
+# Pictures a batch on a CPU, at most: YOLOX-s at 640 pixels took 0.36 s of processor time a picture
+# one by one, 0.37 s in batches of 4, and 0.42 s in batches of 16.
+_CPU_BATCH = 4
 # Flags of the command alone, by what a predictor reads.
 _OWN = {"images": ("no_draw",), "text": ("reference", "too_long", "attention")}
 
@@ -57,7 +60,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--step", type=int, help="checkpoint to use; by default the best, or else the newest"
     )
-    parser.add_argument("--batch-size", type=int, help="inputs predicted at a time")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        help="inputs predicted at a time; by default as in the run, at most 4 pictures on a CPU",
+    )
     parser.add_argument(
         "--no-draw", action="store_true", default=None, help="write no pictures and videos"
     )
@@ -133,6 +140,8 @@ def run(options: argparse.Namespace) -> int:
     _check_known(options, predictor, given)
     if "classes" in given:
         given["classes"] = [name.strip() for name in given["classes"].split(",")]
+    if predictor.reads == "images":
+        given.setdefault("batch_size", _batch_size(predictor.batch_size))
     predictor = predictor.replaced(**given)
     # Each imports what only it needs.
     if predictor.reads == "text":
@@ -147,6 +156,13 @@ def run(options: argparse.Namespace) -> int:
 def formats(options: argparse.Namespace) -> list[str]:
     """Returns the words of `--save`."""
     return [word.strip() for word in options.save.split(",") if word.strip()]
+
+
+def _batch_size(of_run: int) -> int:
+    """Returns how many pictures share a batch where the user does not say it."""
+    import jax
+
+    return min(of_run, _CPU_BATCH) if jax.default_backend() == "cpu" else of_run
 
 
 def _check_ranges(given: dict[str, Any]) -> None:

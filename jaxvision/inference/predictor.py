@@ -56,6 +56,7 @@ class Predictor(abc.ABC):
         reads: What it predicts for: `images` or `text`.
         options: Names of what `replaced` takes.
         formats: Names of the file formats that results can be written in.
+        batch_size: Inputs predicted at a time, at most.
         task: The problem, with its network.
         params: The network's parameters, on all local devices.
         model_state: Its other collections.
@@ -65,6 +66,7 @@ class Predictor(abc.ABC):
     reads: ClassVar[str]
     options: ClassVar[tuple[str, ...]]
     formats: ClassVar[tuple[str, ...]]
+    batch_size: int
 
     def __init__(
         self, task: Task, variables: Mapping[str, Any], *, origin: Origin | None = None

@@ -44,7 +44,7 @@ def video(tmp_path):
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     """Runs the command with a detector in place of a run."""
-    detector = bright(batch_size=4)
+    detector = bright(batch_size=16)
     monkeypatch.setattr(predict, "load_run", lambda run, step: detector)
 
     def run(*more):
