@@ -80,8 +80,10 @@ def test_stays_as_it_is_with_an_accelerator(machine, monkeypatch):
 
 # Runs as a command would, and waits for a signal if it is given an argument.
 PROGRAM = """
-import os, pathlib, sys, time
+import os, pathlib, signal, sys, time
 from jaxvision.cli import huge_pages
+# A background job of a shell inherits that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 huge_pages._SETTING = pathlib.Path(os.environ["SETTING"])
 huge_pages.restart_with_huge_pages()
 try:
