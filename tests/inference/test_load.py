@@ -117,15 +117,11 @@ def check_metrics(predictor, found, split="val"):
                     depthwise=False, image_mean=(9.0, 8.0, 7.0), image_std=(50.0, 60.0, 70.0)
                 ),
                 loss__class_weights="inverse",
+                eval__rectangular=True,
             ),
             marks=pytest.mark.slow,
         ),
-        dict(
-            method="retinanet",
-            loss__ratios=(0.5, 1.0),
-            loss__anchor_scale=3.0,
-            eval__rectangular=True,
-        ),
+        dict(method="retinanet", loss__ratios=(0.5, 1.0), loss__anchor_scale=3.0),
     ],
     ids=["bfloat16", "backbone", "model", "retinanet"],
 )

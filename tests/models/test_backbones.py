@@ -1,5 +1,7 @@
 """What all backbones and classifiers of the catalogue have in common, by table."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -136,14 +138,19 @@ def init_shapes(model, *image):
     return jax.eval_shape(lambda: model.init_with_output(jax.random.key(0), images, train=False))
 
 
+@functools.cache
+def classifier_shapes(variant):
+    return init_shapes(models.classifier(variant), *IMAGES.get(variant, (224, 224, 3)))
+
+
 @pytest.mark.parametrize("variant", quick(VARIANTS, *FIRST))
 def test_parameter_count_matches_reference(variant):
-    logits, variables = init_shapes(models.classifier(variant), *IMAGES.get(variant, (224, 224, 3)))
+    logits, variables = classifier_shapes(variant)
     assert sum(x.size for x in jax.tree.leaves(variables["params"])) == PARAMETERS[variant]
     assert logits.shape == (2, CLASSES.get(variant, 1000))
 
 
-@pytest.mark.parametrize("variant", FIRST)
+@pytest.mark.parametrize("variant", quick(FIRST, "alexnet", "resnet18", "vit_ti_16", "swin_t"))
 def test_parameters_statistics_and_logits_are_float32_whatever_it_computes_in(variant):
     model = models.classifier(variant, num_classes=10, dtype=jnp.bfloat16)
     shapes = init_shapes(model, *IMAGES.get(variant, (224, 224, 3)))
@@ -157,9 +164,8 @@ def test_parameters_statistics_and_logits_are_float32_whatever_it_computes_in(va
 
 @pytest.mark.parametrize("variant", FIRST)
 def test_classifier_holds_the_variables_of_its_backbone(variant):
-    image = IMAGES.get(variant, (224, 224, 3))
-    _, whole = init_shapes(models.classifier(variant), *image)
-    _, part = init_shapes(models.backbone(variant), *image)
+    _, whole = classifier_shapes(variant)
+    _, part = init_shapes(models.backbone(variant), *IMAGES.get(variant, (224, 224, 3)))
     assert jax.tree.map(lambda x: x.shape, part) == {
         collection: jax.tree.map(lambda x: x.shape, tree["backbone"])
         for collection, tree in whole.items()
