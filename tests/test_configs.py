@@ -197,14 +197,15 @@ def test_vit_for_small_images_takes_a_step(capsys, image_folder):
     step_once(classification.experiment(config))
 
 
+@pytest.mark.slow  # the tests of the command line train it, those of lowering trace it
 def test_step_of_retinanet_traces(capsys):
     experiment, _ = detector("retinanet")
     assert experiment.best.name == "val/AP"
     trace_step(experiment)
 
 
+@pytest.mark.slow  # the tests of lowering trace it, too
 def test_step_of_yolox_traces(capsys):
-    # It is compiled and made by the tests of the command line.
     trace_step(detector("yolox")[0])
 
 
@@ -224,7 +225,7 @@ def test_transformer_takes_a_step(capsys, text_folder):
             "classify_folder", "inception_v3", dict(image_size=299), marks=pytest.mark.slow
         ),
         pytest.param("classify_folder", "vit_ti_16", dict(image_size=48), marks=pytest.mark.slow),
-        ("resnet_imagenet", "resnet50", dict(accumulate=2)),
+        pytest.param("resnet_imagenet", "resnet50", dict(accumulate=2), marks=pytest.mark.slow),
         pytest.param("mobilenet_imagenet", "mobilenet_v3_small", {}, marks=pytest.mark.slow),
         pytest.param(
             "vit_imagenet", "vit_ti_16", dict(schedule__warmup_steps=2), marks=pytest.mark.slow

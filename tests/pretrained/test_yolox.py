@@ -63,6 +63,7 @@ def test_raw_and_decoded_predictions_match_reference(case, loaded):
         assert_agrees(pyramid[stride].mean((1, 2)), data[f"fpn{i}_mean"], FORWARD)
 
 
+@pytest.mark.slow
 def test_maps_larger_than_every_pooling_window_match_reference(case, loaded):
     _, data = case
     model, variables = loaded
