@@ -15,7 +15,8 @@ import toy
 import toy_trainer
 from joined import ROOT, finish, results, start
 
-pytestmark = pytest.mark.slow
+# Runs of a detector in four processes take a while to compile on two cores.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 TASKS = ("detection", "classification", "translation")
 # Processes and devices of each.
@@ -29,7 +30,7 @@ def call(folder, jobs, processes, devices):
     file.write_text(json.dumps(jobs))
     worker = pathlib.Path(toy_trainer.__file__)
     started = start([worker, file], processes=processes, devices=devices)
-    return results(finish(started, timeout=900))[0]
+    return results(finish(started, timeout=1800))[0]
 
 
 @pytest.fixture(scope="module")
