@@ -6,6 +6,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 from flax import traverse_util
 
 
@@ -63,3 +64,27 @@ def initial(model, height, paths):
         return {path: flat[path] for path in paths}
 
     return jax.tree.map(np.asarray, jax.jit(pick)(jax.random.key(0)))
+
+
+def images_of_backbone(build, images):
+    """Returns the images [B, H, W, 3] that a detector gives to its backbone.
+
+    `build` is called with `backbone=`; only what leads to the images is compiled.
+    """
+
+    class Seen(nn.Module):
+        @nn.compact
+        def __call__(self, images, *, train):
+            self.sow("intermediates", "images", images)
+            return {s: jnp.zeros((1, 32 // s, 32 // s, 8)) for s in (8, 16, 32)}
+
+    model = build(backbone=Seen())
+
+    @jax.jit
+    def intermediates():
+        mutable = ["params", "batch_stats", "intermediates"]
+        variables = model.init(jax.random.key(0), images, train=False, mutable=mutable)
+        return variables["intermediates"]["backbone"]["images"]
+
+    (seen,) = intermediates()
+    return seen

@@ -8,6 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxvision.recipes import values
+from jaxvision.train.workdir import flatten
 
 # `config.data.path = ""  # comment`, in a function that sets defaults.
 _SETTING = re.compile(r"^ +config\.([\w.]+)(?: = .*?|\.update\(.*?)(?:  # (.*))?$")
@@ -24,7 +25,7 @@ def config_help(config: ConfigDict, recipe: Any) -> str:
     """
     comments = _comments(inspect.getsource(values)) | _comments(inspect.getsource(recipe))
     lines = []
-    for name, value in _flat(config):
+    for name, value in flatten(config.to_dict()).items():
         flag = (
             f"  --config.{name}={value!r}"
             if isinstance(value, str)
@@ -49,13 +50,3 @@ def _comments(source: str) -> dict[str, str]:
             found[setting[1]] = setting[2] or " ".join(above)
         above = []
     return found
-
-
-def _flat(config: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    flat = []
-    for name, value in config.items():
-        if isinstance(value, ConfigDict):
-            flat += _flat(value, f"{prefix}{name}.")
-        else:
-            flat.append((prefix + name, value))
-    return flat

@@ -55,14 +55,14 @@ def _run(path: Path, step: int | None) -> dict[str, Any]:
     start_jax()
     import jax
 
-    from jaxvision.inference.load import load
+    from jaxvision.inference.load import load, run_folder
 
     predictor = load(path, step=step)
     origin = predictor.origin
     if origin is None:
         raise ValueError(f"{path} is not a run")
     config = origin.config
-    folder = path if (path / "checkpoints").is_dir() else _workdir(path)
+    folder, _ = run_folder(path, step)
     steps = sorted(int(p.name) for p in (folder / "checkpoints").iterdir() if p.name.isdigit())
     found: dict[str, Any] = {
         "run": str(folder),
@@ -77,34 +77,28 @@ def _run(path: Path, step: int | None) -> dict[str, Any]:
     found["metrics"] = _metrics(folder, origin.step)
     if names := origin.info.get("class_names"):
         found["classes"] = list(names)
-    defaults = _flat(_defaults(origin.recipe, config))
-    found["config"] = {k: v for k, v in _flat(config).items() if defaults.get(k, v) != v}
+    defaults = _values(_defaults(origin.recipe, config))
+    found["config"] = {k: v for k, v in _values(config).items() if defaults.get(k, v) != v}
     return found
-
-
-def _workdir(path: Path) -> Path:
-    return path.parent if path.name == "checkpoints" else path.parent.parent
 
 
 def _defaults(recipe: Any, config: Any) -> Any:
     return recipe.defaults(config.method) if "method" in config else recipe.defaults()
 
 
+def _values(config: Any) -> dict[str, Any]:
+    """Returns the values of a config by their dotted names, as JSON has them."""
+    from jaxvision.train.workdir import flatten
+
+    return flatten(json.loads(json.dumps(config.to_dict())))
+
+
 def _metrics(folder: Path, step: int) -> dict[str, float]:
     """Returns what the evaluation at a step has written, without the values of single classes."""
-    file = folder / "metrics.jsonl"
-    found: dict[str, float] = {}
-    if file.is_file():
-        for line in file.read_text().splitlines():
-            try:
-                values = json.loads(line)
-            except ValueError:  # half a line, of a process that was killed
-                continue
-            if values.get("step") == step:
-                found |= {
-                    k: v for k, v in values.items() if k.count("/") == 1 and k[:6] != "train/"
-                }
-    return found
+    from jaxvision.train.record import read_evaluations
+
+    found = read_evaluations(folder / "metrics.jsonl", step).get(step, {})
+    return {k: v for k, v in found.items() if k.count("/") == 1 and not k.startswith("train/")}
 
 
 def _file(path: Path) -> dict[str, Any]:
@@ -135,16 +129,6 @@ def _file(path: Path) -> dict[str, Any]:
         else "the file's name does not tell; pretrained.load(NAME, file) says what differs"
     )
     return found
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) or hasattr(value, "items"):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
-    return flat
 
 
 def _plain(value: Any) -> Any:

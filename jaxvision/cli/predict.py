@@ -6,6 +6,7 @@ jaxvision predict runs/transformer_multi30k test.en.gz --out=translated --refere
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,60 +69,66 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--no-draw", action="store_true", default=None, help="write no pictures and videos"
     )
-    detector = parser.add_argument_group("detectors")
-    detector.add_argument(
-        "--threshold", type=float, help="objects with a lower score are dropped; 0.3"
-    )
-    detector.add_argument(
-        "--iou",
-        type=float,
-        help="the worse of two boxes is dropped if they overlap by more than this; by default as "
-        "in the run",
-    )
-    detector.add_argument(
-        "--class-agnostic",
-        action="store_true",
-        default=None,
-        help="boxes of different classes suppress each other, too",
-    )
-    detector.add_argument("--classes", help="names a,b,... of those that are looked for")
-    detector.add_argument(
-        "--tile",
-        type=int,
-        help="side of windows in pixels that are searched beside the whole picture, for small "
-        "objects in large pictures",
-    )
     parser.add_argument_group("detectors and classifiers").add_argument(
         "--tta",
         action="store_true",
         default=None,
         help="also predict the mirror image and, for a detector, other scales, and merge",
     )
-    translator = parser.add_argument_group("translators")
-    translator.add_argument(
+    _add_detector_flags(parser.add_argument_group("detectors"))
+    _add_translator_flags(parser.add_argument_group("translators"))
+    parser.set_defaults(run=run)
+
+
+def _add_detector_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--threshold", type=float, help="objects with a lower score are dropped; 0.3"
+    )
+    group.add_argument(
+        "--iou",
+        type=float,
+        help="the worse of two boxes is dropped if they overlap by more than this; by default as "
+        "in the run",
+    )
+    group.add_argument(
+        "--class-agnostic",
+        action="store_true",
+        default=None,
+        help="boxes of different classes suppress each other, too",
+    )
+    group.add_argument("--classes", help="names a,b,... of those that are looked for")
+    group.add_argument(
+        "--tile",
+        type=int,
+        help="side of windows in pixels that are searched beside the whole picture, for small "
+        "objects in large pictures",
+    )
+
+
+def _add_translator_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
         "--beam",
         dest="beam_size",
         type=int,
         help="beam size, 1 for greedy search; by default that of the run",
     )
-    translator.add_argument(
+    group.add_argument(
         "--alpha", type=float, help="exponent of the length penalty; by default that of the run"
     )
-    translator.add_argument(
+    group.add_argument(
         "--reference", type=Path, help="reference translations for BLEU, one a line of INPUT"
     )
-    translator.add_argument(
+    group.add_argument(
         "--too-long",
         choices=("error", "cut"),
         help="what happens to sentences with more tokens than the run allows; error",
     )
-    translator.add_argument(
+    group.add_argument(
         "--attention",
         action="store_true",
         default=None,
         help="draw where the decoder looked in the first sentences, into --out/attention.png",
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -156,6 +163,11 @@ def run(options: argparse.Namespace) -> int:
 def formats(options: argparse.Namespace) -> list[str]:
     """Returns the words of `--save`."""
     return [word.strip() for word in options.save.split(",") if word.strip()]
+
+
+def message(text: str) -> None:
+    """Shows a line that is not a prediction, on stderr."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _batch_size(of_run: int) -> int:

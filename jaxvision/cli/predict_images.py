@@ -3,13 +3,12 @@
 import argparse
 import contextlib
 import functools
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jaxvision.cli.predict import formats
+from jaxvision.cli.predict import formats, message
 from jaxvision.data.errors import DataError
 from jaxvision.inference.images import Image
 from jaxvision.inference.inputs import Inputs, Video, open_video
@@ -38,7 +37,7 @@ def predict_images(predictor: Any, options: argparse.Namespace) -> int:
     if inputs.skipped:
         more = ", ..." if len(inputs.skipped) > _NAMED else ""
         shown = ", ".join(inputs.skipped[:_NAMED])
-        _message(f"skipped {len(inputs.skipped):,} other files: {shown}{more}")
+        message(f"skipped {len(inputs.skipped):,} other files: {shown}{more}")
     draw = not options.no_draw
     drawn = [options.out / drawn_name(file, item.name) for file, item in pictures.items()]
     drawn += [options.out / f"{name}.mp4" for name in videos.values()]
@@ -58,7 +57,7 @@ def predict_images(predictor: Any, options: argparse.Namespace) -> int:
             _predict_video(predictor, file, name, adds, target, session)
     written = [FILES[name] for name in formats(options)]
     written += [f"{session.done:,} drawn pictures and frames"] if draw else []
-    _message(f"{session.summary()}; wrote {', '.join(written) or 'nothing'} to {options.out}")
+    message(f"{session.summary()}; wrote {', '.join(written) or 'nothing'} to {options.out}")
     return 1 if session.faults else 0
 
 
@@ -73,7 +72,7 @@ class _Session:
     def fault(self, image: Image | None, error: DataError) -> None:
         del image
         self.faults += 1
-        _message(f"error: {error}")
+        message(f"error: {error}")
 
     def add(self, item: Item, result: Any, adds: Iterable[Add]) -> None:
         for add in adds:
@@ -110,7 +109,7 @@ def _predict_video(
     if video.camera is not None:
         # What a camera sees is wanted at once.
         predictor = predictor.replaced(batch_size=1)
-        _message("Ctrl-C ends")
+        message("Ctrl-C ends")
     with contextlib.ExitStack() as stack:
         adds = list(adds)
         if target is not None:
@@ -141,7 +140,3 @@ def _check_not_inputs(written: list[Path], read: list[str]) -> None:
                 f"--out must not be a folder of inputs: {file} would be written over; give another "
                 "folder"
             )
-
-
-def _message(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

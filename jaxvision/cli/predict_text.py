@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxvision.cli.predict import formats
+from jaxvision.cli.predict import formats, message
 from jaxvision.data.errors import DataError
 from jaxvision.data.files import write_whole
 from jaxvision.data.png import write_png
@@ -58,14 +58,14 @@ def predict_text(translator: Any, options: argparse.Namespace) -> int:
             # A line stays a line, whatever an untrained network writes.
             translations = [_one_line(result.text) for result in results]
             write_whole(targets[file], "".join(f"{text}\n" for text in translations))
-            _message(f"wrote {targets[file]}, {len(lines):,} lines")
+            message(f"wrote {targets[file]}, {len(lines):,} lines")
             _add(adds, str(file), targets[file].stem, results)
             found += translations
             drawn += [line for line in lines if line]
     for name in formats(options):
-        _message(f"wrote {options.out / FILES[name]}")
+        message(f"wrote {options.out / FILES[name]}")
     if references is not None:
-        _message(f"BLEU {corpus_bleu(found, references):.2f}  ({bleu_signature()})")
+        message(f"BLEU {corpus_bleu(found, references):.2f}  ({bleu_signature()})")
     if options.attention and drawn:
         _draw(translator, drawn[:_DRAWN], options.out / "attention.png")
     return 0
@@ -123,7 +123,7 @@ def _on_long(
                 f"{name}: lines must have at most {max_length} tokens, as in training, got "
                 f"{len(long):,} longer: {numbers}; shorten them, or cut them with --too-long=cut"
             )
-        _message(f"cut {len(long):,} lines after {max_length} tokens: {numbers}")
+        message(f"cut {len(long):,} lines after {max_length} tokens: {numbers}")
 
     return on_long
 
@@ -148,7 +148,7 @@ def _from_stdin(translator: Any, options: argparse.Namespace) -> int:
             (found,) = translator([line], on_long=on_long)
             print(found.text, flush=True)
         except ValueError as error:  # only this line is wrong
-            _message(f"error: {error}")
+            message(f"error: {error}")
     return 0
 
 
@@ -156,14 +156,12 @@ def _typed() -> Iterator[str]:
     # With readline, `input` knows the arrow keys; not every Python is built with it.
     with contextlib.suppress(ImportError):
         importlib.import_module("readline")
-    _message(
-        "one sentence a line; Ctrl-D ends; the first takes longer, since programs are compiled"
-    )
+    message("one sentence a line; Ctrl-D ends; the first takes longer, since programs are compiled")
     while True:
         try:
             yield input("> ").strip()
         except UnicodeDecodeError as error:
-            _message(f"error: {error}")
+            message(f"error: {error}")
         except (EOFError, KeyboardInterrupt):
             print()
             return
@@ -172,8 +170,4 @@ def _typed() -> Iterator[str]:
 def _draw(translator: Any, sentences: Sequence[str], path: Path) -> None:
     """Draws the attention weights of sentences."""
     pictures = [to_rgb(translator.attention(sentence).figure()) for sentence in sentences]
-    _message(f"wrote {write_png(path, contact_sheet(pictures, min(2, len(pictures))))}")
-
-
-def _message(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    message(f"wrote {write_png(path, contact_sheet(pictures, min(2, len(pictures))))}")

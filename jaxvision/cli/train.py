@@ -98,13 +98,11 @@ def _check_same(command: "Command") -> None:
         TrainingError: If they differ in what all must have in common.
     """
     from jaxvision.recipes import values
-    from jaxvision.train import processes
+    from jaxvision.train import processes, workdir
 
-    config = command.config.to_dict()
-    for name in values.OF_ONE_PROCESS:
-        group, _, last = name.rpartition(".")
-        config.get(group, {}).pop(last, None) if group else config.pop(last, None)
-    processes.check_same({"config": config, "workdir": str(command.workdir)})
+    config = workdir.flatten(command.config.to_dict())
+    common = {name: value for name, value in config.items() if name not in values.OF_ONE_PROCESS}
+    processes.check_same({"config": common, "workdir": str(command.workdir)})
 
 
 def _experiment(command: "Command", arguments: Sequence[str]) -> "Experiment":

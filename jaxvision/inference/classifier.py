@@ -1,6 +1,5 @@
 """A trained classifier, applied to images."""
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
@@ -146,11 +145,7 @@ class Classifier(ImagePredictor):
         Raises:
             ValueError: If `batch_size` is not positive.
         """
-        changed = copy.copy(self)
-        if batch_size is not None:
-            if batch_size < 1:
-                raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-            changed.batch_size = batch_size
+        changed = self._copied(batch_size)
         if tta is not None:
             changed._infer = _with_mirror_image(self._predict) if tta else self._predict
         return changed

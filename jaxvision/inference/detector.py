@@ -1,6 +1,5 @@
 """A trained detector, applied to images."""
 
-import copy
 import dataclasses
 import difflib
 from collections import Counter
@@ -190,13 +189,9 @@ class Detector(ImagePredictor):
         Raises:
             ValueError: If a value is out of its range, or there is no such class.
         """
-        changed = copy.copy(self)
+        changed = self._copied(batch_size)
         if threshold is not None:
             changed.threshold = _share("threshold", threshold)
-        if batch_size is not None:
-            if batch_size < 1:
-                raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-            changed.batch_size = batch_size
         views = {"tta": tta, "tile": tile}
         changed._views = dataclasses.replace(
             self._views, **{name: value for name, value in views.items() if value is not None}

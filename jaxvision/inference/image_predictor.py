@@ -1,8 +1,9 @@
 """What every predictor of images does: read, prepare, batch, and put the answers in order."""
 
 import abc
+import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
@@ -36,7 +37,6 @@ class ImagePredictor(Predictor):
         *,
         class_names: tuple[str, ...],
         batch_size: int,
-        views: Views | None = None,
         origin: Origin | None = None,
     ) -> None:
         """Puts the variables on the devices.
@@ -47,19 +47,16 @@ class ImagePredictor(Predictor):
             transform: Prepares images as the evaluation of the network does.
             class_names: By class index.
             batch_size: Images predicted at a time, at most.
-            views: What the network sees of an image; by default the whole of it.
             origin: The run that the variables come from.
 
         Raises:
             ValueError: If `batch_size` is not positive.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         super().__init__(task, variables, origin=origin)
         self.class_names = class_names
-        self.batch_size = batch_size
+        self.batch_size = _positive(batch_size)
         self.transform = transform
-        self._views = views or Views(transform)
+        self._views = Views(transform)
 
     def stream(
         self,
@@ -138,6 +135,19 @@ class ImagePredictor(Predictor):
 
         return Program(apply, inputs, f"image {shown.shape[0]} x {shown.shape[1]}")
 
+    def _copied(self, batch_size: int | None) -> Self:
+        """Returns a predictor of the same variables, whose options may be changed."""
+        copied = copy.copy(self)
+        if batch_size is not None:
+            copied.batch_size = _positive(batch_size)
+        return copied
+
     @abc.abstractmethod
     def _result(self, parts: list[tuple[Part, Any]]) -> Result:
         """Makes the result for an image of the predictions for each of its views."""
+
+
+def _positive(batch_size: int) -> int:
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    return batch_size

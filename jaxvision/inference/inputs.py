@@ -24,7 +24,6 @@ class Video:
         path: The file; `camera:<number>` for a camera.
         camera: Number of the camera, None for a file.
         rate: Frames a second.
-        size: Height and width in pixels.
         total: Frames that the file says to have; None where that is not known.
     """
 
@@ -43,10 +42,6 @@ class Video:
             raise DataError(f"{path}: cannot open the video: {what}")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate < 1000 else _CAMERA_RATE
-        self.size = (
-            round(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
-            round(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
-        )
         count = round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.total = count if camera is None and count > 0 else None
 

@@ -18,7 +18,12 @@ from jaxvision.recipes import values
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.translation import Translation
-from jaxvision.train.checkpoint import read_checkpoint, read_meta
+from jaxvision.train.checkpoint import (
+    NoCheckpoints,
+    WrongCheckpoint,
+    read_checkpoint,
+    read_meta,
+)
 
 T = TypeVar("T")
 
@@ -48,7 +53,7 @@ def load(
         ValueError: If there is no checkpoint of that step, it is of another version of jaxvision,
             or its recipe is not known.
     """
-    folder, step = _folder(pathlib.Path(run), step)
+    folder, step = run_folder(pathlib.Path(run), step)
     step, meta = _whole(folder, step, read_meta)
     missing = [name for name in ("recipe", "config", "info") if name not in meta]
     if missing:
@@ -70,7 +75,7 @@ def load(
     return make(task, variables, origin)
 
 
-def _folder(run: pathlib.Path, step: int | None) -> tuple[pathlib.Path, int | None]:
+def run_folder(run: pathlib.Path, step: int | None) -> tuple[pathlib.Path, int | None]:
     """Returns the work directory, and the step if a checkpoint's own folder was given."""
     run = run.expanduser()
     if not run.is_dir():
@@ -86,19 +91,11 @@ def _folder(run: pathlib.Path, step: int | None) -> tuple[pathlib.Path, int | No
 
 
 def _whole(folder: pathlib.Path, step: int | None, read: Callable[..., T]) -> T:
-    """Reads a checkpoint; says it in a line if the run has none yet, or a damaged one."""
+    """Reads a checkpoint; says it in a line if it is damaged."""
     try:
         return read(folder, step)
-    except (FileNotFoundError, ValueError) as error:
-        known = ("holds no checkpoints", "step must be", "was written by", "not a run")
-        if any(words in str(error) for words in known):
-            if (folder / "config.json").exists() and "holds no checkpoints" in str(error):
-                raise FileNotFoundError(
-                    f"{folder} has no checkpoint yet: its run was stopped before the first one; "
-                    "continue it with the command in its command.txt"
-                ) from error
-            raise
-        damage: Exception = error
+    except (NoCheckpoints, WrongCheckpoint):
+        raise
     except Exception as error:  # orbax raises what its storage raises
         damage = error
     name = "its checkpoint" if step is None else f"its checkpoint of step {step}"

@@ -180,6 +180,14 @@ def _move(folder: pathlib.Path, aside: pathlib.Path) -> None:
     folder.rename(aside)
 
 
+class NoCheckpoints(FileNotFoundError):
+    """A folder holds no checkpoints."""
+
+
+class WrongCheckpoint(ValueError):
+    """There is no checkpoint of a step, or its layout is of another version."""
+
+
 def read_checkpoint(
     workdir: pathlib.Path, step: int | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -195,8 +203,8 @@ def read_checkpoint(
         meta.
 
     Raises:
-        FileNotFoundError: If the folder holds no checkpoints.
-        ValueError: If there is none of that step, or its layout is of another version.
+        NoCheckpoints: If the folder holds no checkpoints.
+        WrongCheckpoint: If there is none of that step, or its layout is of another version.
     """
     with _reading(workdir) as manager:
         step = _chosen(manager, step)
@@ -222,8 +230,8 @@ def read_meta(workdir: pathlib.Path, step: int | None = None) -> tuple[int, dict
     """Reads the step and the meta of a checkpoint alone, chosen as by `read_checkpoint`.
 
     Raises:
-        FileNotFoundError: If the folder holds no checkpoints.
-        ValueError: If there is none of that step, or its layout is of another version.
+        NoCheckpoints: If the folder holds no checkpoints.
+        WrongCheckpoint: If there is none of that step, or its layout is of another version.
     """
     with _reading(workdir) as manager:
         step = _chosen(manager, step)
@@ -233,7 +241,7 @@ def read_meta(workdir: pathlib.Path, step: int | None = None) -> tuple[int, dict
 def _reading(workdir: pathlib.Path) -> ocp.CheckpointManager:
     directory = workdir.absolute() / "checkpoints"
     if not directory.is_dir():
-        raise FileNotFoundError(_no_checkpoints(directory))
+        raise NoCheckpoints(_no_checkpoints(directory))
     handlers = {"state": ocp.PyTreeCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
     # No `read_only`, which logs two warnings: without `create` nothing is written either.
     options = ocp.CheckpointManagerOptions(
@@ -255,7 +263,7 @@ def _only_this_process() -> Any:
 def _chosen(manager: ocp.CheckpointManager, step: int | None) -> int:
     steps = sorted(manager.all_steps())
     if not steps:
-        raise FileNotFoundError(_no_checkpoints(pathlib.Path(manager.directory)))
+        raise NoCheckpoints(_no_checkpoints(pathlib.Path(manager.directory)))
     if step is None:
         sign = -1.0 if _meta(manager, steps[-1]).get("best_direction") == "min" else 1.0
 
@@ -267,18 +275,23 @@ def _chosen(manager: ocp.CheckpointManager, step: int | None) -> int:
         return max(steps, key=score)
     if step not in steps:
         known = ", ".join(map(str, steps))
-        raise ValueError(f"step must be one of {known}, the checkpoints there are, got {step}")
+        raise WrongCheckpoint(f"step must be one of {known}, the checkpoints there are, got {step}")
     return step
 
 
 def _meta(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
     restored: Any = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
     if problem := _other_layout(pathlib.Path(manager.directory) / str(step), restored["meta"]):
-        raise ValueError(problem)
+        raise WrongCheckpoint(problem)
     return restored["meta"]
 
 
 def _no_checkpoints(directory: pathlib.Path) -> str:
+    if (directory.parent / "config.json").exists():
+        return (
+            f"{directory.parent} has no checkpoint yet: its run was stopped before the first one; "
+            "continue it with the command in its command.txt"
+        )
     return f"{directory} holds no checkpoints; expected the work directory of a run"
 
 

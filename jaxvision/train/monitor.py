@@ -55,8 +55,8 @@ class Monitor:
     def introduce(self, state: TrainState, batch: Batch) -> None:
         """Shows the size of the model and of the run."""
         experiment = self._experiment
-        table = overview.full_parameter_table(readable(state.params))
-        self.record.text("parameters.txt", f"{table}\n")
+        everything = overview.full_parameter_table(readable(state.params))
+        self.record.text("parameters.txt", f"{everything}\n")
         print(overview.parameter_table(state.params, experiment.freeze))
         devices, count = jax.devices(), jax.process_count()
         epoch = experiment.train_data.steps_per_epoch

@@ -21,6 +21,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxvision.train.errors import TrainingError
+from jaxvision.train.workdir import flatten
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ def check_same(values: Mapping[str, Any]) -> None:
     """
     if jax.process_count() == 1:
         return
-    flat = {name: json.dumps(value, sort_keys=True) for name, value in _flat(values)}
+    flat = {name: json.dumps(value, sort_keys=True) for name, value in flatten(values).items()}
     whole = hashlib.sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest()
     if len(set(gather(whole))) == 1:
         return
@@ -118,14 +119,6 @@ def check_same(values: Mapping[str, Any]) -> None:
     raise TrainingError(
         "all processes must have the same config and data, and they differ:\n" + "\n".join(lines)
     )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def _short(value: str | None) -> str:

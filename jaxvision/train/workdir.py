@@ -47,10 +47,10 @@ def prepare(
         write_whole(workdir / "config.json", json.dumps(config, indent=2) + "\n")
     else:
         try:
-            old = _flatten(read_config(workdir))
+            old = flatten(read_config(workdir))
         except ValueError as error:
             raise TrainingError(str(error)) from error
-        new = _flatten(json.loads(json.dumps(config)))
+        new = flatten(json.loads(json.dumps(config)))
         changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
         conflicts = [k for k in changed if not _is_free(k, free)]
         if conflicts:
@@ -102,11 +102,12 @@ def _version(path: pathlib.Path) -> int:
     return int(middle) if middle.isdigit() else 1
 
 
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Maps the values of a config, in groups, by their dotted names, as `data.path`."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value
     return flat

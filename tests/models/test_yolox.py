@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import network
@@ -145,24 +147,10 @@ def test_any_backbone_goes_under_the_pyramid():
 
 
 def test_another_backbone_gets_the_images_that_it_wants():
-    class Seen(nn.Module):
-        @nn.compact
-        def __call__(self, images, *, train):
-            self.sow("intermediates", "images", images)
-            return {s: jnp.zeros((1, 32 // s, 32 // s, 8)) for s in (8, 16, 32)}
-
-    model = models.yolox(
-        "nano", num_classes=1, backbone=Seen(), image_mean=(1, 2, 3), image_std=(2, 4, 5)
+    build = functools.partial(
+        models.yolox, "nano", num_classes=1, image_mean=(1, 2, 3), image_std=(2, 4, 5)
     )
-    images = jnp.full((1, 32, 32, 3), 8, jnp.uint8)
-
-    @jax.jit  # compiles what leads to the images alone
-    def intermediates():
-        mutable = ["params", "batch_stats", "intermediates"]
-        variables = model.init(jax.random.key(0), images, train=False, mutable=mutable)
-        return variables["intermediates"]["backbone"]["images"]
-
-    (seen,) = intermediates()
+    seen = network.images_of_backbone(build, jnp.full((1, 32, 32, 3), 8, jnp.uint8))
     np.testing.assert_allclose(seen[0, 5, 5], [3.5, 1.5, 1.0])
 
 

@@ -5,34 +5,32 @@
 """
 
 import contextlib
-import json
 import pathlib
 from collections.abc import Iterator
 
-from jaxvision.data.files import replacing
 from jaxvision.inference.outputs.item import Add, Item
+from jaxvision.inference.outputs.json_list import writing_list
 from jaxvision.inference.result import Result
 
 
 @contextlib.contextmanager
 def coco_results(folder: pathlib.Path) -> Iterator[Add]:
     """Writes `coco.json`, one object a line."""
-    with replacing(folder / "coco.json") as temporary, temporary.open("w") as file:
-        separator = "[\n"
+    with writing_list(folder / "coco.json") as write:
 
         def add(item: Item, result: Result) -> None:
-            nonlocal separator
             for found in result.to_dict()["objects"]:
                 x1, y1, x2, y2 = found["box"]
-                values = {
-                    "image_id": item.name if item.frame is None else f"{item.name}_{item.frame:06}",
-                    "category_id": found["class"],
-                    "category_name": found["name"],
-                    "bbox": [x1, y1, x2 - x1, y2 - y1],
-                    "score": found["score"],
-                }
-                file.write(separator + json.dumps(values, ensure_ascii=False))
-                separator = ",\n"
+                write(
+                    {
+                        "image_id": item.name
+                        if item.frame is None
+                        else f"{item.name}_{item.frame:06}",
+                        "category_id": found["class"],
+                        "category_name": found["name"],
+                        "bbox": [x1, y1, x2 - x1, y2 - y1],
+                        "score": found["score"],
+                    }
+                )
 
         yield add
-        file.write("[]\n" if separator == "[\n" else "\n]\n")

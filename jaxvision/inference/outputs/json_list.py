@@ -3,7 +3,8 @@
 import contextlib
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from jaxvision.data.files import replacing
 from jaxvision.inference.outputs.item import Add, Item
@@ -13,16 +14,25 @@ from jaxvision.inference.result import Result
 @contextlib.contextmanager
 def json_list(folder: pathlib.Path) -> Iterator[Add]:
     """Writes `predictions.json`, one result a line."""
-    with replacing(folder / "predictions.json") as temporary, temporary.open("w") as file:
-        separator = "[\n"
+    with writing_list(folder / "predictions.json") as write:
 
         def add(item: Item, result: Result) -> None:
+            found = {name: value for name, value in result.to_dict().items() if value is not None}
+            write(item.columns() | found)
+
+        yield add
+
+
+@contextlib.contextmanager
+def writing_list(path: pathlib.Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Writes a list of JSON objects, one a line, as they come."""
+    with replacing(path) as temporary, temporary.open("w") as file:
+        separator = "[\n"
+
+        def write(values: dict[str, Any]) -> None:
             nonlocal separator
-            values = item.columns() | {
-                name: value for name, value in result.to_dict().items() if value is not None
-            }
             file.write(separator + json.dumps(values, ensure_ascii=False))
             separator = ",\n"
 
-        yield add
+        yield write
         file.write("[]\n" if separator == "[\n" else "\n]\n")
