@@ -21,8 +21,8 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 
 import jax
 
-# Traces are millions of objects that live as long as the caches of jax: to look through them again and again
-# for garbage takes an eighth of the processor time.
+# Traces are millions of objects that live as long as jax's caches: to look through them again and
+# again for garbage takes an eighth of the processor time.
 gc.freeze()
 gc.set_threshold(100_000, 20, 50)
 

@@ -1,0 +1,119 @@
+"""Every value that shapes a task or its input is read back from the meta of a checkpoint."""
+
+import json
+import re
+
+import pytest
+import toy_translation
+
+from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.recipes import classification, detection, translation, values
+from jaxvision.train.workdir import flatten
+
+IMAGES = dict(class_names=["cat", "dog"], class_weights=[], train_images=640)
+
+# Another value than the default's, where it must be one of a few words or numbers.
+OTHERS = {
+    "augment.crop": "pad",
+    "augment.multi_scale": (64, 96),
+    "backbone": "resnet18",
+    "dtype": "bfloat16",
+    "eval.nms_threshold": 0.4,
+    "eval.score_threshold": 0.3,
+    "loss.background_iou": 0.3,
+    "loss.box_loss": "giou",
+    "loss.candidates": "box_or_center",
+    "loss.foreground_iou": 0.6,
+    "loss.name": "focal",
+    "loss.ratios": (0.5, 1.0),
+    "mean": (0.1, 0.2, 0.3),
+    "model.positions": "learned",
+    "std": (0.3, 0.2, 0.1),
+}
+VARIANTS = {
+    "yolox": "yolox_tiny",
+    "retinanet": "retinanet_resnet18_fpn",
+    "classification": "vit_ti_16",
+    "translation": "transformer_tiny",
+}
+# Values that the task depends on, or what an image goes through before it.
+NEEDED = {
+    "yolox": """
+        variant image_size batch_size epochs backbone dtype augment.no_aug
+        eval.score_threshold eval.nms_threshold eval.max_detections eval.max_candidates
+        eval.class_aware eval.rectangular
+        loss.box_loss loss.box_weight loss.center_radius loss.candidates loss.iou_weight loss.top_k
+    """,
+    "retinanet": """
+        variant image_size backbone dtype
+        eval.score_threshold eval.nms_threshold eval.max_detections eval.max_candidates
+        eval.class_aware eval.rectangular
+        loss.anchor_scale loss.scales_per_octave loss.ratios loss.foreground_iou
+        loss.background_iou loss.low_quality loss.alpha loss.gamma loss.box_weight loss.pre_nms
+    """,
+    "classification": """
+        variant image_size dtype remat mean std augment.erase augment.mixup augment.cutmix
+        loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
+    """,
+    "translation": """
+        variant dtype data.max_length loss.label_smoothing
+        model.dropout_rate model.attention_dropout_rate model.activation_dropout_rate
+        model.pre_norm model.positions eval.beam_size eval.alpha eval.extra_length
+    """,
+}
+
+
+def another(name, value):
+    if type(OTHERS.get(name)) is type(value):
+        return OTHERS[name]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 32
+    if isinstance(value, float):
+        return value / 2 + 0.25
+    if isinstance(value, str):
+        return f"{value}x"
+    return (*value, 1.0)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return SubwordTokenizer.train(toy_translation.ENGLISH, 300).json()
+
+
+def prepared(kind, tokenizer):
+    """Returns the recipe, its default values and what it would know of some data."""
+    if kind == "translation":
+        return translation, translation.defaults(), {"tokenizer": tokenizer}
+    if kind == "classification":
+        config = classification.defaults()
+        config.variant = "vit_s_16"  # one that knows its image's size and remat
+        return classification, config, IMAGES | {"multi_label": False}
+    return detection, detection.defaults(kind), IMAGES
+
+
+def needed_by(recipe, config, info):
+    """Describes what a loaded run is built from; initialisers are made anew each time."""
+    transform = recipe.eval_transform(config) if hasattr(recipe, "eval_transform") else None
+    return re.sub(" at 0x[0-9a-f]+", "", repr((recipe.task(config, info), transform)))
+
+
+@pytest.mark.parametrize("kind", NEEDED)
+def test_task_of_every_value_is_restored(kind, tokenizer):
+    recipe, plain, info = prepared(kind, tokenizer)
+    before = needed_by(recipe, plain, info)
+    found = set()
+    for name in flatten(plain.to_dict()):
+        _, config, _ = prepared(kind, tokenizer)
+        group, _, last = name.rpartition(".")
+        part = config[group] if group else config
+        part[last] = VARIANTS[kind] if name == "variant" else another(name, part[last])
+        if name == "method":
+            continue  # the other detector is the other case
+        made = needed_by(recipe, config, info)
+        stored = json.loads(json.dumps(dict(config=config.to_dict(), info=info)))
+        assert needed_by(recipe, values.restored(stored["config"]), stored["info"]) == made, name
+        if made != before:
+            found.add(name)
+    assert found == set(NEEDED[kind].split())
