@@ -36,14 +36,27 @@ from jaxvision.models.backbones import vit as _vit
 from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import retinanet as _retinanet
+from jaxvision.models.detection import yolov5 as _yolov5
+from jaxvision.models.detection import yolov8 as _yolov8
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.retinanet import retinanet
+from jaxvision.models.detection.yolov5 import yolov5
+from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.transformer import transformer
 from jaxvision.models.variant import unknown
 
-__all__ = ["backbone", "classifier", "retinanet", "transformer", "variants", "yolox"]
+__all__ = [
+    "backbone",
+    "classifier",
+    "retinanet",
+    "transformer",
+    "variants",
+    "yolov5",
+    "yolov8",
+    "yolox",
+]
 
 
 class _Family(NamedTuple):
@@ -87,6 +100,8 @@ _FAMILIES = (
 # Those of the other functions here.
 _OTHERS = {
     "yolox": _yolox.VARIANTS,
+    "yolov5": _yolov5.VARIANTS,
+    "yolov8": _yolov8.VARIANTS,
     "retinanet": _retinanet.VARIANTS,
     "transformer": _transformer.VARIANTS,
 }

@@ -14,12 +14,16 @@ from jaxvision.pretrained import (
     vgg,
     vit,
     xception,
+    yolov5,
+    yolov8,
     yolox,
 )
 from jaxvision.pretrained.family import Family, Source
 
 FAMILIES = (
     yolox.FAMILY,
+    yolov5.FAMILY,
+    yolov8.FAMILY,
     retinanet.FAMILY,
     alexnet.FAMILY,
     vgg.FAMILY,
