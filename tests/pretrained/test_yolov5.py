@@ -1,31 +1,31 @@
 """Outputs, matches, losses and gradients of release v7.0, through the importer of its weights."""
 
-import json
-
 import fill
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from einops import rearrange
+from reference import (
+    FORWARD,
+    TRAINING,
+    anchors_first,
+    assert_agrees,
+    count,
+    images_of,
+    objects_of,
+    raw,
+    state_of,
+)
 
 from jaxvision import models, pretrained
 from jaxvision.assigners.anchor_ratio import anchor_ratio
 from jaxvision.losses.detection.yolov5 import YOLOv5Method, decode_boxes
 from jaxvision.models.detection.yolov5 import STRIDES, VARIANTS
-from jaxvision.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from jaxvision.ops.objects import Objects
+from jaxvision.ops.boxes import xyxy_to_cxcywh
 from jaxvision.pretrained.yolov5 import ANCHORS
 from jaxvision.tasks.dense_detection import DenseDetection
 
 NAME = "yolov5n"
-FORWARD, TRAINING = 1e-4, 1e-3
-
-
-def assert_agrees(ours, theirs, bound):
-    ours, theirs = np.asarray(ours), np.asarray(theirs)
-    assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() <= bound * np.abs(theirs).max()
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,7 @@ def case():
 
 @pytest.fixture(scope="module")
 def state(case):
-    found = fill.fill_state(case["spec"])
-    scales = json.loads(bytes(case["scale_json"]).decode())
-    return found | {name: found[name] * a + b for name, (a, b) in scales.items()}
+    return state_of(case)
 
 
 @pytest.fixture(scope="module")
@@ -48,38 +46,17 @@ def loaded(state):
 
 @pytest.fixture(scope="module")
 def images(case):
-    batch = fill.image_batch(tuple(case["input_shape"]), seed=int(case["input_seed"]))
-    return batch.transpose(0, 2, 3, 1)
+    return images_of(case)
 
 
 @pytest.fixture(scope="module")
 def objects(case, images):
-    """The reference's rows (image, class, cx, cy, w, h as fractions) as padded arrays."""
-    batch, height, width = images.shape[:3]
-    return padded(case["labels"], batch, height, width)
-
-
-def padded(labels, batch, height, width):
-    per_image = [labels[labels[:, 0] == i] for i in range(batch)]
-    count = max(map(len, per_image))
-    boxes = np.zeros((batch, count, 4), np.float32)
-    classes, valid = np.zeros((batch, count), np.int32), np.zeros((batch, count), bool)
-    for i, rows in enumerate(per_image):
-        scaled = rows[:, 2:] * np.array([width, height] * 2, np.float32)
-        boxes[i, : len(rows)] = cxcywh_to_xyxy(jnp.asarray(scaled))
-        classes[i, : len(rows)] = rows[:, 1]
-        valid[i, : len(rows)] = True
-    return Objects(boxes, classes, valid)
+    return objects_of(case["labels"], *images.shape[:3])
 
 
 def in_order_of_reference(x, anchors):
-    """Sorts anchors (rows, columns, anchors of a cell) as the reference does: anchors first."""
-    parts = []
-    for level in anchors.levels:
-        part = x[:, level.anchors]
-        pattern = "b (h w a) k -> b (a h w) k"
-        parts.append(rearrange(part, pattern, h=level.rows, w=level.columns, a=len(level.sizes)))
-    return np.concatenate(parts, axis=1)
+    parts = [anchors_first(x, level) for level in anchors.levels]
+    return np.concatenate([part.reshape(len(x), -1, x.shape[-1]) for part in parts], axis=1)
 
 
 def test_anchors_are_those_of_the_release(case):
@@ -88,7 +65,7 @@ def test_anchors_are_those_of_the_release(case):
 
 def test_predictions_match_reference(case, loaded, images):
     model, variables = loaded
-    assert sum(x.size for x in jax.tree.leaves(variables["params"])) == case["num_params"]
+    assert count(variables["params"]) == case["num_params"]
     output, captured = jax.jit(
         lambda v, x: model.apply(
             v, x, train=False, capture_intermediates=lambda m, _: m.name in ("neck", "backbone")
@@ -100,13 +77,7 @@ def test_predictions_match_reference(case, loaded, images):
         for stride, number in zip(STRIDES, numbers, strict=True):
             assert_agrees(features[stride].mean((1, 2)), case[f"layer{number}_mean"], FORWARD)
     anchors = YOLOv5Method().priors(*images.shape[1:3])
-    raw = in_order_of_reference(
-        np.concatenate(
-            [output.box_regression, output.objectness[..., None], output.class_logits], axis=-1
-        ),
-        anchors,
-    )
-    assert_agrees(raw, case["raw"], FORWARD)
+    assert_agrees(in_order_of_reference(raw(output), anchors), case["raw"], FORWARD)
     boxes = xyxy_to_cxcywh(decode_boxes(output.box_regression, anchors))
     assert_agrees(in_order_of_reference(boxes, anchors), case["decoded_boxes"], FORWARD)
 
@@ -185,4 +156,4 @@ def test_number_of_parameters_matches_reference(variant):
         shapes = jax.eval_shape(
             lambda x, model=model: model.init(jax.random.key(0), x, train=False), images
         )
-        assert sum(x.size for x in jax.tree.leaves(shapes["params"])) == expected
+        assert count(shapes["params"]) == expected

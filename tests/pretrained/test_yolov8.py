@@ -1,13 +1,11 @@
 """Outputs, targets, losses and gradients of Ultralytics 8.2, through its weights' importer."""
 
-import json
-
 import fill
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_yolov5 import assert_agrees, padded
+from reference import FORWARD, TRAINING, assert_agrees, count, images_of, objects_of, state_of
 
 from jaxvision import models, pretrained
 from jaxvision.losses.detection.yolov8 import YOLOv8Method, decode_boxes
@@ -19,7 +17,6 @@ from jaxvision.pretrained.yolov8 import DISTANCES
 from jaxvision.tasks.dense_detection import DenseDetection
 
 NAME = "yolov8n"
-FORWARD, TRAINING = 1e-4, 1e-3
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +26,7 @@ def case():
 
 @pytest.fixture(scope="module")
 def state(case):
-    found = fill.fill_state(case["spec"])
-    scales = json.loads(bytes(case["scale_json"]).decode())
-    return found | {name: found[name] * a + b for name, (a, b) in scales.items()}
+    return state_of(case)
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +37,14 @@ def loaded(state):
 
 @pytest.fixture(scope="module")
 def images(case):
-    batch = fill.image_batch(tuple(case["input_shape"]), seed=int(case["input_seed"]))
-    return batch.transpose(0, 2, 3, 1)
+    return images_of(case)
 
 
 def test_predictions_match_reference(case, loaded, images):
     model, variables = loaded
-    count = sum(x.size for x in jax.tree.leaves(variables["params"]))
-    assert count + 16 == case["num_params"]  # the distances of the bins are constants here
+    assert (
+        count(variables["params"]) + 16 == case["num_params"]
+    )  # the distances of the bins are constants here
     output, captured = jax.jit(
         lambda v, x: model.apply(
             v, x, train=False, capture_intermediates=lambda m, _: m.name in ("neck", "backbone")
@@ -70,7 +65,7 @@ def test_predictions_match_reference(case, loaded, images):
 def test_losses_and_gradients_match_reference(case, loaded, images):
     model, variables = loaded
     task = DenseDetection(model, YOLOv8Method(), tuple(map(str, range(80))))
-    objects = padded(case["labels"], *images.shape[:3])
+    objects = objects_of(case["labels"], *images.shape[:3])
     batch = {"image": images, **objects._asdict()}
 
     def objective(params):
@@ -156,4 +151,4 @@ def test_number_of_parameters_matches_reference(variant):
         shapes = jax.eval_shape(
             lambda x, model=model: model.init(jax.random.key(0), x, train=False), images
         )
-        assert sum(x.size for x in jax.tree.leaves(shapes["params"])) + 16 == expected
+        assert count(shapes["params"]) + 16 == expected
