@@ -106,7 +106,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def yolov2(variant: str, *, num_classes: int, **overrides: object) -> YOLOv2:
+def yolov2(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv2:
     """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
 
     Args:

@@ -151,7 +151,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def yolov3(variant: str, *, num_classes: int, **overrides: object) -> YOLOv3:
+def yolov3(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv3:
     """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
 
     Args:

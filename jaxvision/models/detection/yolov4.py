@@ -159,7 +159,7 @@ class YOLOv4(nn.Module):
 VARIANTS: dict[str, dict[str, Any]] = {"yolov4": dict(), "yolov4_tiny": dict(tiny=True)}
 
 
-def yolov4(variant: str, *, num_classes: int, **overrides: object) -> YOLOv4:
+def yolov4(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv4:
     """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
 
     Args:

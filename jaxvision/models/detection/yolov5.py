@@ -138,7 +138,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def yolov5(variant: str, *, num_classes: int, **overrides: object) -> YOLOv5:
+def yolov5(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv5:
     """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
 
     Args:

@@ -179,7 +179,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def yolov8(variant: str, *, num_classes: int, **overrides: object) -> YOLOv8:
+def yolov8(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv8:
     """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
 
     Args:

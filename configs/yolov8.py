@@ -1,0 +1,44 @@
+"""YOLOv8, there is no paper; Ultralytics 8.2.
+
+    python train.py --config configs/yolov8.py                   # n on drawn shapes
+    python train.py --config configs/yolov8.py:s,coco --config.data.path=DIR
+
+The argument names a variant and a source: see `configs/yolox.py`.
+Published AP on COCO after 500 epochs at 640 pixels:
+37.3 (n), 44.9 (s), 50.2 (m), 52.9 (l), 53.9 (x).
+Not run here on COCO.
+Departs from the authors: no warmup of the momentum and of the biases' own learning rate.
+"""
+
+from typing import Any
+
+from jaxvision.recipes import detection
+from jaxvision.recipes.words import words
+
+recipe = detection
+
+
+def get_config(arg: str = "") -> Any:
+    """Returns the values; a flag `--config.name=value` replaces one."""
+    variant, source = words(
+        arg,
+        variant=("n", "s", "m", "l", "x"),
+        source=("shapes", "coco", "voc", "yolo", "csv", "tfds", "packed"),
+    )
+    config = detection.defaults("yolov8")
+    config.variant = f"yolov8{variant}"
+    config.data.source = source
+    if source == "coco":
+        config.data.update(train="train2017", val="val2017")
+    else:
+        config.schedule.warmup = 0.05  # a small set has few steps
+        config.eval.epochs = 5
+    if source == "shapes":
+        config.update(image_size=128, epochs=10)
+        config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
+        # Few steps, from scratch.
+        config.optimizer.update(name="adamw", learning_rate=1e-3, weight_decay=0.05, clip_norm=0.0)
+        config.ema.update(decay=0.998, warmup=200)
+        # Places, sizes and colours are random already.
+        config.augment.update(mosaic=0, hsv=0)
+    return config
