@@ -118,4 +118,4 @@ def yolov2(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv2:
         ValueError: If there is no such variant.
     """
     fields = detector_fields("yolov2", variant, VARIANTS)
-    return YOLOv2(**(dict(num_classes=num_classes) | fields | overrides))
+    return YOLOv2(num_classes=num_classes, **(fields | overrides))

@@ -163,4 +163,4 @@ def yolov3(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv3:
         ValueError: If there is no such variant.
     """
     fields = detector_fields("yolov3", variant, VARIANTS)
-    return YOLOv3(**(dict(num_classes=num_classes) | fields | overrides))
+    return YOLOv3(num_classes=num_classes, **(fields | overrides))

@@ -171,4 +171,4 @@ def yolov4(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv4:
         ValueError: If there is no such variant.
     """
     fields = detector_fields("yolov4", variant, VARIANTS)
-    return YOLOv4(**(dict(num_classes=num_classes) | fields | overrides))
+    return YOLOv4(num_classes=num_classes, **(fields | overrides))

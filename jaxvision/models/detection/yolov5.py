@@ -150,4 +150,4 @@ def yolov5(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv5:
         ValueError: If there is no such variant.
     """
     fields = detector_fields("yolov5", variant, VARIANTS)
-    return YOLOv5(**(dict(num_classes=num_classes) | fields | overrides))
+    return YOLOv5(num_classes=num_classes, **(fields | overrides))

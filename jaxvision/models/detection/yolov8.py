@@ -191,4 +191,4 @@ def yolov8(variant: str, *, num_classes: int, **overrides: Any) -> YOLOv8:
         ValueError: If there is no such variant.
     """
     fields = detector_fields("yolov8", variant, VARIANTS)
-    return YOLOv8(**(dict(num_classes=num_classes) | fields | overrides))
+    return YOLOv8(num_classes=num_classes, **(fields | overrides))
