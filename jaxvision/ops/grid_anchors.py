@@ -82,4 +82,6 @@ def grid_anchors(
         all_sizes.append(np.tile(own, (len(cells), 1)))
         levels.append(level)
         start += level.count
-    return GridAnchors(*map(np.concatenate, (corners, sides, all_sizes)), tuple(levels))
+    return GridAnchors(
+        np.concatenate(corners), np.concatenate(sides), np.concatenate(all_sizes), tuple(levels)
+    )

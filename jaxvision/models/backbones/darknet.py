@@ -21,6 +21,8 @@ from jaxvision.models.variant import fields_of
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.1)
+# The authors' detectors move their statistics by a hundredth a step.
+DETECTOR_NORM = functools.partial(BatchNorm, momentum=0.99)
 
 
 def darknet_conv(

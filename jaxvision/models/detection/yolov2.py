@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxvision.layers.batch_norm import BatchNorm
 from jaxvision.layers.convolution import Conv
-from jaxvision.models.backbones.darknet import darknet_conv, he_normal
+from jaxvision.models.backbones.darknet import DETECTOR_NORM, darknet_conv, he_normal
 from jaxvision.models.backbones.darknet19 import Darknet19
 from jaxvision.models.backbones.darknet_tiny import DarknetTiny
 from jaxvision.models.detection.detector_output import DetectorOutput, anchor_output
@@ -59,12 +58,12 @@ class YOLOv2(nn.Module):
         for side in images.shape[1:3]:
             if side % STRIDE:
                 raise ValueError(f"image_size must be a multiple of {STRIDE}, got {side}")
-        conv = darknet_conv(dtype=self.dtype)
+        conv = darknet_conv(norm=DETECTOR_NORM, dtype=self.dtype)
         mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
         own = (
             DarknetTiny(conv, dtype=self.dtype, name="backbone")
             if self.tiny
-            else Darknet19(norm=BatchNorm, dtype=self.dtype, name="backbone")
+            else Darknet19(norm=DETECTOR_NORM, dtype=self.dtype, name="backbone")
         )
         features = (self.backbone or own)((images.astype(jnp.float32) - mean) / std, train=train)
         x = features[32]

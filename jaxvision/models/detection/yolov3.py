@@ -15,7 +15,7 @@ from flax import linen as nn
 from jaxvision.layers.convolution import Conv
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.pooling import max_pool
-from jaxvision.models.backbones.darknet import Darknet, darknet_conv, he_normal
+from jaxvision.models.backbones.darknet import DETECTOR_NORM, Darknet, darknet_conv, he_normal
 from jaxvision.models.backbones.darknet_tiny import DarknetTiny
 from jaxvision.models.detection.detector_output import DetectorOutput, anchor_output
 from jaxvision.models.variant import detector_fields
@@ -129,7 +129,7 @@ class YOLOv3(nn.Module):
         for side in images.shape[1:3]:
             if side % 32:
                 raise ValueError(f"image_size must be a multiple of 32, got {side}")
-        conv = darknet_conv(dtype=self.dtype)
+        conv = darknet_conv(norm=DETECTOR_NORM, dtype=self.dtype)
         outputs = self.anchors_per_cell * (5 + self.num_classes)
         if self.tiny:
             own: nn.Module = DarknetTiny(conv, self.dtype, name="backbone")

@@ -16,7 +16,7 @@ from flax import linen as nn
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.pooling import max_pool
 from jaxvision.models.backbones.csp_darknet53 import CSPDarknet53
-from jaxvision.models.backbones.darknet import darknet_conv
+from jaxvision.models.backbones.darknet import DETECTOR_NORM, darknet_conv
 from jaxvision.models.detection.detector_output import DetectorOutput, anchor_output
 from jaxvision.models.detection.yolov3 import TinyHead, predict
 from jaxvision.models.variant import detector_fields
@@ -141,13 +141,15 @@ class YOLOv4(nn.Module):
         for side in images.shape[1:3]:
             if side % 32:
                 raise ValueError(f"image_size must be a multiple of 32, got {side}")
-        conv = darknet_conv(dtype=self.dtype)
+        conv = darknet_conv(norm=DETECTOR_NORM, dtype=self.dtype)
         outputs = self.anchors_per_cell * (5 + self.num_classes)
         if self.tiny:
             own: nn.Module = CSPDarknetTiny(conv, self.dtype, name="backbone")
             head: Any = TinyHead(outputs, conv, dtype=self.dtype, name="head")
         else:
-            own = CSPDarknet53(act=jax.nn.mish, dtype=self.dtype, name="backbone")
+            own = CSPDarknet53(
+                act=jax.nn.mish, norm=DETECTOR_NORM, dtype=self.dtype, name="backbone"
+            )
             head = YOLOv4Head(outputs, conv, self.dtype, name="head")
         mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
         backbone: Any = self.backbone or own

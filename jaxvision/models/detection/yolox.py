@@ -107,7 +107,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def yolox(variant: str, *, num_classes: int, **overrides: object) -> YOLOX:
+def yolox(variant: str, *, num_classes: int, **overrides: Any) -> YOLOX:
     """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
 
     Args:
@@ -119,4 +119,4 @@ def yolox(variant: str, *, num_classes: int, **overrides: object) -> YOLOX:
         ValueError: If there is no such variant.
     """
     fields = detector_fields("yolox_", variant, VARIANTS)
-    return YOLOX(**(dict(num_classes=num_classes) | fields | overrides))
+    return YOLOX(num_classes=num_classes, **(fields | overrides))
