@@ -31,12 +31,10 @@ def get_config(arg: str = "") -> ConfigDict:
     else:
         config.schedule.warmup = 0.05  # a small set has few steps
     if source == "shapes":
-        config.update(variant="retinanet_tiny", image_size=128, epochs=10)
-        config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
+        detection.on_shapes(config)
+        config.variant = "retinanet_tiny"
         config.loss.anchor_scale = 2.0  # objects are as small as 16 pixels
-        # Few steps, from scratch.
-        config.optimizer.update(name="adamw", learning_rate=1e-3, weight_decay=0.05, clip_norm=1.0)
-        config.schedule.name = "cosine"
-        config.ema.update(decay=0.998, warmup=200)
+        config.optimizer.clip_norm = 1.0
+        config.schedule.final_ratio = 0.0
         config.eval.epochs = 2
     return config

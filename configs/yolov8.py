@@ -34,11 +34,5 @@ def get_config(arg: str = "") -> Any:
         config.schedule.warmup = 0.05  # a small set has few steps
         config.eval.epochs = 5
     if source == "shapes":
-        config.update(image_size=128, epochs=10)
-        config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
-        # Few steps, from scratch.
-        config.optimizer.update(name="adamw", learning_rate=1e-3, weight_decay=0.05, clip_norm=0.0)
-        config.ema.update(decay=0.998, warmup=200)
-        # Places, sizes and colours are random already.
-        config.augment.update(mosaic=0, hsv=0)
+        detection.on_shapes(config)
     return config

@@ -47,7 +47,7 @@ def object_sizes(source: Source, image_size: int) -> np.ndarray:
 
 
 def fitting_anchors(
-    source: Source, anchors: Anchors, image_size: int, max_ratio: float, *, seed: int = 0
+    source: Source, anchors: Anchors, image_size: int, *, max_ratio: float = 4.0, seed: int = 0
 ) -> Fit:
     """Keeps anchors that match nearly all objects of a dataset, or finds better ones.
 
@@ -67,11 +67,11 @@ def fitting_anchors(
     if len(sizes) < len(flat):
         raise DataError(
             f"anchors can be fitted to at least {len(flat)} objects of 2 pixels or more, got "
-            f"{len(sizes)}; take loss.anchors=coco"
+            f"{len(sizes)}; take loss.anchors=authors"
         )
     matched = _share_matched(sizes, flat, max_ratio)
     if matched >= _ENOUGH:
-        message = f"anchors: COCO's match {matched:.1%} of the objects and are kept"
+        message = f"anchors: the authors' match {matched:.1%} of the objects and are kept"
         return Fit(given.tolist(), message)
     rng = np.random.default_rng(seed)
     sample = sizes[rng.permutation(len(sizes))[:_SAMPLE]]
@@ -82,7 +82,7 @@ def fitting_anchors(
         f"anchors: COCO's match {matched:.1%} of the objects, those fitted to them {better:.1%}"
     )
     if better <= matched:
-        return Fit(given.tolist(), f"{message}: COCO's are kept")
+        return Fit(given.tolist(), f"{message}: those of the authors are kept")
     return Fit(found.reshape(given.shape).tolist(), message)
 
 

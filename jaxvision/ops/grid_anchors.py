@@ -85,3 +85,9 @@ def grid_anchors(
     return GridAnchors(
         np.concatenate(corners), np.concatenate(sides), np.concatenate(all_sizes), tuple(levels)
     )
+
+
+def image_size(anchors: GridAnchors) -> tuple[int, int]:
+    """Returns height and width in pixels of the image whose anchors these are."""
+    level = anchors.levels[0]
+    return level.rows * level.stride, level.columns * level.stride

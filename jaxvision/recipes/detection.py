@@ -100,6 +100,18 @@ def defaults(method: str = "yolox") -> Config:
     return values.locked(config)
 
 
+def on_shapes(config: Config) -> None:
+    """Sets what ten short epochs on drawn shapes want, from scratch and on a CPU."""
+    config.update(image_size=128, batch_size=16, epochs=10)
+    config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
+    config.optimizer.update(name="adamw", learning_rate=1e-3, base_batch=0, weight_decay=0.05)
+    config.schedule.update(name="cosine", warmup=0.05, final_ratio=0.01)
+    config.ema.update(decay=0.998, warmup=200)
+    # Places, sizes and colours are random already.
+    config.augment.update(mosaic=0, mixup=0, hsv=0)
+    config.eval.epochs = 5
+
+
 def info(config: Config, train: Source) -> dict[str, Any]:
     """Returns what the task must know of the data.
 

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 from jaxvision import models
 from jaxvision.data.anchors import fitting_anchors
 from jaxvision.data.source import Source
+from jaxvision.losses.detection import yolov2, yolov3, yolov4
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
+from jaxvision.losses.detection.yolov3 import Sizes
 from jaxvision.losses.detection.yolov5 import COCO_ANCHORS, YOLOv5Method
 from jaxvision.losses.detection.yolov8 import YOLOv8Method
 from jaxvision.losses.detection.yolox import YOLOXMethod
@@ -152,8 +154,7 @@ def _yolov5(config: Config) -> None:
     _ultralytics(config)
     config.eval.nms_threshold = 0.6
 
-    # Of COCO at 640 x 640, as `coco`; or fitted to the data where those do not fit, as `auto`.
-    config.loss.anchors = "auto"
+    config.loss.anchors = "auto"  # fitted to the data where the authors' do not match; or authors
     config.loss.max_ratio = 4.0  # of the sizes of an object and the anchors that it matches
     config.loss.box_weight = 0.05
     config.loss.objectness_weight = 1.0  # at 640 x 640; in proportion to the image's area
@@ -162,23 +163,119 @@ def _yolov5(config: Config) -> None:
     config.loss.pre_nms = 3000  # detections of an image that enter suppression
 
 
-def _anchors(config: Config, train: Source) -> dict[str, Any]:
-    if config.loss.anchors == "coco":
-        return dict(anchors=[list(map(list, level)) for level in COCO_ANCHORS])
-    if config.loss.anchors != "auto":
-        raise ValueError(f"loss.anchors must be auto or coco, got {config.loss.anchors}")
-    found = fitting_anchors(train, COCO_ANCHORS, config.image_size, config.loss.max_ratio)
-    print(found.message)
-    return dict(anchors=found.anchors)
+def _anchors_of(own: Callable[[str], Sizes]) -> Callable[[Config, Source], dict[str, Any]]:
+    """Returns what computes the anchors of a run; `own` gives the authors' of a variant."""
+
+    def info(config: Config, train: Source) -> dict[str, Any]:
+        anchors = own(config.variant)
+        if config.loss.anchors == "authors":
+            return dict(anchors=[list(map(list, level)) for level in anchors])
+        if config.loss.anchors != "auto":
+            raise ValueError(f"loss.anchors must be auto or authors, got {config.loss.anchors}")
+        found = fitting_anchors(train, anchors, config.image_size)
+        print(found.message)
+        return dict(anchors=found.anchors)
+
+    return info
+
+
+def _anchors(info: Info) -> Sizes:
+    return tuple(tuple(map(tuple, level)) for level in info["anchors"])
 
 
 def _build_yolov5(config: Config, info: Info) -> Parts:
     options = wiring.keywords(config.loss, "anchors")
     options["objectness_weight"] *= (config.image_size / 640) ** 2
-    anchors = tuple(tuple(map(tuple, level)) for level in info["anchors"])
-    method = YOLOv5Method(anchors=anchors, **options)
+    method = YOLOv5Method(anchors=_anchors(info), **options)
+    return _with_anchors(models.yolov5, config, info, method)
+
+
+def _darknet(config: Config) -> None:
+    """What Darknet's detectors have in common."""
+    config.image_size = 416
+    config.augment.update(hsv=1.0, hsv_gain=True)
+    config.optimizer.update(
+        name="momentum", learning_rate=1e-3, momentum=0.9, base_batch=64, weight_decay=5e-4
+    )
+    config.eval.update(score_threshold=0.005, nms_threshold=0.45)
+    config.eval.epochs = 10.0
+    config.loss.anchors = "auto"  # fitted to the data where the authors' do not match; or authors
+    config.loss.pre_nms = 3000  # detections of an image that enter suppression
+
+
+def _yolov2(config: Config) -> None:
+    config.variant = "yolov2"
+    config.epochs = 160
+    _darknet(config)
+    config.schedule.update(name="step", boundaries=(60 / 160, 90 / 160), warmup=1 / 160)
+    config.loss.ignore_iou = 0.6  # background that overlaps an object by more is ignored
+    config.loss.box_weight = 1.0
+    config.loss.object_weight = 5.0
+    config.loss.background_weight = 1.0
+    config.loss.class_weight = 1.0
+    config.loss.prior_weight = 0.01  # pulls other boxes to their anchors
+    config.loss.prior_images = 12_800  # during so many images
+
+
+def _yolov2_anchors(variant: str) -> Sizes:
+    by_name = {"yolov2": yolov2.VOC_ANCHORS, "yolov2_tiny": yolov2.TINY_VOC_ANCHORS}
+    return by_name.get(variant, yolov2.COCO_ANCHORS)
+
+
+def _build_yolov2(config: Config, info: Info) -> Parts:
+    method = yolov2.YOLOv2Method(_anchors(info), **wiring.keywords(config.loss, "anchors"))
+    return _with_anchors(models.yolov2, config, info, method)
+
+
+def _yolov3(config: Config) -> None:
+    config.variant = "yolov3"
+    config.epochs = 273
+    _darknet(config)
+    config.schedule.update(name="step", boundaries=(0.8, 0.9), warmup=1000 / 500_200)
+    config.loss.ignore_iou = 0.7  # background that overlaps an object by more is ignored
+    config.loss.box_weight = 1.0
+
+
+def _yolov3_anchors(variant: str) -> Sizes:
+    return yolov3.TINY_ANCHORS if variant.endswith("tiny") else yolov3.ANCHORS
+
+
+def _build_yolov3(config: Config, info: Info) -> Parts:
+    anchors, options = _anchors(info), wiring.keywords(config.loss, "anchors")
+    strides = (8, 16, 32)[-len(anchors) :]
+    method = yolov3.YOLOv3Method(anchors, strides, **options)
+    return _with_anchors(models.yolov3, config, info, method)
+
+
+def _yolov4(config: Config) -> None:
+    config.variant = "yolov4"
+    config.epochs = 273
+    _darknet(config)
+    config.augment.update(mosaic=1.0, mosaic_scale=(0.5, 1.5), degrees=0.0, shear=0.0)
+    config.optimizer.update(learning_rate=0.0013, momentum=0.949)
+    config.schedule.update(name="step", boundaries=(0.8, 0.9), warmup=1000 / 500_500)
+    config.loss.match_iou = 0.213  # of an object's shape and further anchors that match it
+    config.loss.ignore_iou = 0.7  # background that overlaps an object by more is ignored
+    config.loss.ignore_probability = 0.25  # if some class is as probable
+    config.loss.box_weight = 0.07
+    config.loss.label_smoothing = 0.0
+
+
+def _yolov4_anchors(variant: str) -> Sizes:
+    return yolov4.TINY_ANCHORS if variant.endswith("tiny") else yolov4.ANCHORS
+
+
+def _build_yolov4(config: Config, info: Info) -> Parts:
+    anchors, options = _anchors(info), wiring.keywords(config.loss, "anchors")
+    # The authors' numbers for three maps and for two.
+    scales = (1.2, 1.1, 1.05) if len(anchors) == 3 else (1.05, 1.05)
+    method = yolov4.YOLOv4Method(anchors, (8, 16, 32)[-len(anchors) :], scales, **options)
+    return _with_anchors(models.yolov4, config, info, method)
+
+
+def _with_anchors(build: Callable[..., Any], config: Config, info: Info, method: Any) -> Parts:
     fields = _normalised(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
-    return wiring.network(models.yolov5, config, **fields), method
+    return wiring.network(build, config, **fields), method
 
 
 def _yolov8(config: Config) -> None:
@@ -204,6 +301,9 @@ def _build_yolov8(config: Config, info: Info) -> Parts:
 DETECTORS = {
     "yolox": Detector("yolox_", _yolox, _build_yolox),
     "retinanet": Detector("retinanet_", _retinanet, _build_retinanet),
-    "yolov5": Detector("yolov5", _yolov5, _build_yolov5, _anchors),
+    "yolov2": Detector("yolov2", _yolov2, _build_yolov2, _anchors_of(_yolov2_anchors)),
+    "yolov3": Detector("yolov3", _yolov3, _build_yolov3, _anchors_of(_yolov3_anchors)),
+    "yolov4": Detector("yolov4", _yolov4, _build_yolov4, _anchors_of(_yolov4_anchors)),
+    "yolov5": Detector("yolov5", _yolov5, _build_yolov5, _anchors_of(lambda _: COCO_ANCHORS)),
     "yolov8": Detector("yolov8", _yolov8, _build_yolov8),
 }

@@ -5,7 +5,6 @@ There is no paper; the loss and its weights are those of release v7.0 (hyp.scrat
 
 import dataclasses
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
@@ -13,16 +12,16 @@ import optax
 
 from jaxvision.assigners.anchor_ratio import NEIGHBOURS, Matches, anchor_ratio
 from jaxvision.losses.detection.method import DetectionLoss
+from jaxvision.losses.detection.yolov3 import Sizes, best_candidates, check_anchors
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
 from jaxvision.models.detection.yolov5 import STRIDES
 from jaxvision.ops.boxes import complete_iou, cxcywh_to_xyxy
 from jaxvision.ops.grid_anchors import GridAnchors, GridLevel, grid_anchors
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
-from jaxvision.ops.top_pairs import top_pairs
 
 # Width and height in pixels, of each map; k-means of COCO at 640 x 640.
-COCO_ANCHORS = (
+COCO_ANCHORS: Sizes = (
     ((10, 13), (16, 30), (33, 23)),
     ((30, 61), (62, 45), (59, 119)),
     ((116, 90), (156, 198), (373, 326)),
@@ -49,7 +48,7 @@ class YOLOv5Method:
     """
 
     strides: tuple[int, ...] = STRIDES
-    anchors: tuple[tuple[tuple[float, float], ...], ...] = COCO_ANCHORS
+    anchors: Sizes = COCO_ANCHORS
     max_ratio: float = 4.0
     box_weight: float = 0.05
     objectness_weight: float = 1.0
@@ -58,17 +57,11 @@ class YOLOv5Method:
     pre_nms: int = 3000
 
     def __post_init__(self) -> None:
-        if not len(self.strides) == len(self.anchors) == len(self.balance):
+        check_anchors(self.anchors, self.strides)
+        if len(self.balance) != len(self.strides):
             raise ValueError(
-                f"anchors and balance must be those of {len(self.strides)} maps, got "
-                f"{len(self.anchors)} and {len(self.balance)}"
+                f"balance must be {len(self.strides)} numbers, one a map, got {self.balance}"
             )
-        if len({len(level) for level in self.anchors}) != 1:
-            raise ValueError(f"anchors must be as many on every map, got {self.anchors}")
-        for level in self.anchors:
-            for size in level:
-                if len(size) != 2 or not all(0 < side < math.inf for side in size):
-                    raise ValueError(f"an anchor must be a width and a height, got {size}")
         if not self.max_ratio > 1:
             raise ValueError(f"max_ratio must be above 1, got {self.max_ratio}")
         if self.pre_nms < 1:
@@ -170,12 +163,7 @@ class YOLOv5Method:
 
     def decode(self, output: DetectorOutput, anchors: GridAnchors) -> Candidates:
         """Decodes the best pairs of an anchor and a class, scored class times objectness."""
-        scores = jax.nn.sigmoid(output.class_logits)
-        scores = scores * jax.nn.sigmoid(objectness_of(output))[..., None]
-        scores, index, classes = top_pairs(scores, self.pre_nms)
-        boxes = decode_boxes(output.box_regression, anchors)
-        boxes = jnp.take_along_axis(boxes, index[..., None], axis=1)
-        return Candidates(boxes=boxes, scores=scores, classes=classes)
+        return best_candidates(output, decode_boxes(output.box_regression, anchors), self.pre_nms)
 
 
 def decode_boxes(regression: jax.Array, anchors: GridAnchors) -> jax.Array:
