@@ -23,15 +23,10 @@ recipe = detection
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    (source,) = words(arg, source=("shapes", "coco", "voc", "yolo", "csv", "tfds", "packed"))
+    (source,) = words(arg, source=detection.SOURCES)
     config = detection.defaults("retinanet")
-    config.data.source = source
-    if source == "coco":
-        config.data.update(train="train2017", val="val2017")
-    else:
-        config.schedule.warmup = 0.05  # a small set has few steps
+    detection.from_source(config, source)
     if source == "shapes":
-        detection.on_shapes(config)
         config.variant = "retinanet_tiny"
         config.loss.anchor_scale = 2.0  # objects are as small as 16 pixels
         config.optimizer.clip_norm = 1.0

@@ -21,20 +21,10 @@ recipe = detection
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source = words(
-        arg,
-        variant=("tiny", "full"),
-        source=("shapes", "coco", "voc", "yolo", "csv", "tfds", "packed"),
-    )
+    variant, source = words(arg, variant=("tiny", "full"), source=detection.SOURCES)
     config = detection.defaults("yolov4")
     config.variant = f"yolov4_{variant}" if variant != "full" else "yolov4"
-    config.data.source = source
+    detection.from_source(config, source)
     if source == "coco":
-        config.data.update(train="train2017", val="val2017")
         config.augment.multi_scale = tuple(range(320, 609, 96))
-    else:
-        config.schedule.warmup = 0.05  # a small set has few steps
-        config.eval.epochs = 5
-    if source == "shapes":
-        detection.on_shapes(config)
     return config

@@ -21,19 +21,8 @@ recipe = detection
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source = words(
-        arg,
-        variant=("n", "s", "m", "l", "x"),
-        source=("shapes", "coco", "voc", "yolo", "csv", "tfds", "packed"),
-    )
+    variant, source = words(arg, variant=("n", "s", "m", "l", "x"), source=detection.SOURCES)
     config = detection.defaults("yolov5")
     config.variant = f"yolov5{variant}"
-    config.data.source = source
-    if source == "coco":
-        config.data.update(train="train2017", val="val2017")
-    else:
-        config.schedule.warmup = 0.05  # a small set has few steps
-        config.eval.epochs = 5
-    if source == "shapes":
-        detection.on_shapes(config)
+    detection.from_source(config, source)
     return config

@@ -23,6 +23,9 @@ from jaxvision.recipes.values import Config
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.train.experiment import Best, EvalSet, Experiment
 
+# Formats by the word of a config's argument.
+SOURCES = ("shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")
+
 # What a continued run may change.
 FREE = (
     *values.FREE,
@@ -100,16 +103,28 @@ def defaults(method: str = "yolox") -> Config:
     return values.locked(config)
 
 
-def on_shapes(config: Config) -> None:
-    """Sets what ten short epochs on drawn shapes want, from scratch and on a CPU."""
-    config.update(image_size=128, batch_size=16, epochs=10)
-    config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
-    config.optimizer.update(name="adamw", learning_rate=1e-3, base_batch=0, weight_decay=0.05)
-    config.schedule.update(name="cosine", warmup=0.05, final_ratio=0.01)
-    config.ema.update(decay=0.998, warmup=200)
-    # Places, sizes and colours are random already.
-    config.augment.update(mosaic=0, mixup=0, hsv=0)
+def from_source(config: Config, source: str) -> None:
+    """Sets what depends on the data.
+
+    Args:
+        config: The values; those of COCO are the method's authors'.
+        source: One of `SOURCES`. A set smaller than COCO has few steps, hence a longer warmup.
+            `shapes` is learned from scratch on a CPU, in ten short epochs.
+    """
+    config.data.source = source
+    if source == "coco":
+        config.data.update(train="train2017", val="val2017")
+        return
+    config.schedule.warmup = 0.05
     config.eval.epochs = 5
+    if source == "shapes":
+        config.update(image_size=128, batch_size=16, epochs=10)
+        config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
+        config.optimizer.update(name="adamw", learning_rate=1e-3, base_batch=0, weight_decay=0.05)
+        config.schedule.update(name="cosine", final_ratio=0.01)
+        config.ema.update(decay=0.998, warmup=200)
+        # Places, sizes and colours are random already.
+        config.augment.update(mosaic=0, mixup=0, hsv=0)
 
 
 def info(config: Config, train: Source) -> dict[str, Any]:
