@@ -78,9 +78,7 @@ def fitting_anchors(
     found = _evolved(sample, _clusters(sample, len(flat), seed), max_ratio, rng)
     found = found[np.argsort(found.prod(axis=1))].round(1)
     better = _share_matched(sizes, found, max_ratio)
-    message = (
-        f"anchors: COCO's match {matched:.1%} of the objects, those fitted to them {better:.1%}"
-    )
+    message = f"anchors: the authors' match {matched:.1%} of the objects, fitted ones {better:.1%}"
     if better <= matched:
         return Fit(given.tolist(), f"{message}: those of the authors are kept")
     return Fit(found.reshape(given.shape).tolist(), message)
