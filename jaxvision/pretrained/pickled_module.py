@@ -9,7 +9,7 @@ from typing import Any
 
 # A deeper or larger tree is no network but an attempt to keep the reader busy.
 MAX_DEPTH = 100
-MAX_NAMES = 200_000
+MAX_NAMES = 20_000
 
 
 class UnreadableModule(ValueError):

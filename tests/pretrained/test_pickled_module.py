@@ -128,10 +128,10 @@ HOSTILE = {
         + b")\x81q\x01"
         + mapping(_modules=mapping(a=b"h\x01"), _parameters=mapping(w=reference()))
         + b"b",
-        "nested more than 100 deep|more than 200000",
+        "nested more than 100 deep|more than 20000",
     ),
     "modules are nested too deep": (nested(150), "nested more than 100 deep"),
-    "modules double": (doubling(), "more than 200000 tensors"),
+    "modules double": (doubling(), "more than 20000 tensors"),
     "a tensor lies outside its storage": (
         module(parameters=mapping(weight=reference(4, (3, 2)))),
         "tensor weight",
