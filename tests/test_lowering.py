@@ -30,6 +30,7 @@ SMALLEST = {
     "resnet_cifar10": ("resnet20", {}),
     "resnet_imagenet": ("resnet18", dict(image_size=32, accumulate=2)),
     "retinanet": ("shapes", dict(image_size=64)),
+    "ssd": ("tiny", dict(image_size=64)),
     "swin_imagenet": ("swin_t", dict(image_size=32)),
     "transformer_multi30k": ("tiny", dict(model=dict(num_layers=(1, 1)))),
     "vit_cifar10": ("short", {}),

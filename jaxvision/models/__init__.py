@@ -36,6 +36,7 @@ from jaxvision.models.backbones import vit as _vit
 from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import retinanet as _retinanet
+from jaxvision.models.detection import ssd as _ssd
 from jaxvision.models.detection import yolov2 as _yolov2
 from jaxvision.models.detection import yolov3 as _yolov3
 from jaxvision.models.detection import yolov4 as _yolov4
@@ -43,6 +44,7 @@ from jaxvision.models.detection import yolov5 as _yolov5
 from jaxvision.models.detection import yolov8 as _yolov8
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.retinanet import retinanet
+from jaxvision.models.detection.ssd import ssd
 from jaxvision.models.detection.yolov2 import yolov2
 from jaxvision.models.detection.yolov3 import yolov3
 from jaxvision.models.detection.yolov4 import yolov4
@@ -57,6 +59,7 @@ __all__ = [
     "backbone",
     "classifier",
     "retinanet",
+    "ssd",
     "transformer",
     "variants",
     "yolov2",
@@ -115,6 +118,7 @@ _OTHERS = {
     "yolov5": _yolov5.VARIANTS,
     "yolov8": _yolov8.VARIANTS,
     "retinanet": _retinanet.VARIANTS,
+    "ssd": _ssd.VARIANTS,
     "transformer": _transformer.VARIANTS,
 }
 

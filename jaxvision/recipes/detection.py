@@ -253,11 +253,12 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
 
 
 def _check_sizes(config: Config) -> None:
+    multiple = detector(config.method).multiple
     sizes = [("image_size", config.image_size)]
     sizes += [("augment.multi_scale", side) for side in config.augment.multi_scale]
     for name, side in sizes:
-        if side % 32 or side < 32:
-            raise ValueError(f"{name} must be a multiple of 32, got {side}")
+        if side % multiple or side < 32:
+            raise ValueError(f"{name} must be a multiple of {multiple}, got {side}")
 
 
 def _source_options(config: Config) -> dict[str, Any]:

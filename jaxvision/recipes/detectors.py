@@ -8,11 +8,14 @@ from jaxvision.data.anchors import fitting_anchors
 from jaxvision.data.source import Source
 from jaxvision.losses.detection import yolov2, yolov3, yolov4
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
+from jaxvision.losses.detection.ssd import SSDMethod
 from jaxvision.losses.detection.yolov3 import Sizes
 from jaxvision.losses.detection.yolov5 import COCO_ANCHORS, YOLOv5Method
 from jaxvision.losses.detection.yolov8 import YOLOv8Method
 from jaxvision.losses.detection.yolox import YOLOXMethod
+from jaxvision.models.detection import ssd
 from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD
+from jaxvision.models.variant import fields_of
 from jaxvision.recipes import wiring
 from jaxvision.recipes.values import Config
 from jaxvision.train.precision import compute_dtype
@@ -34,12 +37,14 @@ class Detector(NamedTuple):
         defaults: Sets its values, those of the group `loss` among them.
         build: Builds its network and its method from the values and what is known of the data.
         info: Returns what its method must know of the data beyond what all must, as JSON.
+        multiple: The sides of its images are multiples of this, in pixels.
     """
 
     prefix: str
     defaults: Callable[[Config], None]
     build: Callable[[Config, Info], Parts]
     info: Callable[[Config, Source], dict[str, Any]] = _nothing
+    multiple: int = 32
 
     def full_name(self, variant: str) -> str:
         """Returns a variant's name as `models.variants()` lists it."""
@@ -136,6 +141,30 @@ def _build_retinanet(config: Config, info: Info) -> Parts:
     method = RetinaNetMethod(**wiring.keywords(config.loss))
     fields = _fields(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
     return wiring.network(models.retinanet, config, **fields), method
+
+
+def _ssd(config: Config) -> None:
+    config.variant = "ssd300_vgg16"
+    config.image_size = 300
+    config.batch_size = 32
+    config.epochs = 120
+    config.augment.update(hsv=1.0, hsv_gain=True)
+    config.optimizer.update(name="momentum", learning_rate=1e-3, base_batch=32, weight_decay=5e-4)
+    config.schedule.update(name="step", boundaries=(80 / 120, 100 / 120), warmup=500 / 120_000)
+    config.eval.update(score_threshold=0.01, nms_threshold=0.45, max_detections=200)
+    config.eval.epochs = 10.0
+    config.loss.foreground_iou = 0.5  # a default box belongs to an object from this IoU on
+    config.loss.negatives = 3.0  # boxes of the background in the loss, for each of an object
+    config.loss.box_weight = 1.0
+    config.loss.pre_nms = 3000  # detections of an image that enter suppression
+
+
+def _build_ssd(config: Config, info: Info) -> Parts:
+    if config.backbone:
+        raise ValueError(f"backbone must be empty for ssd, which has its own, got {config.backbone}")
+    layout = fields_of(DETECTORS["ssd"].full_name(config.variant), ssd.VARIANTS)["layout"]
+    method = SSDMethod(layout, **wiring.keywords(config.loss))
+    return wiring.network(models.ssd, config, **_fields(config, info)), method
 
 
 def _ultralytics(config: Config) -> None:
@@ -301,6 +330,7 @@ def _build_yolov8(config: Config, info: Info) -> Parts:
 DETECTORS = {
     "yolox": Detector("yolox_", _yolox, _build_yolox),
     "retinanet": Detector("retinanet_", _retinanet, _build_retinanet),
+    "ssd": Detector("ssd", _ssd, _build_ssd, multiple=4),
     "yolov2": Detector("yolov2", _yolov2, _build_yolov2, _anchors_of(_yolov2_anchors)),
     "yolov3": Detector("yolov3", _yolov3, _build_yolov3, _anchors_of(_yolov3_anchors)),
     "yolov4": Detector("yolov4", _yolov4, _build_yolov4, _anchors_of(_yolov4_anchors)),
