@@ -23,7 +23,7 @@ def config_help(config: ConfigDict, recipe: Any) -> str:
         config: All values.
         recipe: Module whose source sets and explains them.
     """
-    comments = _comments(inspect.getsource(values)) | _comments(inspect.getsource(recipe))
+    explained = comments(recipe)
     lines = []
     for name, value in flatten(config.to_dict()).items():
         flag = (
@@ -32,9 +32,14 @@ def config_help(config: ConfigDict, recipe: Any) -> str:
             else f"  --config.{name}={value}"
         )
         lines.append(flag)
-        if text := comments.get(name):
+        if text := explained.get(name):
             lines += textwrap.wrap(text, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return "\n".join(lines)
+
+
+def comments(recipe: Any) -> dict[str, str]:
+    """Returns what the source of a recipe says of each value, by its name with dots."""
+    return _comments(inspect.getsource(values)) | _comments(inspect.getsource(recipe))
 
 
 def _comments(source: str) -> dict[str, str]:
