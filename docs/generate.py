@@ -41,8 +41,8 @@ def configs() -> str:
         _WRITTEN,
         "",
         "A config is a file in `configs/` with a text and values; a flag replaces a value. Below "
-        "are the text of each and the values, without an argument, that differ from the defaults of "
-        "its kind of problem ([Values](values.md)). Installed, a config is found by its name: "
+        "are the text of each and the values, without an argument, that differ from the defaults "
+        "of its kind of problem ([Values](values.md)). Installed, a config is found by its name: "
         "`jaxvision train --config=yolox`.",
     ]
     for name in config_names():
@@ -93,8 +93,8 @@ def values() -> str:
         "Every value of a config is a flag: `--config.batch_size=32`, "
         "`--config.optimizer.learning_rate=0.01`, "
         '`--config.augment.multi_scale="(320, 416)"`. With `--help` after a config, `train.py` '
-        "lists them with the values of that config. Here are the defaults of each kind of problem; a "
-        "config sets some of them otherwise.",
+        "lists them with the values of that config. Here are the defaults of each kind of problem; "
+        "a config sets some of them otherwise.",
     ]
     for heading, (recipe, method) in _KINDS.items():
         explained = comments(recipe)

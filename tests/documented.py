@@ -240,5 +240,3 @@ def check_python_block(content: str) -> None:
             for name in node.names:
                 if not hasattr(module, name.name):
                     importlib.import_module(f"{node.module}.{name.name}")
-
-

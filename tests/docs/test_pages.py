@@ -1,4 +1,4 @@
-"""The pages: generated ones are up to date, all are found, and their samples of data can be read."""
+"""The pages: generated ones are up to date, all are found, and samples of data can be read."""
 
 import importlib.util
 import pathlib
