@@ -32,7 +32,7 @@ def get_config(arg: str = "") -> ConfigDict:
         config.schedule.warmup = 0.05  # a small set has few steps
     if source == "shapes":
         config.update(variant="retinanet_tiny", image_size=128, epochs=10)
-        config.data.update(train_images=1600, val_images=200)
+        config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
         config.loss.anchor_scale = 2.0  # objects are as small as 16 pixels
         # Few steps, from scratch.
         config.optimizer.update(name="adamw", learning_rate=1e-3, weight_decay=0.05, clip_norm=1.0)

@@ -55,7 +55,7 @@ def get_config(arg: str = "") -> ConfigDict:
         config.eval.epochs = 5
     if source == "shapes":
         config.update(image_size=128, epochs=10)
-        config.data.update(train_images=1600, val_images=200)
+        config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
         config.optimizer.learning_rate = 0.04  # few steps, from scratch
         # Places, sizes and colours are random already.
         config.augment.update(mosaic=0, mixup=0, hsv=0)

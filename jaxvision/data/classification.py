@@ -11,8 +11,8 @@ from jaxvision.data.readers.mnist import fashion_mnist, mnist
 from jaxvision.data.readers.named import open_named
 from jaxvision.data.readers.tfds import labelled_records
 from jaxvision.data.source import Source
+from jaxvision.data.sources.cached import cached
 from jaxvision.data.sources.digits import Digits
-from jaxvision.data.sources.labelled import Cached
 from jaxvision.data.sources.multi_label import MultiLabelView
 from jaxvision.data.sources.packed import packed
 
@@ -63,8 +63,6 @@ def classification_source(
         DataError: If the dataset has a fault.
         ValueError: If `source` is unknown, or `cache_bytes` is negative.
     """
-    if cache_bytes < 0:
-        raise ValueError(f"cache_bytes must be at least 0, got {cache_bytes}")
     kind, _, name = source.partition(":")
     options["classes"] = classes
     if source == "digits":
@@ -76,4 +74,4 @@ def classification_source(
         opened = open_named(source, path, split, READERS, labelled_records, **others, **options)
     if opened.labels is None:
         raise DataError(f"{path}: the split {split} has no labels; pack a classification dataset")
-    return Cached(opened, cache_bytes) if cache_bytes else opened
+    return cached(opened, cache_bytes)

@@ -172,7 +172,6 @@ def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
         ValueError: If there is no such split.
     """
     options = image_splits.options(config, info, split)
-    options["cache_bytes"] = config.data.cache_bytes
     return _eval_stream(config, open_split(classification_source, split, **options))
 
 
@@ -187,7 +186,6 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         ValueError: If a value is out of its range.
     """
     options = image_splits.options(config, info)
-    options["cache_bytes"] = config.data.cache_bytes
     train, val = splits(classification_source, **options)
     image_splits.check_classes(config, train)
     new_run = info is None

@@ -34,6 +34,7 @@ METHODS = ("yolox", "retinanet")
 FREE = (
     *values.FREE,
     "batch_size",
+    "data.cache_bytes",
     "data.on_fault",
     "data.test_images",
 )
@@ -65,6 +66,7 @@ def defaults(method: str = "yolox") -> Config:
     config.data.split_seed = 0
     config.data.strict = False  # boxes outside the image or without area are errors
     config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
+    config.data.cache_bytes = 0  # decoded images are kept in memory up to so many bytes
     config.data.max_objects = 120  # trained on, an image
     config.data.balance = ""  # repeat or inverse: draws images of rare classes more often
     # Images of each split, for `shapes`; 0: its own number.

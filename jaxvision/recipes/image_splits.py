@@ -8,7 +8,7 @@ from jaxvision.recipes import wiring
 from jaxvision.recipes.values import Config
 
 # Of the group `data`: what names a part of a dataset.
-_NAMES = ("source", "path", "train", "val", "val_share", "fold", "split_seed")
+_NAMES = ("source", "path", "train", "val", "val_share", "fold", "split_seed", "cache_bytes")
 
 
 def options(

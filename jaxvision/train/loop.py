@@ -7,7 +7,7 @@ import itertools
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from absl import logging
@@ -79,7 +79,14 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         latest = record.latest_step() or 0
         batches = stack.enter_context(_open(experiment, latest))
         first_batch = next(batches)
-        state, restored = _state(experiment, first_batch, record, mesh)
+        make = CompiledStep(_make_step(experiment), mesh, constants)
+        key = sharding.put_key(jax.random.key(experiment.seed), mesh)
+        axis, rows = experiment.train_data.axis, experiment.train_data.rows(first_batch)
+        shapes = sharding.batch_shapes(first_batch, mesh, axis)
+        wanted = state_shapes(experiment, shapes, mesh)
+        if latest < experiment.total_steps:  # while the state is made and tried
+            make.begin(wanted, sharding.put_batch(first_batch, mesh, axis), key, rows)
+        state, restored = _state(experiment, shapes, wanted, record, mesh)
         start = int(state.step)
         if start != latest:  # the newest checkpoint could not be read
             batches = stack.enter_context(_open(experiment, start))
@@ -99,7 +106,7 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         stack.enter_context(contextlib.closing(monitor.progress))
         interrupted = stack.enter_context(interruptible(mesh))
         batches = itertools.chain([first_batch], batches)
-        result = _train(experiment, monitor, mesh, constants, state, batches, interrupted)
+        result = _train(experiment, monitor, mesh, make, key, state, batches, interrupted)
         monitor.progress.close()
         record.wait()
         if result.outcome is Outcome.FINISHED:
@@ -121,11 +128,14 @@ def _open(experiment: Experiment, step: int) -> Iterator[Iterator[Batch]]:
 
 
 def _state(
-    experiment: Experiment, batch: Batch, record: Record, mesh: Mesh
+    experiment: Experiment,
+    shapes: Mapping[str, jax.ShapeDtypeStruct],
+    wanted: TrainState,
+    record: Record,
+    mesh: Mesh,
 ) -> tuple[TrainState, bool]:
     """Returns the newest saved state, or a fresh one, and whether it was saved."""
-    shapes = sharding.batch_shapes(batch, mesh, experiment.train_data.axis)
-    restored = record.restore(state_shapes(experiment, shapes, mesh))
+    restored = record.restore(wanted)
     if restored is None:
         state = create_state(experiment, shapes, mesh)
         if experiment.init_from:
@@ -149,22 +159,21 @@ def _train(
     experiment: Experiment,
     monitor: Monitor,
     mesh: Mesh,
-    constants: Mapping[str, Any],
+    make: CompiledStep,
+    key: jax.Array,
     state: TrainState,
     batches: Iterator[Batch],
     interrupted: Callable[[], bool],
 ) -> Result:
     """Makes the steps, and what comes after the last."""
     start, total, stream = int(state.step), experiment.total_steps, experiment.train_data
-    make = CompiledStep(_make_step(experiment), mesh, monitor.progress.message, constants)
-    key = sharding.put_key(jax.random.key(experiment.seed), mesh)
     guard = FiniteGuard(stream.name)
     step, metrics = start, None
 
     for step, host_batch in enumerate(itertools.islice(batches, total - start), start + 1):
         examples = stream.rows(host_batch)
         batch = sharding.put_batch(host_batch, mesh, stream.axis)
-        monitor.pause(make.prepare(state, batch, key, examples))
+        monitor.pause(make.prepare(state, batch, key, examples, monitor.progress.message))
         state, logs = make(state, batch, key)
         guard.watch(step, host_batch, logs)
         monitor.count(step, examples)

@@ -73,7 +73,7 @@ class Monitor:
         Raises:
             ValueError: If `best` names none of the metrics.
         """
-        known = []
+        started, known = time.perf_counter(), []
         for name, (data, at_end) in self._experiment.eval_data.items():
             batches = list(itertools.islice(data, 2))
             found = self._evaluation(state, int(state.step), name, batches)
@@ -82,6 +82,7 @@ class Monitor:
         best = self._experiment.best
         if best is not None and best.name not in known:
             raise ValueError(f"best must be one of {', '.join(known[:20])}, got {best.name}")
+        self.pause(time.perf_counter() - started)
 
     def evaluate(
         self, state: TrainState, step: int, at_end: bool | None = None

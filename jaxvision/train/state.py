@@ -91,7 +91,13 @@ def create_state(experiment: Experiment, batch: Batch, mesh: Mesh) -> TrainState
     """
     create, arguments = _creator(experiment, batch)
     shapes = jax.eval_shape(create, *arguments)
-    return jax.jit(create, out_shardings=_shardings(experiment, shapes, mesh))(*arguments)
+    create = jax.jit(
+        create,
+        out_shardings=_shardings(experiment, shapes, mesh),
+        # It runs once: the time goes into compiling it.
+        compiler_options={"xla_backend_optimization_level": 1},
+    )
+    return create(*arguments)
 
 
 def state_shapes(experiment: Experiment, batch: Batch, mesh: Mesh) -> TrainState:

@@ -14,8 +14,9 @@ from jaxvision.data.errors import DataError
 from jaxvision.data.readers.cifar import CIFAR10_CLASSES
 from jaxvision.data.readers.tfds import labelled_records
 from jaxvision.data.readers.zip_file import ZipMembers
+from jaxvision.data.sources.cached import Cached
 from jaxvision.data.sources.digits import Digits
-from jaxvision.data.sources.labelled import Cached, LabelledArrays
+from jaxvision.data.sources.labelled import LabelledArrays
 
 
 def open_folder(path, split="train", **options):

@@ -52,6 +52,29 @@ def test_formats_give_the_same_contract(write_image, write_text, tmp_path):
         source[1]
 
 
+def test_kept_images_are_those_of_the_source():
+    plain = detection_source("shapes", None, "train", length=3, image_size=32)
+    kept = detection_source("shapes", None, "train", length=3, image_size=32, cache_bytes=10**6)
+    for index in (1, 1, 0):
+        assert (kept[index].image == plain[index].image).all()
+        assert (kept[index].objects.boxes == plain[index].objects.boxes).all()
+    assert kept[1] is kept[1] and plain[1] is not plain[1]
+    assert kept.digest() == plain.digest()
+    with pytest.raises(IndexError):
+        kept[-1]
+    with pytest.raises(ValueError, match="cache_bytes must be at least 0, got -1"):
+        detection_source("shapes", None, "train", cache_bytes=-1)
+
+
+def test_size_of_a_kept_image_does_not_depend_on_the_room(write_image, write_text, tmp_path):
+    write_image("images/train/a.jpg", 64, 64)
+    write_text("labels/train/a.txt", "0 .5 .5 .1 .1")
+    write_text("classes.txt", "cat\n")
+    for room, side in ((0, 32), (1, 64), (10**6, 64)):
+        source = detection_source("yolo", str(tmp_path), "train", cache_bytes=room)
+        assert source.image(0, 2)[0].shape == (side, side, 3)
+
+
 def test_importing_the_readers_imports_no_framework():
     code = (
         "import sys, jaxvision.data.detection, jaxvision.data.detection_examples; "

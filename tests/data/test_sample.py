@@ -4,7 +4,7 @@ import pytest
 from jaxvision.data.rows import classification_row, detection_row
 from jaxvision.data.sample import Sample, concatenate, image_objects
 from jaxvision.data.source import Source, read_reduced
-from jaxvision.data.sources.labelled import Cached
+from jaxvision.data.sources.cached import Cached
 from jaxvision.data.sources.shapes import Shapes
 from jaxvision.data.transforms import Either, Pipeline, drop_crowds, read
 

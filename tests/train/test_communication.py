@@ -69,7 +69,7 @@ class Program:
         state = jax.tree.map(placed, shapes, shardings)
         arrays = {name: placed(x, cut(mesh)) for name, x in batch.items()}
         key = placed(jax.eval_shape(lambda: jax.random.key(0)), replicated(mesh))
-        step = CompiledStep(make_step(task, adamw, constant_decay(0.9)), mesh, lambda line: None)
+        step = CompiledStep(make_step(task, adamw, constant_decay(0.9)), mesh)
         step.prepare(state, arrays, key)
         self._lines = compiled[-1].as_text().splitlines()
         paths = jax.tree_util.tree_flatten_with_path(state.params)[0]

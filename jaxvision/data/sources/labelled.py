@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.sample import Sample
-from jaxvision.data.source import Annotation, Source, View
+from jaxvision.data.source import Annotation, Source
 from jaxvision.data.sources.encoded import Encoded
 
 
@@ -117,41 +117,6 @@ class LabelledArrays(Labelled):
         """Reports the number of images and classes, and their size."""
         height, width = self._pixels.shape[1:3]
         return f"{super().describe(max_objects)}; {width} x {height} pixels"
-
-
-class Cached(View):
-    """A source that keeps samples in memory; those that no longer fit are read each time."""
-
-    def __init__(self, source: Source, max_bytes: int) -> None:
-        """Wraps a source; nothing is read yet, and decoded images take `max_bytes` at most."""
-        super().__init__(source)
-        self._room = max_bytes
-        self._samples: list[Sample | None] = [None] * len(source)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Returns a sample, read if it is not kept."""
-        kept = self._samples[index]
-        if kept is not None:
-            return kept
-        sample = self.source[index]
-        if self._room > 0:
-            arrays = [sample.image, sample.mask, sample.target]
-            if sample.objects is not None:
-                arrays.append(sample.objects.masks)
-            # Two threads that read the same image both subtract it: less is kept, never more.
-            self._room -= sum(array.nbytes for array in arrays if array is not None)
-            if self._room >= 0:
-                for array in arrays:
-                    if array is not None:
-                        array.flags.writeable = False
-                self._samples[index] = sample
-        return sample
-
-    def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
-        """Returns an image, at full size as long as images are kept."""
-        if self._samples[index] is None and self._room <= 0:
-            return super().image(index, max_reduction)
-        return self[index].image, 1
 
 
 def describe_labels(name: str, labels: np.ndarray, classes: tuple[str, ...]) -> str:
