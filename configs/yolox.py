@@ -30,7 +30,7 @@ def get_config(arg: str = "") -> ConfigDict:
     variant, source, weights = words(
         arg,
         variant=("tiny", "nano", "s", "m", "l", "x", "darknet53"),
-        source=("shapes", "coco", "voc", "yolo", "csv", "tfds", "packed"),
+        source=detection.SOURCES,
         weights=("", "paper"),
     )
     small, paper = variant in ("nano", "tiny"), weights == "paper"

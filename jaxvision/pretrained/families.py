@@ -4,6 +4,7 @@ from jaxvision.models.variant import unknown
 from jaxvision.pretrained import (
     alexnet,
     darknet,
+    darknet_names,
     densenet,
     googlenet,
     inception_v3,
@@ -14,12 +15,17 @@ from jaxvision.pretrained import (
     vgg,
     vit,
     xception,
+    yolov5,
+    yolov8,
     yolox,
 )
 from jaxvision.pretrained.family import Family, Source
 
 FAMILIES = (
     yolox.FAMILY,
+    *darknet_names.FAMILIES,
+    yolov5.FAMILY,
+    yolov8.FAMILY,
     retinanet.FAMILY,
     alexnet.FAMILY,
     vgg.FAMILY,

@@ -132,7 +132,7 @@ def test_completion(capsys):
     for words, expected in (
         ("jaxvision pre", "predict"),
         ("jaxvision predict --thr", "--threshold"),
-        ("jaxvision train --config yol", "yolox"),
+        ("jaxvision train --config yolox", "yolox"),
         ("jaxvision train --config = reti", "retinanet"),
     ):
         ask = f"COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}; _jaxvision"

@@ -6,6 +6,7 @@ converts their weights.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from jaxvision.models.backbones.darknet import Darknet
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.pyramid import PAFPN, YOLOFPN
 from jaxvision.models.detection.yolox_head import DecoupledHead
+from jaxvision.models.variant import detector_fields
 
 STRIDES = (8, 16, 32)
 
@@ -94,7 +96,7 @@ class YOLOX(nn.Module):
         return head(neck(features, train=train), train=train)
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "yolox_nano": dict(depth=0.33, width=0.25, depthwise=True),
     "yolox_tiny": dict(depth=0.33, width=0.375),
     "yolox_s": dict(depth=0.33, width=0.50),
@@ -105,7 +107,7 @@ VARIANTS = {
 }
 
 
-def yolox(variant: str, *, num_classes: int, **overrides: object) -> YOLOX:
+def yolox(variant: str, *, num_classes: int, **overrides: Any) -> YOLOX:
     """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
 
     Args:
@@ -116,7 +118,5 @@ def yolox(variant: str, *, num_classes: int, **overrides: object) -> YOLOX:
     Raises:
         ValueError: If there is no such variant.
     """
-    name = variant if variant.startswith("yolox_") else f"yolox_{variant}"
-    if name not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return YOLOX(**(dict(num_classes=num_classes) | VARIANTS[name] | overrides))
+    fields = detector_fields("yolox_", variant, VARIANTS)
+    return YOLOX(num_classes=num_classes, **(fields | overrides))
