@@ -12,25 +12,18 @@ import pathlib
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxvision.cli.config_file import load
 from jaxvision.cli.config_help import comments
 from jaxvision.cli.config_names import config_file, config_names
-from jaxvision.recipes import classification, detection, translation
+from jaxvision.recipes import classification, detection, detectors, translation
 from jaxvision.recipes import values as common
 from jaxvision.train.workdir import flatten
 
 FOLDER = pathlib.Path(__file__).parent
 _WRITTEN = "<!-- Written by docs/generate.py: change the code, then run it. -->"
-# Heading and default values of each kind of problem.
-_KINDS: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "Detection by YOLOX": (detection, ("yolox",)),
-    "Detection by RetinaNet": (detection, ("retinanet",)),
-    "Classification": (classification, ()),
-    "Translation": (translation, ()),
-}
 
 
 def configs() -> str:
@@ -96,14 +89,36 @@ def values() -> str:
         "lists them with the values of that config. Here are the defaults of each kind of problem; "
         "a config sets some of them otherwise.",
     ]
-    for heading, (recipe, method) in _KINDS.items():
-        explained = comments(recipe)
-        lines += ["", f"## {heading}", "", "| value | default | |", "|---|---|---|"]
-        defaults = flatten(recipe.defaults(*method).to_dict())
-        for key in _in_order(defaults, inspect.getsource(common) + inspect.getsource(recipe)):
-            text = explained.get(key, "").replace("|", "\\|").replace("<", "&lt;")
-            lines.append(f"| `{key}` | {_code(defaults[key])} | {text} |")
+    first, *others = detectors.DETECTORS
+    whole = flatten(detection.defaults(first).to_dict())
+    lines += ["", f"## Detection, method {first}", "", *_table(whole, detection, first)]
+    for method in others:
+        defaults = flatten(detection.defaults(method).to_dict())
+        own = {
+            name: value
+            for name, value in defaults.items()
+            if name not in whole or value != whole[name]
+        }
+        lines += ["", f"## Detection, method {method}", "", f"What differs from {first}:", ""]
+        lines += _table(own, detection, method)
+    for recipe in (classification, translation):
+        heading = recipe.__name__.rpartition(".")[2].capitalize()
+        defaults = flatten(recipe.defaults().to_dict())
+        lines += ["", f"## {heading}", "", *_table(defaults, recipe)]
     return "\n".join(lines) + "\n"
+
+
+def _table(defaults: Mapping[str, Any], recipe: Any, method: str = "") -> list[str]:
+    """Lists values with what the source says of them, in its order."""
+    explained = comments(recipe, method)
+    sources: list[Any] = [common, recipe]
+    if method:
+        sources.append(detectors.detector(method).defaults)
+    lines = ["| value | default | |", "|---|---|---|"]
+    for name in _in_order(defaults, "".join(map(inspect.getsource, sources))):
+        text = explained.get(name, "").replace("|", "\\|").replace("<", "&lt;")
+        lines.append(f"| `{name}` | {_code(defaults[name])} | {text} |")
+    return lines
 
 
 def _in_order(names: Iterable[str], source: str) -> list[str]:

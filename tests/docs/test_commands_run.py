@@ -4,23 +4,26 @@ A command of training builds its whole experiment and reads a batch and an evalu
 the compiled step, which other tests run. The other commands run as they stand.
 """
 
-import dataclasses
 import gzip
 import os
 import shlex
 import shutil
 
 import cv2
+import jax
 import numpy as np
 import planted
 import pytest
 import toy_translation
 from documented import TEXTS, check, shown, simple_commands
+from network import filled
 
 from jaxvision.cli.main import main
 from jaxvision.data.sources.shapes import Shapes
-from jaxvision.recipes import classification, detection, translation
-from jaxvision.train import loop
+from jaxvision.recipes import classification, detection, translation, wiring
+from jaxvision.train.checkpoint import Checkpoints
+from jaxvision.train.experiment import Best
+from jaxvision.train.state import TrainState
 
 pytestmark = pytest.mark.slow
 
@@ -150,20 +153,34 @@ def test_training_command_reads_its_data(text, tmp_path, capsys):
         assert next(iter(each.data))["mask"].any()
 
 
+def write_detector(folder, data, classes):
+    """Writes the checkpoint of a detector that has learned nothing, without compiling any."""
+    config = detection.defaults("yolox")
+    config.update(variant="yolox_nano", image_size=32, batch_size=8, epochs=1, num_workers=0)
+    config.data.update({"source": "shapes"} | data)
+    info = {"class_names": list(classes), "class_weights": [], "train_images": 8}
+    batch = {"image": jax.ShapeDtypeStruct((8, 32, 32, 3), np.uint8)}
+    shapes = jax.eval_shape(detection.task(config, info).init, jax.random.key(0), batch)
+    params, model_state = filled(shapes)
+    meta = wiring.meta(detection.__name__, config, info)
+    checkpoints = Checkpoints(folder / "checkpoints", meta=meta, best=Best("val/AP"), keep=2)
+    state = TrainState(np.asarray(1, np.int32), params, model_state, (), None)
+    checkpoints.save(state, {"val/AP": 0.0})
+    checkpoints.close()
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with everything that the commands of the other kind name."""
     folder = tmp_path_factory.mktemp("place")
     write("voc", folder / "DIR", ("trainval", "test"))
-    drawn = {"source": "shapes", "train_images": 8, "val_images": 8}
+    drawn = {"source": "shapes", "train_images": 8, "val_images": 8, "test": "test"}
     voc = {"source": "voc", "path": str(folder / "DIR"), "train": "trainval", "val": "test"}
-    for name, data in (("yolox", drawn), ("blood", voc | {"test": "test"})):
-        config = detection.defaults("yolox")
-        config.update(variant="yolox_nano", image_size=32, batch_size=8, epochs=1, num_workers=0)
-        config.data.update(data)
-        # A run of no steps: its first parameters and an evaluation.
-        made = dataclasses.replace(detection.experiment(config), total_steps=0)
-        loop.run(made, folder / "runs" / name)
+    for name, data, classes in (
+        ("yolox", drawn, Shapes.classes),
+        ("blood", voc | {"test": "test"}, sorted({"cat", "dog"})),
+    ):
+        write_detector(folder / "runs" / name, data, classes)
     shutil.copytree(folder / "runs" / "yolox", folder / "runs" / "short")
     with toy_translation.prepared():
         toy_translation.write_run(folder / "runs" / "transformer_multi30k_short")
