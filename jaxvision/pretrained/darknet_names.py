@@ -7,12 +7,15 @@ the scale, mean and variance of a normalised one, and the kernel.
 import functools
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxvision.models.detection import yolov2, yolov3, yolov4
+from jaxvision.pretrained.darknet_file import read_darknet
 from jaxvision.pretrained.family import Family, Source, State, Weights
 from jaxvision.pretrained.layout import SWAPPED_HALVES, TORCH
 from jaxvision.pretrained.names import Rules
+from jaxvision.pretrained.variables import to_state
 
 _LEAVES: Rules = (
     ("/predict/", "/conv/"),
@@ -213,8 +216,28 @@ def _build(build: Any, name: str, weights: Weights) -> Any:
     return build(name, num_classes=outputs // model.anchors_per_cell - 5)
 
 
+def _shapes(build: Any, name: str, num_classes: int) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of Darknet's tensors of a variant, by name."""
+    images = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
+    model = build(name, num_classes=num_classes)
+    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    zeros = jax.tree.map(lambda x: np.zeros(x.shape, np.float32), variables)
+    source = SOURCES[name]
+    state = source.pack(to_state(zeros, source))
+    return {k: v.shape for k, v in state.items() if not k.endswith("num_batches_tracked")}
+
+
+def _read_weights(build: Any, name: str, path: str) -> State:
+    return read_darknet(path, functools.partial(_shapes, build, name))
+
+
 def _family(module: Any, build: Any) -> Family:
-    return Family(module.VARIANTS, lambda name: (SOURCES[name],), functools.partial(_build, build))
+    return Family(
+        module.VARIANTS,
+        lambda name: (SOURCES[name],),
+        functools.partial(_build, build),
+        read_file={".weights": functools.partial(_read_weights, build)},
+    )
 
 
 FAMILIES = (

@@ -41,7 +41,10 @@ ANCHORS = "model.24.anchors"
 
 def _anchors(variables: State) -> State:
     """Returns the anchors in strides, which belong to the method here."""
-    return {ANCHORS: np.asarray(COCO_ANCHORS, np.float32) / np.float32(STRIDES).reshape(3, 1, 1)}
+    return {
+        ANCHORS: np.asarray(COCO_ANCHORS, np.float32)
+        / np.asarray(STRIDES, np.float32).reshape(3, 1, 1)
+    }
 
 
 AUTHORS = Source(
