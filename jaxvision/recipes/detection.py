@@ -254,6 +254,8 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
 
 def _check_sizes(config: Config) -> None:
     multiple = detector(config.method).multiple
+    if config.eval.rectangular and multiple % 32:
+        raise ValueError(f"eval.rectangular must be False for {config.method}, got True")
     sizes = [("image_size", config.image_size)]
     sizes += [("augment.multi_scale", side) for side in config.augment.multi_scale]
     for name, side in sizes:

@@ -161,7 +161,9 @@ def _ssd(config: Config) -> None:
 
 def _build_ssd(config: Config, info: Info) -> Parts:
     if config.backbone:
-        raise ValueError(f"backbone must be empty for ssd, which has its own, got {config.backbone}")
+        raise ValueError(
+            f"backbone must be empty for ssd, which has its own, got {config.backbone}"
+        )
     layout = fields_of(DETECTORS["ssd"].full_name(config.variant), ssd.VARIANTS)["layout"]
     method = SSDMethod(layout, **wiring.keywords(config.loss))
     return wiring.network(models.ssd, config, **_fields(config, info)), method
