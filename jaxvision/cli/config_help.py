@@ -23,7 +23,7 @@ def config_help(config: ConfigDict, recipe: Any) -> str:
         config: All values.
         recipe: Module whose source sets and explains them.
     """
-    explained = comments(recipe, config.get("method", ""))
+    explained = comments(recipe, str(config.get("method", "")))
     lines = []
     for name, value in flatten(config.to_dict()).items():
         flag = (

@@ -7,9 +7,9 @@ from jaxvision import models
 from jaxvision.data.anchors import fitting_anchors
 from jaxvision.data.source import Source
 from jaxvision.losses.detection import yolov2, yolov3, yolov4
+from jaxvision.losses.detection.anchor_method import Sizes
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
 from jaxvision.losses.detection.ssd import SSDMethod
-from jaxvision.losses.detection.yolov3 import Sizes
 from jaxvision.losses.detection.yolov5 import COCO_ANCHORS, YOLOv5Method
 from jaxvision.losses.detection.yolov8 import YOLOv8Method
 from jaxvision.losses.detection.yolox import YOLOXMethod

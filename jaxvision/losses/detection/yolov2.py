@@ -14,15 +14,14 @@ import jax.numpy as jnp
 import optax
 
 from jaxvision.assigners.best_anchor import best_anchor, last_objects
+from jaxvision.losses.detection.anchor_method import AnchorMethod, Sizes
 from jaxvision.losses.detection.method import DetectionLoss
-from jaxvision.losses.detection.yolov3 import Sizes, check_anchors
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
 from jaxvision.ops import grid_boxes
 from jaxvision.ops.boxes import iou, pairwise_iou
-from jaxvision.ops.grid_anchors import GridAnchors, grid_anchors, image_size
+from jaxvision.ops.grid_anchors import GridAnchors, image_size
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
-from jaxvision.ops.top_pairs import top_pairs
 
 
 def _pixels(*cells: tuple[float, float]) -> Sizes:
@@ -48,12 +47,10 @@ COCO_ANCHORS = _pixels(
 
 
 @dataclasses.dataclass(frozen=True)
-class YOLOv2Method:
+class YOLOv2Method(AnchorMethod):
     """One anchor an object and YOLOv2's loss.
 
     Attributes:
-        anchors: Of the only map, width and height in pixels of the anchors of a cell.
-        strides: Of the network's only map.
         ignore_iou: A prediction without an object is ignored if it overlaps one by more.
         box_weight: Factor of the box terms.
         object_weight: Factor of the objectness of anchors with an object.
@@ -61,7 +58,6 @@ class YOLOv2Method:
         class_weight: Factor of the classification term.
         prior_weight: Factor of the errors of other boxes from their anchors.
         prior_images: Images after which that ends.
-        pre_nms: Pairs of an anchor and a class that enter suppression, at most.
 
     Raises:
         ValueError: If a number is out of range.
@@ -76,27 +72,11 @@ class YOLOv2Method:
     class_weight: float = 1.0
     prior_weight: float = 0.01
     prior_images: int = 12_800
-    pre_nms: int = 3000
 
     def __post_init__(self) -> None:
-        check_anchors(self.anchors, self.strides)
-        if not 0 <= self.ignore_iou <= 1:
-            raise ValueError(f"ignore_iou must be in [0, 1], got {self.ignore_iou}")
+        super().__post_init__()
         weights = ("box_weight", "object_weight", "background_weight", "class_weight")
-        for field in (*weights, "prior_weight", "prior_images"):
-            if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
-        if self.pre_nms < 1:
-            raise ValueError(f"pre_nms must be at least 1, got {self.pre_nms}")
-
-    @property
-    def anchors_per_cell(self) -> int:
-        """Anchors of one cell."""
-        return len(self.anchors[0])
-
-    def priors(self, height: int, width: int) -> GridAnchors:
-        """Lays out the anchors of an image of this size."""
-        return grid_anchors(height, width, self.strides, self.anchors)
+        self._check(shares=("ignore_iou",), weights=(*weights, "prior_weight", "prior_images"))
 
     def loss(
         self,
@@ -176,12 +156,8 @@ class YOLOv2Method:
 
     def decode(self, output: DetectorOutput, anchors: GridAnchors) -> Candidates:
         """Decodes the best pairs of an anchor and a class, scored class times objectness."""
-        scores = jax.nn.softmax(output.class_logits)
-        scores = scores * jax.nn.sigmoid(objectness_of(output))[..., None]
-        scores, index, classes = top_pairs(scores, self.pre_nms)
         boxes = self._boxes(output.box_regression, anchors)
-        boxes = jnp.take_along_axis(boxes, index[..., None], axis=1)
-        return Candidates(boxes=boxes, scores=scores, classes=classes)
+        return self.best_candidates(output, boxes, jax.nn.softmax(output.class_logits))
 
     def _boxes(self, regression: jax.Array, anchors: GridAnchors) -> jax.Array:
         return grid_boxes.decode(regression, anchors, (1.0,))

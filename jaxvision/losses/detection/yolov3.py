@@ -14,16 +14,14 @@ import jax.numpy as jnp
 import optax
 
 from jaxvision.assigners.best_anchor import best_anchor, class_targets, last_objects
+from jaxvision.losses.detection.anchor_method import AnchorMethod, Sizes
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
 from jaxvision.ops import grid_boxes
 from jaxvision.ops.boxes import pairwise_iou
-from jaxvision.ops.grid_anchors import GridAnchors, grid_anchors, image_size
+from jaxvision.ops.grid_anchors import GridAnchors, image_size
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
-from jaxvision.ops.top_pairs import top_pairs
-
-Sizes = tuple[tuple[tuple[float, float], ...], ...]
 
 # Width and height in pixels of the anchors of each map, of the authors' networks for COCO.
 ANCHORS: Sizes = (
@@ -38,15 +36,12 @@ TINY_ANCHORS: Sizes = (
 
 
 @dataclasses.dataclass(frozen=True)
-class YOLOv3Method:
+class YOLOv3Method(AnchorMethod):
     """One anchor an object and YOLOv3's loss.
 
     Attributes:
-        anchors: Of each map, width and height in pixels of the anchors of a cell.
-        strides: Of the network's maps, ascending.
         ignore_iou: A prediction without an object is ignored if it overlaps one by more.
         box_weight: Factor of the box terms.
-        pre_nms: Pairs of an anchor and a class that enter suppression, at most.
 
     Raises:
         ValueError: If a number is out of range or the maps are not as many everywhere.
@@ -56,25 +51,10 @@ class YOLOv3Method:
     strides: tuple[int, ...] = (8, 16, 32)
     ignore_iou: float = 0.7
     box_weight: float = 1.0
-    pre_nms: int = 3000
 
     def __post_init__(self) -> None:
-        check_anchors(self.anchors, self.strides)
-        if not 0 <= self.ignore_iou <= 1:
-            raise ValueError(f"ignore_iou must be in [0, 1], got {self.ignore_iou}")
-        if not self.box_weight >= 0:
-            raise ValueError(f"box_weight must not be negative, got {self.box_weight}")
-        if self.pre_nms < 1:
-            raise ValueError(f"pre_nms must be at least 1, got {self.pre_nms}")
-
-    @property
-    def anchors_per_cell(self) -> int:
-        """Anchors of one cell."""
-        return len(self.anchors[0])
-
-    def priors(self, height: int, width: int) -> GridAnchors:
-        """Lays out the anchors of an image of this size."""
-        return grid_anchors(height, width, self.strides, self.anchors)
+        super().__post_init__()
+        self._check(shares=("ignore_iou",), weights=("box_weight",))
 
     def loss(
         self,
@@ -140,28 +120,8 @@ class YOLOv3Method:
 
     def decode(self, output: DetectorOutput, anchors: GridAnchors) -> Candidates:
         """Decodes the best pairs of an anchor and a class, scored class times objectness."""
-        return best_candidates(output, self._boxes(output.box_regression, anchors), self.pre_nms)
+        boxes = self._boxes(output.box_regression, anchors)
+        return self.best_candidates(output, boxes, jax.nn.sigmoid(output.class_logits))
 
     def _boxes(self, regression: jax.Array, anchors: GridAnchors) -> jax.Array:
         return grid_boxes.decode(regression, anchors, (1.0,) * len(self.strides))
-
-
-def best_candidates(output: DetectorOutput, boxes: jax.Array, count: int) -> Candidates:
-    """Returns the best pairs of a box [B, A, 4] and a class, scored class times objectness."""
-    scores = jax.nn.sigmoid(output.class_logits)
-    scores = scores * jax.nn.sigmoid(objectness_of(output))[..., None]
-    scores, index, classes = top_pairs(scores, count)
-    boxes = jnp.take_along_axis(boxes, index[..., None], axis=1)
-    return Candidates(boxes=boxes, scores=scores, classes=classes)
-
-
-def check_anchors(anchors: Sizes, strides: tuple[int, ...]) -> None:
-    """Raises a ValueError unless each map has as many anchors of positive sides."""
-    if len(strides) != len(anchors):
-        raise ValueError(f"anchors must be those of {len(strides)} maps, got {len(anchors)}")
-    if len({len(level) for level in anchors}) != 1:
-        raise ValueError(f"anchors must be as many on every map, got {anchors}")
-    for level in anchors:
-        for size in level:
-            if len(size) != 2 or not all(0 < side < float("inf") for side in size):
-                raise ValueError(f"an anchor must be a width and a height in pixels, got {size}")

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import optax
 
 from jaxvision.assigners.best_anchor import Slots, best_anchor, class_targets
+from jaxvision.losses.detection.anchor_method import AnchorMethod, Sizes
 from jaxvision.losses.detection.method import DetectionLoss
-from jaxvision.losses.detection.yolov3 import Sizes, best_candidates, check_anchors
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
 from jaxvision.ops import grid_boxes
 from jaxvision.ops.boxes import complete_iou, pairwise_iou
-from jaxvision.ops.grid_anchors import GridAnchors, grid_anchors, image_size
+from jaxvision.ops.grid_anchors import GridAnchors, image_size
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
 
@@ -35,12 +35,10 @@ TINY_ANCHORS: Sizes = (
 
 
 @dataclasses.dataclass(frozen=True)
-class YOLOv4Method:
+class YOLOv4Method(AnchorMethod):
     """All anchors of a similar shape and YOLOv4's loss.
 
     Attributes:
-        anchors: Of each map, width and height in pixels of the anchors of a cell.
-        strides: Of the network's maps, ascending.
         center_scales: Of each map, the range in cells of a predicted centre.
         match_iou: Anchors whose shape has a higher IoU with an object match it, beside the best.
         ignore_iou: A prediction without an object is ignored if it overlaps one by more, and some
@@ -48,7 +46,6 @@ class YOLOv4Method:
         ignore_probability: See `ignore_iou`.
         box_weight: Factor of the CIoU term.
         label_smoothing: Share of a class's target that all classes share.
-        pre_nms: Pairs of an anchor and a class that enter suppression, at most.
 
     Raises:
         ValueError: If a number is out of range or the maps are not as many everywhere.
@@ -62,31 +59,18 @@ class YOLOv4Method:
     ignore_probability: float = 0.25
     box_weight: float = 0.07
     label_smoothing: float = 0.0
-    pre_nms: int = 3000
 
     def __post_init__(self) -> None:
-        check_anchors(self.anchors, self.strides)
+        super().__post_init__()
         if len(self.center_scales) != len(self.strides) or min(self.center_scales) < 1:
             raise ValueError(
                 f"center_scales must be {len(self.strides)} numbers of at least 1, got "
                 f"{self.center_scales}"
             )
-        for field in ("match_iou", "ignore_iou", "ignore_probability", "label_smoothing"):
-            if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(f"{field} must be in [0, 1], got {getattr(self, field)}")
-        if not self.box_weight >= 0:
-            raise ValueError(f"box_weight must not be negative, got {self.box_weight}")
-        if self.pre_nms < 1:
-            raise ValueError(f"pre_nms must be at least 1, got {self.pre_nms}")
-
-    @property
-    def anchors_per_cell(self) -> int:
-        """Anchors of one cell."""
-        return len(self.anchors[0])
-
-    def priors(self, height: int, width: int) -> GridAnchors:
-        """Lays out the anchors of an image of this size."""
-        return grid_anchors(height, width, self.strides, self.anchors)
+        self._check(
+            shares=("match_iou", "ignore_iou", "ignore_probability", "label_smoothing"),
+            weights=("box_weight",),
+        )
 
     def loss(
         self,
@@ -173,7 +157,8 @@ class YOLOv4Method:
 
     def decode(self, output: DetectorOutput, anchors: GridAnchors) -> Candidates:
         """Decodes the best pairs of an anchor and a class, scored class times objectness."""
-        return best_candidates(output, self._boxes(output.box_regression, anchors), self.pre_nms)
+        boxes = self._boxes(output.box_regression, anchors)
+        return self.best_candidates(output, boxes, jax.nn.sigmoid(output.class_logits))
 
     def _boxes(self, regression: jax.Array, anchors: GridAnchors) -> jax.Array:
         return grid_boxes.decode(regression, anchors, self.center_scales)

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import optax
 
 from jaxvision.assigners.anchor_ratio import NEIGHBOURS, Matches, anchor_ratio
+from jaxvision.losses.detection.anchor_method import AnchorMethod, Sizes
 from jaxvision.losses.detection.method import DetectionLoss
-from jaxvision.losses.detection.yolov3 import Sizes, best_candidates, check_anchors
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
 from jaxvision.models.detection.yolov5 import STRIDES
 from jaxvision.ops.boxes import complete_iou, cxcywh_to_xyxy
-from jaxvision.ops.grid_anchors import GridAnchors, GridLevel, grid_anchors
+from jaxvision.ops.grid_anchors import GridAnchors, GridLevel
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
 
@@ -29,55 +29,38 @@ COCO_ANCHORS: Sizes = (
 
 
 @dataclasses.dataclass(frozen=True)
-class YOLOv5Method:
+class YOLOv5Method(AnchorMethod):
     """Matching by shape and YOLOv5's loss over three anchors a cell.
 
     Attributes:
-        strides: Of the network's maps, ascending.
-        anchors: Of each map, width and height in pixels of the anchors of a cell.
         max_ratio: Width and height of an object and its anchors differ by less than this factor.
         box_weight: Factor of the box term.
         objectness_weight: Factor of the objectness term; the authors multiply it by the square of
             image size / 640.
         class_weight: Factor of the classification term, times K / 80.
         balance: Factors of the maps in the objectness term.
-        pre_nms: Pairs of an anchor and a class that enter suppression, at most.
 
     Raises:
         ValueError: If a number is out of range or the maps are not as many everywhere.
     """
 
-    strides: tuple[int, ...] = STRIDES
     anchors: Sizes = COCO_ANCHORS
+    strides: tuple[int, ...] = STRIDES
     max_ratio: float = 4.0
     box_weight: float = 0.05
     objectness_weight: float = 1.0
     class_weight: float = 0.5
     balance: tuple[float, ...] = (4.0, 1.0, 0.4)
-    pre_nms: int = 3000
 
     def __post_init__(self) -> None:
-        check_anchors(self.anchors, self.strides)
+        super().__post_init__()
         if len(self.balance) != len(self.strides):
             raise ValueError(
                 f"balance must be {len(self.strides)} numbers, one a map, got {self.balance}"
             )
         if not self.max_ratio > 1:
             raise ValueError(f"max_ratio must be above 1, got {self.max_ratio}")
-        if self.pre_nms < 1:
-            raise ValueError(f"pre_nms must be at least 1, got {self.pre_nms}")
-        for field in ("box_weight", "objectness_weight", "class_weight"):
-            if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
-
-    @property
-    def anchors_per_cell(self) -> int:
-        """Anchors of one cell."""
-        return len(self.anchors[0])
-
-    def priors(self, height: int, width: int) -> GridAnchors:
-        """Lays out the anchors of an image of this size."""
-        return grid_anchors(height, width, self.strides, self.anchors)
+        self._check(weights=("box_weight", "objectness_weight", "class_weight"))
 
     def loss(
         self,
@@ -163,7 +146,8 @@ class YOLOv5Method:
 
     def decode(self, output: DetectorOutput, anchors: GridAnchors) -> Candidates:
         """Decodes the best pairs of an anchor and a class, scored class times objectness."""
-        return best_candidates(output, decode_boxes(output.box_regression, anchors), self.pre_nms)
+        boxes = decode_boxes(output.box_regression, anchors)
+        return self.best_candidates(output, boxes, jax.nn.sigmoid(output.class_logits))
 
 
 def decode_boxes(regression: jax.Array, anchors: GridAnchors) -> jax.Array:

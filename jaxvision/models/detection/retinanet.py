@@ -25,6 +25,7 @@ from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.resnet import resnet
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.fpn import FPN
+from jaxvision.models.detection.normalized import normalized
 from jaxvision.models.variant import detector_fields
 
 # ImageNet's, of RGB in 0 to 255.
@@ -113,11 +114,8 @@ class RetinaNet(nn.Module):
         Raises:
             ValueError: If H or W is not a multiple of 32.
         """
-        for side in images.shape[1:3]:
-            if side % 32:
-                raise ValueError(f"image_size must be a multiple of 32, got {side}")
-        mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
-        features = self.backbone((images.astype(jnp.float32) - mean) / std, train=train)
+        images = normalized(images, self.image_mean, self.image_std)
+        features = self.backbone(images, train=train)
         levels = FPN(
             self.strides, self.features, self.extra_from_backbone, self.dtype, name="neck"
         )(features)

@@ -22,6 +22,7 @@ from jaxvision.layers.silu import silu
 from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.vgg import VGG
 from jaxvision.models.detection.detector_output import DetectorOutput
+from jaxvision.models.detection.normalized import normalized
 from jaxvision.models.variant import detector_fields
 from jaxvision.ops.default_boxes import DefaultBoxes, Shrink
 
@@ -152,11 +153,9 @@ class SSD(nn.Module):
         A is 8732 at 300 x 300 and 24,564 at 512 x 512. The logits [B, A, 1 + K] begin with the
         background's.
         """
-        mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
+        images = normalized(images, self.image_mean, self.image_std, multiple=1)
         backbone = SSDTiny if self.tiny else SSDVGG
-        maps = backbone(self.layout.shrinks, self.dtype, name="backbone")(
-            (images.astype(jnp.float32) - mean) / std, train=train
-        )
+        maps = backbone(self.layout.shrinks, self.dtype, name="backbone")(images, train=train)
 
         def predict(outputs: int, kind: str) -> jax.Array:
             levels = []

@@ -18,6 +18,7 @@ from jaxvision.models.backbones.darknet import DETECTOR_NORM, darknet_conv, he_n
 from jaxvision.models.backbones.darknet19 import Darknet19
 from jaxvision.models.backbones.darknet_tiny import DarknetTiny
 from jaxvision.models.detection.detector_output import DetectorOutput, anchor_output
+from jaxvision.models.detection.normalized import normalized
 from jaxvision.models.variant import detector_fields
 
 STRIDE = 32
@@ -55,17 +56,14 @@ class YOLOv2(nn.Module):
         Raises:
             ValueError: If H or W is not a multiple of 32.
         """
-        for side in images.shape[1:3]:
-            if side % STRIDE:
-                raise ValueError(f"image_size must be a multiple of {STRIDE}, got {side}")
+        images = normalized(images, self.image_mean, self.image_std)
         conv = darknet_conv(norm=DETECTOR_NORM, dtype=self.dtype)
-        mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
         own = (
             DarknetTiny(conv, dtype=self.dtype, name="backbone")
             if self.tiny
             else Darknet19(norm=DETECTOR_NORM, dtype=self.dtype, name="backbone")
         )
-        features = (self.backbone or own)((images.astype(jnp.float32) - mean) / std, train=train)
+        features = (self.backbone or own)(images, train=train)
         x = features[32]
         if self.tiny:
             x = conv(self.tiny_width, 3, name="head_conv1")(x, train=train)

@@ -18,6 +18,7 @@ from jaxvision.layers.pooling import max_pool
 from jaxvision.models.backbones.darknet import DETECTOR_NORM, Darknet, darknet_conv, he_normal
 from jaxvision.models.backbones.darknet_tiny import DarknetTiny
 from jaxvision.models.detection.detector_output import DetectorOutput, anchor_output
+from jaxvision.models.detection.normalized import normalized
 from jaxvision.models.variant import detector_fields
 from jaxvision.ops.resize import upsample_nearest
 
@@ -126,9 +127,7 @@ class YOLOv3(nn.Module):
         Raises:
             ValueError: If H or W is not a multiple of 32.
         """
-        for side in images.shape[1:3]:
-            if side % 32:
-                raise ValueError(f"image_size must be a multiple of 32, got {side}")
+        images = normalized(images, self.image_mean, self.image_std)
         conv = darknet_conv(norm=DETECTOR_NORM, dtype=self.dtype)
         outputs = self.anchors_per_cell * (5 + self.num_classes)
         if self.tiny:
@@ -137,9 +136,8 @@ class YOLOv3(nn.Module):
         else:
             own = Darknet(conv, dtype=self.dtype, name="backbone")
             head = YOLOv3Head(outputs, conv, self.pyramid_pooling, self.dtype, name="head")
-        mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
         backbone: Any = self.backbone or own
-        features = backbone((images.astype(jnp.float32) - mean) / std, train=train)
+        features = backbone(images, train=train)
         maps = head(features, train=train)
         return anchor_output([maps[stride] for stride in sorted(maps)], self.anchors_per_cell)
 

@@ -24,6 +24,7 @@ from jaxvision.layers.initializers import torch_uniform
 from jaxvision.layers.silu import silu
 from jaxvision.models.backbones.csp_darknet_v6 import CSPDarknetV6, scaled
 from jaxvision.models.detection.detector_output import DetectorOutput
+from jaxvision.models.detection.normalized import normalized
 from jaxvision.models.variant import detector_fields
 from jaxvision.ops.resize import upsample_nearest
 
@@ -141,9 +142,7 @@ class YOLOv8(nn.Module):
         Raises:
             ValueError: If H or W is not a multiple of 32.
         """
-        for side in images.shape[1:3]:
-            if side % STRIDES[-1]:
-                raise ValueError(f"image_size must be a multiple of {STRIDES[-1]}, got {side}")
+        images = normalized(images, self.image_mean, self.image_std)
         conv = functools.partial(
             ConvNormAct,
             norm=functools.partial(BatchNorm, momentum=0.97, epsilon=1e-3),
@@ -162,8 +161,7 @@ class YOLOv8(nn.Module):
             dtype=self.dtype,
             name="backbone",
         )
-        mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
-        levels = backbone((images.astype(jnp.float32) - mean) / std, train=train)
+        levels = backbone(images, train=train)
         levels = C2fPAN(depths[-1], conv, name="neck")(levels, train=train)
         return DistributionHead(self.num_classes, conv, self.dtype, name="head")(
             levels, train=train

@@ -19,6 +19,7 @@ from jaxvision.layers.silu import silu
 from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.darknet import Darknet
 from jaxvision.models.detection.detector_output import DetectorOutput
+from jaxvision.models.detection.normalized import normalized
 from jaxvision.models.detection.pyramid import PAFPN, YOLOFPN
 from jaxvision.models.detection.yolox_head import DecoupledHead
 from jaxvision.models.variant import detector_fields
@@ -61,10 +62,7 @@ class YOLOX(nn.Module):
         Raises:
             ValueError: If H or W is not a multiple of 32.
         """
-        for side in images.shape[1:3]:
-            if side % STRIDES[-1]:
-                raise ValueError(f"image_size must be a multiple of {STRIDES[-1]}, got {side}")
-
+        images = normalized(images, self.image_mean, self.image_std)
         leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.1)
         block = functools.partial(
             ConvNormAct,
@@ -87,8 +85,7 @@ class YOLOX(nn.Module):
         head = DecoupledHead(
             self.num_classes, int(256 * self.width), block, spatial, self.dtype, name="head"
         )
-        mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
-        features = backbone((images.astype(jnp.float32) - mean) / std, train=train)
+        features = backbone(images, train=train)
         if not set(STRIDES) <= set(features):
             raise ValueError(
                 f"the backbone must have features at strides {STRIDES}, got {tuple(features)}"
