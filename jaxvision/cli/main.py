@@ -4,6 +4,7 @@ jaxvision train --config=my_config.py
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
 jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
 jaxvision predict runs/yolox photos/ --out=found
+jaxvision demo runs/yolox
 jaxvision evaluate runs/yolox --split=test
 jaxvision info runs/yolox
 jaxvision bench yolox_s
@@ -16,11 +17,11 @@ import sys
 from collections.abc import Sequence
 
 from jaxvision import __version__
-from jaxvision.cli import bench, check_data, completion, evaluate, info, pack, predict, train
+from jaxvision.cli import bench, check_data, completion, demo, evaluate, info, pack, predict, train
 from jaxvision.cli.huge_pages import restart_with_huge_pages
 
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
-SUBCOMMANDS = (train, predict, evaluate, info, bench, check_data, pack, completion)
+SUBCOMMANDS = (train, predict, demo, evaluate, info, bench, check_data, pack, completion)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
