@@ -309,6 +309,12 @@ def _check_sizes(config: Config) -> None:
     for name, side in sizes:
         if side % 32 or side < 32:
             raise ValueError(f"{name} must be a multiple of 32, got {side}")
+    side, several = config.image_size, tuple(config.augment.multi_scale)
+    if several and not min(several) <= side <= max(several):
+        raise ValueError(
+            f"augment.multi_scale must have sides below and above image_size, got {several} and "
+            f"{side}; set both, or --config.augment.multi_scale='()' to train at image_size alone"
+        )
 
 
 def _no_aug_steps(config: Config, steps: int) -> int:
