@@ -7,7 +7,7 @@ jaxvision download yolox_s --out=weights
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxvision.pretrained.released import Released
@@ -76,7 +76,7 @@ class _Bar:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._bar = None
+        self._bar: Any = None
 
     def __call__(self, done: int, total: int) -> None:
         import tqdm

@@ -111,7 +111,10 @@ def _fetch(url: str, part: pathlib.Path, progress: Callable[[int, int], None]) -
                     progress(done, total)
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and done:
-            return  # all of it was there; the checksum decides
+            if error.headers.get("Content-Range", "").endswith(f"/{done}"):
+                return  # all of it was there
+            part.unlink()
+            raise OSError(f"{part} was not a part of {url} and is deleted; try again") from error
         raise OSError(f"{url}: the server answers {error.code} {error.reason}") from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
         reason = getattr(error, "reason", None) or error

@@ -13,9 +13,6 @@ from jaxvision.recipes.values import Config
 from jaxvision.train.checkpoint import NoCheckpoints, read_checkpoint, read_meta
 from jaxvision.train.package import is_package, read_package, read_package_meta
 
-# Runs that agree in these have the same network, but for the number of classes.
-_NETWORK = ("method", "variant", "backbone")
-
 
 def read_weights(given: str, variant: str) -> Mapping[str, Any]:
     """Reads the variables that a config names.
@@ -53,14 +50,48 @@ def read_weights(given: str, variant: str) -> Mapping[str, Any]:
     return pretrained.load(variant, path)[1]
 
 
-def of_same_network(given: str, config: Config) -> bool:
-    """Says whether `weights` are of a run of the same network, but for the number of classes."""
+def part_of_run(given: str, config: Config) -> str | None:
+    """Says which part of a run's network fits the one of a config.
+
+    Args:
+        given: As for `read_weights`.
+        config: The values of the new run.
+
+    Returns:
+        "" for all of it, where both are of the same network but for the number of classes;
+        `backbone` where only that is the same; None if `given` is no run.
+
+    Raises:
+        ValueError: If it is a run of another network, or cannot be read.
+    """
     folder = _folder(given)
     if folder is None:
-        return False
+        return None
     _, meta = read_package_meta(folder) if is_package(folder) else read_meta(*_run_and_step(folder))
     there = meta.get("config", {})
-    return all(there.get(name, "") == config.get(name, "") for name in _NETWORK)
+    if _network(there) == _network(config):
+        return ""
+    if _backbone(there) == _backbone(config):
+        return "backbone"
+    raise ValueError(
+        f"weights must be of the same network or backbone: {given} is a run of "
+        f"{_described(there)}, and this config is of {_described(config)}"
+    )
+
+
+def _network(config: Mapping[str, Any] | Config) -> tuple[str, str, str]:
+    """Returns what runs of one network have in common: method, variant, backbone."""
+    method = config.get("method", "")
+    return method, config["variant"].removeprefix(f"{method}_"), config.get("backbone", "")
+
+
+def _backbone(config: Mapping[str, Any] | Config) -> str:
+    return config.get("backbone", "") or config["variant"]
+
+
+def _described(config: Mapping[str, Any] | Config) -> str:
+    method, variant, backbone = _network(config)
+    return " ".join(filter(None, (method, variant, backbone and f"on {backbone}")))
 
 
 def _folder(given: str) -> pathlib.Path | None:

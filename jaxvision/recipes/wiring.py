@@ -199,17 +199,18 @@ def init_from(config: Config, name: str, *, part: str = "", now: bool) -> tuple[
     Args:
         config: The values.
         name: The variant that the weights are of, if they are a reference's.
-        part: The only part of the model that they fill, where they are not of a run of the same
-            network.
+        part: The only part of the model that they fill, if they are a reference's; of a run what
+            both networks have in common is taken.
         now: Whether to read them at once, so that a wrong file is found before the run starts; a
             run that continues does not need them.
     """
     if not config.weights:
         return ()
     read = functools.partial(weights.read_weights, config.weights, name)
+    if now:
+        own = weights.part_of_run(config.weights, config)
+        part = part if own is None else own
     variables = read() if now else read
-    if part and now and weights.of_same_network(config.weights, config):
-        part = ""
     label = f"the weights {config.weights}"
     return (InitFrom(variables, there=part, here=part, strict=False, label=label),)
 

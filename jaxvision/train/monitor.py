@@ -76,11 +76,13 @@ class Monitor:
 
     def check_rate(self, step: int) -> None:
         """Warns of a learning rate that jumps where a run continues with another schedule."""
-        before = self.record.last("train/learning_rate", step) if step else None
-        if before is None:
+        name = "train/learning_rate"
+        logged = self.record.last(name, step) if step else {}
+        if not logged:
             return
-        scale = self.record.last("train/plateau_scale", step) or 1.0
-        now = scale * float(np.asarray(self._experiment.learning_rate(step - 1)))
+        step, before = int(logged["step"]), logged[name]
+        rate = float(np.asarray(self._experiment.learning_rate(step - 1)))
+        now = rate * logged.get("train/plateau_scale", 1.0)
         if abs(now - before) > _JUMP * max(abs(before), abs(now)):
             self.progress.message(
                 f"warning: the learning rate jumps at step {step}, from {before:.4g} to {now:.4g}, "

@@ -63,10 +63,10 @@ class Record:
         found = processes.from_first(lambda: read_evaluations(file, until))
         return dict(sorted(found.items()))
 
-    def last(self, name: str, until: int) -> float | None:
-        """The last value of a metric of training up to a step, or None."""
+    def last(self, name: str, until: int) -> dict[str, float]:
+        """The last record up to a step that has a metric, with its `step`; empty if none has."""
         if self.workdir is None:
-            return None
+            return {}
         file = self.workdir / "metrics.jsonl"
         return processes.from_first(lambda: read_last(file, name, until))
 
@@ -128,9 +128,9 @@ def read_evaluations(file: pathlib.Path, until: int) -> dict[int, dict[str, floa
     return found
 
 
-def read_last(file: pathlib.Path, name: str, until: int) -> float | None:
-    """Reads the last value of a metric in a `metrics.jsonl` up to a step, or None."""
-    value = None
+def read_last(file: pathlib.Path, name: str, until: int) -> dict[str, float]:
+    """Reads the last line of a `metrics.jsonl` up to a step that has a metric; {} if none has."""
+    found: dict[str, float] = {}
     for line in file.read_text().splitlines() if file.exists() else ():
         if f'"{name}"' not in line:
             continue
@@ -139,8 +139,8 @@ def read_last(file: pathlib.Path, name: str, until: int) -> float | None:
         except ValueError:
             continue  # torn by the end of a process
         if metrics.get("step", until + 1) <= until:
-            value = metrics[name]
-    return value
+            found = metrics
+    return found
 
 
 def digest(tree: Any) -> str:

@@ -11,8 +11,8 @@ import pytest
 
 from jaxvision.cli.main import main
 from jaxvision.inference.load import load
-from jaxvision.recipes import classification
-from jaxvision.recipes.weights import of_same_network, read_weights
+from jaxvision.recipes import classification, detection
+from jaxvision.recipes.weights import part_of_run, read_weights
 from jaxvision.train import loop
 from jaxvision.train.checkpoint import read_checkpoint
 from jaxvision.train.package import read_package
@@ -115,11 +115,14 @@ def test_weights_of_a_run_or_one_of_its_checkpoints(run, config):
     expected = read_checkpoint(run)[0]
     for given in (run, run / "checkpoints" / "0"):
         jax.tree.map(np.testing.assert_array_equal, read_weights(str(given), ""), expected)
-    assert of_same_network(str(run), config)
-    other = config.copy_and_resolve_references()
-    other.variant = "lenet5"
-    assert not of_same_network(str(run), other)
-    assert not of_same_network("resnet50", config)
+    assert part_of_run(str(run), config) == ""
+    detector = detection.defaults()
+    detector.update(variant="yolox_nano", backbone="lenet5_modern")
+    assert part_of_run(str(run), detector) == "backbone"
+    detector.backbone = ""
+    with pytest.raises(ValueError, match="run of lenet5_modern, and this config is of yolox nano"):
+        part_of_run(str(run), detector)
+    assert part_of_run("resnet50", config) is None
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.ranges else 0
         if start >= len(CONTENT):
-            self.send_error(416)
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(CONTENT)}")
+            self.end_headers()
             return
         rest = CONTENT[start:]
         self.send_response(206 if start else 200)
@@ -86,6 +88,13 @@ def test_broken_download_continues_where_it_was(server, tmp_path, ranges):
 def test_part_that_is_complete_is_taken(server, tmp_path):
     (tmp_path / "file.pth.part").write_bytes(CONTENT)
     assert download(item(server), tmp_path)[0].read_bytes() == CONTENT
+
+
+def test_part_that_is_longer_than_the_file_is_none_of_it(server, tmp_path):
+    (tmp_path / "file.pth.part").write_bytes(CONTENT + b"more")
+    with pytest.raises(OSError, match="was not a part of .* and is deleted; try again"):
+        download(item(server, ""), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_file_with_another_checksum_is_refused(server, tmp_path):
