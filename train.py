@@ -1,7 +1,7 @@
 """Trains what a config describes.
 
     python train.py --config configs/yolox.py
-    python train.py --config configs/yolox.py:s,coco --config.data.path=DIR --workdir=runs/coco
+    python train.py --config configs/yolox.py:s,coco2017 --config.data.path=DIR --workdir=runs/coco
 
 The same command continues a run that was stopped. `jaxvision train` is this command, installed.
 """

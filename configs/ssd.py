@@ -18,9 +18,14 @@ recipe = detection
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source = words(arg, variant=("tiny", "300", "512"), source=detection.SOURCES)
+    variant, source, values = words(
+        arg,
+        variant=("tiny", "300", "512"),
+        source=detection.SOURCES,
+        recipe=detection.RECIPES,
+    )
     config = detection.defaults("ssd")
     config.variant = "ssd_tiny" if variant == "tiny" else f"ssd{variant}_vgg16"
     config.image_size = 512 if variant == "512" else 300
-    detection.from_source(config, source)
+    detection.from_source(config, source, values)
     return config

@@ -21,10 +21,15 @@ recipe = detection
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source = words(arg, variant=("tiny", "full", "tiny_coco"), source=detection.SOURCES)
+    variant, source, values = words(
+        arg,
+        variant=("tiny", "full", "tiny_coco"),
+        source=detection.SOURCES,
+        recipe=detection.RECIPES,
+    )
     config = detection.defaults("yolov2")
     config.variant = f"yolov2_{variant}" if variant != "full" else "yolov2"
-    detection.from_source(config, source)
-    if source == "coco":
+    detection.from_source(config, source, values)
+    if values:
         config.augment.multi_scale = tuple(range(320, 609, 96))
     return config

@@ -1,7 +1,7 @@
 """YOLOv5, there is no paper; the authors' release v7.0.
 
     python train.py --config configs/yolov5.py                   # n on drawn shapes
-    python train.py --config configs/yolov5.py:s,coco --config.data.path=DIR
+    python train.py --config configs/yolov5.py:s,coco2017 --config.data.path=DIR
 
 The argument names a variant and a source: see `configs/yolox.py`.
 Published AP on COCO after 300 epochs at 640 pixels:
@@ -21,8 +21,10 @@ recipe = detection
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source = words(arg, variant=("n", "s", "m", "l", "x"), source=detection.SOURCES)
+    variant, source, values = words(
+        arg, variant=("n", "s", "m", "l", "x"), source=detection.SOURCES, recipe=detection.RECIPES
+    )
     config = detection.defaults("yolov5")
     config.variant = f"yolov5{variant}"
-    detection.from_source(config, source)
+    detection.from_source(config, source, values)
     return config

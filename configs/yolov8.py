@@ -1,7 +1,7 @@
 """YOLOv8, there is no paper; Ultralytics 8.2.
 
     python train.py --config configs/yolov8.py                   # n on drawn shapes
-    python train.py --config configs/yolov8.py:s,coco --config.data.path=DIR
+    python train.py --config configs/yolov8.py:s,coco2017 --config.data.path=DIR
 
 The argument names a variant and a source: see `configs/yolox.py`.
 Published AP on COCO after 500 epochs at 640 pixels:
@@ -20,8 +20,10 @@ recipe = detection
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source = words(arg, variant=("n", "s", "m", "l", "x"), source=detection.SOURCES)
+    variant, source, values = words(
+        arg, variant=("n", "s", "m", "l", "x"), source=detection.SOURCES, recipe=detection.RECIPES
+    )
     config = detection.defaults("yolov8")
     config.variant = f"yolov8{variant}"
-    detection.from_source(config, source)
+    detection.from_source(config, source, values)
     return config

@@ -266,7 +266,7 @@ def test_transformer_recipe():
 
 
 def test_yolox_recipe_for_coco():
-    config = get_config("yolox", "s,coco")
+    config = get_config("yolox", "s,coco2017")
     assert (config.variant, config.data.source, config.image_size) == ("yolox_s", "coco", 640)
     assert (config.epochs, config.batch_size, config.data.max_objects) == (300, 64, 120)
     optimizer = config.optimizer
@@ -293,7 +293,7 @@ PAPER = {
 }
 
 
-@pytest.mark.parametrize("argument", ["s,coco,paper", "paper,s,coco"])
+@pytest.mark.parametrize("argument", ["s,coco2017,paper", "paper,s,coco2017"])
 def test_yolox_paper_changes_what_the_weights_were_trained_with(argument):
     def flat(config):
         return {
@@ -304,7 +304,7 @@ def test_yolox_paper_changes_what_the_weights_were_trained_with(argument):
             )
         }
 
-    paper, present = flat(get_config("yolox", argument)), flat(get_config("yolox", "s,coco"))
+    paper, present = flat(get_config("yolox", argument)), flat(get_config("yolox", "s,coco2017"))
     differ = {name: (paper[name], present[name]) for name in paper if paper[name] != present[name]}
     assert differ == PAPER
 
@@ -326,23 +326,34 @@ def test_yolox_augmentation_of_every_variant():
         "tiny": (1.0, 0.0, (0.5, 1.5)),
         "nano": (0.5, 0.0, (0.5, 1.5)),
     }.items():
-        augment = get_config("yolox", f"{variant},coco").augment
+        augment = get_config("yolox", f"{variant},coco2017").augment
         assert (augment.mosaic, augment.mixup, augment.mosaic_scale) == expected
     shapes, own = (get_config("yolox", f"s,{source}").augment for source in ("shapes", "voc"))
     assert (shapes.mosaic, shapes.mixup, shapes.hsv) == (0.0, 0.0, 0.0)
     assert (own.mosaic, own.mixup, own.hsv) == (1.0, 1.0, 1.0)
 
 
+def test_a_format_is_no_recipe():
+    for name, argument in (("yolox", "s,coco"), ("retinanet", "coco")):
+        config = get_config(name, argument)
+        assert (config.data.source, config.data.train, config.data.val) == ("coco", "train", "val")
+        assert config.batch_size == 16 and config.augment.multi_scale == ()
+    packed = get_config("yolox", "s,packed,coco2017")
+    assert (packed.data.source, packed.data.train, packed.epochs) == ("packed", "train2017", 300)
+
+
 def test_yolox_sizes():
     # The authors': 480 to 800, and 320 to 640 for nano and tiny, around 640 and 480.
-    sizes = {arg: get_config("yolox", arg).augment.multi_scale for arg in ("s,coco", "tiny,coco")}
-    assert sizes["s,coco"] == (480, 544, 608, 672, 736, 800)
-    assert sizes["tiny,coco"] == (320, 384, 448, 512, 576, 640)
+    sizes = {
+        arg: get_config("yolox", arg).augment.multi_scale for arg in ("s,coco2017", "tiny,coco2017")
+    }
+    assert sizes["s,coco2017"] == (480, 544, 608, 672, 736, 800)
+    assert sizes["tiny,coco2017"] == (320, 384, 448, 512, 576, 640)
     assert get_config("yolox", "tiny,voc").augment.multi_scale == ()
 
 
 def test_retinanet_recipe_for_coco():
-    config = get_config("retinanet", "coco")
+    config = get_config("retinanet", "coco2017")
     assert (config.variant, config.method) == ("retinanet_resnet50_fpn", "retinanet")
     # Section 4.1: batch 16, 0.01, divided by 10 twice, weight decay 1e-4, momentum 0.9.
     optimizer = config.optimizer

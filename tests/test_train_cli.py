@@ -388,7 +388,7 @@ def test_classifier_trains_evaluates_and_draws(tmp_path, capsys):
     assert drawn == {
         f"val_{name}" for name in ("confusion", "roc", "precision_recall", "reliability")
     }
-    assert "evaluation of val works: accuracy" in capsys.readouterr().out
+    assert "evaluation of val: works" in capsys.readouterr().out
 
 
 def test_folders_that_are_no_classes_end_in_one_message(failing, tmp_path):

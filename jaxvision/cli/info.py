@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxvision.cli.run import start_jax
+from jaxvision.cli.run import metrics_at, start_jax
 
 _DESCRIPTION = """
 Says what a run is: task, variant, classes, size, its checkpoints with the best one and its metrics,
@@ -74,7 +74,7 @@ def _run(path: Path, step: int | None) -> dict[str, Any]:
         "best step" if step is None else "step": origin.step,
         "checkpoints": steps,
     }
-    found["metrics"] = _metrics(folder, origin.step)
+    found["metrics"] = metrics_at(folder, origin.step)
     if names := origin.info.get("class_names"):
         found["classes"] = list(names)
     defaults = _values(_defaults(origin.recipe, config))
@@ -91,14 +91,6 @@ def _values(config: Any) -> dict[str, Any]:
     from jaxvision.train.workdir import flatten
 
     return flatten(json.loads(json.dumps(config.to_dict())))
-
-
-def _metrics(folder: Path, step: int) -> dict[str, float]:
-    """Returns what the evaluation at a step has written, without the values of single classes."""
-    from jaxvision.train.record import read_evaluations
-
-    found = read_evaluations(folder / "metrics.jsonl", step).get(step, {})
-    return {k: v for k, v in found.items() if k.count("/") == 1 and not k.startswith("train/")}
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -8,6 +8,9 @@ jaxvision demo runs/yolox
 jaxvision evaluate runs/yolox --split=test
 jaxvision info runs/yolox
 jaxvision bench yolox_s
+jaxvision download resnet50
+jaxvision push runs/yolox owner/name
+jaxvision doctor
 
 `jaxvision --help` lists the commands, `jaxvision pack --help` the flags of one.
 """
@@ -17,11 +20,37 @@ import sys
 from collections.abc import Sequence
 
 from jaxvision import __version__
-from jaxvision.cli import bench, check_data, completion, demo, evaluate, info, pack, predict, train
+from jaxvision.cli import (
+    bench,
+    check_data,
+    completion,
+    demo,
+    doctor,
+    download,
+    evaluate,
+    info,
+    pack,
+    predict,
+    push,
+    train,
+)
 from jaxvision.cli.huge_pages import restart_with_huge_pages
 
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
-SUBCOMMANDS = (train, predict, demo, evaluate, info, bench, check_data, pack, completion)
+SUBCOMMANDS = (
+    train,
+    predict,
+    demo,
+    evaluate,
+    info,
+    bench,
+    check_data,
+    pack,
+    download,
+    push,
+    doctor,
+    completion,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """`jaxvision pack`: a dataset in a few large files, for disks that are slow at many.
 
     jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
-    python train.py --config configs/yolox.py:s,coco --config.data.source=packed \
+    python train.py --config configs/yolox.py:s,packed,coco2017 \
         --config.data.path=DIR2
 
 Training reads the same examples from it, bit for bit.

@@ -45,9 +45,23 @@ def load_run(run: pathlib.Path, step: int | None = None) -> "Predictor":
     """
     if step is not None and step < 0:
         raise ValueError(f"--step must be at least 0, got {step}")
+    if str(run).startswith("hf:/"):  # a path has one slash in place of two
+        from jaxvision.pretrained import hub
+
+        run = hub.fetch(hub.PREFIX + str(run).removeprefix("hf:/").lstrip("/"))
     if run.is_file():
         raise ValueError(f"expected the folder of a run, got the file {run}")
     start_jax()
     from jaxvision.inference.load import load
 
     return load(run, step=step)
+
+
+def metrics_at(run: pathlib.Path, step: int) -> dict[str, float]:
+    """Returns what the evaluation at a step of a run found, without values of single classes."""
+    from jaxvision.inference.load import run_folder
+    from jaxvision.train.record import read_evaluations
+
+    folder, _ = run_folder(run, step)
+    found = read_evaluations(folder / "metrics.jsonl", step).get(step, {})
+    return {k: v for k, v in found.items() if k.count("/") == 1 and not k.startswith("train/")}

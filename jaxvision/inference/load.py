@@ -14,6 +14,7 @@ from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.translator import Translator
+from jaxvision.pretrained import hub
 from jaxvision.recipes import values
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
@@ -24,6 +25,7 @@ from jaxvision.train.checkpoint import (
     read_checkpoint,
     read_meta,
 )
+from jaxvision.train.package import is_package, read_package, read_package_meta
 
 T = TypeVar("T")
 
@@ -39,7 +41,8 @@ def load(
     Only the checkpoint is read: neither the training data nor the config file has to be there.
 
     Args:
-        run: Work directory of the run, or the folder of one of its checkpoints.
+        run: Work directory of the run, the folder of one of its checkpoints, or what
+            `jaxvision push` wrote or uploaded, as `hf://owner/name`.
         step: Which checkpoint; by default the one with the best metric, or the newest where none
             was evaluated.
         recipe: Module of the recipe that trained it, if that is not in `jaxvision.recipes`. A name
@@ -53,8 +56,16 @@ def load(
         ValueError: If there is no checkpoint of that step, it is of another version of jaxvision,
             or its recipe is not known.
     """
-    folder, step = run_folder(pathlib.Path(run), step)
-    step, meta = _whole(folder, step, read_meta)
+    if hub.is_hub(str(run)):
+        run = hub.fetch(str(run))
+    if is_package(pathlib.Path(run).expanduser()):
+        folder = pathlib.Path(run).expanduser()
+        step, meta = read_package_meta(folder)
+        read_variables = read_package
+    else:
+        folder, step = run_folder(pathlib.Path(run), step)
+        step, meta = _whole(folder, step, read_meta)
+        read_variables = functools.partial(_whole, step=step, read=read_checkpoint)
     missing = [name for name in ("recipe", "config", "info") if name not in meta]
     if missing:
         raise ValueError(
@@ -71,7 +82,7 @@ def load(
         raise ValueError(
             f"{folder} was trained by another version of the recipe {meta['recipe']}: {reason}"
         ) from error
-    variables, _ = _whole(folder, step, read_checkpoint)
+    variables, _ = read_variables(folder)
     return make(task, variables, origin)
 
 

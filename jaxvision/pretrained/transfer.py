@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from flax import traverse_util
 
+from jaxvision.pretrained.adapt import adapted
 from jaxvision.pretrained.variables import flat
 
 Key = tuple[str, ...]  # (collection, name, ...)
@@ -18,7 +19,8 @@ class Transferred(NamedTuple):
         variables: Of the structure of the fresh ones, numpy arrays or those of `fresh`.
         taken: Paths, `backbone/stem/conv/kernel`, of the variables that were taken.
         fresh: Paths of those below `here` that stayed as they were.
-        message: "took 23,508,032 of 23,528,522 values; fresh: head/bias [10], ...".
+        message: "took 23,508,032 of 23,528,522 values; fresh: head/bias [10], ...", and what was
+            made to fit.
     """
 
     variables: dict[str, Any]
@@ -42,8 +44,9 @@ def transfer(
 
         transfer(classifier_variables, detector_variables, there="backbone", here="backbone")
 
-    A variable is taken whatever collection holds it, as frozen normalisation has its scale in
-    `batch_stats` instead of `params`.
+    A stem for images of other channels and positions of another image size are made to fit, unless
+    it is strict. A variable is taken whatever collection holds it, as frozen normalisation has its
+    scale in `batch_stats` instead of `params`.
 
     Args:
         variables: Variables {collection: tree} as `pretrained.load` returns them.
@@ -60,11 +63,15 @@ def transfer(
     old, new = flat(variables), flat(fresh)
     by_path = {path: key for key, path in source.items()}
     exact = {(key[0], path): key for key, path in source.items()}
-    fits = {}
+    fits, changed = {}, {}
     for key, path in target.items():
         match = exact.get((key[0], path), by_path.get(path))
-        if match is not None and np.shape(old[match]) == np.shape(new[key]):
+        if match is None:
+            continue
+        if np.shape(old[match]) == np.shape(new[key]):
             fits[key] = match
+        elif not strict and (value := adapted(path, old[match], np.shape(new[key]))) is not None:
+            fits[key], changed[key] = match, value
     left = sorted(key for key in target if key not in fits)
     unused = sorted(source.keys() - set(fits.values()))
     fitting = sum(np.size(new[key]) for key in fits)
@@ -78,7 +85,9 @@ def transfer(
     message = f"took {fitting:,} of {total:,} values"
     if left:
         message += f"; fresh: {_some(left, new)}"
-    filled = new | {key: old[match] for key, match in fits.items()}
+    if changed:
+        message += f"; made to fit: {_some(sorted(changed), new)}"
+    filled = new | {key: old[match] for key, match in fits.items()} | changed
     return Transferred(traverse_util.unflatten_dict(filled), _paths(fits), _paths(left), message)
 
 

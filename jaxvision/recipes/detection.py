@@ -23,8 +23,9 @@ from jaxvision.recipes.values import Config
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.train.experiment import Best, EvalSet, Experiment
 
-# Formats by the word of a config's argument.
-SOURCES = ("shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")
+# Words of a config's argument: the format of the data, and the authors' values for COCO.
+SOURCES = ("", "shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")
+RECIPES = ("", "coco2017")
 
 # What a continued run may change.
 FREE = (
@@ -103,16 +104,19 @@ def defaults(method: str = "yolox") -> Config:
     return values.locked(config)
 
 
-def from_source(config: Config, source: str) -> None:
+def from_source(config: Config, source: str, recipe: str = "") -> None:
     """Sets what depends on the data.
 
     Args:
         config: The values; those of COCO are the method's authors'.
-        source: One of `SOURCES`. A set smaller than COCO has few steps, hence a longer warmup.
-            `shapes` is learned from scratch on a CPU, in ten short epochs.
+        source: One of `SOURCES`; empty for COCO with a recipe, for drawn shapes without. These are
+            learned from scratch on a CPU, in ten short epochs.
+        recipe: One of `RECIPES`. Without, the set may be small: it has few steps, hence a longer
+            warmup.
     """
+    source = source or ("coco" if recipe else "shapes")
     config.data.source = source
-    if source == "coco":
+    if recipe == "coco2017":
         config.data.update(train="train2017", val="val2017")
         return
     config.schedule.warmup = 0.05
@@ -261,6 +265,12 @@ def _check_sizes(config: Config) -> None:
     for name, side in sizes:
         if side % multiple or side < 32:
             raise ValueError(f"{name} must be a multiple of {multiple}, got {side}")
+    side, several = config.image_size, tuple(config.augment.multi_scale)
+    if several and not min(several) <= side <= max(several):
+        raise ValueError(
+            f"augment.multi_scale must have sides below and above image_size, got {several} and "
+            f"{side}; set both, or --config.augment.multi_scale='()' to train at image_size alone"
+        )
 
 
 def _source_options(config: Config) -> dict[str, Any]:

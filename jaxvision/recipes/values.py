@@ -22,6 +22,7 @@ FREE = (
     "eval_every",
     "save_every",
     "patience",
+    "wandb",
     "data.path",
     "data.prefetch",
     "data.test",
@@ -40,7 +41,9 @@ def common() -> Config:
     config.epochs = 100
     config.seed = 0
     config.dtype = "auto"  # bfloat16 on GPU and TPU, float32 on CPU
-    config.weights = ""  # the reference's weights (.pth, .safetensors, .npz) to start from
+    # What a new run starts from: a run's folder (its best checkpoint), a reference's weights (.pth,
+    # .safetensors, .npz), a name that `jaxvision download` knows, or hf://owner/name.
+    config.weights = ""
     # Regular expressions of the parameters that are not trained, as "backbone/.*"; spaces between
     # several. Normalisation below them uses its running statistics.
     config.freeze = ""
@@ -50,6 +53,7 @@ def common() -> Config:
     config.log_every = 20  # steps, as the next two
     config.eval_every = 0  # 0: every `eval.epochs` epochs
     config.save_every = 0  # 0: an epoch, or 100 steps where an epoch is shorter
+    config.wandb = ""  # a project on Weights & Biases that gets the metrics too; needs the extra
     config.patience = 0  # evaluations without a better value after which a run ends; 0: none
 
     config.model = ConfigDict()  # fields of the network that differ from the variant's
@@ -77,6 +81,9 @@ def common() -> Config:
     config.optimizer.l1 = 0.0
     config.optimizer.clip_norm = 0.0  # longest gradient over all parameters; 0: any
     config.optimizer.clip_value = 0.0
+    # Scales the learning rate of each block or stage of a backbone by
+    # layer_decay^(depth from the top), for fine-tuning, as 0.75; 1: not.
+    config.optimizer.layer_decay = 1.0
     # (regular expression, learning-rate scale, decay scale), the first that matches a parameter.
     config.optimizer.groups = ()
 

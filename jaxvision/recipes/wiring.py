@@ -1,5 +1,6 @@
 """From the values that every recipe has to the parts of an experiment."""
 
+import functools
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping
@@ -8,11 +9,11 @@ from typing import Any
 import jax
 import optax
 
-from jaxvision import pretrained
 from jaxvision.data import errors
 from jaxvision.data.errors import OnFault
+from jaxvision.recipes import weights
 from jaxvision.recipes.values import Config
-from jaxvision.train import optim, schedules
+from jaxvision.train import optim, schedules, wandb_writer
 from jaxvision.train.ema import constant_decay, tail_average, warmup_decay
 from jaxvision.train.experiment import InitFrom
 from jaxvision.train.plateau import Plateau
@@ -193,23 +194,25 @@ def average(config: Config, steps: int) -> Callable[[jax.Array], jax.Array] | No
 
 
 def init_from(config: Config, name: str, *, part: str = "", now: bool) -> tuple[InitFrom, ...]:
-    """Reads the reference's weights that a new run starts from, if `weights` names any.
+    """Reads what a new run starts from, if `weights` names anything.
 
     Args:
         config: The values.
-        name: The variant that the weights are of.
-        part: The only part of the model that they fill.
+        name: The variant that the weights are of, if they are a reference's.
+        part: The only part of the model that they fill, if they are a reference's; of a run what
+            both networks have in common is taken.
         now: Whether to read them at once, so that a wrong file is found before the run starts; a
             run that continues does not need them.
     """
     if not config.weights:
         return ()
-
-    def read() -> Mapping[str, Any]:
-        return pretrained.load(name, config.weights)[1]
-
+    read = functools.partial(weights.read_weights, config.weights, name)
+    if now:
+        own = weights.part_of_run(config.weights, config)
+        part = part if own is None else own
     variables = read() if now else read
-    return (InitFrom(variables, there=part, here=part, strict=False),)
+    label = f"the weights {config.weights}"
+    return (InitFrom(variables, there=part, here=part, strict=False, label=label),)
 
 
 def run_options(config: Config, epoch: int) -> dict[str, Any]:
@@ -228,6 +231,8 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
     for name in ("eval_every", "save_every", "patience"):
         if config[name] < 0:
             raise ValueError(f"{name} must be at least 0, got {config[name]}")
+    if config.wandb:
+        wandb_writer.client()  # an extra that is missing is an error now, not after hours
     interval = min(max(1, round(config.eval.epochs * epoch)), steps)
     return dict(
         total_steps=steps,
@@ -241,6 +246,7 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
         log_every=config.log_every,
         eval_every=config.eval_every or interval,
         save_every=config.save_every or max(epoch, 100),
+        wandb=config.wandb,
     )
 
 

@@ -109,12 +109,14 @@ class InitFrom:
             under `there` be used. If not, those without a counterpart of the same shape keep
             their fresh values, as the last layer for other classes, but at least half of the
             values must fit.
+        label: Where they come from, for the message at the start.
     """
 
     variables: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
     there: str = ""
     here: str = ""
     strict: bool = True
+    label: str = "other variables"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,6 +162,7 @@ class Experiment:
         save_every: Steps between checkpoints; evaluations and the last step have one too.
         make_step: Replaces `make_step` of `jaxvision.train.step`, as for sparse updates; called
             with task, optimizer and ema. Other fields that change the step must not be set.
+        wandb: Project on Weights & Biases that gets metrics and pictures too; "" for none.
         meta: JSON stored with every checkpoint: recipe, config, info, versions.
     """
 
@@ -186,6 +189,7 @@ class Experiment:
     eval_every: int = 1000
     save_every: int = 1000
     make_step: Callable[..., Callable[..., Any]] | None = None
+    wandb: str = ""
     meta: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:

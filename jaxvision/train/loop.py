@@ -95,11 +95,12 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         patience = Patience(experiment.patience, experiment.best, history)
         if restored and (start >= experiment.total_steps or patience.over):
             say_already_finished(experiment, workdir, start, patience)
-            return Result(Outcome.FINISHED, state, history[-1] if history else {})
+            return Result(Outcome.FINISHED, state, history[max(history)] if history else {})
 
         progress = Progress(experiment.total_steps, start=start, stream=shown)
         monitor = Monitor(experiment, mesh, constants, record, patience, progress)
         monitor.introduce(state, first_batch)
+        monitor.check_rate(start)
         monitor.check_evaluation(state)
         print(f"training from step {start} to {experiment.total_steps}", flush=True)
 
@@ -143,7 +144,7 @@ def _state(
             for source in experiment.init_from:
                 given = source.variables() if callable(source.variables) else source.variables
                 found = transfer(given, variables, source.there, source.here, strict=source.strict)
-                print(f"started from other variables: {found.message}")
+                print(f"started from {source.label}: {found.message}")
                 variables = found.variables
             state = state.with_variables(variables)
         return state, False
@@ -184,7 +185,7 @@ def _train(
         if step % experiment.eval_every == 0 and step < total:
             guard.flush()
             metrics = monitor.evaluate(state, step, at_end=False)
-            state = monitor.watch(state, metrics)
+            state = monitor.watch(state, step, metrics)
         stop = interrupted() and step < total
         if step % stream.steps_per_epoch == 0 or step == total or stop:
             monitor.show_faults(step, stream)
@@ -215,7 +216,7 @@ def _conclude(
         metrics = None
     if metrics is None:
         metrics = monitor.evaluate(state, step)
-        state = monitor.watch(state, metrics)
+        state = monitor.watch(state, step, metrics)
     else:
         metrics = {**metrics, **monitor.evaluate(state, step, at_end=True)}
     monitor.record.save(state, metrics)

@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import shlex
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,6 +21,9 @@ from jaxvision.train.record import Record
 from jaxvision.train.sharding import readable
 from jaxvision.train.state import TrainState
 from jaxvision.train.writer import table
+
+# Relative change of the learning rate between two runs of one schedule that is a warning.
+_JUMP = 0.1
 
 
 class Monitor:
@@ -51,6 +55,7 @@ class Monitor:
         self._predict = compile_predict(experiment.task, mesh)
         self._speed = Speed()
         self.progress = progress
+        self._last: dict[str, float] = {}  # the watched metric of the last evaluation
 
     def introduce(self, state: TrainState, batch: Batch) -> None:
         """Shows the size of the model and of the run."""
@@ -66,6 +71,23 @@ class Monitor:
             f"batches of {experiment.train_data.rows(batch)} examples, {epoch} steps per epoch, "
             f"{experiment.total_steps / epoch:g} epochs"
         )
+        if self.record.workdir:
+            print(f"everything goes to {self.record.workdir}")
+
+    def check_rate(self, step: int) -> None:
+        """Warns of a learning rate that jumps where a run continues with another schedule."""
+        name = "train/learning_rate"
+        logged = self.record.last(name, step) if step else {}
+        if not logged:
+            return
+        step, before = int(logged["step"]), logged[name]
+        rate = float(np.asarray(self._experiment.learning_rate(step - 1)))
+        now = rate * logged.get("train/plateau_scale", 1.0)
+        if abs(now - before) > _JUMP * max(abs(before), abs(now)):
+            self.progress.message(
+                f"warning: the learning rate jumps at step {step}, from {before:.4g} to {now:.4g}, "
+                "for the schedule has another length or other values than before"
+            )
 
     def check_evaluation(self, state: TrainState) -> None:
         """Evaluates two batches of each set: a wrong one fails now, not after the first epoch.
@@ -74,14 +96,15 @@ class Monitor:
             ValueError: If `best` names none of the metrics.
         """
         started, known = time.perf_counter(), []
-        for name, (data, at_end) in self._experiment.eval_data.items():
+        sets = self._experiment.eval_data
+        for name, (data, at_end) in sets.items():
             batches = list(itertools.islice(data, 2))
             found = self._evaluation(state, int(state.step), name, batches)
             known += [f"{name}/{k}" for k in found.metrics if not at_end]
-            print(f"evaluation of {name} works: {_short(found.metrics)} on {len(batches)} batches")
         best = self._experiment.best
         if best is not None and best.name not in known:
             raise ValueError(f"best must be one of {', '.join(known[:20])}, got {best.name}")
+        print(f"evaluation of {', '.join(sets)}: works")
         self.pause(time.perf_counter() - started)
 
     def evaluate(
@@ -114,10 +137,13 @@ class Monitor:
         self.pause(time.perf_counter() - before)
         return metrics
 
-    def watch(self, state: TrainState, metrics: Mapping[str, float]) -> TrainState:
-        """Updates early stopping and the plateau with an evaluation."""
-        self.patience.update(metrics)
+    def watch(self, state: TrainState, step: int, metrics: Mapping[str, float]) -> TrainState:
+        """Updates what depends on an evaluation: early stopping, the plateau, kept pictures."""
+        self.patience.update(step, metrics)
         best, plateau = self._experiment.best, self._experiment.plateau
+        if best is not None and best.name in metrics:
+            self._last = {best.name: metrics[best.name]}
+        self.record.keep_pictures({step, self.patience.best_step or step})
         if plateau is None or best is None or state.plateau is None:
             return state
         new = plateau.update(state.plateau, best.sign * metrics.get(best.name, float("nan")))
@@ -143,7 +169,10 @@ class Monitor:
         rate = float(np.asarray(self._experiment.learning_rate(step - 1)))
         metrics["train/learning_rate"] = rate * metrics.get("train/plateau_scale", 1.0)
         metrics["train/examples_per_second"] = self._speed.take()
-        self.progress.log(step, metrics)
+        steps = self._experiment.train_data.steps_per_epoch
+        epochs = -(-self._experiment.total_steps // steps)
+        epoch = f"epoch {min(-(-step // steps), epochs)}/{epochs}"
+        self.progress.log(step, epoch, {**metrics, **self._last})
         self.record.write(step, metrics)
 
     def show_faults(self, step: int, data: Batches) -> None:
@@ -155,7 +184,15 @@ class Monitor:
         """Shows the metrics at the end."""
         workdir = self.record.workdir
         shown = table(metrics, tuple(self._experiment.eval_data))
-        print(f"\n{shown}\n\ndone in {duration(seconds)}{f': {workdir}' if workdir else ''}")
+        lines = [f"\n{shown}\n", f"done in {duration(seconds)}{f': {workdir}' if workdir else ''}"]
+        for name, value in self.patience.best.items():
+            lines.append(f"best: {name} {value:.4g} at step {self.patience.best_step}")
+        if workdir:
+            if any((workdir / "plots").glob("*.png")):
+                lines.append(f"pictures: {workdir / 'plots'}")
+            if "recipe" in self._experiment.meta:
+                lines.append(f"next: jaxvision evaluate {shown_path(workdir)}")
+        print("\n".join(lines))
 
     def _evaluation(
         self, state: TrainState, step: int, name: str, batches: Iterable[Mapping[str, Any]]
@@ -190,6 +227,12 @@ def say_already_finished(
     else:
         why = f"stopped early, {patience}; a larger patience continues it"
     print(f"already finished: {workdir} {why}")
+
+
+def shown_path(path: pathlib.Path) -> str:
+    """Writes a path for a command line, relative where it is below the current folder."""
+    here = pathlib.Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _short(metrics: Mapping[str, float]) -> str:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxvision.train.layer_decay import layer_scales
 from jaxvision.train.names import first_match
 
 
@@ -82,6 +83,7 @@ def optimizer(
     l1: float = 0.0,
     clip_norm: float = 0.0,
     clip_value: float = 0.0,
+    layer_decay: float = 1.0,
     groups: Sequence[tuple[str, float, float]] = (),
     decayed: Callable[[Any], Any] = kernels,
 ) -> optax.GradientTransformation:
@@ -105,6 +107,8 @@ def optimizer(
         l1: Factor of the kernels' signs in the gradient, that of their absolute sum in the loss.
         clip_norm: Longest gradient, over all parameters; 0 for any.
         clip_value: Largest absolute value in a gradient; 0 for any.
+        layer_decay: Scales the learning rate of each block or stage of a backbone by
+            layer_decay^(depth from the top); 1 for none. Groups scale on top of that.
         groups: (pattern, learning-rate scale, decay scale): parameters whose whole name, as
             `backbone/stem/conv/kernel`, matches a pattern have their learning rate, weight decay
             and `l1` scaled; the first match wins.
@@ -145,6 +149,8 @@ def optimizer(
     stages.append(optax.scale_by_learning_rate(learning_rate))
     if groups:
         stages.append(scale_leaves(lambda params: scales(params, 1)))
+    if layer_decay != 1:
+        stages.append(scale_leaves(lambda params: layer_scales(params, layer_decay)))
     return optax.chain(*stages)
 
 

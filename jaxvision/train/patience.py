@@ -1,7 +1,7 @@
 """Early stopping: when a run does not get better any more."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from jaxvision.train.experiment import Best
 
@@ -16,7 +16,7 @@ class Patience:
         self,
         limit: int | None,
         best: Best | None,
-        history: Iterable[Mapping[str, float]] = (),
+        history: Mapping[int, Mapping[str, float]] | None = None,
     ) -> None:
         """Counts the evaluations of a run so far.
 
@@ -24,25 +24,33 @@ class Patience:
             limit: Evaluations in a row without a better value after which it is over; None for
                 never.
             best: The metric.
-            history: Metrics of the evaluations before, in order.
+            history: Metrics of the evaluations before, by their steps, in order.
         """
         self._limit = limit
         self._metric = best
         self._best = math.nan
         self._since = 0
-        for metrics in history:
-            self.update(metrics)
+        self.best_step: int | None = None  # that of the best evaluation
+        for step, metrics in (history or {}).items():
+            self.update(step, metrics)
 
-    def update(self, metrics: Mapping[str, float]) -> None:
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
         """Takes an evaluation into account; one without the metric is not better than any."""
         if self._metric is None:
             return
         value = metrics.get(self._metric.name, math.nan)
         first = math.isnan(self._best) and not math.isnan(value)
         if first or self._metric.sign * value > self._metric.sign * self._best:
-            self._best, self._since = value, 0
+            self._best, self._since, self.best_step = value, 0, step
         else:
             self._since += 1
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The best value by the metric's full name; empty before the first."""
+        if self._metric is None or self.best_step is None:
+            return {}
+        return {self._metric.name: self._best}
 
     @property
     def over(self) -> bool:

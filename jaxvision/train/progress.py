@@ -60,13 +60,13 @@ class Progress:
         """Leaves time that was not spent on the work, as an evaluation's, out of the estimate."""
         self._paused += seconds
 
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Shows the metrics of a training step."""
-        parts = summary(metrics)
+    def log(self, step: int, epoch: str, metrics: Mapping[str, float]) -> None:
+        """Shows where a training run is: a few of its metrics, as `summary` chooses them."""
         if self._bar is not None:
-            self._bar.set_postfix_str("  " + parts)
+            self._bar.set_postfix_str(f"  {epoch}  {summary(metrics)}")
             return
-        self.message(f"step {step}/{self._total}  {parts}  left {self._left(step)}")
+        shown = f"{epoch}  step {step}/{self._total}  {summary(metrics)}"
+        self.message(f"{shown}  left {self._left(step)}")
 
     def message(self, text: str) -> None:
         """Prints a line, above the bar where there is one."""
@@ -110,11 +110,12 @@ class Speed:
 
 
 def summary(metrics: Mapping[str, float]) -> str:
-    """Lays out training metrics in a line, the important first: a narrow terminal cuts the end."""
-    values = {name.removeprefix("train/"): value for name, value in metrics.items()}
-    first = {"loss": "loss", "examples_per_second": "examples/s", "learning_rate": "lr"}
-    parts = [f"{short} {values.pop(name):.4g}" for name, short in first.items() if name in values]
-    return "  ".join([*parts, *(f"{name} {value:.4g}" for name, value in values.items())])
+    """Lays out a line: the loss, metrics of evaluations, the speed; the rest is in the files."""
+    parts = [f"loss {metrics['train/loss']:.4g}"] if "train/loss" in metrics else []
+    parts += [f"{k} {v:.4g}" for k, v in metrics.items() if not k.startswith("train/")]
+    if (speed := metrics.get("train/examples_per_second")) is not None:
+        parts.append(f"{speed:.3g} examples/s")
+    return "  ".join(parts)
 
 
 def duration(seconds: float) -> str:

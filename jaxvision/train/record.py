@@ -3,7 +3,7 @@
 import hashlib
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,7 +14,8 @@ from jaxvision.train import processes
 from jaxvision.train.checkpoint import Checkpoints
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.state import TrainState
-from jaxvision.train.writer import MetricWriter
+from jaxvision.train.wandb_writer import WandbWriter
+from jaxvision.train.writer import MetricWriter, Writer, keep_pictures
 
 
 class Record:
@@ -29,7 +30,9 @@ class Record:
 
     def __init__(self, experiment: Experiment, workdir: pathlib.Path | None) -> None:
         self.workdir = workdir
-        self._writer: MetricWriter | None = None
+        self._writers: list[Writer] = []
+        self._wandb = experiment.wandb
+        self._config = experiment.meta.get("config", {})
         self._checkpoints: Checkpoints | None = None
         if workdir is not None:
             meta = dict(experiment.meta)
@@ -52,23 +55,35 @@ class Record:
         if self._checkpoints:
             self._checkpoints.save(state, metrics)
 
-    def history(self, until: int) -> list[dict[str, float]]:
-        """Metrics of the evaluations up to a step, in order."""
+    def history(self, until: int) -> dict[int, dict[str, float]]:
+        """Metrics of the evaluations up to a step, by their steps, in order."""
         if self.workdir is None:
-            return []
+            return {}
         file = self.workdir / "metrics.jsonl"
         found = processes.from_first(lambda: read_evaluations(file, until))
-        return [metrics for _, metrics in sorted(found.items())]
+        return dict(sorted(found.items()))
+
+    def last(self, name: str, until: int) -> dict[str, float]:
+        """The last record up to a step that has a metric, with its `step`; empty if none has."""
+        if self.workdir is None:
+            return {}
+        file = self.workdir / "metrics.jsonl"
+        return processes.from_first(lambda: read_last(file, name, until))
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Records metrics of a step."""
-        if writer := self._open():
+        for writer in self._open():
             writer.write(step, metrics)
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
         """Records an RGB picture [H, W, 3] uint8."""
-        if writer := self._open():
+        for writer in self._open():
             writer.picture(step, name, image)
+
+    def keep_pictures(self, steps: Collection[int]) -> None:
+        """Deletes the files of pictures of all other steps; TensorBoard keeps them."""
+        if self.workdir is not None and processes.is_first():
+            keep_pictures(self.workdir, steps)
 
     def text(self, name: str, text: str) -> None:
         """Writes a file for people."""
@@ -82,16 +97,18 @@ class Record:
 
     def close(self) -> None:
         """Waits and closes the files."""
-        if self._writer:
-            self._writer.close()
+        for writer in self._writers:
+            writer.close()
         if self._checkpoints:
             self._checkpoints.close()
 
-    def _open(self) -> MetricWriter | None:
+    def _open(self) -> Sequence[Writer]:
         # Not before there is something to write: a run that is finished is not touched.
-        if self._writer is None and self.workdir is not None and processes.is_first():
-            self._writer = MetricWriter(self.workdir)
-        return self._writer
+        if not self._writers and self.workdir is not None and processes.is_first():
+            self._writers.append(MetricWriter(self.workdir))
+            if self._wandb:
+                self._writers.append(WandbWriter(self._wandb, self.workdir, self._config))
+        return self._writers
 
 
 def read_evaluations(file: pathlib.Path, until: int) -> dict[int, dict[str, float]]:
@@ -108,6 +125,21 @@ def read_evaluations(file: pathlib.Path, until: int) -> dict[int, dict[str, floa
         step = metrics.pop("step", None)
         if step is not None and step <= until and "train/examples_per_second" not in metrics:
             found.setdefault(step, {}).update(metrics)
+    return found
+
+
+def read_last(file: pathlib.Path, name: str, until: int) -> dict[str, float]:
+    """Reads the last line of a `metrics.jsonl` up to a step that has a metric; {} if none has."""
+    found: dict[str, float] = {}
+    for line in file.read_text().splitlines() if file.exists() else ():
+        if f'"{name}"' not in line:
+            continue
+        try:
+            metrics = json.loads(line)
+        except ValueError:
+            continue  # torn by the end of a process
+        if metrics.get("step", until + 1) <= until:
+            found = metrics
     return found
 
 

@@ -3,12 +3,33 @@
 import json
 import math
 import pathlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import tensorboardX
 
 from jaxvision.data.png import write_png
+
+# The step at the end of a picture's name.
+_STEP = re.compile(r"_(\d{8,})\.png$")
+
+
+class Writer(Protocol):
+    """Where metrics and pictures of a run go."""
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Records metrics of a step."""
+        ...
+
+    def picture(self, step: int, name: str, image: np.ndarray) -> None:
+        """Records an RGB picture [H, W, 3] uint8."""
+        ...
+
+    def close(self) -> None:
+        """Ends the record."""
+        ...
 
 
 class MetricWriter:
@@ -43,6 +64,14 @@ class MetricWriter:
         """Flushes and closes the files."""
         self._file.close()
         self._events.close()
+
+
+def keep_pictures(workdir: pathlib.Path, steps: Collection[int]) -> None:
+    """Deletes the pictures in `plots/` that are of none of the steps."""
+    for file in (workdir / "plots").glob("*.png"):
+        found = _STEP.search(file.name)
+        if found and int(found[1]) not in steps:
+            file.unlink(missing_ok=True)
 
 
 def _drop_torn_line(path: pathlib.Path) -> None:

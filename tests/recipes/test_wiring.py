@@ -213,3 +213,14 @@ def test_defaults_take_no_unknown_name(recipe):
         recipe.defaults().epoch = 3
     with pytest.raises(KeyError, match="lr"):
         recipe.defaults().optimizer.update(lr=1)
+
+
+def test_part_that_a_run_has_in_common_is_filled(monkeypatch):
+    monkeypatch.setattr(wiring.weights, "read_weights", lambda given, name: {"params": {}})
+    updated = detection.defaults()
+    updated.update(backbone="resnet18", weights="runs/shapes")
+    for own, part in (("", ""), ("backbone", "backbone"), (None, "backbone")):
+        monkeypatch.setattr(wiring.weights, "part_of_run", lambda given, config, x=own: x)
+        (found,) = wiring.init_from(updated, "resnet18", part="backbone", now=True)
+        assert (found.there, found.here) == (part, part)
+        assert found.label == "the weights runs/shapes"

@@ -1,5 +1,6 @@
 import dataclasses
 import logging
+import re
 import shutil
 import signal
 
@@ -74,6 +75,27 @@ def test_more_epochs_and_another_batch_size_continue(straight, tmp_path):
         is loop.Outcome.FINISHED
     )
     assert max(logged(workdir, "train/loss")) == 24
+
+
+def test_learning_rate_that_jumps_where_a_run_continues_is_a_warning(straight, tmp_path, capsys):
+    def continued(name, **changes):
+        shutil.copytree(straight, tmp_path / name)
+        loop.run(experiment(total_steps=22, **changes), tmp_path / name)
+        return capsys.readouterr().err
+
+    assert "jumps" not in continued("same")
+    message = "warning: the learning rate jumps at step 20, from 0.0006156 to 0.05,"
+    assert message in continued("other", learning_rate=lambda step: 0.05)
+
+
+def test_end_says_what_was_best_and_what_comes_next(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    task = WorseAtEveryEvaluation()
+    loop.run(experiment(task=task, eval_every=4, meta={"recipe": "toy"}), tmp_path / "a run")
+    printed = capsys.readouterr().out
+    assert f"everything goes to {tmp_path / 'a run'}" in printed
+    assert re.search(r"best: val/score -[\d.]+ at step 4\n", printed)
+    assert printed.endswith("next: jaxvision evaluate 'a run'\n")
 
 
 def test_unreadable_checkpoint_falls_back_to_the_one_before(straight, tmp_path, caplog):

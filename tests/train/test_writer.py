@@ -4,7 +4,7 @@ import numpy as np
 
 from jaxvision.train import progress as progress_module
 from jaxvision.train.progress import Progress, Speed, duration
-from jaxvision.train.writer import MetricWriter, table
+from jaxvision.train.writer import MetricWriter, keep_pictures, table
 
 
 def test_appends_finite_metrics(tmp_path):
@@ -58,11 +58,11 @@ def test_progress_prints_plain_lines_where_there_is_no_terminal(tmp_path):
     with (tmp_path / "log").open("w") as stream:
         progress = Progress(10, stream=stream)
         progress(1)
-        progress.log(1, {"train/loss": 0.12345, "train/examples_per_second": 7.0})
+        progress.log(1, "epoch 1/2", {"train/loss": 0.12345, "train/x": 1.0, "val/AP": 0.5})
         progress.message("hello")
         progress.close()
     lines = (tmp_path / "log").read_text().splitlines()
-    assert lines[0].startswith("step 1/10  loss 0.1235  examples/s 7  left ")
+    assert lines[0].startswith("epoch 1/2  step 1/10  loss 0.1235  val/AP 0.5  left ")
     assert lines[1] == "hello"
 
 
@@ -85,3 +85,17 @@ def test_speed_leaves_pauses_out(monkeypatch):
     assert speed.take() == 6.0
     speed.add(2)
     assert speed.take() == 2.0
+
+
+def test_pictures_of_the_best_and_the_last_evaluation_stay(tmp_path):
+    writer = MetricWriter(tmp_path)
+    for step in (10, 20, 30):
+        writer.picture(step, "val/roc", np.zeros((4, 4, 3), np.uint8))
+    writer.close()
+    (tmp_path / "plots" / "own.png").touch()
+    keep_pictures(tmp_path, {10, 30})
+    assert {p.name for p in (tmp_path / "plots").iterdir()} == {
+        "val_roc_00000010.png",
+        "val_roc_00000030.png",
+        "own.png",
+    }

@@ -1,0 +1,83 @@
+"""A trained model as two files that others can load: `model.safetensors` and `config.json`.
+
+Of a checkpoint it has the variables that evaluation uses and the meta; not the optimizer's state,
+so that a run cannot be continued from it. Nothing in it is executed when it is read.
+"""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import safetensors
+import safetensors.numpy
+from flax import traverse_util
+
+from jaxvision.data.files import replacing, write_whole
+from jaxvision.pretrained.variables import flat
+from jaxvision.train.checkpoint import LAYOUT
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+# Values of a config that name places on its user's machine.
+_PLACES = ("path", "tokenizer")
+
+
+def is_package(folder: pathlib.Path) -> bool:
+    """Says whether a folder holds a packaged model."""
+    return (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file()
+
+
+def write_package(
+    folder: pathlib.Path, variables: Mapping[str, Any], meta: Mapping[str, Any], step: int
+) -> None:
+    """Writes a trained model; paths in its config are left out.
+
+    Args:
+        folder: Made if it is missing.
+        variables: {"params", **other collections}.
+        meta: That of the checkpoint: recipe, config, info, versions.
+        step: Training steps made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {"/".join(key): x for key, x in flat(variables).items()}
+    config = {**meta["config"], "weights": ""}
+    data = {name: "" if name in _PLACES else x for name, x in config.get("data", {}).items()}
+    config = {**config, "data": data}
+    with replacing(folder / WEIGHTS) as file:
+        safetensors.numpy.save_file(arrays, file)
+    described = {**meta, "config": config, "step": step, "layout": LAYOUT}
+    write_whole(folder / CONFIG, json.dumps(described, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_package_meta(folder: pathlib.Path) -> tuple[int, dict[str, Any]]:
+    """Reads the step and the meta of a packaged model.
+
+    Raises:
+        ValueError: If it is damaged, or of another version of jaxvision.
+    """
+    file = folder / CONFIG
+    try:
+        meta = json.loads(file.read_text(encoding="utf-8"))
+        step, layout = int(meta["step"]), int(meta["layout"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} is not that of a model of jaxvision: {error!r}") from error
+    if layout != LAYOUT:
+        raise ValueError(
+            f"{file} was written by another version of jaxvision (layout {layout}, this version "
+            f"reads {LAYOUT})"
+        )
+    return step, meta
+
+
+def read_package(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Reads the variables, as numpy arrays, and the meta of a packaged model.
+
+    Raises:
+        ValueError: If it is damaged, or of another version of jaxvision.
+    """
+    _, meta = read_package_meta(folder)
+    try:
+        arrays = safetensors.numpy.load_file(folder / WEIGHTS)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{folder / WEIGHTS} is not complete: {error}") from error
+    return traverse_util.unflatten_dict(arrays, sep="/"), meta
