@@ -17,14 +17,13 @@ on `shapes`: AP 0.789, AP50 0.971 after ten epochs of a small network.
 from ml_collections import ConfigDict
 
 from jaxvision.recipes import detection
-from jaxvision.recipes.words import words
 
 recipe = detection
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    source, values = words(arg, source=detection.SOURCES, recipe=detection.RECIPES)
+    source, values = detection.parse(arg)
     config = detection.defaults("retinanet")
     detection.from_source(config, source, values)
     if config.data.source == "shapes":

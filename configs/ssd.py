@@ -11,19 +11,13 @@ Departs from the paper: no crops by IoU and no zooming out; not run here on VOC.
 from typing import Any
 
 from jaxvision.recipes import detection
-from jaxvision.recipes.words import words
 
 recipe = detection
 
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source, values = words(
-        arg,
-        variant=("tiny", "300", "512"),
-        source=detection.SOURCES,
-        recipe=detection.RECIPES,
-    )
+    variant, source, values = detection.parse(arg, variant=("tiny", "300", "512"))
     config = detection.defaults("ssd")
     config.variant = "ssd_tiny" if variant == "tiny" else f"ssd{variant}_vgg16"
     config.image_size = 512 if variant == "512" else 300

@@ -14,19 +14,13 @@ Departs from the paper: no pretraining of the backbone by itself.
 from typing import Any
 
 from jaxvision.recipes import detection
-from jaxvision.recipes.words import words
 
 recipe = detection
 
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source, values = words(
-        arg,
-        variant=("tiny", "full", "tiny_coco"),
-        source=detection.SOURCES,
-        recipe=detection.RECIPES,
-    )
+    variant, source, values = detection.parse(arg, variant=("tiny", "full", "tiny_coco"))
     config = detection.defaults("yolov2")
     config.variant = f"yolov2_{variant}" if variant != "full" else "yolov2"
     detection.from_source(config, source, values)

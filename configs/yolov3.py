@@ -13,16 +13,13 @@ Not run here.
 from typing import Any
 
 from jaxvision.recipes import detection
-from jaxvision.recipes.words import words
 
 recipe = detection
 
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source, values = words(
-        arg, variant=("tiny", "full", "spp"), source=detection.SOURCES, recipe=detection.RECIPES
-    )
+    variant, source, values = detection.parse(arg, variant=("tiny", "full", "spp"))
     config = detection.defaults("yolov3")
     config.variant = f"yolov3_{variant}" if variant != "full" else "yolov3"
     detection.from_source(config, source, values)

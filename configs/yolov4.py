@@ -14,16 +14,13 @@ Departs from the paper: no self-adversarial training, no statistics across batch
 from typing import Any
 
 from jaxvision.recipes import detection
-from jaxvision.recipes.words import words
 
 recipe = detection
 
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source, values = words(
-        arg, variant=("tiny", "full"), source=detection.SOURCES, recipe=detection.RECIPES
-    )
+    variant, source, values = detection.parse(arg, variant=("tiny", "full"))
     config = detection.defaults("yolov4")
     config.variant = f"yolov4_{variant}" if variant != "full" else "yolov4"
     detection.from_source(config, source, values)

@@ -14,16 +14,13 @@ copy-paste or mixup of their larger networks.
 from typing import Any
 
 from jaxvision.recipes import detection
-from jaxvision.recipes.words import words
 
 recipe = detection
 
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source, values = words(
-        arg, variant=("n", "s", "m", "l", "x"), source=detection.SOURCES, recipe=detection.RECIPES
-    )
+    variant, source, values = detection.parse(arg, variant=("n", "s", "m", "l", "x"))
     config = detection.defaults("yolov5")
     config.variant = f"yolov5{variant}"
     detection.from_source(config, source, values)

@@ -13,16 +13,13 @@ Departs from the authors: no warmup of the momentum and of the biases' own learn
 from typing import Any
 
 from jaxvision.recipes import detection
-from jaxvision.recipes.words import words
 
 recipe = detection
 
 
 def get_config(arg: str = "") -> Any:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    variant, source, values = words(
-        arg, variant=("n", "s", "m", "l", "x"), source=detection.SOURCES, recipe=detection.RECIPES
-    )
+    variant, source, values = detection.parse(arg, variant=("n", "s", "m", "l", "x"))
     config = detection.defaults("yolov8")
     config.variant = f"yolov8{variant}"
     detection.from_source(config, source, values)

@@ -27,11 +27,9 @@ TEXTS = [
 ]
 # Programs of others: their arguments are theirs.
 OTHERS = {
-    *("cd", "export", "gcloud", "mpirun", "nvidia-smi", "pip", "pre-commit", "srun", "twine"),
+    *("cd", "export", "gcloud", "hf", "mpirun", "nvidia-smi", "pip", "pre-commit", "srun", "twine"),
     *("unset", "zensical"),
 }
-# Commands that the texts name and that are not there yet.
-PLANNED = {"doctor"}
 PYTEST = {"-m", "-q", "-n", "-k", "-x", "--dist"}
 # In texts a flag may also be one of these programs'.
 OF_OTHERS = {"--gpus", "--signal", "--strict"}
@@ -165,7 +163,7 @@ def _located(word: str) -> str:
 
 
 def _check_subcommand(words: list[str], inline: bool) -> None:
-    known = {*command_flags(), *PLANNED}
+    known = set(command_flags())
     if not words or words[0] not in known:
         if words[:1] in (["--help"], ["--version"]):
             return

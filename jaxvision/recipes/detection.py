@@ -1,7 +1,7 @@
 """Object detection by one-stage networks; what differs between them is in `detectors`."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -20,6 +20,7 @@ from jaxvision.plots.detections import detection_report
 from jaxvision.recipes import image_splits, values, wiring
 from jaxvision.recipes.detectors import detector, no_aug_steps
 from jaxvision.recipes.values import Config
+from jaxvision.recipes.words import words
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.train.experiment import Best, EvalSet, Experiment
 
@@ -102,6 +103,11 @@ def defaults(method: str = "yolox") -> Config:
     config.loss = ConfigDict()
     own.defaults(config)
     return values.locked(config)
+
+
+def parse(arg: str, **choices: Sequence[str]) -> tuple[str, ...]:
+    """Reads a config's argument: `choices` as `words` takes them, then a source and a recipe."""
+    return words(arg, **choices, source=SOURCES, recipe=RECIPES)
 
 
 def from_source(config: Config, source: str, recipe: str = "") -> None:

@@ -34,6 +34,13 @@ FOREIGN = ("tfds:",)
 DRAWN = ("shapes", "digits")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def toy():
+    """Lets the run of a translator be loaded, whose network is the toy's."""
+    with toy_translation.prepared():
+        yield
+
+
 def trained_commands():
     """Training commands by their text, each once; `parse` gives what they say."""
     found = {}

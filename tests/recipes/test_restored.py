@@ -16,7 +16,7 @@ ANCHORS = [[[8 * k + i, 9 * k + i] for i in range(1, 4)] for k in range(1, 4)]
 # Another value than the default's, where it must be one of a few words or numbers.
 OTHERS = {
     "augment.crop": "pad",
-    "augment.multi_scale": (64, 96),
+    "augment.multi_scale": (256, 672),
     "backbone": "resnet18",
     "dtype": "bfloat16",
     "eval.nms_threshold": 0.4,
