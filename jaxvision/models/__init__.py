@@ -37,6 +37,7 @@ from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import retinanet as _retinanet
 from jaxvision.models.detection import ssd as _ssd
+from jaxvision.models.detection import yolov1 as _yolov1
 from jaxvision.models.detection import yolov2 as _yolov2
 from jaxvision.models.detection import yolov3 as _yolov3
 from jaxvision.models.detection import yolov4 as _yolov4
@@ -45,6 +46,7 @@ from jaxvision.models.detection import yolov8 as _yolov8
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.retinanet import retinanet
 from jaxvision.models.detection.ssd import ssd
+from jaxvision.models.detection.yolov1 import yolov1
 from jaxvision.models.detection.yolov2 import yolov2
 from jaxvision.models.detection.yolov3 import yolov3
 from jaxvision.models.detection.yolov4 import yolov4
@@ -62,6 +64,7 @@ __all__ = [
     "ssd",
     "transformer",
     "variants",
+    "yolov1",
     "yolov2",
     "yolov3",
     "yolov4",
@@ -112,6 +115,7 @@ _FAMILIES = (
 # Those of the other functions here.
 _OTHERS = {
     "yolox": _yolox.VARIANTS,
+    "yolov1": _yolov1.VARIANTS,
     "yolov2": _yolov2.VARIANTS,
     "yolov3": _yolov3.VARIANTS,
     "yolov4": _yolov4.VARIANTS,

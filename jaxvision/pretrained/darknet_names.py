@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvision.models.detection import yolov2, yolov3, yolov4
+from jaxvision.models.detection import yolov1, yolov2, yolov3, yolov4
 from jaxvision.pretrained.darknet_file import read_darknet
 from jaxvision.pretrained.family import Family, Source, State, Weights
-from jaxvision.pretrained.layout import SWAPPED_HALVES, TORCH
+from jaxvision.pretrained.layout import SWAPPED_HALVES, TORCH, flattened
 from jaxvision.pretrained.names import Rules
 from jaxvision.pretrained.variables import to_state
 
@@ -31,6 +31,17 @@ _DARKNET19: Rules = (
     ("^backbone/stage3_conv{number}/", "layer{number+7}/"),
     ("^backbone/stage4_conv{number}/", "layer{number+11}/"),
     ("^backbone/stage5_conv{number}/", "layer{number+17}/"),
+)
+_YOLOV1_TINY: Rules = (
+    ("^conv8/", "layer13/"),
+    ("^conv{number}/", "layer{2*number-2}/"),
+    ("^predict/", "layer14/fc/"),
+)
+# The paper's network, whose file the authors do not share: named as PyTorch would.
+_YOLOV1: Rules = (
+    ("^conv{number}/", "conv/{number-1}/"),
+    ("^hidden/", "fc/0/"),
+    ("^predict/", "fc/1/"),
 )
 _YOLOV2: Rules = (
     *_DARKNET19,
@@ -186,6 +197,12 @@ def _source(rules: Rules) -> Source:
 
 
 SOURCES = {
+    "yolov1": Source(
+        "paper", (*_YOLOV1, *_LEAVES), layouts=(("hidden/kernel", flattened(side=7)),)
+    ),
+    "yolov1_tiny": Source(
+        "darknet", (*_YOLOV1_TINY, *_LEAVES), layouts=(("predict/kernel", flattened(side=7)),)
+    ),
     "yolov2": _source(_YOLOV2),
     "yolov2_tiny": _source(_YOLOV2_TINY),
     "yolov2_tiny_coco": _source(_YOLOV2_TINY),
@@ -206,6 +223,7 @@ SOURCES = {
 _PREDICTION = {
     name: "head_predict/bias" if name in yolov2.VARIANTS else "head/stride32_predict/bias"
     for name in SOURCES
+    if name not in yolov1.VARIANTS
 }
 
 
@@ -216,9 +234,17 @@ def _build(build: Any, name: str, weights: Weights) -> Any:
     return build(name, num_classes=outputs // model.anchors_per_cell - 5)
 
 
+def _build_yolov1(name: str, weights: Weights) -> Any:
+    """Builds the variant with as many classes as the weights have, for a grid of 7 x 7 cells."""
+    model = yolov1.yolov1(name, num_classes=20)
+    outputs = weights.size("predict/bias", 49 * (20 + 5 * model.boxes))
+    return yolov1.yolov1(name, num_classes=outputs // 49 - 5 * model.boxes)
+
+
 def _shapes(build: Any, name: str, num_classes: int) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of Darknet's tensors of a variant, by name."""
-    images = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
+    side = 448 if name in yolov1.VARIANTS else 64
+    images = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
     model = build(name, num_classes=num_classes)
     variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
     zeros = jax.tree.map(lambda x: np.zeros(x.shape, np.float32), variables)
@@ -241,6 +267,13 @@ def _family(module: Any, build: Any) -> Family:
 
 
 FAMILIES = (
+    Family(
+        yolov1.VARIANTS,
+        lambda name: (SOURCES[name],),
+        _build_yolov1,
+        image_side=448,
+        read_file={".weights": functools.partial(_read_weights, yolov1.yolov1)},
+    ),
     _family(yolov2, yolov2.yolov2),
     _family(yolov3, yolov3.yolov3),
     _family(yolov4, yolov4.yolov4),

@@ -10,7 +10,7 @@ from einops import rearrange
 from reference import FORWARD, anchors_first, assert_agrees, count, images_of, raw, state_of
 
 from jaxvision import models, pretrained
-from jaxvision.models.detection import yolov2, yolov3, yolov4
+from jaxvision.models.detection import yolov1, yolov2, yolov3, yolov4
 from jaxvision.ops.boxes import xyxy_to_cxcywh
 from jaxvision.ops.grid_anchors import grid_anchors
 from jaxvision.ops.grid_boxes import decode
@@ -74,8 +74,28 @@ def test_maps_and_boxes_match_reference(case):
         np.testing.assert_array_equal(exported[key], value)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["yolov1_tiny", "yolov1"])
+def test_output_of_yolov1_matches_reference(name):
+    data = fill.load_case(name)
+    state = state_of(data)
+    model, variables = pretrained.load(name, state, image_std=(1.0,) * 3)
+    assert count(variables["params"]) == data["num_params"]
+    output = jax.jit(lambda v, x: model.apply(v, x, train=False))(variables, images_of(data))
+    ours = [output.class_logits[:, ::2], output.objectness, output.box_regression]
+    ours = np.concatenate([np.asarray(x).reshape(1, -1) for x in ours], axis=1)
+    assert_agrees(ours, data["raw0" if name == "yolov1_tiny" else "output"], FORWARD)
+    exported = pretrained.export(name, variables)
+    exported = {k: v for k, v in exported.items() if not k.endswith("num_batches_tracked")}
+    assert exported.keys() == state.keys()
+    for key, value in state.items():
+        np.testing.assert_array_equal(exported[key], value)
+
+
 # From Darknet's own code; the networks of VOC with 20 classes, of COCO with 80.
 COUNTS = {
+    ("yolov1", 20): 271_703_550,
+    ("yolov1_tiny", 20): 27_095_374,
     ("yolov2", 20): 50_655_389,
     ("yolov2", 80): 50_962_889,
     ("yolov2_tiny", 20): 15_861_773,
@@ -90,13 +110,14 @@ COUNTS = {
 
 
 def test_every_variant_has_a_count():
-    names = {name for module in (yolov2, yolov3, yolov4) for name in module.VARIANTS}
+    names = {name for module in (yolov1, yolov2, yolov3, yolov4) for name in module.VARIANTS}
     assert {name for name, _ in COUNTS} == names
 
 
 @pytest.mark.parametrize(("variant", "num_classes"), COUNTS)
 def test_number_of_parameters_matches_reference(variant, num_classes):
     model = getattr(models, variant[:6])(variant, num_classes=num_classes)
-    images = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+    side = 448 if variant.startswith("yolov1") else 64
+    images = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
     shapes = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
     assert count(shapes["params"]) == COUNTS[variant, num_classes]

@@ -9,6 +9,7 @@ from einops import rearrange
 from reference import TRAINING, anchors_first, assert_agrees, raw
 
 from jaxvision.assigners.best_anchor import best_anchor
+from jaxvision.losses.detection.yolov1 import YOLOv1Method
 from jaxvision.losses.detection.yolov2 import TINY_VOC_ANCHORS, YOLOv2Method
 from jaxvision.losses.detection.yolov3 import YOLOv3Method
 from jaxvision.losses.detection.yolov4 import YOLOv4Method
@@ -48,6 +49,32 @@ def of_method(method, output, objects, size, step):
 
     grads, terms = jax.jit(jax.grad(objective, has_aux=True))(output)
     return terms, -raw(grads), anchors
+
+
+def test_terms_and_gradients_of_yolov1():
+    case = dict(np.load(fill.HERE / "yolov1_loss.npz"))
+    flat, rows = case["predictions"], case["objects"]
+    batch = len(flat)
+    scaled = rows[..., 1:] * np.float32([448] * 4)
+    valid = np.arange(rows.shape[1])[None] < case["object_count"][:, None]
+    boxes = np.asarray(cxcywh_to_xyxy(jnp.asarray(scaled)))
+    objects = Objects(boxes, rows[..., 0].astype(np.int32), valid)
+    method = YOLOv1Method()
+    cells = method.priors(448, 448)
+
+    def objective(flat):
+        classes, confidences, codes = jnp.split(flat, [49 * 20, 49 * 22], axis=1)
+        classes = jnp.repeat(classes.reshape(batch, 49, 20), 2, axis=1)
+        output = DetectorOutput(codes.reshape(batch, 98, 4), classes, confidences)
+        terms = method.loss(output, cells, objects, step=jnp.int32(0), key=None).terms
+        return batch * sum(terms.values()), {k: batch * v for k, v in terms.items()}
+
+    grads, terms = jax.jit(jax.grad(objective, has_aux=True))(jnp.asarray(flat))
+    names = dict(center="xy", size="wh", objectness="object", background="noobject")
+    for ours, theirs in (names | {"classification": "classes"}).items():
+        assert_agrees(terms[ours], case[f"term_{theirs}"], TRAINING)
+    assert_agrees(sum(terms.values()), case["loss"], TRAINING)
+    assert_agrees(-grads / 2, case["delta"], TRAINING)
 
 
 @pytest.mark.parametrize(("step", "suffix"), [(10**6, ""), (0, "_with_prior")])
