@@ -17,32 +17,19 @@ on `shapes`: AP 0.789, AP50 0.971 after ten epochs of a small network.
 from ml_collections import ConfigDict
 
 from jaxvision.recipes import detection
-from jaxvision.recipes.words import words
 
 recipe = detection
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    source, values = words(
-        arg,
-        source=("", "shapes", "coco", "voc", "yolo", "csv", "tfds", "packed"),
-        recipe=("", "coco2017"),
-    )
-    source = source or ("coco" if values else "shapes")
+    source, values = detection.parse(arg)
     config = detection.defaults("retinanet")
-    config.data.source = source
-    if values == "coco2017":
-        config.data.update(train="train2017", val="val2017")
-    else:
-        config.schedule.warmup = 0.05  # a small set has few steps
-    if source == "shapes":
-        config.update(variant="retinanet_tiny", image_size=128, epochs=10)
-        config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
+    detection.from_source(config, source, values)
+    if config.data.source == "shapes":
+        config.variant = "retinanet_tiny"
         config.loss.anchor_scale = 2.0  # objects are as small as 16 pixels
-        # Few steps, from scratch.
-        config.optimizer.update(name="adamw", learning_rate=1e-3, weight_decay=0.05, clip_norm=1.0)
-        config.schedule.name = "cosine"
-        config.ema.update(decay=0.998, warmup=200)
+        config.optimizer.clip_norm = 1.0
+        config.schedule.final_ratio = 0.0
         config.eval.epochs = 2
     return config

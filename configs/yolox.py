@@ -31,8 +31,8 @@ def get_config(arg: str = "") -> ConfigDict:
     variant, source, values, weights = words(
         arg,
         variant=("tiny", "nano", "s", "m", "l", "x", "darknet53"),
-        source=("", "shapes", "coco", "voc", "yolo", "csv", "tfds", "packed"),
-        recipe=("", "coco2017"),
+        source=detection.SOURCES,
+        recipe=detection.RECIPES,
         weights=("", "paper"),
     )
     source = source or ("coco" if values else "shapes")

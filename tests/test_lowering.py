@@ -30,10 +30,16 @@ SMALLEST = {
     "resnet_cifar10": ("resnet20", {}),
     "resnet_imagenet": ("resnet18", dict(image_size=32, accumulate=2)),
     "retinanet": ("shapes", dict(image_size=64)),
+    "ssd": ("tiny", dict(image_size=64)),
     "swin_imagenet": ("swin_t", dict(image_size=32)),
     "transformer_multi30k": ("tiny", dict(model=dict(num_layers=(1, 1)))),
     "vit_cifar10": ("short", {}),
     "vit_imagenet": ("vit_ti_16", dict(image_size=32)),
+    "yolov2": ("tiny", dict(image_size=64)),
+    "yolov3": ("tiny", dict(image_size=64)),
+    "yolov4": ("tiny", dict(image_size=64)),
+    "yolov5": ("n", dict(image_size=64)),
+    "yolov8": ("n", dict(image_size=64)),
     "yolox": ("nano,shapes", dict(image_size=64)),
 }
 B, N, T = 4, 3, 8

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxvision.check.findings import Example, Finding, found
 from jaxvision.check.images import ImageFacts
-from jaxvision.data.sources.files import DetectionFiles
+from jaxvision.data.sources.encoded import Encoded
 
 
 def _keys(facts: ImageFacts) -> np.ndarray:
@@ -23,20 +23,25 @@ def _first_positions(keys: np.ndarray) -> dict[bytes, int]:
     return positions
 
 
-def check_copies(split: str, source: DetectionFiles, facts: ImageFacts) -> list[Finding]:
-    """Finds files in a split that equal an earlier one, byte by byte."""
+def earlier_copy(facts: ImageFacts) -> np.ndarray:
+    """Returns the first image with the same content as each one; itself if there is none [I]."""
     keys = _keys(facts)
     positions = _first_positions(keys)
-    original = np.array([positions.get(key.tobytes(), i) for i, key in enumerate(keys)])
+    return np.array([positions.get(key.tobytes(), i) for i, key in enumerate(keys)], np.int64)
+
+
+def check_copies(split: str, source: Encoded, facts: ImageFacts) -> list[Finding]:
+    """Finds files in a split that equal an earlier one, byte by byte."""
+    original = earlier_copy(facts)
 
     def example(index: int) -> Example:
         return Example(source.name(index), f"as {source.name(int(original[index]))}")
 
-    return found("duplicate-image", split, original < np.arange(len(keys)), example)
+    return found("duplicate-image", split, original < np.arange(len(original)), example)
 
 
 def check_overlap(
-    train: DetectionFiles, train_facts: ImageFacts, val: DetectionFiles, val_facts: ImageFacts
+    train: Encoded, train_facts: ImageFacts, val: Encoded, val_facts: ImageFacts
 ) -> list[Finding]:
     """Finds evaluation images that share their content, or only their name, with a training one."""
     positions = _first_positions(_keys(train_facts))

@@ -1,14 +1,14 @@
 """Opens the splits of a dataset as training does, and runs every check on them."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from jaxvision.check.copies import check_copies, check_overlap
-from jaxvision.check.findings import Example, Faults, Finding, Severity, ranked
+from jaxvision.check.findings import Faults, Finding, ranked, relative
 from jaxvision.check.formats import check_format
 from jaxvision.check.images import ImageFacts, check_headers, read_images
+from jaxvision.check.kinds import Severity
 from jaxvision.check.objects import check_objects
 from jaxvision.check.statistics import Statistics, measure
 from jaxvision.data.detection import detection_source
@@ -133,18 +133,6 @@ def check_dataset(
             split: measure(*checked, image_size=image_size, max_objects=max_objects)
             for split, checked in opened.items()
         },
-        findings=tuple(_relative(finding, path) for finding in ranked(findings)),
+        findings=tuple(relative(finding, path) for finding in ranked(findings)),
     )
     return report, opened
-
-
-def _relative(finding: Finding, path: str) -> Finding:
-    """Shortens the names of files inside the dataset."""
-    # At the start of a word alone: the folder may end the path of another one.
-    folder = re.compile(r"(?<![^\s(])" + re.escape(os.path.join(path, "")))
-    return finding._replace(
-        examples=tuple(
-            Example(folder.sub("", example.file), folder.sub("", example.detail))
-            for example in finding.examples
-        )
-    )

@@ -23,7 +23,7 @@ def as_html(report: Report, contact_sheet: str | None) -> str:
         f'<p class="soft">{escape(_subtitle(report))}</p>',
         f'<p class="verdict{"" if report.trainable else " bad"}">{escape(verdict(report))}</p>',
         "<h2>Findings</h2>",
-        *(_finding(finding) for finding in report.findings),
+        *(finding_html(finding) for finding in report.findings),
         "" if report.findings else "<p>None.</p>",
     ]
     if report.statistics:
@@ -59,7 +59,8 @@ def _subtitle(report: Report) -> str:
     return f"{report.path} · {report.source} · {splits} · input {report.image_size} pixels"
 
 
-def _finding(finding: Finding) -> str:
+def finding_html(finding: Finding) -> str:
+    """Writes a finding as a part of a page."""
     kind = finding.kind
     examples = "".join(
         f"<li><code>{escape(example.file)}</code> {escape(example.detail)}</li>"

@@ -13,6 +13,7 @@ from PIL import ExifTags, Image
 from jaxvision.check.findings import Example, Finding, found
 from jaxvision.data.allocator import keep_freed_memory
 from jaxvision.data.errors import DataError, OnFault
+from jaxvision.data.sources.encoded import Encoded
 from jaxvision.data.sources.files import DetectionFiles
 
 # Images submitted at once, for each worker: few are idle, and few results wait in memory.
@@ -60,7 +61,7 @@ class ImageFacts(NamedTuple):
 
 
 def read_images(
-    source: DetectionFiles,
+    source: Encoded,
     *,
     workers: int,
     on_fault: OnFault,
@@ -127,16 +128,25 @@ def read_header(data: bytes) -> Header:
 
 def check_headers(split: str, source: DetectionFiles, facts: ImageFacts) -> list[Finding]:
     """Finds rotated, grey, transparent and deep images."""
+    # Sizes that disagree have stopped an image from being read.
+    rotation = "unchecked-rotation" if source.annotations.sizes is None else "exif-rotation"
+    rotated = found(rotation, split, facts.headers[:, 0], _sized(source, facts))
+    return rotated + check_storage(split, source, facts)
 
+
+def check_storage(split: str, source: Encoded, facts: ImageFacts) -> list[Finding]:
+    """Finds grey, transparent and deep images."""
+    codes = ("greyscale", "alpha-channel", "sixteen-bit")
+    return [
+        finding
+        for code, column in zip(codes, facts.headers.T[1:], strict=True)
+        for finding in found(code, split, column, _sized(source, facts))
+    ]
+
+
+def _sized(source: Encoded, facts: ImageFacts) -> Callable[[int], Example]:
     def example(index: int) -> Example:
         width, height = facts.sizes[index]
         return Example(source.name(index), f"{width} x {height} pixels")
 
-    # Sizes that disagree have stopped an image from being read.
-    rotation = "unchecked-rotation" if source.annotations.sizes is None else "exif-rotation"
-    codes = (rotation, "greyscale", "alpha-channel", "sixteen-bit")
-    return [
-        finding
-        for code, column in zip(codes, facts.headers.T, strict=True)
-        for finding in found(code, split, column, example)
-    ]
+    return example

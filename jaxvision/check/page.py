@@ -5,10 +5,14 @@ from html import escape
 
 _STYLE = """
 :root { color-scheme: light dark; --bg: #fff; --fg: #1b1b1f; --soft: #5c5c66; --line: #d9d9df;
-  --card: #f6f6f8; --bar: #3572b0; --error: #b3261e; --warning: #8a5a00; --note: #3d5a80; }
+  --card: #f6f6f8; --bar: #3572b0; --error: #b3261e; --warning: #8a5a00; --note: #3d5a80;
+  --c0: #c41e32; --c1: #146ebe; --c2: #b07800; --c3: #148750; --c4: #9637b4; --c5: #cd550a;
+  --c6: #008287; --c7: #cd3282; --c8: #5f8714; --c9: #5050dc; --c10: #8c5a32; --c11: #006e55; }
 @media (prefers-color-scheme: dark) { :root { --bg: #17171a; --fg: #e8e8ec; --soft: #a3a3ad;
   --line: #36363d; --card: #202025; --bar: #6aa5dd; --error: #ff8a80; --warning: #e7b04c;
-  --note: #9dbde3; } }
+  --note: #9dbde3;
+  --c0: #e63946; --c1: #2a9df4; --c2: #ffb703; --c3: #2ec478; --c4: #ba55d3; --c5: #ff7828;
+  --c6: #00c8c8; --c7: #ff69b4; --c8: #9acd32; --c9: #6e6ef5; --c10: #be8250; --c11: #008c6e; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 68rem; padding: 1.5rem 1rem 4rem; background: var(--bg);
   color: var(--fg); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
@@ -45,6 +49,13 @@ td.bar span { display: block; height: .8rem; background: var(--bar); border-radi
 .charts { display: grid; gap: 0 2.5rem; grid-template-columns: repeat(auto-fit,
   minmax(min(100%, 19rem), 1fr)); }
 img { max-width: 100%; height: auto; display: block; border: 1px solid var(--line); }
+img.small { width: 12rem; image-rendering: pixelated; }
+figure { margin: 0 0 .75rem; }
+figcaption { color: var(--soft); font-size: .9rem; margin-top: .25rem; }
+.cells { display: grid; gap: .75rem 1.5rem; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); }
+.chart { max-width: 100%; min-width: 34rem; height: auto; display: block; }
+.chart image { image-rendering: pixelated; }
 """
 
 

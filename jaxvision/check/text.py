@@ -3,10 +3,11 @@
 import itertools
 import json
 import textwrap
-from typing import Any
+from typing import Any, Protocol
 
 from jaxvision.check.dataset import Report
-from jaxvision.check.findings import Finding, Severity
+from jaxvision.check.findings import Finding
+from jaxvision.check.kinds import Severity
 from jaxvision.check.statistics import Bin, Statistics
 
 # Increased when a field changes its meaning or disappears.
@@ -16,7 +17,20 @@ _SHOWN = 3
 _CLASSES = 40
 
 
-def verdict(report: Report) -> str:
+class Judged(Protocol):
+    """A report of any kind of data."""
+
+    def count(self, severity: Severity) -> int:
+        """Returns how many findings are of a severity."""
+        ...
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training would run, and learn something."""
+        ...
+
+
+def verdict(report: Judged) -> str:
     """Summarises a report in one line."""
     counts = [
         plural(report.count(severity), severity.value)
@@ -50,7 +64,7 @@ def as_text(report: Report) -> str:
     if report.statistics:
         lines += ["", *_class_lines(report.statistics)]
     for finding in report.findings:
-        lines += ["", *_finding_lines(finding)]
+        lines += ["", *finding_lines(finding)]
     return "\n".join([*lines, "", verdict(report)])
 
 
@@ -87,7 +101,8 @@ def _class_lines(splits: dict[str, Statistics]) -> list[str]:
     return lines
 
 
-def _finding_lines(finding: Finding) -> list[str]:
+def finding_lines(finding: Finding) -> list[str]:
+    """Lays a finding out for a terminal, with a few examples."""
     kind = finding.kind
     lines = [
         f"{kind.severity}: {kind.title}: {finding.count:,} in {finding.split} [{finding.code}]"
@@ -122,24 +137,26 @@ def as_json(report: Report) -> str:
         "max_objects": report.max_objects,
         "classes": report.classes,
         "trainable": report.trainable,
-        "findings": [
-            {
-                "severity": finding.kind.severity.value,
-                "code": finding.code,
-                "split": finding.split,
-                "count": finding.count,
-                "title": finding.kind.title,
-                "advice": finding.kind.advice,
-                "examples": [example._asdict() for example in finding.examples],
-            }
-            for finding in report.findings
-        ],
+        "findings": [finding_json(finding) for finding in report.findings],
         "statistics": {
             split: {field: _plain(value) for field, value in statistics._asdict().items()}
             for split, statistics in report.statistics.items()
         },
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Returns a finding as values that JSON can hold."""
+    return {
+        "severity": finding.kind.severity.value,
+        "code": finding.code,
+        "split": finding.split,
+        "count": finding.count,
+        "title": finding.kind.title,
+        "advice": finding.kind.advice,
+        "examples": [example._asdict() for example in finding.examples],
+    }
 
 
 def _plain(value: Any) -> Any:

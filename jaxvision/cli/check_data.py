@@ -1,42 +1,61 @@
-"""`jaxvision check-data`: reads a detection dataset as training does and reports what is wrong."""
+"""`jaxvision check-data`: reads a dataset as training does and reports what is wrong.
+
+jaxvision check-data --source=coco --path=DIR --train=train2017 --val=val2017
+jaxvision check-data --source=folder --path=DIR
+jaxvision check-data --source=text --path=DIR --languages=en,de
+"""
 
 import argparse
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from jaxvision.check.dataset import CheckedSplit, Report, check_dataset
+from jaxvision.check.dataset import CheckedSplit, check_dataset
+from jaxvision.check.folders import check_folders
 from jaxvision.check.html import as_html
+from jaxvision.check.parallel_text import check_parallel
+from jaxvision.check.summary import Summary
 from jaxvision.check.text import as_json, as_text
 from jaxvision.data.files import write_whole
 from jaxvision.data.sources.subset import Subset
 from jaxvision.train.progress import Progress
 
 _DESCRIPTION = """
-Reads every annotation and every image of a detection dataset as training would, prints what is
-wrong with it and what to do about it, and writes report.html, report.json and contact_sheet.png,
-which shows training samples with their boxes. Exit code: 0 if training would run, 1 if it would
+Reads every annotation and every image of a dataset, or every sentence, as training would, prints
+what is wrong with it and what to do about it, and writes report.html, report.json and, of images,
+contact_sheet.png, which shows training samples. Exit code: 0 if training would run, 1 if it would
 stop or learn nothing, 2 for a wrong command line.
 """
 _CONTACT_SHEET = "contact_sheet.png"
+_ALIASES = {"folder": "image_folder", "text": "parallel"}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand."""
     parser = subparsers.add_parser(
-        "check-data", help="report what is wrong with a detection dataset", description=_DESCRIPTION
+        "check-data", help="report what is wrong with a dataset", description=_DESCRIPTION
     )
     parser.add_argument(
         "--source",
         required=True,
-        help="format: coco, voc, yolo, csv, packed or tfds:<name>, as in training",
+        help="format, as in training: coco, voc, yolo, csv, packed or tfds:<name> for detection, "
+        "image_folder (or folder) for classification, parallel (or text) for translation",
     )
     parser.add_argument("--path", required=True, help="folder of the dataset")
-    parser.add_argument("--train", required=True, help="split that is trained on")
-    parser.add_argument("--val", help="split that is evaluated on")
+    parser.add_argument(
+        "--train", help="split that is trained on; of folders and text by default train"
+    )
+    parser.add_argument(
+        "--val", help="split that is evaluated on; of folders and text by default val, if it exists"
+    )
+    parser.add_argument(
+        "--languages", default="en,de", help="endings of the files of text; %(default)s"
+    )
     parser.add_argument("--classes", help="names a,b,...; by default the training split's own")
     parser.add_argument(
         "--image-size", type=int, default=640, help="side of the network's input; %(default)s"
@@ -76,26 +95,102 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or Path("check-data", name.stem if name.is_file() else name.name)
     _check_writable(out)
 
-    splits = {"train": options.train} | ({"val": options.val} if options.val else {})
+    kind = str(_ALIASES.get(options.source, options.source))
+    check = {"image_folder": _check_folders, "parallel": _check_text}.get(kind, _check_detection)
     progress = _Bars()
     try:
-        report, opened = check_dataset(
-            options.source,
-            path,
-            splits,
-            classes=classes,
-            image_size=options.image_size,
-            max_objects=options.max_objects,
-            workers=options.workers,
-            progress=progress.start,
-        )
+        checked = check(options, path, classes, progress)
     finally:
         progress.close()
-    sheet = _sheet(options, opened.get("train"))
-    _write(out, report, sheet)
-    print(as_text(report))
-    print(f"wrote {', '.join(str(out / name) for name in _names(sheet is not None))}")
-    return 0 if report.trainable else 1
+    _write(out, checked)
+    print(checked.text)
+    print(f"wrote {', '.join(str(out / name) for name in _names(checked.sheet is not None))}")
+    return 0 if checked.trainable else 1
+
+
+class _Checked(NamedTuple):
+    """What is printed and written.
+
+    Attributes:
+        trainable: Whether training would run, and learn something.
+        text: For the terminal.
+        page: Makes the page of the name of the contact sheet, if there is one.
+        json: For programs.
+        sheet: RGB [H, W, 3] uint8, or None.
+    """
+
+    trainable: bool
+    text: str
+    page: Callable[[str | None], str]
+    json: str
+    sheet: np.ndarray | None
+
+
+def _check_detection(
+    options: argparse.Namespace, path: str, classes: tuple[str, ...] | None, progress: "_Bars"
+) -> _Checked:
+    if not options.train:
+        raise ValueError("--train must name the split that is trained on, got none")
+    splits = {"train": options.train} | ({"val": options.val} if options.val else {})
+    report, opened = check_dataset(
+        options.source,
+        path,
+        splits,
+        classes=classes,
+        image_size=options.image_size,
+        max_objects=options.max_objects,
+        workers=options.workers,
+        progress=progress.start,
+    )
+    progress.close()
+    return _Checked(
+        report.trainable,
+        as_text(report),
+        functools.partial(as_html, report),
+        as_json(report),
+        _sheet(options, opened.get("train")),
+    )
+
+
+def _check_folders(
+    options: argparse.Namespace, path: str, classes: tuple[str, ...] | None, progress: "_Bars"
+) -> _Checked:
+    splits = _splits(options, path, ("val", "val.zip"))
+    summary, train, readable = check_folders(
+        path, splits, classes=classes, workers=options.workers, progress=progress.start
+    )
+    progress.close()
+    sheet = None
+    if train is not None and options.samples and readable.size:
+        from jaxvision.cli.training_sheet import class_sheet
+
+        sheet = class_sheet(Subset(train, readable), samples=options.samples, seed=options.seed)
+    return _summarised(summary, sheet)
+
+
+def _check_text(
+    options: argparse.Namespace, path: str, classes: tuple[str, ...] | None, progress: "_Bars"
+) -> _Checked:
+    del classes, progress
+    languages = tuple(options.languages.split(","))
+    if len(languages) != 2 or "" in languages or languages[0] == languages[1]:
+        raise ValueError(f"--languages must be two, as en,de, got {options.languages}")
+    first = f"val.{languages[0]}"
+    return _summarised(
+        check_parallel(path, _splits(options, path, (first, f"{first}.gz")), languages), None
+    )
+
+
+def _splits(options: argparse.Namespace, path: str, val: Sequence[str]) -> dict[str, str]:
+    """Returns the splits; `val` without being asked for if one of these names is there."""
+    there = any(os.path.exists(os.path.join(path, name)) for name in val)
+    found = options.val or ("val" if there else "")
+    return {"train": options.train or "train"} | ({"val": found} if found else {})
+
+
+def _summarised(summary: Summary, sheet: np.ndarray | None) -> _Checked:
+    text, json = summary.as_text(), summary.as_json()
+    return _Checked(summary.trainable, text, summary.as_html, json, sheet)
 
 
 def _check_options(options: argparse.Namespace, path: str, classes: tuple[str, ...] | None) -> None:
@@ -168,10 +263,11 @@ def _names(with_sheet: bool) -> list[str]:
     return ["report.html", "report.json", *([_CONTACT_SHEET] if with_sheet else [])]
 
 
-def _write(out: Path, report: Report, sheet: np.ndarray | None) -> None:
+def _write(out: Path, checked: _Checked) -> None:
     """Writes the files, each whole, over those of an earlier check."""
-    page = as_html(report, None if sheet is None else _CONTACT_SHEET)
-    contents = [page.encode(), as_json(report).encode()]
+    sheet = checked.sheet
+    page = checked.page(None if sheet is None else _CONTACT_SHEET)
+    contents = [page.encode(), checked.json.encode()]
     if sheet is not None:
         contents.append(cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
     out.mkdir(parents=True, exist_ok=True)

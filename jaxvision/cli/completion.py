@@ -44,12 +44,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(options: argparse.Namespace) -> int:
     """Prints the script; returns the exit code."""
-    flags = _flags()
-    print({"bash": _bash, "zsh": lambda f: _ZSH + _bash(f), "fish": _fish}[options.shell](flags))
+    found = flags()
+    print({"bash": _bash, "zsh": lambda f: _ZSH + _bash(f), "fish": _fish}[options.shell](found))
     return 0
 
 
-def _flags() -> dict[str, dict[str, str]]:
+def flags() -> dict[str, dict[str, str]]:
     """Returns, for each command, its flags with their help."""
     # Imported here: the parser of all commands has this one, too.
     from jaxvision.cli.main import parser

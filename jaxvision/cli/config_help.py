@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jaxvision.recipes import values
+from jaxvision.recipes import detectors, values
 from jaxvision.train.workdir import flatten
 
 # `config.data.path = ""  # comment`, in a function that sets defaults.
@@ -23,7 +23,7 @@ def config_help(config: ConfigDict, recipe: Any) -> str:
         config: All values.
         recipe: Module whose source sets and explains them.
     """
-    comments = _comments(inspect.getsource(values)) | _comments(inspect.getsource(recipe))
+    explained = comments(recipe, str(config.get("method", "")))
     lines = []
     for name, value in flatten(config.to_dict()).items():
         flag = (
@@ -32,9 +32,25 @@ def config_help(config: ConfigDict, recipe: Any) -> str:
             else f"  --config.{name}={value}"
         )
         lines.append(flag)
-        if text := comments.get(name):
+        if text := explained.get(name):
             lines += textwrap.wrap(text, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return "\n".join(lines)
+
+
+def comments(recipe: Any, method: str = "") -> dict[str, str]:
+    """Returns what the source of a recipe says of each value, by its name with dots.
+
+    Args:
+        recipe: The module.
+        method: Of detection, whose own values are set apart from the recipe's; "" for none.
+    """
+    sources = [values, recipe]
+    if method:
+        sources.append(detectors.detector(method).defaults)
+    found: dict[str, str] = {}
+    for source in sources:
+        found |= _comments(inspect.getsource(source))
+    return found
 
 
 def _comments(source: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ jaxvision train --config=my_config.py
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
 jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
 jaxvision predict runs/yolox photos/ --out=found
+jaxvision demo runs/yolox
 jaxvision evaluate runs/yolox --split=test
 jaxvision info runs/yolox
 jaxvision bench yolox_s
@@ -23,6 +24,7 @@ from jaxvision.cli import (
     bench,
     check_data,
     completion,
+    demo,
     doctor,
     download,
     evaluate,
@@ -38,6 +40,7 @@ from jaxvision.cli.huge_pages import restart_with_huge_pages
 SUBCOMMANDS = (
     train,
     predict,
+    demo,
     evaluate,
     info,
     bench,

@@ -1,8 +1,11 @@
-"""A picture of training examples with their boxes, as the network gets them."""
+"""Pictures of training examples: with their boxes as the network gets them, or with their class."""
+
+from typing import cast
 
 import cv2
 import numpy as np
 
+from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.detection_examples import detection_train_example
 from jaxvision.data.source import Source
 from jaxvision.plots.detections import draw_detections
@@ -51,3 +54,25 @@ def training_sheet(
         kind = "letterboxed" if no_aug else "augmented, starting with"
         cells.append(captioned(canvas, f"#{number + 1}", f"{kind} {name}, {count}"))
     return contact_sheet(cells, min(_COLUMNS, len(cells)))
+
+
+def class_sheet(source: Source, *, samples: int, seed: int) -> np.ndarray:
+    """Draws samples of images that have a class, whole, with its name.
+
+    Args:
+        source: Images that can all be read.
+        samples: How many, at most.
+        seed: Chooses the images.
+
+    Returns:
+        RGB [H, W, 3] uint8.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(source))[:samples]
+    fit = Letterbox((_CELL // 2, _CELL // 2))
+    cells = []
+    for index in order.tolist():
+        sample = fit(source[index], rng)
+        name = source.classes[int(cast(np.ndarray, sample.label))]
+        cells.append(captioned(sample.image, name, source.name(index).rpartition("/")[2]))
+    return contact_sheet(cells, min(2 * _COLUMNS, len(cells)))

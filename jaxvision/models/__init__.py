@@ -36,14 +36,39 @@ from jaxvision.models.backbones import vit as _vit
 from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import retinanet as _retinanet
+from jaxvision.models.detection import ssd as _ssd
+from jaxvision.models.detection import yolov2 as _yolov2
+from jaxvision.models.detection import yolov3 as _yolov3
+from jaxvision.models.detection import yolov4 as _yolov4
+from jaxvision.models.detection import yolov5 as _yolov5
+from jaxvision.models.detection import yolov8 as _yolov8
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.retinanet import retinanet
+from jaxvision.models.detection.ssd import ssd
+from jaxvision.models.detection.yolov2 import yolov2
+from jaxvision.models.detection.yolov3 import yolov3
+from jaxvision.models.detection.yolov4 import yolov4
+from jaxvision.models.detection.yolov5 import yolov5
+from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.transformer import transformer
 from jaxvision.models.variant import unknown
 
-__all__ = ["backbone", "classifier", "retinanet", "transformer", "variants", "yolox"]
+__all__ = [
+    "backbone",
+    "classifier",
+    "retinanet",
+    "ssd",
+    "transformer",
+    "variants",
+    "yolov2",
+    "yolov3",
+    "yolov4",
+    "yolov5",
+    "yolov8",
+    "yolox",
+]
 
 
 class _Family(NamedTuple):
@@ -87,7 +112,13 @@ _FAMILIES = (
 # Those of the other functions here.
 _OTHERS = {
     "yolox": _yolox.VARIANTS,
+    "yolov2": _yolov2.VARIANTS,
+    "yolov3": _yolov3.VARIANTS,
+    "yolov4": _yolov4.VARIANTS,
+    "yolov5": _yolov5.VARIANTS,
+    "yolov8": _yolov8.VARIANTS,
     "retinanet": _retinanet.VARIANTS,
+    "ssd": _ssd.VARIANTS,
     "transformer": _transformer.VARIANTS,
 }
 

@@ -1,5 +1,7 @@
 """Boxes as arrays [..., 4] of x1, y1, x2, y2: conversions, areas and overlaps."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -74,3 +76,44 @@ def generalized_iou(a: jax.Array, b: jax.Array, *, epsilon: float = 0.0) -> jax.
     high = jnp.maximum(a[..., 2:], b[..., 2:])
     hull = area(jnp.concatenate([low, high], axis=-1))
     return shared / (union + epsilon) - (hull - union) / (hull + epsilon)
+
+
+def distance_iou(a: jax.Array, b: jax.Array, *, epsilon: float = 1e-7) -> jax.Array:
+    """DIoU (Zheng et al. 2019, https://arxiv.org/abs/1911.08287, equation 7).
+
+    IoU minus the squared distance of the centres in squared diagonals of the hull.
+
+    Args:
+        a: Boxes [..., 4].
+        b: Boxes [..., 4].
+        epsilon: Added to the union and to the squared diagonal.
+
+    Returns:
+        DIoU in (-1, 1], [...].
+    """
+    low = jnp.minimum(a[..., :2], b[..., :2])
+    high = jnp.maximum(a[..., 2:], b[..., 2:])
+    diagonal = jnp.square(high - low).sum(axis=-1) + epsilon
+    shift = (a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2
+    return iou(a, b, epsilon=epsilon) - jnp.square(shift).sum(axis=-1) / diagonal
+
+
+def complete_iou(a: jax.Array, b: jax.Array, *, epsilon: float = 1e-7) -> jax.Array:
+    """CIoU (Zheng et al. 2019, https://arxiv.org/abs/1911.08287, equations 8 to 11).
+
+    DIoU minus a term of the difference of the aspect ratios, whose weight has no gradient.
+
+    Args:
+        a: Boxes [..., 4].
+        b: Boxes [..., 4].
+        epsilon: Added to what is divided by, and to heights.
+
+    Returns:
+        CIoU, at most 1, [...].
+    """
+    angle_a, angle_b = (
+        jnp.arctan((x[..., 2] - x[..., 0]) / (x[..., 3] - x[..., 1] + epsilon)) for x in (a, b)
+    )
+    aspect = 4 / math.pi**2 * jnp.square(angle_a - angle_b)
+    weight = jax.lax.stop_gradient(aspect / (1 - iou(a, b, epsilon=epsilon) + aspect + epsilon))
+    return distance_iou(a, b, epsilon=epsilon) - weight * aspect

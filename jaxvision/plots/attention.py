@@ -21,7 +21,7 @@ def attention_figure(
     *,
     title: str = "Attention to the source",
 ) -> Figure:
-    """Draws attention weights as a heat map; the brighter a cell, the larger its weight.
+    """Draws attention weights as a heat map; the bluer a cell, the larger its weight.
 
     Args:
         weights: By target and source token [T, S], in [0, 1].
@@ -46,9 +46,9 @@ def attention_figure(
     )
     figure = style.figure(max(left + width + 1.4, 4.2), max(top + height + 1.3, 2.2))
     axes = figure.add_subplot()
-    image = axes.imshow(weights, cmap=style.HEAT, vmin=0.0, vmax=1.0)
+    image = axes.imshow(weights, cmap=style.SHADES, vmin=0.0, vmax=1.0, interpolation="none")
     axes.set(xlabel="source", ylabel="translation", anchor="NW")
-    style.style_axes(axes, grid=False)
+    style.style_axes(axes, grid=False, heat=True)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.tick_params(length=0)

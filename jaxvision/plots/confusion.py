@@ -15,7 +15,7 @@ _CELL, _SMALL_CELL, _LEAST, _LETTER = 0.5, 0.2, 3.6, 0.085
 
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
-    """Draws a confusion matrix; the brighter a cell, the larger its share of the true class.
+    """Draws a confusion matrix; the bluer a cell, the larger its share of the true class.
 
     Args:
         counts: Images by true class (rows) and predicted class (columns) [K, K].
@@ -42,9 +42,11 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     figure = style.figure(side + room + 1.9, side + room + 1.0)
     axes = figure.add_subplot()
     # The root makes rare confusions, which are the ones of interest, stand out.
-    image = axes.imshow(shares, cmap=style.SHADES, norm=PowerNorm(0.5, 0.0, 1.0))
+    image = axes.imshow(
+        shares, cmap=style.SHADES, norm=PowerNorm(0.5, 0.0, 1.0), interpolation="none"
+    )
     axes.set(xlabel="predicted class", ylabel="true class", anchor="W")
-    style.style_axes(axes, title="Confusion matrix", grid=False)
+    style.style_axes(axes, title="Confusion matrix", grid=False, heat=True)
     ticks = (0.0, 0.1, 0.25, 0.5, 1.0)
     style.color_bar(figure, image, axes, "share of the true class", ticks, side=side)
     if size <= MAX_NAMES:

@@ -52,10 +52,9 @@ def unit(colour: Colour) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-# From near the background to blue, and on to white.
-SHADES = LinearSegmentedColormap.from_list("shades", [unit(GRID), unit(PALETTE[1])])
-HEAT = LinearSegmentedColormap.from_list(
-    "heat", [(0.0, unit(GRID)), (0.6, unit(PALETTE[1])), (1.0, unit(WHITE))]
+# From nothing, over axes of the grid's colour, to blue: it is read on any background.
+SHADES = LinearSegmentedColormap.from_list(
+    "shades", [(*unit(PALETTE[1]), 0.0), (*unit(PALETTE[1]), 1.0)]
 )
 
 
@@ -70,9 +69,16 @@ def figure(width: float, height: float) -> Figure:
     return made
 
 
-def style_axes(axes: Axes, *, title: str = "", grid: bool = True) -> None:
-    """Gives axes the colours of the style, and a title at their left."""
-    axes.set_facecolor(unit(DARK))
+def style_axes(axes: Axes, *, title: str = "", grid: bool = True, heat: bool = False) -> None:
+    """Gives axes the colours of the style, and a title at their left.
+
+    Args:
+        axes: To be changed.
+        title: Of the chart.
+        grid: Whether lines are drawn at the ticks.
+        heat: Whether the axes hold an image of `SHADES`.
+    """
+    axes.set_facecolor(unit(GRID if heat else DARK))
     axes.tick_params(colors=unit(MUTED), labelsize=TICK_SIZE, length=0)
     for spine in axes.spines.values():
         spine.set_color(unit(GRID))
@@ -130,6 +136,9 @@ def color_bar(
     """
     room = axes.inset_axes((1 + 0.12 / side, 0.0, 0.16 / side, 1.0))
     bar = figure.colorbar(image, cax=room, ticks=list(ticks))
+    bar.ax.set_facecolor(unit(GRID))
+    if bar.solids is not None:
+        bar.solids.set(rasterized=True, edgecolor="face")
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=unit(MUTED), labelsize=TICK_SIZE, length=0)
     bar.set_label(label, color=unit(MUTED), fontsize=TEXT_SIZE)

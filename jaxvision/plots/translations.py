@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from jaxvision.data.text.tokenizer import END, SubwordTokenizer
 from jaxvision.plots.attention import attention_figure
@@ -74,26 +75,31 @@ def translation_lines(
 def attention_sheet(
     predictions: Translated, batch: Mapping[str, Any], tokenizer: SubwordTokenizer
 ) -> np.ndarray:
+    """Draws `attention_figures` beside each other, RGB [H, W, 3] uint8."""
+    pictures = [to_rgb(figure) for figure in attention_figures(predictions, batch, tokenizer)]
+    return contact_sheet(pictures, len(pictures))
+
+
+def attention_figures(
+    predictions: Translated, batch: Mapping[str, Any], tokenizer: SubwordTokenizer
+) -> list[Figure]:
     """Draws where the decoder looked in those sentences whose attention was predicted.
 
     Args:
         predictions: For the batch.
         batch: One of evaluation.
         tokenizer: Names the tokens.
-
-    Returns:
-        RGB [H, W, 3] uint8.
     """
     weights = np.asarray(predictions.attention)
-    pictures = []
+    figures = []
     for i in [i for i in _real(batch) if i < len(weights)]:
         source, target = (
             tokenizer.pieces(tokens[: list(tokens).index(END) + 1])
             for tokens in (batch["source"][i], np.asarray(predictions.tokens[i]))
         )
         shown = weights[i, : len(target), : len(source)]
-        pictures.append(to_rgb(attention_figure(shown, source, target)))
-    return contact_sheet(pictures, len(pictures))
+        figures.append(attention_figure(shown, source, target))
+    return figures
 
 
 def _shortened(text: str) -> str:

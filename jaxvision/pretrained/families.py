@@ -4,23 +4,31 @@ from jaxvision.models.variant import unknown
 from jaxvision.pretrained import (
     alexnet,
     darknet,
+    darknet_names,
     densenet,
     googlenet,
     inception_v3,
     mobilenet_v3,
     resnet,
     retinanet,
+    ssd,
     swin,
     vgg,
     vit,
     xception,
+    yolov5,
+    yolov8,
     yolox,
 )
 from jaxvision.pretrained.family import Family, Source
 
 FAMILIES = (
     yolox.FAMILY,
+    *darknet_names.FAMILIES,
+    yolov5.FAMILY,
+    yolov8.FAMILY,
     retinanet.FAMILY,
+    ssd.FAMILY,
     alexnet.FAMILY,
     vgg.FAMILY,
     googlenet.FAMILY,

@@ -92,6 +92,7 @@ class Family:
         build: Builds the variant that the weights belong to, with as many classes.
         image_side: Side in pixels of an image that the models take.
         resize: Fits tensors that depend on the model's image size.
+        read_file: Reads a variant's file in a format of the family's own, by its ending.
     """
 
     names: Collection[str]
@@ -99,6 +100,7 @@ class Family:
     build: Callable[[str, Weights], nn.Module]
     image_side: int = 64
     resize: Callable[[nn.Module, Weights], Weights] = _unchanged
+    read_file: Mapping[str, Callable[[str, str], State]] = dataclasses.field(default_factory=dict)
 
     def read(self, name: str, state: State) -> Weights:
         """Recognises the source of a state dict by its names."""

@@ -93,3 +93,11 @@ def _reverse_input_channels(array: np.ndarray) -> np.ndarray:
 # The kernel of a stem that takes BGR images, where ours takes RGB. Its inputs may be several pixels
 # of three channels each, as behind `space_to_depth`.
 BGR_STEM = TORCH.then(Layout(_reverse_input_channels, _reverse_input_channels))
+
+
+def _swap_input_halves(array: np.ndarray) -> np.ndarray:
+    return np.roll(array, array.shape[2] // 2, axis=2)
+
+
+# A kernel [k, k, in, out] whose input is two halves in the other order.
+SWAPPED_HALVES = Layout(_swap_input_halves, _swap_input_halves)

@@ -9,6 +9,7 @@ import numpy as np
 from flax import linen as nn
 
 from jaxvision.pretrained.families import family
+from jaxvision.pretrained.family import Family
 from jaxvision.pretrained.read import read_state
 from jaxvision.pretrained.variables import to_variables
 
@@ -26,7 +27,8 @@ def load(
     Args:
         name: A variant, as `models.variants()` lists them.
         path_or_state: A `.safetensors` or `.npz` file, a PyTorch `.pth` or `.pt` file, which is
-            read without PyTorch and without running anything in it, or {reference name: array}.
+            read without PyTorch and without running anything in it, Darknet's `.weights` for its
+            detectors, or {reference name: array}.
         **overrides: Fields of the classifier's backbone, or of the detector, to replace, such as
             `dtype` or `norm`; a ViT's `image_size` interpolates the embeddings of its positions.
 
@@ -38,9 +40,19 @@ def load(
             those of the reference; the message lists what is left over on both sides.
     """
     kind = family(name)
-    weights = kind.read(name, read_state(path_or_state))
+    weights = kind.read(name, _read(kind, name, path_or_state))
     model = _override(kind.build(name, weights), overrides)
     return model, to_variables(kind.shapes(model), kind.resize(model, weights))
+
+
+def _read(
+    kind: Family, name: str, path_or_state: str | os.PathLike[str] | Mapping[str, np.ndarray]
+) -> Mapping[str, np.ndarray]:
+    if isinstance(path_or_state, (str, os.PathLike)):
+        path = os.fspath(path_or_state)
+        if read := kind.read_file.get(os.path.splitext(path)[1].lower()):
+            return read(name, path)
+    return read_state(path_or_state)
 
 
 def _override(model: nn.Module, fields: dict[str, Any]) -> nn.Module:

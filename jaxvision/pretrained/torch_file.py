@@ -1,9 +1,10 @@
 """Reads PyTorch checkpoints without PyTorch and without running anything in them.
 
 A `.pth` file is a zip archive of one pickle (`data.pkl`) and one raw file for each storage. A
-pickle can call any function it names; here a name that is not in the table of `_globals` is an
-error, and those that are stand for functions of this file that only build plain values. Tensors
-stay references until the pickle is read, so an optimizer's state beside them costs no memory.
+pickle can call any function it names; here the names in the table of `_globals` stand for functions
+of this file that only build plain values, and any other for a class of inert modules
+(`pickled_module`); to call it is an error. Tensors stay references until the pickle is read, so an
+optimizer's state beside them costs no memory.
 """
 
 import io
@@ -18,6 +19,14 @@ from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
+
+from jaxvision.pretrained.pickled_module import (
+    PickledModule,
+    UnreadableModule,
+    not_read,
+    placeholder,
+    state_dict,
+)
 
 # Where a checkpoint keeps its state dict, in order of preference: averaged weights are those that
 # its published numbers belong to.
@@ -178,14 +187,20 @@ class _Unpickler(pickle.Unpickler):
     def __init__(self, data: bytes):
         super().__init__(io.BytesIO(data))
         self._globals = _globals()
+        self._unknown: dict[tuple[str, str], type[PickledModule]] = {}
 
-    def find_class(self, module: str, name: str) -> _Global:
-        try:
-            return self._globals[module, name]
-        except KeyError:
-            raise _Unreadable(
-                f"it refers to {module}.{name}, which is not read: save the state dict alone"
-            ) from None
+    def find_class(self, module: str, name: str) -> Any:
+        key = module, name
+        if key in self._globals:
+            return self._globals[key]
+        return self._unknown.setdefault(key, placeholder(module, name))
+
+    def load(self) -> Any:
+        content = super().load()
+        for kind in self._unknown.values():
+            if not kind.count:  # a function, or a class that is not a module's
+                raise _Unreadable(not_read(kind.reference))
+        return content
 
     def persistent_load(self, pid: Any) -> _Storage:
         _, kind, key, _, size = pid
@@ -198,7 +213,8 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
     The state dict is the file's mapping itself or, where that has one of `CONTAINERS` as a key with
     a mapping of tensors below it, the first of those, and so on inwards: YOLOX's {"start_epoch",
-    "model", "optimizer", "best_ap"} gives "model". Entries that are not tensors are dropped.
+    "model", "optimizer", "best_ap"} gives "model". A pickled module stands for its state dict.
+    Entries that are not tensors are dropped.
 
     Args:
         path: The file.
@@ -291,6 +307,8 @@ def _unpickle(data: bytes) -> dict[str, _Tensor]:
         tensors = _state_dict(content)
     except _Unreadable:
         raise
+    except UnreadableModule as error:
+        raise _Unreadable(str(error)) from None
     # A damaged pickle raises whatever its misread operations happen to raise.
     except Exception as error:
         raise _Unreadable(f"data.pkl is damaged: {type(error).__name__}: {error}") from error
@@ -305,6 +323,8 @@ def _unpickle(data: bytes) -> dict[str, _Tensor]:
 
 def _state_dict(content: Any) -> dict[str, _Tensor]:
     """Finds the tensors by name as `read_torch_file` says; empty if there are none."""
+    if isinstance(content, PickledModule):
+        content = state_dict(content)
     if not isinstance(content, Mapping):
         return {}
     for key in CONTAINERS:

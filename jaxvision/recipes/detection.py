@@ -1,12 +1,11 @@
-"""Object detection: YOLOX and RetinaNet."""
+"""Object detection by one-stage networks; what differs between them is in `detectors`."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from jaxvision import models
 from jaxvision.data.augment.letterbox import Letterbox, rectangles
 from jaxvision.data.augment.multi_scale import MultiScale
 from jaxvision.data.balance import class_weights, image_weights
@@ -17,18 +16,17 @@ from jaxvision.data.plans.shuffled import Shuffled
 from jaxvision.data.source import Source
 from jaxvision.data.splits import open_split, splits
 from jaxvision.data.stream import Stream
-from jaxvision.losses.detection.retinanet import RetinaNetMethod
-from jaxvision.losses.detection.yolox import YOLOXMethod
-from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD, RetinaNet
-from jaxvision.models.detection.yolox import YOLOX
 from jaxvision.plots.detections import detection_report
 from jaxvision.recipes import image_splits, values, wiring
+from jaxvision.recipes.detectors import detector, no_aug_steps
 from jaxvision.recipes.values import Config
+from jaxvision.recipes.words import words
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.train.experiment import Best, EvalSet, Experiment
-from jaxvision.train.precision import compute_dtype
 
-METHODS = ("yolox", "retinanet")
+# Words of a config's argument: the format of the data, and the authors' values for COCO.
+SOURCES = ("", "shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")
+RECIPES = ("", "coco2017")
 
 # What a continued run may change.
 FREE = (
@@ -44,13 +42,12 @@ def defaults(method: str = "yolox") -> Config:
     """Returns all values, locked; those of the method's authors for COCO.
 
     Args:
-        method: `yolox` or `retinanet`, which differ in the group `loss`.
+        method: A name of `detectors.DETECTORS`, as `yolox`; they differ in the group `loss`.
 
     Raises:
         ValueError: If there is no such method.
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method}")
+    own = detector(method)
     config = values.common()
     config.method = method
     config.image_size = 640
@@ -103,47 +100,41 @@ def defaults(method: str = "yolox") -> Config:
     config.eval.max_candidates = 1000  # boxes of an image that enter suppression
     config.eval.class_aware = True  # False: boxes of different classes suppress each other too
     config.eval.rectangular = False  # images in the shape that suits them, not in squares
-    {"yolox": _yolox, "retinanet": _retinanet}[method](config)
+    config.loss = ConfigDict()
+    own.defaults(config)
     return values.locked(config)
 
 
-def _yolox(config: Config) -> None:
-    config.variant = "yolox_s"
-    config.augment.update(mosaic=1.0, mixup=1.0, hsv=1.0, no_aug=15 / 300)
-    config.optimizer.update(name="nesterov", learning_rate=0.01, base_batch=64, weight_decay=5e-4)
-    config.schedule.update(name="yolox", warmup=5 / 300, final_ratio=0.05)
-    config.ema.decay = 0.9998
-    config.eval.epochs = 10.0
-
-    config.loss = ConfigDict()
-    config.loss.box_loss = "iou"  # 1 - IoU^2; giou; or plain_iou, 1 - IoU
-    config.loss.box_weight = 5.0
-    config.loss.class_weights = ""  # inverse or effective, by the training split's frequencies
-    config.loss.center_radius = 1.5  # of SimOTA, as the next three; in strides
-    config.loss.candidates = "center"  # or box_or_center
-    config.loss.iou_weight = 3.0  # lambda of the paper's equation 1
-    config.loss.top_k = 10  # IoUs whose sum is an object's number of anchors
+def parse(arg: str, **choices: Sequence[str]) -> tuple[str, ...]:
+    """Reads a config's argument: `choices` as `words` takes them, then a source and a recipe."""
+    return words(arg, **choices, source=SOURCES, recipe=RECIPES)
 
 
-def _retinanet(config: Config) -> None:
-    config.variant = "retinanet_resnet50_fpn"
-    config.batch_size = 16
-    config.epochs = 12
-    config.optimizer.update(name="momentum", learning_rate=0.01, base_batch=16, weight_decay=1e-4)
-    config.schedule.update(name="step", boundaries=(8 / 12, 11 / 12), warmup=500 / 90_000)
-    config.eval.update(score_threshold=0.05, nms_threshold=0.5)
+def from_source(config: Config, source: str, recipe: str = "") -> None:
+    """Sets what depends on the data.
 
-    config.loss = ConfigDict()
-    config.loss.anchor_scale = 4.0  # side of a level's smallest square anchor, in strides
-    config.loss.scales_per_octave = 3
-    config.loss.ratios = (0.5, 1.0, 2.0)  # height over width of the anchors
-    config.loss.foreground_iou = 0.5  # an anchor belongs to an object from this IoU on
-    config.loss.background_iou = 0.4  # it is background below this one, and ignored in between
-    config.loss.low_quality = True  # the anchors that overlap an object most match at any IoU
-    config.loss.alpha = 0.25  # of the focal loss
-    config.loss.gamma = 2.0
-    config.loss.box_weight = 1.0
-    config.loss.pre_nms = 1000  # detections of each level that enter suppression
+    Args:
+        config: The values; those of COCO are the method's authors'.
+        source: One of `SOURCES`; empty for COCO with a recipe, for drawn shapes without. These are
+            learned from scratch on a CPU, in ten short epochs.
+        recipe: One of `RECIPES`. Without, the set may be small: it has few steps, hence a longer
+            warmup.
+    """
+    source = source or ("coco" if recipe else "shapes")
+    config.data.source = source
+    if recipe == "coco2017":
+        config.data.update(train="train2017", val="val2017")
+        return
+    config.schedule.warmup = 0.05
+    config.eval.epochs = 5
+    if source == "shapes":
+        config.update(image_size=128, batch_size=16, epochs=10)
+        config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
+        config.optimizer.update(name="adamw", learning_rate=1e-3, base_batch=0, weight_decay=0.05)
+        config.schedule.update(name="cosine", final_ratio=0.01)
+        config.ema.update(decay=0.998, warmup=200)
+        # Places, sizes and colours are random already.
+        config.augment.update(mosaic=0, mixup=0, hsv=0)
 
 
 def info(config: Config, train: Source) -> dict[str, Any]:
@@ -154,11 +145,17 @@ def info(config: Config, train: Source) -> dict[str, Any]:
         train: The training images.
 
     Returns:
-        JSON: `class_names`, `class_weights`, empty for none, and `train_images`, their number.
+        JSON: `class_names`, `class_weights`, empty for none, `train_images`, their number, and what
+        the method must know.
     """
     rule = config.loss.get("class_weights", "")
     weights = class_weights(train, rule).tolist() if rule else []
-    return dict(class_names=list(train.classes), class_weights=weights, train_images=len(train))
+    return dict(
+        class_names=list(train.classes),
+        class_weights=weights,
+        train_images=len(train),
+        **detector(config.method).info(config, train),
+    )
 
 
 _info = info  # `experiment` has an argument of that name
@@ -174,41 +171,9 @@ def task(config: Config, info: Mapping[str, Any]) -> DenseDetection:
     Raises:
         ValueError: If a value is out of its range.
     """
-    if config.method not in _BUILDERS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {config.method}")
-    model, method = _BUILDERS[config.method](config, info)
+    model, method = detector(config.method).build(config, info)
     options = wiring.keywords(config.eval, "batch_size", "epochs", "rectangular")
     return DenseDetection(model, method, class_names=tuple(info["class_names"]), **options)
-
-
-def _yolox_parts(config: Config, info: Mapping[str, Any]) -> tuple[YOLOX, YOLOXMethod]:
-    fields = _model_fields(config, info)
-    if config.backbone:  # it takes normalised images; YOLOX's own takes pixels
-        fields |= dict(image_mean=IMAGE_MEAN, image_std=IMAGE_STD)
-    steps = wiring.total_steps(config, info["train_images"] // config.batch_size)
-    method = YOLOXMethod(
-        **wiring.keywords(config.loss, "class_weights"),
-        class_weights=tuple(info["class_weights"]) or None,
-        l1_from_step=steps - _no_aug_steps(config, steps),
-    )
-    return wiring.network(models.yolox, config, **fields), method
-
-
-def _retinanet_parts(config: Config, info: Mapping[str, Any]) -> tuple[RetinaNet, RetinaNetMethod]:
-    method = RetinaNetMethod(**wiring.keywords(config.loss))
-    fields = _model_fields(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
-    return wiring.network(models.retinanet, config, **fields), method
-
-
-_BUILDERS = {"yolox": _yolox_parts, "retinanet": _retinanet_parts}
-
-
-def _model_fields(config: Config, info: Mapping[str, Any]) -> dict[str, Any]:
-    dtype = compute_dtype(config.dtype)
-    fields: dict[str, Any] = dict(num_classes=len(info["class_names"]), dtype=dtype)
-    if config.backbone:
-        fields["backbone"] = models.backbone(config.backbone, dtype=dtype)
-    return fields
 
 
 def eval_transform(config: Config) -> Letterbox:
@@ -260,8 +225,8 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     plan = Shuffled(len(train), config.batch_size, weights)
     epoch = len(plan)
     steps = wiring.total_steps(config, epoch)
-    no_aug_steps = _no_aug_steps(config, steps)
-    example_at = _example_at(config, train, steps - no_aug_steps)
+    final_steps = no_aug_steps(config, steps)
+    example_at = _example_at(config, train, steps - final_steps)
     train_data = Stream(
         plan,
         example_at(0),
@@ -276,7 +241,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         eval_sets["test"] = EvalSet(eval_data(config, info, "test"), at_end=True)
 
     rate = wiring.learning_rate(
-        config, epoch=epoch, batch_size=config.batch_size, final_steps=no_aug_steps
+        config, epoch=epoch, batch_size=config.batch_size, final_steps=final_steps
     )
     return Experiment(
         task=task(config, info),
@@ -286,7 +251,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         learning_rate=rate,
         init_from=wiring.init_from(
             config,
-            config.backbone or _full_name(config),
+            config.backbone or detector(config.method).full_name(config.variant),
             part="backbone" if config.backbone else "",
             now=new_run,
         ),
@@ -297,31 +262,21 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     )
 
 
-def _full_name(config: Config) -> str:
-    """Returns the variant's name as `models.variants()` lists it."""
-    prefix = f"{config.method}_"
-    return prefix + config.variant.removeprefix(prefix)
-
-
 def _check_sizes(config: Config) -> None:
+    multiple = detector(config.method).multiple
+    if config.eval.rectangular and multiple % 32:
+        raise ValueError(f"eval.rectangular must be False for {config.method}, got True")
     sizes = [("image_size", config.image_size)]
     sizes += [("augment.multi_scale", side) for side in config.augment.multi_scale]
     for name, side in sizes:
-        if side % 32 or side < 32:
-            raise ValueError(f"{name} must be a multiple of 32, got {side}")
+        if side % multiple or side < 32:
+            raise ValueError(f"{name} must be a multiple of {multiple}, got {side}")
     side, several = config.image_size, tuple(config.augment.multi_scale)
     if several and not min(several) <= side <= max(several):
         raise ValueError(
             f"augment.multi_scale must have sides below and above image_size, got {several} and "
             f"{side}; set both, or --config.augment.multi_scale='()' to train at image_size alone"
         )
-
-
-def _no_aug_steps(config: Config, steps: int) -> int:
-    """Returns the steps at the end without mosaic and the like."""
-    if not 0 <= config.augment.no_aug <= 1:
-        raise ValueError(f"augment.no_aug must be in [0, 1], got {config.augment.no_aug}")
-    return round(config.augment.no_aug * steps)
 
 
 def _source_options(config: Config) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class DenseDetection:
         )
         objects = Objects(batch["boxes"], batch["classes"], batch["valid"])
         loss = self.method.loss(output, self._priors(batch), objects, step=step, key=method_key)
-        value = sum(loss.terms.values(), start=jnp.zeros(()))
+        value = loss.scale * sum(loss.terms.values(), start=jnp.zeros(()))
         return Loss(value, state, {**loss.terms, **loss.logs})
 
     def predict(

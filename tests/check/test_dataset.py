@@ -11,7 +11,7 @@ from planted import GOOD, HEIGHT, WIDTH, Picture, jpeg
 
 import jaxvision.data
 from jaxvision.check.dataset import check_dataset
-from jaxvision.check.findings import KINDS
+from jaxvision.check.kinds import KINDS
 from jaxvision.data.detection import detection_source
 from jaxvision.data.errors import DataError
 

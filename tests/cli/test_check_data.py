@@ -211,3 +211,43 @@ def test_sheet_shows_plain_images_as_they_are(dataset, tmp_path):
     shown = sheet[8 : 8 + 360, 8 : 8 + 480].astype(int)
     # Most of one of them is not under a box's line or a label.
     assert min(np.median(abs(shown - image)) for image in images) <= 3
+
+
+def test_folders_of_classes_have_a_page_and_a_sheet(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "val"):
+        for k, name in enumerate(("cat", "dog")):
+            folder = tmp_path / "data" / split / name
+            folder.mkdir(parents=True)
+            for i in range(3):
+                (folder / f"{split}{i}.jpg").write_bytes(jpeg(100 * k + i + 10 * len(split)))
+    assert main(["check-data", "--source=folder", "--path=data", "--samples=4"]) == 0
+    printed = capsys.readouterr().out
+    assert "Classes of fewer than 10 training images: 2 in train [few-images]" in printed
+    out = tmp_path / "check-data" / "data"
+    sheet = cv2.imread(str(out / "contact_sheet.png"))
+    assert sheet.shape == (240 + 28 + 2 * 8, 4 * 240 + 5 * 8, 3)
+    report = json.loads((out / "report.json").read_text())
+    assert report["splits"] == {"train": "train", "val": "val"} and report["trainable"]
+    (tmp_path / "data/train/cat/train0.jpg").write_bytes(b"")
+    assert main(["check-data", "--source=image_folder", "--path=data", "--samples=0"]) == 1
+    assert not (out / "contact_sheet.png").exists()
+
+
+def test_text_has_a_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for name in ("train.en", "train.fr", "test.en", "test.fr"):
+        (tmp_path / "data" / name).write_text(f"a {name} sentence\n")
+    flags = ["check-data", "--source=text", "--path=data"]
+    assert main([*flags, "--languages=en,fr"]) == 0
+    assert sorted(file.name for file in (tmp_path / "check-data/data").iterdir()) == [
+        "report.html",
+        "report.json",
+    ]
+    assert main(flags) == 1
+    assert "train.de does not exist" in capsys.readouterr().out.replace("data/", "")
+    assert main([*flags, "--languages=en"]) == 2
+    assert "--languages must be two, as en,de, got en" in capsys.readouterr().err
+    assert main(["check-data", "--source=yolo", "--path=data"]) == 2
+    assert "--train must name the split" in capsys.readouterr().err

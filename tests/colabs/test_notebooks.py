@@ -1,6 +1,10 @@
 import base64
+import importlib.util
 import pathlib
+import shutil
+import subprocess
 import sys
+import types
 
 import cv2
 import nbclient
@@ -33,7 +37,7 @@ def execute(name, workdir, **small):
     notebook = nbformat.read(FOLDER / name, as_version=4)
     (parameters,) = (c for c in code_cells(notebook) if "parameters" in c.metadata.get("tags", ()))
     before = settings(parameters.source)
-    small |= {"workdir": str(workdir)}
+    small |= {"workdir": str(workdir)} if "workdir" in before else {}
     assert set(small) <= set(before)
     parameters.source += "".join(f"\n{name} = {value!r}" for name, value in small.items())
 
@@ -48,8 +52,9 @@ def execute(name, workdir, **small):
     for cell in cells:
         assert cell.execution_count
         assert not [o for o in cell.outputs if o.output_type == "error"]
-    (training,) = (c for c in cells if "train.main(" in c.source)
-    assert [o.data["text/plain"] for o in training.outputs if "data" in o] == ["0"]
+    for cell in cells:
+        if "train.main(" in cell.source:
+            assert [o.data["text/plain"] for o in cell.outputs if "data" in o] == ["0"]
     return cells
 
 
@@ -57,6 +62,11 @@ def settings(source):
     values = {}
     exec(source, values)
     return values
+
+
+def printed(cell):
+    """What a cell has printed."""
+    return "".join(o.text for o in cell.outputs if o.output_type == "stream")
 
 
 def picture(cell):
@@ -85,6 +95,96 @@ def test_vision_transformer(tmp_path):
     *_, rollout, positions = execute("vision_transformer.ipynb", tmp_path / "run", **small)
     picture(rollout)
     picture(positions)
+
+
+@pytest.mark.slow
+def test_simota(tmp_path):
+    *_, candidates, _, costs, assignment = execute("simota.ipynb", tmp_path)
+    for cell in (candidates, costs, assignment):
+        picture(cell)
+
+
+@pytest.mark.slow
+def test_yolox_weights_without_a_network(tmp_path):
+    missing = dict(address=f"file://{tmp_path}/none.pth", file=str(tmp_path / "none.pth"))
+    *_, weights, _, found, objectness = execute(
+        "yolox_weights.ipynb", tmp_path, image_size=64, **missing
+    )
+    assert "random ones, which find nothing" in printed(weights)
+    picture(found)
+    picture(objectness)
+
+
+@pytest.mark.slow
+def test_own_task(tmp_path):
+    *_, run, result = execute("own_task.ipynb", tmp_path / "run", steps=10, image_size=32)
+    assert "psnr" in printed(run)
+    picture(result)
+
+
+@pytest.mark.slow
+def test_translation(tmp_path):
+    small = dict(text=str(tmp_path / "text"), epochs=2)
+    *_, translated, attention = execute("translation.ipynb", tmp_path / "run", **small)
+    assert printed(translated).count("(is: ") == 13
+    picture(attention)
+
+
+@pytest.mark.slow
+def test_detection_errors(tmp_path):
+    small = dict(image_size=32, epochs=1, train_images=16, val_images=8, batch_size=8)
+    *_, report, confusion, f1, _, worst = execute(
+        "detection_errors.ipynb", tmp_path / "run", **small
+    )
+    assert "suggested threshold" in printed(report)
+    for cell in (confusion, f1, worst):
+        picture(cell)
+
+
+def test_every_notebook_is_executed():
+    source = pathlib.Path(__file__).read_text()
+    assert all(f'"{path.name}"' in source for path in NOTEBOOKS)
+
+
+def test_notebooks_install_alike():
+    installs = {code_cells(nbformat.read(path, as_version=4))[0].source for path in NOTEBOOKS}
+    assert len(installs) == 1
+
+
+@pytest.mark.parametrize(
+    ("driver", "clone", "package"),
+    [
+        ("CUDA Version: 13.1", True, ["-e", ".[notebook,text,cuda13]"]),
+        ("CUDA Version: 12.4", True, ["-e", ".[notebook,text,cuda12]"]),
+        ("CUDA Version: 11.8", True, ["-e", ".[notebook,text]"]),
+        (None, True, ["-e", ".[notebook,text]"]),
+        ("CUDA Version: 12.4", False, ["jaxvision[notebook,text,cuda12] @ git+https://"]),
+    ],
+)
+def test_installation_takes_the_cuda_of_the_driver(driver, clone, package, tmp_path, monkeypatch):
+    called = []
+
+    def run(command, **options):
+        called.append(command)
+        return types.SimpleNamespace(stdout=f"| {driver} |")
+
+    (tmp_path / "colabs").mkdir()
+    if clone:
+        (tmp_path / "train.py").touch()
+    monkeypatch.chdir(tmp_path / "colabs")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: driver and f"/usr/bin/{name}")
+    monkeypatch.setattr(subprocess, "run", run)
+    exec(code_cells(nbformat.read(NOTEBOOKS[0], as_version=4))[0].source, {})
+    *_, installation = called
+    assert installation[:5] == [sys.executable, "-m", "pip", "install", "-q"]
+    assert installation[5:-1] == package[:-1] and installation[-1].startswith(package[-1])
+
+
+def test_installation_leaves_an_installed_package_alone(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "run", None)
+    exec(code_cells(nbformat.read(NOTEBOOKS[0], as_version=4))[0].source, {})
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -68,9 +68,10 @@ def test_errors_are_counted_and_their_pictures_come_first():
     assert report.values["sizes"]["small"]["missed"] == 2
     page = as_html(report, "A & <B>", "where")
     assert page.count("<h2>") == 7 and "<h1>A &amp; &lt;B&gt;</h1>" in page
-    # Two curves, the confusions, the calibration and two pairs of pictures.
-    assert len(re.findall('src="data:image/(?:png|jpeg);base64,', page)) == 6
-    assert not re.search(r"src=\"(?!data:)|href=|<script|@import|url\(", page)
+    # Two pairs of pictures; two curves, the confusions and the calibration.
+    assert len(re.findall('src="data:image/(?:png|jpeg);base64,', page)) == 4
+    assert page.count("<svg") == 4
+    assert not re.search(r"(src|href)=\"(?!data:|#)|<script|@import|url\((?!#)", page)
     parsed = json.loads(as_json(report, run="r"))
     # Shapes of 64 pixels have no large objects: AP_large is not defined.
     assert parsed["metrics"]["AP_large"] is None and parsed["run"] == "r"
@@ -84,8 +85,8 @@ def test_worst_picture_is_without_the_border_of_the_letterbox():
 
     report = report_detection(measured(data, spoil)[0], data, NAMES)
     (pair,) = report.sections[-1].parts
-    # Two pictures of 64 x 64, enlarged eight times, with captions and gaps, not 64 x 96.
-    assert pair.image.shape[:2] == (8 * 64 + 28 + 16, 2 * 8 * 64 + 24)
+    # Two pictures of 64 x 64, enlarged eight times, not 64 x 96.
+    assert [cell.image.shape[:2] for cell in pair.cells] == [(8 * 64, 8 * 64)] * 2
 
 
 def test_translations_by_length_and_by_likelihood():

@@ -1,6 +1,10 @@
+import functools
+
+import fill
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxvision.ops import boxes as ops
 
@@ -36,3 +40,31 @@ def test_pairwise_iou_of_empty_boxes_is_zero():
 def test_corners_and_centres_convert_both_ways():
     np.testing.assert_array_equal(ops.xyxy_to_cxcywh(B[:1]), [[4, 2, 4, 4]])
     np.testing.assert_array_equal(ops.cxcywh_to_xyxy(ops.xyxy_to_cxcywh(B)), B)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """Losses, gradients and matrices of torchvision."""
+    return dict(np.load(fill.HERE / "ops_boxes.npz"))
+
+
+@pytest.mark.parametrize("name", ["generalized", "distance", "complete"])
+def test_overlaps_and_their_gradients_equal_torchvisions(reference, name):
+    overlap = functools.partial(getattr(ops, f"{name}_iou"), epsilon=1e-7)
+
+    def total(boxes):
+        losses = 1 - overlap(boxes, reference["anchors"])
+        return losses.sum(), losses
+
+    grads, losses = jax.jit(jax.grad(total, has_aux=True))(reference["pred"])
+    for ours, theirs, bound in (
+        (losses, reference[f"{name}_iou_loss"], 1e-4),
+        (grads, reference[f"{name}_iou_loss_grad"], 1e-3),
+    ):
+        assert np.abs(ours - theirs).max() <= bound * np.abs(theirs).max()
+
+
+def test_complete_iou_is_finite_where_a_box_has_no_area():
+    flat = jnp.float32([[3, 4, 3, 9], [3, 4, 9, 4], [3, 4, 3, 4]])
+    grads = jax.jit(jax.grad(lambda x: ops.complete_iou(x, flat + 2).sum()))(flat)
+    assert np.isfinite(grads).all()

@@ -15,8 +15,8 @@ def test_cells_are_the_weights_by_target_and_source():
     assert [t.get_text() for t in axes.get_xticklabels()] == SOURCE
     assert [t.get_text() for t in axes.get_yticklabels()] == TARGET
     assert axes.yaxis_inverted()
-    # The brighter, the larger the weight.
-    shades = image.to_rgba(image.get_array())[..., :3].sum(axis=-1).ravel()
+    # The bluer, the larger the weight.
+    shades = image.to_rgba(image.get_array())[..., 3].ravel()
     assert (np.diff(shades) > 0).all()
 
 

@@ -1,12 +1,11 @@
 """torchvision's outputs, targets, losses and gradients, through the importer of its weights."""
 
-import json
-
 import fill
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from reference import FORWARD, TRAINING, assert_agrees, images_of, state_of
 
 from jaxvision import pretrained
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
@@ -15,13 +14,6 @@ from jaxvision.pretrained import retinanet as names
 from jaxvision.tasks.dense_detection import DenseDetection
 
 NAME = "retinanet_resnet50_fpn"
-FORWARD, TRAINING = 1e-4, 1e-3
-
-
-def assert_agrees(ours, theirs, bound):
-    ours, theirs = np.asarray(ours), np.asarray(theirs)
-    assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() <= bound * np.abs(theirs).max()
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +21,11 @@ def case():
     return fill.load_case(NAME)
 
 
-def reference_state(case):
-    state = fill.fill_state(case["spec"])
-    scales = json.loads(bytes(case["scale_json"]).decode())
-    return state | {name: state[name] * a + b for name, (a, b) in scales.items()}
-
-
 @pytest.fixture(scope="module")
 def loaded(case):
     # The case feeds the network what it sees after normalisation.
     fields = dict(image_mean=(0.0,) * 3, image_std=(1.0,) * 3)
-    return pretrained.load(NAME, reference_state(case), **fields)
+    return pretrained.load(NAME, state_of(case), **fields)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +42,7 @@ def task(case, loaded):
 
 @pytest.fixture(scope="module")
 def images(case):
-    batch = fill.image_batch(tuple(case["input_shape"]), seed=int(case["input_seed"]))
-    return batch.transpose(0, 2, 3, 1)
+    return images_of(case)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +131,7 @@ def test_gradients_match_reference(case, loaded, task, images, objects):
 
 
 def test_export_writes_what_was_read(case, loaded):
-    state = reference_state(case)
+    state = state_of(case)
     exported = pretrained.export(NAME, loaded[1])
     assert exported.keys() == state.keys()
     for name, value in state.items():
@@ -162,7 +147,7 @@ def test_the_released_file_has_older_names(case, loaded):
 
 
 def test_number_of_classes_is_read_off_the_weights(case):
-    state = reference_state(case)
+    state = state_of(case)
     for leaf in ("weight", "bias"):
         key = f"head.classification_head.cls_logits.{leaf}"
         state[key] = state[key][: 9 * 7]

@@ -8,6 +8,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from torch_pickles import glob, integer, text, write
 
 from jaxvision.pretrained.torch_file import read_torch_file
 
@@ -39,18 +40,6 @@ class Call:
         return self.call
 
 
-def glob(module, name):
-    return b"c" + module.encode() + b"\n" + name.encode() + b"\n"
-
-
-def integer(value):
-    return b"\x8a" + bytes([9]) + value.to_bytes(9, "little", signed=True)
-
-
-def text(value):
-    return b"X" + len(value).to_bytes(4, "little") + value.encode()
-
-
 def tensor(*, storage="FloatStorage", elements=4, offset=0, shape=(2, 2), strides=(2, 1)):
     """The pickle of {"w": a tensor over the record data/0}."""
     pid = text("storage") + glob("torch", storage) + text("0") + text("cpu") + integer(elements)
@@ -58,15 +47,6 @@ def tensor(*, storage="FloatStorage", elements=4, offset=0, shape=(2, 2), stride
     arguments = b"(" + b"(" + pid + b"tQ" + integer(offset) + b"".join(numbers) + b"\x89Nt"
     rebuild = glob("torch._utils", "_rebuild_tensor_v2")
     return b"\x80\x02}" + text("w") + rebuild + arguments + b"Rs."
-
-
-def write(path, data, *, storage=bytes(16), byteorder=None, compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr("archive/data.pkl", data)
-        archive.writestr("archive/data/0", storage)
-        if byteorder:
-            archive.writestr("archive/byteorder", byteorder)
-    return path
 
 
 def test_every_dtype_and_layout_reads_as_pytorch_wrote_it():

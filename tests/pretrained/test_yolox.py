@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from cases import quick
 from flax import traverse_util
+from reference import FORWARD, TRAINING, assert_agrees
 
 from jaxvision import models, pretrained
 from jaxvision.losses.detection.yolox import YOLOXMethod, decode_boxes
@@ -16,14 +17,7 @@ from jaxvision.ops.points import anchor_points
 from jaxvision.pretrained.families import source
 from jaxvision.tasks.dense_detection import DenseDetection
 
-FORWARD, TRAINING = 1e-4, 1e-3
 NEAR_TIE = 1, 10, 0  # image, object, and its left edge
-
-
-def assert_agrees(ours, theirs, bound):
-    ours, theirs = np.asarray(ours), np.asarray(theirs)
-    assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() <= bound * np.abs(theirs).max()
 
 
 def rgb(shape, seed, scale):

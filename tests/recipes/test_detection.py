@@ -309,7 +309,7 @@ def test_values_out_of_range_are_errors_with_their_name(changes, words):
 
 
 def test_unknown_method_is_an_error():
-    with pytest.raises(ValueError, match="method must be one of yolox, retinanet, got fcos"):
+    with pytest.raises(ValueError, match="method must be one of yolox, retinanet, .*, got fcos"):
         detection.defaults("fcos")
 
 
@@ -332,3 +332,22 @@ def test_starts_from_weights_of_other_classes(tmp_path):
         params["head"]["stride8_class"]["kernel"],
         fresh["params"]["head"]["stride8_class"]["kernel"],
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(backbone="resnet18"), "backbone must be empty for ssd, which has its own"),
+        (dict(eval__rectangular=True), "eval.rectangular must be False for ssd, got True"),
+        (dict(image_size=66), "image_size must be a multiple of 4, got 66"),
+    ],
+)
+def test_what_ssd_does_not_take(changes, message):
+    config = detection.defaults("ssd")
+    config.update(variant="ssd_tiny", image_size=32, batch_size=8, num_workers=0)
+    config.data.update(source="shapes", train_images=8, val_images=8)
+    for name, value in changes.items():
+        group, _, last = name.rpartition("__")
+        (config[group] if group else config)[last] = value
+    with pytest.raises(ValueError, match=message):
+        detection.experiment(config)

@@ -62,7 +62,11 @@ class Labelled(Source):
 
 
 class LabelledFiles(Encoded, Labelled):
-    """Images that stay encoded, on disk or in an archive, until they are read."""
+    """Images that stay encoded, on disk or in an archive, until they are read.
+
+    Attributes:
+        notes: What the reader dropped; may be empty.
+    """
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class LabelledFiles(Encoded, Labelled):
         """Takes what `Labelled` and `Encoded` take, and for `describe` what the reader dropped."""
         Labelled.__init__(self, name, classes, labels)
         Encoded.__init__(self, np.zeros((len(labels), 2), np.int32), read, image_name)
-        self._notes = notes
+        self.notes = notes
 
     def annotation(self, index: int) -> Annotation:
         """Returns the height and width of an image, read from its header once."""
@@ -85,7 +89,7 @@ class LabelledFiles(Encoded, Labelled):
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports the number of images and classes, and what was dropped."""
-        return "\n".join(filter(None, [super().describe(max_objects), self._notes]))
+        return "\n".join(filter(None, [super().describe(max_objects), self.notes]))
 
 
 class LabelledArrays(Labelled):

@@ -7,6 +7,7 @@ import numpy as np
 from jaxvision.inference.reports.layout import (
     EvaluationReport,
     Picture,
+    Pictures,
     Section,
     Table,
     class_rows,
@@ -16,8 +17,6 @@ from jaxvision.inference.reports.layout import (
 from jaxvision.metrics.classification import Classification
 from jaxvision.metrics.multi_label import THRESHOLD, MultiLabel
 from jaxvision.plots.classification import classification_figures, confusion_lines
-from jaxvision.plots.probabilities import probability_chart
-from jaxvision.plots.style import to_rgb
 from jaxvision.train.evaluate import Evaluation
 
 # Images that are shown, and their classes.
@@ -79,11 +78,17 @@ def _mistakes(probabilities: np.ndarray, truth: np.ndarray) -> list[int]:
 
 def _picture(
     data: Any, index: int, probabilities: np.ndarray, truth: np.ndarray, names: tuple[str, ...]
-) -> Picture:
+) -> Pictures:
     order = np.argsort(-probabilities, kind="stable")[:_TOP]
-    classes = [(names[k], float(probabilities[k])) for k in order]
+    shares = [float(probabilities[k]) for k in order]
+    rows = [(names[k], f"{value:.1%}") for k, value in zip(order, shares, strict=True)]
     true = (
         [names[int(truth)]] if truth.ndim == 0 else [names[k] for k in np.flatnonzero(truth > 0.5)]
     )
-    chart = to_rgb(probability_chart(data.example(index)["image"], classes))
-    return Picture(chart, f"{data.name(index)}: true class {', '.join(true) or 'none'}")
+    return Pictures(
+        data.name(index),
+        [
+            Picture(data.example(index)["image"], f"true class {', '.join(true) or 'none'}"),
+            Table(("class", "probability"), rows, shares),
+        ],
+    )

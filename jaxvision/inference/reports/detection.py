@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from jaxvision.inference.reports.layout import (
     EvaluationReport,
     Picture,
+    Pictures,
     Section,
     Table,
     metrics_table,
@@ -30,7 +31,6 @@ from jaxvision.metrics.detection_errors import (
 from jaxvision.plots.confusion import confusion_matrix
 from jaxvision.plots.curves import curves, reliability
 from jaxvision.plots.detections import draw_detections
-from jaxvision.plots.sheet import captioned, contact_sheet
 from jaxvision.train.evaluate import Evaluation
 
 # Pictures that are shown, and their longer side in pixels.
@@ -194,7 +194,7 @@ def _worst(
 
 def _pair(
     record: ImageRecord, wrong: int, data: Any, class_names: Sequence[str], threshold: float
-) -> Picture:
+) -> Pictures:
     """Draws truth and detections of an image beside each other."""
     row = data.example(record.index)
     image, scale = _trimmed(row["image"]), float(row["scale"])
@@ -210,15 +210,14 @@ def _pair(
         class_names,
         min_size=_SIDE,
     )
-    objects = int((~record.object_crowd).sum())
-    pair = contact_sheet(
+    objects, shown = int((~record.object_crowd).sum()), int(kept.sum())
+    return Pictures(
+        f"{data.name(record.index)}: {wrong} errors",
         [
-            captioned(truth, "truth", f"{objects} objects"),
-            captioned(found, "detected", f"{int(kept.sum())} of a score from {threshold:.2f} on"),
+            Picture(truth, f"truth: {objects} objects"),
+            Picture(found, f"detected: {shown} of a score from {threshold:.2f} on"),
         ],
-        2,
     )
-    return Picture(pair, f"{data.name(record.index)}: {wrong} errors")
 
 
 def _trimmed(image: np.ndarray) -> np.ndarray:

@@ -12,7 +12,10 @@ from matplotlib.figure import Figure
 
 from jaxvision.check.page import page, table
 from jaxvision.data.image import encode_image
-from jaxvision.plots.style import to_rgb
+from jaxvision.plots.svg import to_svg
+
+# Pixels of the longer side below which an image is enlarged, pixel by pixel.
+_SMALL = 128
 
 
 class Table(NamedTuple):
@@ -41,6 +44,18 @@ class Picture(NamedTuple):
     caption: str
 
 
+class Pictures(NamedTuple):
+    """Images beside each other, or beside a table, below a line.
+
+    Attributes:
+        caption: Says what they have in common.
+        cells: What is shown from the left to the right; on a narrow window, downwards.
+    """
+
+    caption: str
+    cells: Sequence[Picture | Table]
+
+
 class Texts(NamedTuple):
     """Groups of lines, each with a label.
 
@@ -52,7 +67,7 @@ class Texts(NamedTuple):
 
 
 # What a section is made of.
-Part = Table | Figure | Picture | Texts
+Part = Table | Figure | Picture | Pictures | Texts
 
 
 class Section(NamedTuple):
@@ -149,8 +164,10 @@ def _part(part: Part) -> str:
         head = part.head if part.bars is None else (*part.head, "")
         return table(head, part.rows, part.bars)
     if isinstance(part, Picture):
-        caption = escape(part.caption)
-        return f'<p class="soft">{caption}</p>{_image(part.image, part.caption, ".jpg")}'
+        return f"<figure>{_image(part)}<figcaption>{escape(part.caption)}</figcaption></figure>"
+    if isinstance(part, Pictures):
+        cells = "".join(f"<div>{_part(cell)}</div>" for cell in part.cells)
+        return f'<h3>{escape(part.caption)}</h3><div class="cells">{cells}</div>'
     if isinstance(part, Texts):
         lines = [
             "<br>".join(f'<span class="soft">{escape(a)}</span> {escape(b)}' for a, b in group)
@@ -158,13 +175,16 @@ def _part(part: Part) -> str:
         ]
         return "".join(f"<p>{line}</p>" for line in lines)
     title = part.axes[0].get_title(loc="left") if part.axes else ""
-    return f"<p>{_image(to_rgb(part), title, '.png')}</p>"
+    return f'<div class="scroll">{to_svg(part, title)}</div>'
 
 
-def _image(image: np.ndarray, text: str, suffix: str) -> str:
-    kind = {".png": "png", ".jpg": "jpeg"}[suffix]
-    data = base64.b64encode(encode_image(image, suffix)).decode()
-    return f'<img src="data:image/{kind};base64,{data}" alt="{escape(text, quote=True)}">'
+def _image(picture: Picture) -> str:
+    small = max(picture.image.shape[:2]) < _SMALL
+    kind = "png" if small else "jpeg"
+    data = base64.b64encode(encode_image(picture.image, ".png" if small else ".jpg")).decode()
+    text = escape(picture.caption, quote=True)
+    style = ' class="small"' if small else ""
+    return f'<img{style} src="data:image/{kind};base64,{data}" alt="{text}">'
 
 
 def _finite(value: Any) -> Any:

@@ -9,7 +9,6 @@ import numpy as np
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.inference.reports.layout import (
     EvaluationReport,
-    Picture,
     Section,
     Table,
     Texts,
@@ -22,7 +21,7 @@ from jaxvision.metrics.translation import (
     bleu_signature,
     corpus_bleu,
 )
-from jaxvision.plots.translations import attention_sheet
+from jaxvision.plots.translations import attention_figures
 from jaxvision.train.evaluate import Evaluation
 
 # Sentences that are listed.
@@ -46,7 +45,7 @@ def report_translation(
     signature = bleu_signature()
     lengths = _by_length(records)
     ranked = sorted(records, key=lambda r: -r.negative_log_likelihood / r.tokens)
-    attention = attention_sheet(evaluation.predictions, evaluation.batch, tokenizer)
+    attention = attention_figures(evaluation.predictions, evaluation.batch, tokenizer)
     largest = max((row["sentences"] for row in lengths), default=1)
     sections = [
         Section("Metrics", f"BLEU: {signature}", [metrics_table(metrics)]),
@@ -67,7 +66,7 @@ def report_translation(
             [_sentences(ranked[:_LISTED], data)],
         ),
         Section("Most likely references", "", [_sentences(ranked[: -_LISTED - 1 : -1], data)]),
-        Section("Attention", "", [Picture(attention, "Where the decoder looked, first sentences")]),
+        Section("Attention", "Where the decoder looked in the first sentences.", attention),
     ]
     values = {
         "metrics": metrics,

@@ -14,10 +14,13 @@ class DetectionLoss(NamedTuple):
     Attributes:
         terms: Scalars by name; their sum is minimised.
         logs: Further scalars to show and to record.
+        scale: The sum is multiplied by it: the number of images where the authors add up what is
+            a mean over the batch.
     """
 
     terms: dict[str, jax.Array]
     logs: dict[str, jax.Array]
+    scale: float = 1.0
 
 
 class DetectionMethod(Protocol):

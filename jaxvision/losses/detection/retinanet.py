@@ -24,6 +24,7 @@ from jaxvision.ops import box_coding
 from jaxvision.ops.anchors import Anchors, anchor_boxes
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
+from jaxvision.ops.top_pairs import top_pairs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,24 +162,14 @@ class RetinaNetMethod:
         return Candidates(*(jnp.concatenate(x, axis=1) for x in zip(*levels, strict=True)))
 
     def _best_of_level(self, output: DetectorOutput, anchors: Anchors, level: slice) -> Candidates:
-        logits = output.class_logits[:, level]
-        batch, count, num_classes = logits.shape
-        # The best pairs belong to the anchors whose best class is best: two short sorts instead of
-        # one of all pairs, which are millions. Back in their order, so that of equal pairs the
-        # first is taken as by one sort.
-        _, index = jax.lax.top_k(logits.max(axis=-1), min(self.pre_nms, count))
-        index = jnp.sort(index, axis=1)
-        logits = jnp.take_along_axis(logits, index[..., None], axis=1).reshape(batch, -1)
-        logits, pair = jax.lax.top_k(logits, min(self.pre_nms, logits.shape[1]))
-        index = jnp.take_along_axis(index, pair // num_classes, axis=1)
-
+        logits, index, classes = top_pairs(output.class_logits[:, level], self.pre_nms)
         offsets = jnp.take_along_axis(output.box_regression[:, level], index[..., None], axis=1)
         boxes = box_coding.decode(offsets, jnp.asarray(anchors.boxes[level])[index])
         limits = jnp.asarray([anchors.width, anchors.height] * 2, jnp.float32)[None, None]
         return Candidates(
             boxes=jnp.clip(boxes, 0.0, limits),
             scores=jax.nn.sigmoid(logits),
-            classes=(pair % num_classes).astype(jnp.int32),
+            classes=classes,
         )
 
     def _check(self, output: DetectorOutput, anchors: Anchors) -> None:

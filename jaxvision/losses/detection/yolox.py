@@ -14,7 +14,7 @@ import optax
 from jaxvision.assigners.assignment import Assignment
 from jaxvision.assigners.simota import PENALTY, simota
 from jaxvision.losses.detection.method import DetectionLoss
-from jaxvision.models.detection.detector_output import DetectorOutput
+from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
 from jaxvision.ops.boxes import cxcywh_to_xyxy, generalized_iou, iou, xyxy_to_cxcywh
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
@@ -112,7 +112,7 @@ class YOLOXMethod:
         """Gives every anchor of a batch its object [B, A] by SimOTA."""
         # Without this the backward pass would keep every [N, A] array of the assignment.
         regression, class_logits, objectness = jax.lax.stop_gradient(
-            (output.box_regression, output.class_logits, _objectness(output))
+            (output.box_regression, output.class_logits, objectness_of(output))
         )
         assign = functools.partial(
             simota,
@@ -153,7 +153,7 @@ class YOLOXMethod:
             return jnp.where(mask, losses, 0.0).sum() / count
 
         objectness = optax.sigmoid_binary_cross_entropy(
-            _objectness(output), foreground.astype(jnp.float32)
+            objectness_of(output), foreground.astype(jnp.float32)
         )
         one_hot = jax.nn.one_hot(target_classes, output.class_logits.shape[-1])
         classification = optax.sigmoid_binary_cross_entropy(
@@ -178,15 +178,9 @@ class YOLOXMethod:
         probabilities = jax.nn.sigmoid(output.class_logits)
         return Candidates(
             boxes=decode_boxes(output.box_regression, points),
-            scores=jax.nn.sigmoid(_objectness(output)) * probabilities.max(axis=-1),
+            scores=jax.nn.sigmoid(objectness_of(output)) * probabilities.max(axis=-1),
             classes=probabilities.argmax(axis=-1).astype(jnp.int32),
         )
-
-
-def _objectness(output: DetectorOutput) -> jax.Array:
-    if output.objectness is None:
-        raise ValueError("the network must predict objectness for YOLOX's method, got None")
-    return output.objectness
 
 
 def decode_boxes(regression: jax.Array, points: AnchorPoints) -> jax.Array:

@@ -13,11 +13,23 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
-from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.conv import Activation, ConvNormAct, Norm
 from jaxvision.layers.csp import ConvFactory
 from jaxvision.layers.spatial_pyramid_pooling import SpatialPyramidPooling
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 from jaxvision.models.variant import fields_of
+
+he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.1)
+# The authors' detectors move their statistics by a hundredth a step.
+DETECTOR_NORM = functools.partial(BatchNorm, momentum=0.99)
+
+
+def darknet_conv(
+    act: Activation = leaky_relu, norm: Norm = BatchNorm, dtype: jnp.dtype = jnp.float32
+) -> ConvFactory:
+    """Returns a factory of the authors' convolution blocks: kernels from N(0, 2 / fan_in)."""
+    return functools.partial(ConvNormAct, act=act, norm=norm, kernel_init=he_normal, dtype=dtype)
 
 
 class DarknetBlock(nn.Module):
@@ -103,13 +115,8 @@ def darknet(
     Raises:
         ValueError: If there is no such variant; the message lists similar names.
     """
-    conv = functools.partial(
-        ConvNormAct,
-        act=functools.partial(nn.leaky_relu, negative_slope=negative_slope),
-        norm=norm,
-        kernel_init=nn.initializers.variance_scaling(2.0, "fan_in", "normal"),
-        dtype=dtype,
-    )
+    act = functools.partial(nn.leaky_relu, negative_slope=negative_slope)
+    conv = darknet_conv(act, norm, dtype)
     fields: dict[str, Any] = dict(conv=conv, dtype=dtype)
     return Darknet(**(fields | fields_of(variant, VARIANTS) | overrides))
 
@@ -127,5 +134,4 @@ def darknet_classifier(
     Raises:
         ValueError: If there is no such variant; the message lists similar names.
     """
-    kernel_init = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
-    return PooledClassifier(darknet(variant, **overrides), num_classes, kernel_init=kernel_init)
+    return PooledClassifier(darknet(variant, **overrides), num_classes, kernel_init=he_normal)

@@ -8,7 +8,6 @@ Departs from the paper:
     before: the same function for less work.
 """
 
-import functools
 from typing import Any
 
 import jax
@@ -16,12 +15,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxvision.layers.batch_norm import BatchNorm
-from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.conv import Norm
 from jaxvision.layers.pooling import max_pool
+from jaxvision.models.backbones.darknet import darknet_conv, he_normal
 from jaxvision.models.backbones.pooled_classifier import PooledClassifier
 from jaxvision.models.variant import fields_of
-
-he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
 
 class Darknet19(nn.Module):
@@ -43,13 +41,7 @@ class Darknet19(nn.Module):
 
         C is 32 * stride, strides 2 to 32: 64 to 1024 channels.
         """
-        conv = functools.partial(
-            ConvNormAct,
-            act=functools.partial(nn.leaky_relu, negative_slope=0.1),
-            norm=self.norm,
-            kernel_init=he_normal,
-            dtype=self.dtype,
-        )
+        conv = darknet_conv(norm=self.norm, dtype=self.dtype)
         features = 32
         x = conv(features, 3, name="stem")(images.astype(self.dtype), train=train)
         outputs = {}

@@ -28,11 +28,13 @@ class VGG(nn.Module):
     Attributes:
         depths: Convolutions of the stages at strides 1, 2, 4, 8 and 16.
         norm: Factory of the normalisation between convolution and ReLU, or None for none.
+        ceil_pool: Whether pools take the last row and column of an odd map, as SSD's third does.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
     depths: tuple[int, int, int, int, int]
     norm: Norm | None = None
+    ceil_pool: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -53,7 +55,7 @@ class VGG(nn.Module):
                     x = self.norm(dtype=self.dtype, name=f"stage{stage}_norm{i}")(x, train=train)
                 x = nn.relu(x)
             outputs[2 ** (stage - 1)] = x
-            x = max_pool(x, window=2, stride=2)
+            x = max_pool(x, window=2, stride=2, ceil_mode=self.ceil_pool)
         outputs[32] = x
         return outputs
 

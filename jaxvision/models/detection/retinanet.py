@@ -25,6 +25,8 @@ from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.resnet import resnet
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.fpn import FPN
+from jaxvision.models.detection.normalized import normalized
+from jaxvision.models.variant import detector_fields
 
 # ImageNet's, of RGB in 0 to 255.
 IMAGE_MEAN = (123.675, 116.28, 103.53)
@@ -112,11 +114,8 @@ class RetinaNet(nn.Module):
         Raises:
             ValueError: If H or W is not a multiple of 32.
         """
-        for side in images.shape[1:3]:
-            if side % 32:
-                raise ValueError(f"image_size must be a multiple of 32, got {side}")
-        mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
-        features = self.backbone((images.astype(jnp.float32) - mean) / std, train=train)
+        images = normalized(images, self.image_mean, self.image_std)
+        features = self.backbone(images, train=train)
         levels = FPN(
             self.strides, self.features, self.extra_from_backbone, self.dtype, name="neck"
         )(features)
@@ -179,14 +178,11 @@ def retinanet(
     Raises:
         ValueError: If there is no such variant, or `norm` is given with a `backbone`.
     """
-    name = variant if variant.startswith("retinanet_") else f"retinanet_{variant}"
-    if name not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
+    fields = dict(detector_fields("retinanet_", variant, VARIANTS))
     if backbone is not None and norm is not None:
         raise ValueError(
             "norm must be None with a backbone of your own, which has its norm already"
         )
-    fields = dict(VARIANTS[name])
     own = fields.pop("backbone")
     fields |= dict(num_classes=num_classes, dtype=dtype)
     fields["backbone"] = backbone or own(norm=norm or BatchNorm, dtype=dtype)

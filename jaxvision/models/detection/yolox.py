@@ -6,6 +6,7 @@ converts their weights.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +19,10 @@ from jaxvision.layers.silu import silu
 from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.darknet import Darknet
 from jaxvision.models.detection.detector_output import DetectorOutput
+from jaxvision.models.detection.normalized import normalized
 from jaxvision.models.detection.pyramid import PAFPN, YOLOFPN
 from jaxvision.models.detection.yolox_head import DecoupledHead
+from jaxvision.models.variant import detector_fields
 
 STRIDES = (8, 16, 32)
 
@@ -59,10 +62,7 @@ class YOLOX(nn.Module):
         Raises:
             ValueError: If H or W is not a multiple of 32.
         """
-        for side in images.shape[1:3]:
-            if side % STRIDES[-1]:
-                raise ValueError(f"image_size must be a multiple of {STRIDES[-1]}, got {side}")
-
+        images = normalized(images, self.image_mean, self.image_std)
         leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.1)
         block = functools.partial(
             ConvNormAct,
@@ -85,8 +85,7 @@ class YOLOX(nn.Module):
         head = DecoupledHead(
             self.num_classes, int(256 * self.width), block, spatial, self.dtype, name="head"
         )
-        mean, std = (jnp.asarray(x)[None, None, None] for x in (self.image_mean, self.image_std))
-        features = backbone((images.astype(jnp.float32) - mean) / std, train=train)
+        features = backbone(images, train=train)
         if not set(STRIDES) <= set(features):
             raise ValueError(
                 f"the backbone must have features at strides {STRIDES}, got {tuple(features)}"
@@ -94,7 +93,7 @@ class YOLOX(nn.Module):
         return head(neck(features, train=train), train=train)
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "yolox_nano": dict(depth=0.33, width=0.25, depthwise=True),
     "yolox_tiny": dict(depth=0.33, width=0.375),
     "yolox_s": dict(depth=0.33, width=0.50),
@@ -105,7 +104,7 @@ VARIANTS = {
 }
 
 
-def yolox(variant: str, *, num_classes: int, **overrides: object) -> YOLOX:
+def yolox(variant: str, *, num_classes: int, **overrides: Any) -> YOLOX:
     """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
 
     Args:
@@ -116,7 +115,5 @@ def yolox(variant: str, *, num_classes: int, **overrides: object) -> YOLOX:
     Raises:
         ValueError: If there is no such variant.
     """
-    name = variant if variant.startswith("yolox_") else f"yolox_{variant}"
-    if name not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant}")
-    return YOLOX(**(dict(num_classes=num_classes) | VARIANTS[name] | overrides))
+    fields = detector_fields("yolox_", variant, VARIANTS)
+    return YOLOX(num_classes=num_classes, **(fields | overrides))

@@ -55,7 +55,7 @@ def focal(p, positive, alpha=0.25, gamma=2.0):
 
 def test_terms_by_hand():
     # The object is anchor 2 moved by 2 pixels: IoU 80 / 120 = 2 / 3, and nothing with the others.
-    terms, logs = loss_of(raw(0.0, 0.5), one_object([22, 0, 32, 10]))
+    terms, logs, _ = loss_of(raw(0.0, 0.5), one_object([22, 0, 32, 10]))
     expected = focal(0.5, True) + 7 * focal(0.5, False)
     np.testing.assert_allclose(terms["classification"], expected, rtol=1e-6)
     # dx = 0.2, the rest 0, against 0.5 each.
@@ -67,13 +67,13 @@ def test_terms_by_hand():
 def test_ignored_anchors_enter_nothing():
     # IoU with the first two anchors: 70 / 130 = 0.54 (matched) and 63 / 127 = 0.496 (ignored).
     objects = one_object([3, 0, 13, 10])
-    terms, _ = loss_of(raw(0.0), objects)
+    terms, _, _ = loss_of(raw(0.0), objects)
     expected = focal(0.5, True) + 5 * focal(0.5, False)
     np.testing.assert_allclose(terms["classification"], expected, rtol=1e-6)
     changed = raw(0.0)
     changed = changed._replace(class_logits=changed.class_logits.at[0, 1].set(50.0))
     assert loss_of(changed, objects).terms == terms
-    strict, _ = loss_of(raw(0.0), objects, background_iou=0.5)
+    strict, _, _ = loss_of(raw(0.0), objects, background_iou=0.5)
     np.testing.assert_allclose(
         strict["classification"], expected + 2 * focal(0.5, False), rtol=1e-6
     )
@@ -82,7 +82,7 @@ def test_ignored_anchors_enter_nothing():
 def test_parameters_of_the_focal_loss_and_the_weight_of_boxes():
     objects, output = one_object([22, 0, 32, 10]), raw(1.0, 0.5)
     p = 1 / (1 + np.exp(-1))
-    terms, _ = loss_of(output, objects, alpha=0.6, gamma=1.5, box_weight=3.0)
+    terms, _, _ = loss_of(output, objects, alpha=0.6, gamma=1.5, box_weight=3.0)
     expected = focal(p, True, 0.6, 1.5) + 7 * focal(p, False, 0.6, 1.5)
     np.testing.assert_allclose(terms["classification"], expected, rtol=1e-5)
     np.testing.assert_allclose(terms["box"], 3 * 1.8, rtol=1e-6)
@@ -101,7 +101,7 @@ def test_each_image_is_divided_by_its_own_matches():
 
 def test_an_image_without_objects_trains_background_alone():
     objects = one_object([22, 0, 32, 10])._replace(valid=jnp.zeros((1, 2), bool))
-    terms, logs = loss_of(raw(0.0, 7.0), objects)
+    terms, logs, _ = loss_of(raw(0.0, 7.0), objects)
     np.testing.assert_allclose(terms["classification"], 8 * focal(0.5, False), rtol=1e-6)
     assert terms["box"] == 0
     assert logs == {"matches_per_object": 0}

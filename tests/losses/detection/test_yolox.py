@@ -65,7 +65,7 @@ def by_hand(one_cell):
 
 
 def test_terms_by_hand(one_cell):
-    terms, logs = terms_of(*by_hand(one_cell))
+    terms, logs, _ = terms_of(*by_hand(one_cell))
     ln2 = np.log(2.0)
     np.testing.assert_allclose(terms["box"], 5 * (1 - 0.25), rtol=1e-6)
     np.testing.assert_allclose(terms["objectness"], ln2, rtol=1e-6)
@@ -82,7 +82,7 @@ def test_terms_by_hand(one_cell):
 )
 def test_box_losses_by_hand(one_cell, box_loss, expected):
     # The hull of the two boxes is the object: GIoU is IoU.
-    terms, _ = terms_of(*by_hand(one_cell), box_loss=box_loss, box_weight=2.0)
+    terms, _, _ = terms_of(*by_hand(one_cell), box_loss=box_loss, box_weight=2.0)
     np.testing.assert_allclose(terms["box"], 2 * expected, rtol=1e-6)
 
 

@@ -1,0 +1,28 @@
+"""YOLOv3: An Incremental Improvement, Redmon and Farhadi 2018.
+
+https://arxiv.org/abs/1804.02767.
+
+    python train.py --config configs/yolov3.py
+    python train.py --config configs/yolov3.py:full,coco2017 --config.data.path=DIR
+
+The argument names a variant, `full` for the paper's, and a source: see `configs/yolox.py`.
+Published AP50 on COCO: 55.3 with 416 pixels, 57.9 with 608.
+Not run here.
+"""
+
+from typing import Any
+
+from jaxvision.recipes import detection
+
+recipe = detection
+
+
+def get_config(arg: str = "") -> Any:
+    """Returns the values; a flag `--config.name=value` replaces one."""
+    variant, source, values = detection.parse(arg, variant=("tiny", "full", "spp"))
+    config = detection.defaults("yolov3")
+    config.variant = f"yolov3_{variant}" if variant != "full" else "yolov3"
+    detection.from_source(config, source, values)
+    if values:
+        config.augment.multi_scale = tuple(range(320, 609, 96))
+    return config

@@ -1,0 +1,81 @@
+"""`jaxvision demo`: a page in the browser on which a trained run can be tried.
+
+jaxvision demo runs/yolox
+jaxvision demo runs/transformer_multi30k --port=8080
+"""
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+
+from jaxvision.cli.run import load_run
+
+_DESCRIPTION = """
+Serves a page on this machine: a picture from a file or the camera with the objects or classes
+found in it, or a text with its translation. Nothing is written, and nothing leaves the machine.
+Ctrl-C ends it.
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the subcommand."""
+    parser = subparsers.add_parser(
+        "demo", help="try a trained run on a page in the browser", description=_DESCRIPTION
+    )
+    parser.add_argument("trained", metavar="RUN", type=Path, help="work directory of the run")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; %(default)s, which only this machine reaches; 0.0.0.0 for all",
+    )
+    parser.add_argument(
+        "--port", type=int, default=8000, help="port to listen at, 0 for a free one; %(default)s"
+    )
+    parser.add_argument(
+        "--max-upload", type=float, default=20, help="megabytes of a picture, at most; %(default)s"
+    )
+    parser.add_argument(
+        "--step", type=int, help="checkpoint to use; by default the best, or else the newest"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serves until Ctrl-C; returns the exit code.
+
+    Raises:
+        ValueError: If an option is wrong or the port is in use.
+        OSError: If the run is missing.
+    """
+    if not 0 < options.max_upload < 1e6:
+        raise ValueError(f"--max-upload must be above 0 megabytes, got {options.max_upload:g}")
+    from jaxvision.inference.demo.answers import answers
+    from jaxvision.inference.demo.requests import is_loopback
+    from jaxvision.inference.demo.server import DemoServer
+
+    server = DemoServer(options.host, options.port)
+    try:
+        predictor = load_run(options.trained, options.step)
+        facts = {
+            "name": options.trained.resolve().name,
+            "step": predictor.origin.step if predictor.origin else None,
+        }
+        _say(f"compiling {facts['name']}")
+        server.start(answers(predictor, int(options.max_upload * 1e6)), facts)
+        if not is_loopback(options.host):
+            _say(
+                f"warning: whoever reaches port {server.port} of this machine can use the model; "
+                "there is no password and no encryption"
+            )
+        print(server.url, flush=True)
+        _say("open this page in a browser; Ctrl-C ends the demo")
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+    finally:
+        server.finish()
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""A page for a browser on this machine, on which a trained run can be tried."""

@@ -1,0 +1,138 @@
+"""The method of SSD: default boxes, smooth absolute error, the hardest of the background.
+
+SSD, Liu et al. 2015, https://arxiv.org/abs/1512.02325, section 2.2. Equal to torchvision's.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxvision.assigners.assignment import Assignment
+from jaxvision.assigners.best_default import best_default
+from jaxvision.losses.detection.method import DetectionLoss
+from jaxvision.models.detection.detector_output import DetectorOutput
+from jaxvision.models.detection.ssd import SSD300
+from jaxvision.ops import box_coding
+from jaxvision.ops.anchors import Anchors
+from jaxvision.ops.default_boxes import DefaultBoxes, default_boxes
+from jaxvision.ops.nms import Candidates
+from jaxvision.ops.objects import Objects
+from jaxvision.ops.top_pairs import top_pairs
+
+# The paper's variances 0.1 and 0.2, as factors of the offsets.
+WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class SSDMethod:
+    """Matching of default boxes and the multibox loss (equations 1 to 3).
+
+    Attributes:
+        layout: Of the network.
+        foreground_iou: A default box matches an object from this IoU on.
+        negatives: Boxes of the background in the loss, for each that matches: the hardest.
+        box_weight: Factor of the box term, the paper's alpha.
+        pre_nms: Pairs of a box and a class that enter suppression, at most.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    layout: DefaultBoxes = SSD300
+    foreground_iou: float = 0.5
+    negatives: float = 3.0
+    box_weight: float = 1.0
+    pre_nms: int = 3000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.foreground_iou <= 1:
+            raise ValueError(f"foreground_iou must be in [0, 1], got {self.foreground_iou}")
+        for field in ("negatives", "box_weight"):
+            if not getattr(self, field) >= 0:
+                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
+        if self.pre_nms < 1:
+            raise ValueError(f"pre_nms must be at least 1, got {self.pre_nms}")
+
+    def priors(self, height: int, width: int) -> Anchors:
+        """Lays out the default boxes of an image of this size."""
+        return default_boxes(self.layout, height, width)
+
+    def loss(
+        self,
+        output: DetectorOutput,
+        anchors: Anchors,
+        objects: Objects,
+        *,
+        step: jax.Array,
+        key: jax.Array,
+    ) -> DetectionLoss:
+        """Compares predictions with the objects of the default boxes.
+
+        Each term is a sum over the batch divided by the number of boxes that match.
+
+        Args:
+            output: Raw predictions [B, A].
+            anchors: The default boxes of the images.
+            objects: Objects [B, N] of the images.
+            step: Not used: the loss does not change with time.
+            key: Not used: nothing is sampled.
+
+        Returns:
+            `classification` (matched boxes and the hardest others) and `box` (smooth absolute
+            error); logs: `matches_per_object`.
+        """
+        del step, key
+        assignment = self.assign(anchors, objects)
+        foreground = assignment.matched >= 0
+        matched = jnp.maximum(assignment.matched, 0)
+        count = jnp.maximum(foreground.sum(), 1)
+
+        prior = jnp.asarray(anchors.boxes)[None]
+        boxes = jnp.take_along_axis(objects.boxes, matched[..., None], axis=1)
+        # The default box itself for background: a box without area would have an infinite code.
+        boxes = jnp.where(foreground[..., None], boxes, prior)
+        code = box_coding.encode(_with_area(boxes), prior, WEIGHTS)
+        error = optax.huber_loss(output.box_regression, code).sum(axis=-1)
+
+        # 0 is the background.
+        classes = jnp.take_along_axis(objects.classes, matched, axis=1)
+        losses = optax.softmax_cross_entropy_with_integer_labels(
+            output.class_logits, jnp.where(foreground, classes + 1, 0)
+        )
+        used = foreground | self._hardest(losses, foreground)
+        return DetectionLoss(
+            terms=dict(
+                classification=jnp.where(used, losses, 0.0).sum() / count,
+                box=self.box_weight * jnp.where(foreground, error, 0.0).sum() / count,
+            ),
+            logs=dict(matches_per_object=foreground.sum() / jnp.maximum(objects.valid.sum(), 1)),
+        )
+
+    def _hardest(self, losses: jax.Array, foreground: jax.Array) -> jax.Array:
+        """Marks the boxes of the background with the highest losses, in each image [B, A]."""
+        losses = jnp.where(foreground, -jnp.inf, jax.lax.stop_gradient(losses))
+        rank = jnp.argsort(jnp.argsort(-losses, axis=1), axis=1)
+        return (rank < self.negatives * foreground.sum(axis=1, keepdims=True)) & ~foreground
+
+    def assign(self, anchors: Anchors, objects: Objects) -> Assignment:
+        """Gives every default box of a batch its object [B, A]."""
+        assign = functools.partial(best_default, foreground_iou=self.foreground_iou)
+        return jax.vmap(assign, in_axes=(None, 0))(anchors.boxes, objects)
+
+    def decode(self, output: DetectorOutput, anchors: Anchors) -> Candidates:
+        """Decodes the best pairs of a default box and a class, clipped to the image."""
+        probabilities = jax.nn.softmax(output.class_logits)[..., 1:]
+        scores, index, classes = top_pairs(probabilities, self.pre_nms)
+        offsets = jnp.take_along_axis(output.box_regression, index[..., None], axis=1)
+        boxes = box_coding.decode(offsets, jnp.asarray(anchors.boxes)[index], WEIGHTS)
+        limits = jnp.asarray([anchors.width, anchors.height] * 2, jnp.float32)[None, None]
+        return Candidates(boxes=jnp.clip(boxes, 0.0, limits), scores=scores, classes=classes)
+
+
+def _with_area(boxes: jax.Array) -> jax.Array:
+    """Widens boxes thinner than a hundredth of a pixel, whose code would be infinite."""
+    size = jnp.maximum(boxes[..., 2:] - boxes[..., :2], 0.01)
+    return jnp.concatenate([boxes[..., :2], boxes[..., :2] + size], axis=-1)
