@@ -73,7 +73,7 @@ def failing(capsys, tmp_path):
             "augment.multi_scale must be a multiple of 32, got 70",
         ),
         (["--config.variant=huge"], "variant must be one of yolox_nano"),
-        (["--config.method=fcos"], "method must be one of yolox, retinanet, got fcos"),
+        (["--config.method=fcos"], "method must be one of yolox, retinanet, ssd, "),
         (["--config.data.num_classes=7"], "data.num_classes must be 0 or 4"),
         (["--config.batch_size=17"], "the training split has 16 examples, fewer than one batch"),
         (["--config.dtype=float8"], "dtype must be auto, float32"),
@@ -282,7 +282,7 @@ def test_broken_coco_file(failing, tmp_path, content):
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations/instances_train2017.json").write_text(content)
     flags = ("--config.epochs=1", f"--config.data.path={tmp_path}", *SMALL)
-    message = failing(*flags, config="configs/yolox.py:coco")
+    message = failing(*flags, config="configs/yolox.py:coco2017")
     assert "instances_train2017.json" in message
     assert ("categories" in message) == ("images" in content)
 
@@ -317,7 +317,7 @@ def test_run_shows_parameters_operations_and_a_table_of_classes(finished):
     assert re.search(r"total +[0-9,]{7}", shown)
     assert "compiling the step for image [8, 32, 32, 3]" in shown
     assert "GFLOPs per example and step" in shown
-    assert "evaluation of val works" in shown
+    assert "evaluation of val: works" in shown
     assert re.search(r"\ncat +[0-9.-]+ +[0-9.-]+\n", shown)
 
 

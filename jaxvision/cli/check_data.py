@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or Path("check-data", name.stem if name.is_file() else name.name)
     _check_writable(out)
 
-    kind = str(_ALIASES.get(options.source, options.source))
+    kind: str = _ALIASES.get(options.source) or options.source
     check = {"image_folder": _check_folders, "parallel": _check_text}.get(kind, _check_detection)
     progress = _Bars()
     try:

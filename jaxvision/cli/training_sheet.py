@@ -1,7 +1,5 @@
 """Pictures of training examples: with their boxes as the network gets them, or with their class."""
 
-from typing import cast
-
 import cv2
 import numpy as np
 
@@ -73,6 +71,6 @@ def class_sheet(source: Source, *, samples: int, seed: int) -> np.ndarray:
     cells = []
     for index in order.tolist():
         sample = fit(source[index], rng)
-        name = source.classes[int(cast(np.ndarray, sample.label))]
+        name = source.classes[int(np.asarray(sample.label))]
         cells.append(captioned(sample.image, name, source.name(index).rpartition("/")[2]))
     return contact_sheet(cells, min(2 * _COLUMNS, len(cells)))

@@ -44,6 +44,8 @@ class Patience:
             self._best, self._since, self.best_step = value, 0, step
         else:
             self._since += 1
+            if value == self._best:  # of equal ones the checkpoint of the last is kept
+                self.best_step = step
 
     @property
     def best(self) -> dict[str, float]:

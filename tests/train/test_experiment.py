@@ -195,7 +195,7 @@ def test_sets_are_evaluated_each_time_or_at_the_end(tmp_path, capsys):
     assert set(result.metrics) == {"val/score", "val/small/score", "test/score"}
     assert len(set(result.metrics.values())) == 3
     shown = capsys.readouterr().out
-    assert "evaluation of test works" in shown
+    assert "evaluation of val, val/small, test: works" in shown
     # A run that is started again knows them.
     again = loop.run(experiment(eval_data=sets), tmp_path)
     assert again.metrics == result.metrics and equal(again.state, result.state)
