@@ -1,8 +1,8 @@
 """The method of YOLOv1: one responsible box a cell, squared errors.
 
-You Only Look Once, Redmon et al. 2015, https://arxiv.org/abs/1506.02640, section 2.2 and equation 3,
-as the authors' code (detection layer) has it: the confidence predicts the overlap, the first object
-of a cell keeps it, and where both boxes miss the object the nearer one is responsible.
+You Only Look Once, Redmon et al. 2015, https://arxiv.org/abs/1506.02640, section 2.2 and
+equation 3, as the authors' code (detection layer) has it: the confidence predicts the overlap, the
+first object of a cell keeps it, and where both boxes miss it the nearer one is responsible.
 """
 
 import dataclasses
