@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jaxvision import models
-from jaxvision.data.anchors import fitting_anchors
+from jaxvision.recipes.anchors import fitting_anchors
 from jaxvision.data.source import Source
 from jaxvision.losses.detection import yolov2, yolov3, yolov4
 from jaxvision.losses.detection.anchor_method import Sizes

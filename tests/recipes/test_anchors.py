@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxvision.data.anchors import fitting_anchors, object_sizes
+from jaxvision.recipes.anchors import fitting_anchors, object_sizes
 from jaxvision.data.errors import DataError
 from jaxvision.data.sample import Sample, image_objects
 from jaxvision.data.source import Source
