@@ -280,10 +280,10 @@ def test_strict_data(failing, data):
 @pytest.mark.parametrize("content", ['{"images": [], "annotations": []}', "{"])
 def test_broken_coco_file(failing, tmp_path, content):
     (tmp_path / "annotations").mkdir()
-    (tmp_path / "annotations/instances_train2017.json").write_text(content)
+    (tmp_path / "annotations/instances_train.json").write_text(content)
     flags = ("--config.epochs=1", f"--config.data.path={tmp_path}", *SMALL)
-    message = failing(*flags, config="configs/yolox.py:coco2017")
-    assert "instances_train2017.json" in message
+    message = failing(*flags, config="configs/yolox.py:coco")
+    assert "instances_train.json" in message
     assert ("categories" in message) == ("images" in content)
 
 
