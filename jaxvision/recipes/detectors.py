@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jaxvision import models
-from jaxvision.data.anchors import fitting_anchors
 from jaxvision.data.source import Source
 from jaxvision.losses.detection import yolov2, yolov3, yolov4
 from jaxvision.losses.detection.anchor_method import Sizes
@@ -17,6 +16,7 @@ from jaxvision.models.detection import ssd
 from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD
 from jaxvision.models.variant import fields_of
 from jaxvision.recipes import wiring
+from jaxvision.recipes.anchors import fitting_anchors
 from jaxvision.recipes.values import Config
 from jaxvision.train.precision import compute_dtype
 

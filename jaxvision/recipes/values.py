@@ -44,8 +44,7 @@ def common() -> Config:
     # What a new run starts from: a run's folder (its best checkpoint), a reference's weights (.pth,
     # .safetensors, .npz), a name that `jaxvision download` knows, or hf://owner/name.
     config.weights = ""
-    # Regular expressions of the parameters that are not trained, as "backbone/.*"; spaces between
-    # several. Normalisation below them uses its running statistics.
+    # Patterns of what is not trained, as "backbone/.*"; its normalisation keeps its statistics.
     config.freeze = ""
     config.accumulate = 1  # parts of a batch that are computed one after another
     config.sharding = "replicated"  # or fsdp: each device holds a part of the state

@@ -120,10 +120,7 @@ def optimizer(
     """
     if name not in _RULES:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name}")
-    factors = dict(weight_decay=weight_decay, l1=l1, clip_norm=clip_norm, clip_value=clip_value)
-    for field, value in factors.items():
-        if value < 0:
-            raise ValueError(f"{field} must be at least 0, got {value}")
+    _check_factors(weight_decay=weight_decay, l1=l1, clip_norm=clip_norm, clip_value=clip_value)
     scales = _group_scales(groups)
 
     def decay_scales(params: Any) -> Any:
@@ -152,6 +149,12 @@ def optimizer(
     if layer_decay != 1:
         stages.append(scale_leaves(lambda params: layer_scales(params, layer_decay)))
     return optax.chain(*stages)
+
+
+def _check_factors(**factors: float) -> None:
+    for field, value in factors.items():
+        if value < 0:
+            raise ValueError(f"{field} must be at least 0, got {value}")
 
 
 def _group_scales(groups: Sequence[tuple[str, float, float]]) -> Callable[[Any, int], Any]:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from jaxvision.data.anchors import fitting_anchors, object_sizes
 from jaxvision.data.errors import DataError
 from jaxvision.data.sample import Sample, image_objects
 from jaxvision.data.source import Source
+from jaxvision.recipes.anchors import fitting_anchors, object_sizes
 
 COARSE = [[[100, 120], [150, 200], [300, 250]]]
 
