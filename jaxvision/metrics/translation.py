@@ -12,6 +12,8 @@ import flax.struct
 import numpy as np
 from clu import metrics
 
+from jaxvision.data.extras import library
+
 
 class TranslationRecord(NamedTuple):
     """The values of one sentence."""
@@ -121,11 +123,8 @@ def bleu_signature() -> str:
 
 
 def _bleu() -> Any:
-    try:
-        from sacrebleu.metrics.bleu import BLEU
-    except ImportError as error:
-        raise ImportError("text needs an extra: pip install 'jaxvision[text]'") from error
-    return BLEU(tokenize="13a", lowercase=False, smooth_method="exp")
+    bleu = library("sacrebleu.metrics.bleu", "text").BLEU
+    return bleu(tokenize="13a", lowercase=False, smooth_method="exp")
 
 
 def _leaves(tree: tuple[Any, ...]) -> list[TranslationRecord]:

@@ -2,7 +2,9 @@
 
 import pathlib
 import re
-import types
+from typing import Any
+
+from jaxvision.data.extras import library
 
 PREFIX = "hf://"
 # Nothing else of a repository is downloaded: no code, and no pickle.
@@ -66,19 +68,9 @@ def push(folder: pathlib.Path, address: str, *, private: bool = False) -> str:
     return f"https://huggingface.co/{name}"
 
 
-def client() -> types.ModuleType:
-    """Returns the Hub's client library.
-
-    Raises:
-        ImportError: If the extra is not installed.
-    """
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise ImportError(
-            "models on the Hugging Face Hub need the extra hub: pip install 'jaxvision[hub]'"
-        ) from error
-    return huggingface_hub
+def client() -> Any:
+    """Returns the Hub's client library; ImportError if the extra is not installed."""
+    return library("huggingface_hub", "hub")
 
 
 def _line(error: Exception) -> str:

@@ -2,12 +2,12 @@
 
 import math
 import pathlib
-import types
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from jaxvision.data.extras import library
 from jaxvision.data.files import write_whole
 
 # Names the run on Weights & Biases, so that a run that continues goes on there too.
@@ -53,16 +53,6 @@ class WandbWriter:
         self._run.finish()
 
 
-def client() -> types.ModuleType:
-    """Returns the library of Weights & Biases.
-
-    Raises:
-        ImportError: If the extra is not installed.
-    """
-    try:
-        import wandb  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ImportError(
-            "wandb needs its extra: pip install 'jaxvision[wandb]'; then log in by `wandb login`"
-        ) from error
-    return wandb
+def client() -> Any:
+    """Returns the library of Weights & Biases; ImportError if the extra is not installed."""
+    return library("wandb", "wandb")

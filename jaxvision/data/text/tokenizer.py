@@ -6,11 +6,11 @@ loss, except for surrounding white space and Unicode composition, which is norma
 
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
 from jaxvision.data.errors import DataError
+from jaxvision.data.extras import library
 
 PAD, START, END = 0, 1, 2
 _SPECIAL = ("<pad>", "<s>", "</s>")
@@ -26,9 +26,9 @@ class SubwordTokenizer:
 
     def __init__(self, json: str) -> None:
         """Restores a tokenizer from its JSON; a ValueError says if it is something else."""
-        library = _library()
+        tokenizers = library("tokenizers", "text")
         try:
-            self._tokenizer = library.Tokenizer.from_str(json)
+            self._tokenizer = tokenizers.Tokenizer.from_str(json)
         except Exception as error:  # the library raises no subclass
             raise ValueError(f"expected the JSON of a tokenizer: {error}") from error
         if tuple(map(self._tokenizer.id_to_token, range(3))) != _SPECIAL:
@@ -51,16 +51,16 @@ class SubwordTokenizer:
         smallest = _BYTES + len(_SPECIAL)
         if vocabulary_size < smallest:
             raise ValueError(f"vocabulary_size must be at least {smallest}, got {vocabulary_size}")
-        library = _library()
-        tokenizer = library.Tokenizer(library.models.BPE())
-        normalizers = [library.normalizers.NFC(), library.normalizers.Strip()]
-        tokenizer.normalizer = library.normalizers.Sequence(normalizers)
-        tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
-        tokenizer.decoder = library.decoders.ByteLevel()
-        trainer = library.trainers.BpeTrainer(
+        tokenizers = library("tokenizers", "text")
+        tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+        normalizers = [tokenizers.normalizers.NFC(), tokenizers.normalizers.Strip()]
+        tokenizer.normalizer = tokenizers.normalizers.Sequence(normalizers)
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=True)
+        tokenizer.decoder = tokenizers.decoders.ByteLevel()
+        trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=vocabulary_size,
             special_tokens=list(_SPECIAL),
-            initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
+            initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
         tokenizer.train_from_iterator(sentences, trainer)
@@ -104,11 +104,3 @@ class SubwordTokenizer:
         if "\ufffd" in text:
             text = self._tokenizer.id_to_token(token)
         return text[1:] if len(text) > 1 and text[0] == " " else f"\N{MIDDLE DOT}{text}"
-
-
-def _library() -> Any:
-    try:
-        import tokenizers
-    except ImportError as error:
-        raise ImportError("text needs an extra: pip install 'jaxvision[text]'") from error
-    return tokenizers
