@@ -51,15 +51,11 @@ def test_swin_counts_its_blocks_and_a_merge_goes_with_the_block_before():
 
 
 def test_cnn_decays_stage_by_stage_and_what_is_above_the_backbone_does_not():
-    found = exponents(models.classifier("resnet18", num_classes=2))
-    assert (found["stem"], found["stage2_block2"], found["stage5_block1"], found["head"]) == (
-        5,
-        4,
-        1,
-        0,
-    )
-    detector = exponents(models.yolox("yolox_nano", num_classes=2))
-    assert (detector["stem"], detector["stage5_csp"], detector["neck"]) == (5, 1, 0)
+    parts = ("stem", "stage2_block1", "stage2_block2", "stage3_downsample", "stage3_csp")
+    names = [*(f"backbone/{part}/conv/kernel" for part in parts), "neck/fuse/kernel", "head/bias"]
+    found = {pattern: scale for pattern, scale, _ in layer_groups(names, 0.5)}
+    expected = (0.125, 0.25, 0.25, 0.5, 0.5)
+    assert found == {f"backbone/{p}(/.*)?": x for p, x in zip(parts, expected, strict=True)}
 
 
 def test_patterns_are_groups_of_an_optimizer():
