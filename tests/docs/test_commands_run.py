@@ -226,7 +226,7 @@ NOT_RUN = (".pth", ".safetensors", ".npz", "train2017", "FILE", "download ", "pu
 @pytest.mark.parametrize("text", other_commands())
 def test_command_runs(text, place, monkeypatch, capfd):
     if any(word in text for word in NOT_RUN):
-        pytest.skip("it names a file that only its user has")
+        pytest.skip("it needs a file of its user, the network or a browser")
     monkeypatch.chdir(place)
     with open(os.devnull) as nothing:
         monkeypatch.setattr("sys.stdin", nothing)
