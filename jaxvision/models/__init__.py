@@ -35,6 +35,8 @@ from jaxvision.models.backbones import vgg as _vgg
 from jaxvision.models.backbones import vit as _vit
 from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
+from jaxvision.models.detection import fast_rcnn as _fast_rcnn
+from jaxvision.models.detection import faster_rcnn as _faster_rcnn
 from jaxvision.models.detection import retinanet as _retinanet
 from jaxvision.models.detection import ssd as _ssd
 from jaxvision.models.detection import yolov1 as _yolov1
@@ -44,6 +46,8 @@ from jaxvision.models.detection import yolov4 as _yolov4
 from jaxvision.models.detection import yolov5 as _yolov5
 from jaxvision.models.detection import yolov8 as _yolov8
 from jaxvision.models.detection import yolox as _yolox
+from jaxvision.models.detection.fast_rcnn import fast_rcnn
+from jaxvision.models.detection.faster_rcnn import faster_rcnn
 from jaxvision.models.detection.retinanet import retinanet
 from jaxvision.models.detection.ssd import ssd
 from jaxvision.models.detection.yolov1 import yolov1
@@ -60,6 +64,8 @@ from jaxvision.models.variant import unknown
 __all__ = [
     "backbone",
     "classifier",
+    "fast_rcnn",
+    "faster_rcnn",
     "retinanet",
     "ssd",
     "transformer",
@@ -123,6 +129,8 @@ _OTHERS = {
     "yolov8": _yolov8.VARIANTS,
     "retinanet": _retinanet.VARIANTS,
     "ssd": _ssd.VARIANTS,
+    "fast_rcnn": _fast_rcnn.VARIANTS,
+    "faster_rcnn": _faster_rcnn.VARIANTS,
     "transformer": _transformer.VARIANTS,
 }
 
