@@ -1,8 +1,8 @@
 """Features of regions of interest by interpolation.
 
-RoIAlign: Mask R-CNN, He et al. 2017, https://arxiv.org/abs/1703.06870, section 3; over the levels of
-a pyramid: FPN, Lin et al. 2017, https://arxiv.org/abs/1612.03144, equation 1. Equal to torchvision's
-`roi_align` and `MultiScaleRoIAlign`.
+RoIAlign: Mask R-CNN, He et al. 2017, https://arxiv.org/abs/1703.06870, section 3; over the levels
+of a pyramid: FPN, Lin et al. 2017, https://arxiv.org/abs/1612.03144, equation 1. Equal to
+torchvision's `roi_align` and `MultiScaleRoIAlign`.
 """
 
 from collections.abc import Mapping
@@ -85,9 +85,7 @@ def multiscale_roi_align(
     stride = jnp.array(strides, jnp.float32)[level]
     start, length = _extent(boxes / stride[..., None], aligned)
     rows, row_weights = _taps(start[..., 1], length[..., 1], size[0], samples, heights[level])
-    columns, column_weights = _taps(
-        start[..., 0], length[..., 0], size[1], samples, widths[level]
-    )
+    columns, column_weights = _taps(start[..., 0], length[..., 0], size[1], samples, widths[level])
     corner = starts[level][..., None, None]
     row_starts = corner + rows * widths[level][..., None, None]
 

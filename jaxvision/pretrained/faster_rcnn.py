@@ -40,6 +40,4 @@ def build(name: str, weights: Weights) -> FasterRCNN:
     return faster_rcnn(name, num_classes=weights.size("head/class/bias", 91) - 1, norm=NORM)
 
 
-FAMILY = Family(
-    ("faster_rcnn_resnet50_fpn",), lambda name: (TORCHVISION, RELEASED), build
-)
+FAMILY = Family(("faster_rcnn_resnet50_fpn",), lambda name: (TORCHVISION, RELEASED), build)

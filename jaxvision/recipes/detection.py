@@ -1,4 +1,4 @@
-"""Object detection by one-stage networks; what differs between them is in `detectors`."""
+"""Object detection; what differs between them is in `detectors`."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -171,9 +171,10 @@ def task(config: Config, info: Mapping[str, Any]) -> DenseDetection:
     Raises:
         ValueError: If a value is out of its range.
     """
-    model, method = detector(config.method).build(config, info)
+    own = detector(config.method)
+    model, method = own.build(config, info)
     options = wiring.keywords(config.eval, "batch_size", "epochs", "rectangular")
-    return DenseDetection(model, method, class_names=tuple(info["class_names"]), **options)
+    return own.task(model, method, class_names=tuple(info["class_names"]), **options)
 
 
 def eval_transform(config: Config) -> Letterbox:

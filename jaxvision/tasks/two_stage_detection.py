@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxvision.losses.detection.fast_rcnn import FastRCNNMethod
-from jaxvision.losses.detection.rpn import Proposals, RPNMethod
+from jaxvision.losses.detection.faster_rcnn import FasterRCNNMethod
+from jaxvision.losses.detection.rpn import Proposals
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
 from jaxvision.tasks.dense_detection import DenseDetection
@@ -20,19 +20,18 @@ class TwoStageDetection(DenseDetection):
 
     Attributes:
         model: `FasterRCNN`, or `FastRCNN` without a proposal network.
-        method: Sampling, loss and decoding of the second stage.
-        rpn: The method of the proposal network; None where batches hold `proposals` [B, P, 4] and
-            `proposal_valid` [B, P].
+        method: The methods of both stages. Without that of the first, batches hold `proposals`
+            [B, P, 4] and `proposal_valid` [B, P].
     """
 
-    method: FastRCNNMethod  # pyright: ignore[reportIncompatibleVariableOverride]
-    rpn: RPNMethod | None = None
+    method: FasterRCNNMethod  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def loss(
         self, params: Params, state: ModelState, batch: Batch, *, step: jax.Array, key: jax.Array
     ) -> Loss:
         """Computes the sum of the losses of both stages; their terms are logged by name."""
         del step
+        rpn = self.method.rpn
         rpn_key, sample_key, dropout_key = jax.random.split(key, 3)
         variables = {"params": params, **state}
         levels, state = self.model.apply(
@@ -40,14 +39,14 @@ class TwoStageDetection(DenseDetection):
         )
         objects = Objects(batch["boxes"], batch["classes"], batch["valid"])
         terms: dict[str, jax.Array] = {}
-        if self.rpn is None:
+        if rpn is None:
             proposals = _given(batch)
         else:
             output = self.model.apply(variables, levels, method="propose")
-            anchors = self.rpn.priors(*batch["image"].shape[1:3])
-            terms |= self.rpn.loss(output, anchors, objects, key=rpn_key).terms
-            proposals = self.rpn.proposals(output, anchors, train=True)
-        regions = self.method.sample(proposals, objects, key=sample_key)
+            anchors = rpn.priors(*batch["image"].shape[1:3])
+            terms |= rpn.loss(output, anchors, objects, key=rpn_key).terms
+            proposals = rpn.proposals(output, anchors, train=True)
+        regions = self.method.regions.sample(proposals, objects, key=sample_key)
         output = self.model.apply(
             variables,
             levels,
@@ -56,25 +55,25 @@ class TwoStageDetection(DenseDetection):
             rngs={"dropout": dropout_key},
             method="classify",
         )
-        loss = self.method.loss(output, regions)
+        loss = self.method.regions.loss(output, regions)
         terms |= loss.terms
         value = sum(terms.values(), start=jnp.zeros(()))
         return Loss(value, state, {**terms, **loss.logs})
 
     def _decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
-        variables = {"params": params, **state}
+        rpn, variables = self.method.rpn, {"params": params, **state}
         height, width = batch["image"].shape[1:3]
         levels = self.model.apply(variables, batch["image"], train=False, method="extract")
-        if self.rpn is None:
+        if rpn is None:
             proposals = _given(batch)
         else:
             output = self.model.apply(variables, levels, method="propose")
-            anchors = self.rpn.priors(height, width)
-            proposals = self.rpn.proposals(output, anchors, train=False)
+            anchors = rpn.priors(height, width)
+            proposals = rpn.proposals(output, anchors, train=False)
         output = self.model.apply(
             variables, levels, proposals.boxes, train=False, method="classify"
         )
-        return self._wanted(self.method.decode(output, proposals, height, width))
+        return self._wanted(self.method.regions.decode(output, proposals, height, width))
 
 
 def _given(batch: Any) -> Proposals:

@@ -9,6 +9,7 @@ from reference import FORWARD, TRAINING, assert_agrees, count, images_of, state_
 
 from jaxvision import models, pretrained
 from jaxvision.losses.detection.fast_rcnn import FastRCNNMethod
+from jaxvision.losses.detection.faster_rcnn import FasterRCNNMethod
 from jaxvision.losses.detection.rpn import Proposals, RPNMethod
 from jaxvision.ops.objects import Objects
 from jaxvision.ops.roi_align import level_of, multiscale_roi_align
@@ -27,9 +28,7 @@ def case():
 @pytest.fixture(scope="module")
 def loaded(case):
     # The case feeds the network what it sees after normalisation.
-    return pretrained.load(
-        NAME, state_of(case), image_mean=(0.0,) * 3, image_std=(1.0,) * 3
-    )
+    return pretrained.load(NAME, state_of(case), image_mean=(0.0,) * 3, image_std=(1.0,) * 3)
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +36,14 @@ def task(case, loaded):
     most = int(case["pre_nms_top_n"])
     return TwoStageDetection(
         loaded[0],
-        FastRCNNMethod(samples=ALL),
+        FasterRCNNMethod(
+            RPNMethod(samples=ALL, pre_nms=(most, most), post_nms=(1000, 1000)),
+            FastRCNNMethod(samples=ALL),
+        ),
         tuple(map(str, range(90))),
         score_threshold=float(case["score_thresh"]),
         nms_threshold=0.5,
         max_detections=20,
-        rpn=RPNMethod(samples=ALL, pre_nms=(most, most), post_nms=(1000, 1000)),
     )
 
 
@@ -70,7 +71,7 @@ def test_both_stages_match_reference(case, loaded, task, batch):
     def run(variables, images):
         levels = model.apply(variables, images, train=False, method="extract")
         output = model.apply(variables, levels, method="propose")
-        proposals = task.rpn.proposals(output, anchors, train=False)
+        proposals = task.method.rpn.proposals(output, anchors, train=False)
         pooled = multiscale_roi_align(levels, boxes, size=(7, 7))
         regions = model.apply(variables, levels, boxes, train=False, method="classify")
         params = variables["params"]
@@ -78,7 +79,7 @@ def test_both_stages_match_reference(case, loaded, task, batch):
         found = task.predict(params, state, {"image": images}, key=jax.random.key(0))
         return levels, output, proposals, pooled, regions, found
 
-    anchors = task.rpn.priors(*batch["image"].shape[1:3])
+    anchors = task.method.rpn.priors(*batch["image"].shape[1:3])
     np.testing.assert_array_equal(anchors.boxes, case["anchors"])
     levels, output, proposals, pooled, regions, found = run(variables, batch["image"])
     for i, stride in enumerate((4, 8, 16, 32)):
@@ -110,8 +111,8 @@ def test_both_stages_match_reference(case, loaded, task, batch):
 
 
 def test_targets_match_reference(case, task, batch):
-    anchors = task.rpn.priors(*batch["image"].shape[1:3])
-    assignment = jax.jit(lambda x: task.rpn.assign(anchors, x))(objects(batch))
+    anchors = task.method.rpn.priors(*batch["image"].shape[1:3])
+    assignment = jax.jit(lambda x: task.method.rpn.assign(anchors, x))(objects(batch))
     coded = np.where(assignment.ignored, -2, assignment.matched)
     np.testing.assert_array_equal(coded, case["rpn_matched"])
 
@@ -120,7 +121,7 @@ def test_targets_match_reference(case, task, batch):
     given = Proposals(case["train_proposals"], valid.astype(np.float32), valid)
     # The objects are among these already.
     rows = slice(0, most)
-    regions = jax.jit(lambda x, y: task.method.sample(x, y, key=jax.random.key(0)))(
+    regions = jax.jit(lambda x, y: task.method.regions.sample(x, y, key=jax.random.key(0)))(
         given, objects(batch)
     )
     for i, number in enumerate(case["train_proposal_count"]):

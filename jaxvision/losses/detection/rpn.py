@@ -136,9 +136,7 @@ class RPNMethod:
         self._check(output, anchors)
         assignment = self.assign(anchors, objects)
         foreground = assignment.matched >= 0
-        choose = functools.partial(
-            balanced_choice, count=self.samples, share=self.positive_share
-        )
+        choose = functools.partial(balanced_choice, count=self.samples, share=self.positive_share)
         keys = jax.random.split(key, len(foreground))
         index, sampled = jax.vmap(choose)(foreground, ~foreground & ~assignment.ignored, keys)
         count = jnp.maximum(sampled.sum(), 1)

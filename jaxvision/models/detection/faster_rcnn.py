@@ -101,14 +101,16 @@ class FasterRCNN(FastRCNN):
             self.proposal_features, self.anchors_per_cell, self.two_logits, self.dtype
         )
 
-    def propose(self, levels: Levels) -> ProposalOutput:
-        """Predicts for the anchors of the levels that `extract` returns.
+    @property
+    def proposal_strides(self) -> tuple[int, ...]:
+        """Of the maps that proposals come from: a pyramid has one more for them."""
+        last = self.strides[-1]
+        return (*self.strides, 2 * last) if self.pyramid else self.strides
 
-        A pyramid has one more level for it, of every other cell of the last.
-        """
-        if self.pyramid:
-            last = self.strides[-1]
-            levels = {**levels, 2 * last: levels[last][:, ::2, ::2]}
+    def propose(self, levels: Levels) -> ProposalOutput:
+        """Predicts for the anchors of `proposal_strides`, from what `extract` returns."""
+        for stride in self.proposal_strides[len(self.strides) :]:
+            levels = {**levels, stride: levels[stride // 2][:, ::2, ::2]}
         return self.rpn(levels)
 
     def __call__(self, images: jax.Array, *, train: bool) -> tuple[ProposalOutput, RegionOutput]:
