@@ -71,10 +71,11 @@ def multiscale_roi_align(
     level = level_of(boxes, strides)
     if samples == 0:
         each = [_of_every_cell(levels[s], boxes, size, s, aligned) for s in strides]
-        chosen = (level == i for i in range(len(strides)))
-        return sum(
-            jnp.where(own[..., None, None, None], x, 0.0)
-            for own, x in zip(chosen, each, strict=True)
+        return jnp.sum(
+            jnp.stack(
+                [jnp.where((level == i)[..., None, None, None], x, 0.0) for i, x in enumerate(each)]
+            ),
+            axis=0,
         )
 
     # All levels in one array, so that each region costs as much as if there were one.

@@ -282,9 +282,10 @@ def _check_sizes(config: Config) -> None:
 
 def _source_options(config: Config) -> dict[str, Any]:
     """Returns the keywords of `detection_source` for the format."""
+    found = {"proposals": config.data.get("proposals", "")}
     if config.data.source == "shapes":
-        return {"image_size": config.image_size}
-    return {"strict": config.data.strict}
+        return found | {"image_size": config.image_size}
+    return found | {"strict": config.data.strict}
 
 
 def _example_at(
@@ -298,7 +299,12 @@ def _example_at(
     @functools.cache
     def example(side: int, no_aug: bool) -> Callable[..., dict[str, Any]]:
         return detection_train_example(
-            train, (side, side), config.data.max_objects, no_aug=no_aug, **options
+            train,
+            (side, side),
+            config.data.max_objects,
+            no_aug=no_aug,
+            max_proposals=config.data.get("max_proposals", 0),
+            **options,
         )
 
     return lambda step: example(side_at(step), step >= no_aug_from)
@@ -306,7 +312,12 @@ def _example_at(
 
 def _eval_stream(config: Config, source: Source) -> Stream:
     letterbox = eval_transform(config)
-    example = DetectionEvalExample(source, letterbox.size, shapes=letterbox.shapes)
+    example = DetectionEvalExample(
+        source,
+        letterbox.size,
+        shapes=letterbox.shapes,
+        max_proposals=config.data.get("max_proposals", 0),
+    )
     batch_size = config.eval.batch_size or config.batch_size
     groups = example.groups() if config.eval.rectangular else None
     return Stream(

@@ -329,6 +329,9 @@ DETECTORS = {
     "faster_rcnn": Detector(
         "faster_rcnn_", two_stage.faster_rcnn, two_stage.build_faster_rcnn, task=TwoStageDetection
     ),
+    "fast_rcnn": Detector(
+        "fast_rcnn_", two_stage.fast_rcnn, two_stage.build_fast_rcnn, task=TwoStageDetection
+    ),
     "ssd": Detector("ssd", _ssd, _build_ssd, multiple=4),
     "yolov2": Detector("yolov2", _yolov2, _build_yolov2, _anchors_of(_yolov2_anchors)),
     "yolov3": Detector("yolov3", _yolov3, _build_yolov3, _anchors_of(_yolov3_anchors)),

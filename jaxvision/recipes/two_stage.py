@@ -7,6 +7,7 @@ from jaxvision import models
 from jaxvision.losses.detection.fast_rcnn import FastRCNNMethod
 from jaxvision.losses.detection.faster_rcnn import FasterRCNNMethod
 from jaxvision.losses.detection.rpn import RPNMethod
+from jaxvision.models.detection.fast_rcnn import FastRCNN
 from jaxvision.models.detection.faster_rcnn import FasterRCNN
 from jaxvision.recipes import wiring
 from jaxvision.recipes.values import Config
@@ -34,6 +35,26 @@ def faster_rcnn(config: Config) -> None:
     config.loss.proposal_pre_nms = (2000, 1000)  # anchors of a map, in training and evaluation
     config.loss.proposal_post_nms = (2000, 1000)  # proposals of an image, as the line before
     config.loss.proposal_nms_threshold = 0.7
+    _regions(config)
+
+
+def fast_rcnn(config: Config) -> None:
+    """Sets the values of the authors' training on VOC."""
+    config.variant = "fast_rcnn_vgg16"
+    config.image_size = 1024
+    config.batch_size = 2
+    config.epochs = 16
+    config.optimizer.update(name="momentum", learning_rate=1e-3, base_batch=2, weight_decay=5e-4)
+    config.schedule.update(name="step", boundaries=(30 / 40,))
+    config.eval.update(score_threshold=0.05, nms_threshold=0.3, max_detections=100)
+    config.data.proposals = "selective_search"  # finds regions; empty: those of a packed dataset
+    config.data.max_proposals = 2000  # an image
+    _regions(config)
+    config.loss.update(background_iou=0.1, samples=64, beta=1.0)
+
+
+def _regions(config: Config) -> None:
+    """Sets the values of the second stage."""
     config.loss.foreground_iou = 0.5  # a proposal belongs to an object from this IoU on
     config.loss.background_iou = 0.0  # proposals that overlap less are not trained on
     config.loss.samples = 512  # proposals of an image in the loss
@@ -41,6 +62,16 @@ def faster_rcnn(config: Config) -> None:
     config.loss.beta = 1 / 9  # offsets' errors are squared below, absolute above
     config.loss.box_weight = 1.0
     config.loss.pre_nms = 3000  # detections of an image that enter suppression
+
+
+def build_fast_rcnn(config: Config, info: Mapping[str, Any]) -> tuple[FastRCNN, FasterRCNNMethod]:
+    """Builds network and method.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+    network = wiring.network(models.fast_rcnn, config, **wiring.fields(config, info))
+    return network, FasterRCNNMethod(None, FastRCNNMethod(**wiring.keywords(config.loss)))
 
 
 def build_faster_rcnn(

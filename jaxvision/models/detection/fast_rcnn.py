@@ -13,7 +13,12 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.batch_norm import BatchNorm
+from jaxvision.layers.conv import ConvNormAct, Norm
 from jaxvision.layers.initializers import torch_uniform
+from jaxvision.layers.silu import silu
+from jaxvision.models.backbones.csp_darknet import CSPDarknet
+from jaxvision.models.backbones.mobilenet_v3 import mobilenet_v3
 from jaxvision.models.backbones.resnet import resnet
 from jaxvision.models.backbones.vgg import vgg
 from jaxvision.models.detection.fpn import FPN
@@ -156,22 +161,49 @@ def whole(images: jax.Array) -> jax.Array:
     return jnp.broadcast_to(box[None, None], (batch, 1, 4))
 
 
-def vgg16(*, norm: None = None, dtype: jnp.dtype) -> nn.Module:
+def vgg16(*, norm: Norm | None = None, dtype: jnp.dtype) -> nn.Module:
     """VGG16, which has no normalisation."""
+    if norm is not None:
+        raise ValueError(f"norm must be None for VGG16, which has no normalisation, got {norm}")
     return vgg("vgg16", dtype=dtype)
 
 
-# `backbone` is a factory that is called with dtype=...
+def csp_darknet(*, norm: Norm | None = None, dtype: jnp.dtype) -> nn.Module:
+    """YOLOX-Tiny's backbone."""
+    block = functools.partial(
+        ConvNormAct, norm=norm or BatchNorm, act=silu, kernel_init=torch_uniform(), dtype=dtype
+    )
+    return CSPDarknet(0.33, 0.375, block, block, dtype)
+
+
+def resnet_backbone(name: str, *, norm: Norm | None = None, dtype: jnp.dtype) -> nn.Module:
+    """A ResNet."""
+    return resnet(name, norm=norm or BatchNorm, dtype=dtype)
+
+
+def mobilenet(*, norm: Norm | None = None, dtype: jnp.dtype) -> nn.Module:
+    """MobileNetV3-Large."""
+    return mobilenet_v3("mobilenet_v3_large", dtype=dtype, **(dict(norm=norm) if norm else {}))
+
+
+PYRAMID = dict(strides=(4, 8, 16, 32), pyramid=256, pooling="align", hidden=1024, dropout=0.0)
+# For small machines: a narrow pyramid and narrow heads.
+TINY = dict(
+    backbone=csp_darknet,
+    strides=(8, 16, 32),
+    pyramid=64,
+    pooling="align",
+    hidden=256,
+    dropout=0.0,
+)
+
+# `backbone` is a factory that is called with norm=... and dtype=...
 VARIANTS: dict[str, dict[str, Any]] = {
     "fast_rcnn_vgg16": dict(backbone=vgg16),
-    "fast_rcnn_resnet18_fpn": dict(
-        backbone=functools.partial(resnet, "resnet18"),
-        strides=(4, 8, 16, 32),
-        pyramid=256,
-        pooling="align",
-        hidden=1024,
-        dropout=0.0,
+    "fast_rcnn_resnet50_fpn": dict(
+        backbone=functools.partial(resnet_backbone, "resnet50"), **PYRAMID
     ),
+    "fast_rcnn_tiny": TINY,
 }
 
 

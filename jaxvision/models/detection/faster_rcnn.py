@@ -16,15 +16,19 @@ import jax.numpy as jnp
 from einops import rearrange
 from flax import linen as nn
 
-from jaxvision.layers.batch_norm import BatchNorm
-from jaxvision.layers.conv import ConvNormAct, Norm
+from jaxvision.layers.conv import Norm
 from jaxvision.layers.convolution import Conv
-from jaxvision.layers.initializers import torch_uniform
-from jaxvision.layers.silu import silu
-from jaxvision.models.backbones.csp_darknet import CSPDarknet
-from jaxvision.models.backbones.mobilenet_v3 import mobilenet_v3
-from jaxvision.models.backbones.resnet import resnet
-from jaxvision.models.detection.fast_rcnn import FastRCNN, Levels, RegionOutput, vgg16, whole
+from jaxvision.models.detection.fast_rcnn import (
+    PYRAMID,
+    TINY,
+    FastRCNN,
+    Levels,
+    RegionOutput,
+    mobilenet,
+    resnet_backbone,
+    vgg16,
+    whole,
+)
 from jaxvision.models.variant import detector_fields
 
 
@@ -119,41 +123,22 @@ class FasterRCNN(FastRCNN):
         return self.propose(levels), self.classify(levels, whole(images), train=train)
 
 
-def _csp_darknet(*, norm: Norm | None, dtype: jnp.dtype) -> CSPDarknet:
-    block = functools.partial(
-        ConvNormAct, norm=norm or BatchNorm, act=silu, kernel_init=torch_uniform(), dtype=dtype
-    )
-    return CSPDarknet(0.33, 0.375, block, block, dtype)
-
-
-def _resnet(name: str, *, norm: Norm | None, dtype: jnp.dtype) -> nn.Module:
-    return resnet(name, norm=norm or BatchNorm, dtype=dtype)
-
-
-def _mobilenet(*, norm: Norm | None, dtype: jnp.dtype) -> nn.Module:
-    return mobilenet_v3("mobilenet_v3_large", dtype=dtype, **(dict(norm=norm) if norm else {}))
-
-
-_FPN = dict(strides=(4, 8, 16, 32), pyramid=256, pooling="align", hidden=1024, dropout=0.0)
-
 # `backbone` is a factory that is called with norm=... and dtype=...
 VARIANTS: dict[str, dict[str, Any]] = {
     "faster_rcnn_vgg16": dict(
         backbone=vgg16, proposal_features=512, anchors_per_cell=9, two_logits=True
     ),
-    "faster_rcnn_resnet50_fpn": dict(backbone=functools.partial(_resnet, "resnet50"), **_FPN),
-    "faster_rcnn_resnet101_fpn": dict(backbone=functools.partial(_resnet, "resnet101"), **_FPN),
-    "faster_rcnn_resnet18_fpn": dict(backbone=functools.partial(_resnet, "resnet18"), **_FPN),
-    "faster_rcnn_mobilenet_v3_fpn": dict(backbone=_mobilenet, **_FPN),
-    "faster_rcnn_tiny": dict(
-        backbone=_csp_darknet,
-        strides=(8, 16, 32),
-        pyramid=64,
-        pooling="align",
-        hidden=256,
-        dropout=0.0,
-        proposal_features=64,
+    "faster_rcnn_resnet50_fpn": dict(
+        backbone=functools.partial(resnet_backbone, "resnet50"), **PYRAMID
     ),
+    "faster_rcnn_resnet101_fpn": dict(
+        backbone=functools.partial(resnet_backbone, "resnet101"), **PYRAMID
+    ),
+    "faster_rcnn_resnet18_fpn": dict(
+        backbone=functools.partial(resnet_backbone, "resnet18"), **PYRAMID
+    ),
+    "faster_rcnn_mobilenet_v3_fpn": dict(backbone=mobilenet, **PYRAMID),
+    "faster_rcnn_tiny": dict(**TINY, proposal_features=64),
 }
 
 
