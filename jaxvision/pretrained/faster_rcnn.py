@@ -17,8 +17,8 @@ _RULES: Rules = (
     ("^rpn/objectness/", "rpn/head/cls_logits/"),
     ("^rpn/box/", "rpn/head/bbox_pred/"),
     ("^head/fc{number}/", "roi_heads/box_head/fc{number}/"),
-    ("^head/class/", "roi_heads/box_predictor/cls_score/"),
-    ("^head/box/", "roi_heads/box_predictor/bbox_pred/"),
+    ("^head/classes/", "roi_heads/box_predictor/cls_score/"),
+    ("^head/boxes/", "roi_heads/box_predictor/bbox_pred/"),
 )
 _LAYOUTS = (("head/fc6/kernel", flattened(side=7)),)
 TORCHVISION = Source("torchvision", _RULES, layouts=_LAYOUTS)
@@ -37,7 +37,7 @@ RELEASED = Source(
 
 def build(name: str, weights: Weights) -> FasterRCNN:
     """Builds the variant with as many classes as the weights have and a fixed normalisation."""
-    return faster_rcnn(name, num_classes=weights.size("head/class/bias", 91) - 1, norm=NORM)
+    return faster_rcnn(name, num_classes=weights.size("head/classes/bias", 91) - 1, norm=NORM)
 
 
 FAMILY = Family(("faster_rcnn_resnet50_fpn",), lambda name: (TORCHVISION, RELEASED), build)

@@ -241,22 +241,27 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     if config.data.test:
         eval_sets["test"] = EvalSet(eval_data(config, info, "test"), at_end=True)
 
+    problem, own = task(config, info), detector(config.method)
+    finish = None
+    if own.finish:
+        finish = own.finish(problem, _eval_stream(config, train), seed=config.seed)
     rate = wiring.learning_rate(
         config, epoch=epoch, batch_size=config.batch_size, final_steps=final_steps
     )
     return Experiment(
-        task=task(config, info),
+        task=problem,
         train_data=train_data,
         eval_data=eval_sets,
         optimizer=wiring.optimizer(config, rate),
         learning_rate=rate,
         init_from=wiring.init_from(
             config,
-            config.backbone or detector(config.method).full_name(config.variant),
+            config.backbone or own.full_name(config.variant),
             part="backbone" if config.backbone else "",
             now=new_run,
         ),
         best=Best("val/AP"),
+        finish=finish,
         report=functools.partial(detection_report, class_names=train.classes),
         meta=wiring.meta(__name__, config, info),
         **wiring.run_options(config, epoch),

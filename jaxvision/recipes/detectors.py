@@ -1,5 +1,6 @@
 """The detectors: what each adds to the values of detection, and how it is built."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD
 from jaxvision.models.variant import fields_of
 from jaxvision.recipes import two_stage, wiring
 from jaxvision.recipes.anchors import fitting_anchors
+from jaxvision.recipes.linear_machines import Finish, fit_machines
 from jaxvision.recipes.values import Config
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.two_stage_detection import TwoStageDetection
@@ -40,6 +42,8 @@ class Detector(NamedTuple):
         info: Returns what its method must know of the data beyond what all must, as JSON.
         multiple: The sides of its images are multiples of this, in pixels.
         task: Joins network and method.
+        finish: Maps the task, the training images as evaluation sees them and a seed to what an
+            experiment does after the last step; None for nothing.
     """
 
     prefix: str
@@ -48,6 +52,7 @@ class Detector(NamedTuple):
     info: Callable[[Config, Source], dict[str, Any]] = _nothing
     multiple: int = 32
     task: Callable[..., DenseDetection] = DenseDetection
+    finish: Callable[..., Finish] | None = None
 
     def full_name(self, variant: str) -> str:
         """Returns a variant's name as `models.variants()` lists it."""
@@ -331,6 +336,20 @@ DETECTORS = {
     ),
     "fast_rcnn": Detector(
         "fast_rcnn_", two_stage.fast_rcnn, two_stage.build_fast_rcnn, task=TwoStageDetection
+    ),
+    "rcnn": Detector(
+        "rcnn_",
+        two_stage.rcnn,
+        functools.partial(two_stage.build_rcnn, models.rcnn),
+        task=TwoStageDetection,
+        finish=fit_machines,
+    ),
+    "spp_net": Detector(
+        "spp_net_",
+        two_stage.spp_net,
+        functools.partial(two_stage.build_rcnn, models.spp_net),
+        task=TwoStageDetection,
+        finish=fit_machines,
     ),
     "ssd": Detector("ssd", _ssd, _build_ssd, multiple=4),
     "yolov2": Detector("yolov2", _yolov2, _build_yolov2, _anchors_of(_yolov2_anchors)),

@@ -1,11 +1,12 @@
 """The detectors of two stages: what each adds to the values of detection, and how it is built."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxvision import models
 from jaxvision.losses.detection.fast_rcnn import FastRCNNMethod
 from jaxvision.losses.detection.faster_rcnn import FasterRCNNMethod
+from jaxvision.losses.detection.rcnn import RCNNMethod
 from jaxvision.losses.detection.rpn import RPNMethod
 from jaxvision.models.detection.fast_rcnn import FastRCNN
 from jaxvision.models.detection.faster_rcnn import FasterRCNN
@@ -53,6 +54,40 @@ def fast_rcnn(config: Config) -> None:
     config.loss.update(background_iou=0.1, samples=64, beta=1.0)
 
 
+def rcnn(config: Config) -> None:
+    """Sets the values of the authors' training on VOC."""
+    _linear(config)
+    config.variant = "rcnn_alexnet"
+    config.image_size = 512
+    config.loss.update(samples=64)
+
+
+def spp_net(config: Config) -> None:
+    """Sets the values of the authors' training on VOC."""
+    _linear(config)
+    config.variant = "spp_net_zf5"
+    config.image_size = 704
+    config.loss.update(background_iou=0.1, samples=64)
+
+
+def _linear(config: Config) -> None:
+    """Sets the values of the detectors that end in linear machines."""
+    config.batch_size = 2
+    config.epochs = 16
+    config.optimizer.update(name="momentum", learning_rate=1e-3, base_batch=2, weight_decay=5e-4)
+    config.schedule.update(name="step", boundaries=(0.75,))
+    config.eval.update(score_threshold=0.05, nms_threshold=0.3, max_detections=100)
+    config.data.proposals = "selective_search"  # finds regions; empty: those of a packed dataset
+    config.data.max_proposals = 2000  # an image
+    _regions(config)
+    config.loss.box_weight = 0.0  # boxes are regressed after the network is trained
+    config.loss.svm_background_iou = 0.3  # a class's negatives overlap its objects by less
+    config.loss.svm_c = 1e-3
+    config.loss.box_iou = 0.6  # regions that overlap by more teach the boxes of their class
+    config.loss.box_ridge = 1000.0
+    config.loss.max_negatives = 50_000  # of a class
+
+
 def _regions(config: Config) -> None:
     """Sets the values of the second stage."""
     config.loss.foreground_iou = 0.5  # a proposal belongs to an object from this IoU on
@@ -72,6 +107,18 @@ def build_fast_rcnn(config: Config, info: Mapping[str, Any]) -> tuple[FastRCNN, 
     """
     network = wiring.network(models.fast_rcnn, config, **wiring.fields(config, info))
     return network, FasterRCNNMethod(None, FastRCNNMethod(**wiring.keywords(config.loss)))
+
+
+def build_rcnn(
+    build: Callable[..., FastRCNN], config: Config, info: Mapping[str, Any]
+) -> tuple[FastRCNN, FasterRCNNMethod]:
+    """Builds network and method; `build` is `models.rcnn` or `models.spp_net`.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+    network = wiring.network(build, config, **wiring.fields(config, info))
+    return network, FasterRCNNMethod(None, RCNNMethod(**wiring.keywords(config.loss)))
 
 
 def build_faster_rcnn(

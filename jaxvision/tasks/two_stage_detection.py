@@ -47,11 +47,12 @@ class TwoStageDetection(DenseDetection):
             terms |= rpn.loss(output, anchors, objects, key=rpn_key).terms
             proposals = rpn.proposals(output, anchors, train=True)
         regions = self.method.regions.sample(proposals, objects, key=sample_key)
-        output = self.model.apply(
-            variables,
+        output, state = self.model.apply(
+            {"params": params, **state},
             levels,
             regions.boxes,
             train=True,
+            mutable=list(state),
             rngs={"dropout": dropout_key},
             method="classify",
         )

@@ -163,6 +163,16 @@ class FastRCNNMethod:
             width: Of the images in pixels.
         """
         probabilities = jax.nn.softmax(output.class_logits)[..., 1:]
+        return self._candidates(probabilities, output, proposals, height, width)
+
+    def _candidates(
+        self,
+        probabilities: jax.Array,
+        output: RegionOutput,
+        proposals: Proposals,
+        height: int,
+        width: int,
+    ) -> Candidates:
         # Negative: below every threshold.
         probabilities = jnp.where(proposals.valid[..., None], probabilities, -1.0)
         scores, index, classes = top_pairs(probabilities, self.pre_nms)

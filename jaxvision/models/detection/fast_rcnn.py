@@ -7,7 +7,7 @@ Departs from the paper: fc6 and fc7 start from uniform weights where none are lo
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -58,24 +58,29 @@ class RegionHead(nn.Module):
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
+    def setup(self) -> None:
+        """Builds the layers."""
+        dense = functools.partial(
+            nn.Dense, self.hidden, kernel_init=torch_uniform(), dtype=self.dtype
+        )
+        self.fc6, self.fc7 = dense(), dense()
+        self.drop = nn.Dropout(self.dropout)
+        self.classes = nn.Dense(1 + self.num_classes, kernel_init=nn.initializers.normal(0.01))
+        init = nn.initializers.normal(0.001)
+        self.boxes = nn.Dense(4 * (1 + self.num_classes), kernel_init=init)
+
+    def embed(self, pooled: jax.Array, *, train: bool) -> jax.Array:
+        """Maps pooled features [B, R, H, W, C] to those of the second dense layer [B, R, D]."""
+        x = pooled.reshape(*pooled.shape[:2], -1)
+        for layer in (self.fc6, self.fc7):
+            x = self.drop(nn.relu(layer(x)), deterministic=not train)
+        return x.astype(jnp.float32)
+
     def __call__(self, pooled: jax.Array, *, train: bool) -> RegionOutput:
         """Maps pooled features [B, R, H, W, C] to predictions."""
-        x = pooled.reshape(*pooled.shape[:2], -1)
-        for name in ("fc6", "fc7"):
-            x = nn.Dense(self.hidden, kernel_init=torch_uniform(), dtype=self.dtype, name=name)(x)
-            drop = nn.Dropout(self.dropout, deterministic=not train, name=f"{name}_dropout")
-            x = drop(nn.relu(x))
-
-        def predict(outputs: int, deviation: float, name: str) -> jax.Array:
-            init = nn.initializers.normal(deviation)
-            return nn.Dense(outputs, kernel_init=init, name=name)(x.astype(jnp.float32))
-
-        boxes = predict(4 * (1 + self.num_classes), 0.001, "box")
-        return RegionOutput(
-            class_logits=predict(1 + self.num_classes, 0.01, "class"),
-            box_regression=boxes.reshape(*boxes.shape[:2], -1, 4),
-        )
+        x = self.embed(pooled, train=train)
+        boxes = self.boxes(x).reshape(*x.shape[:2], 1 + self.num_classes, 4)
+        return RegionOutput(self.classes(x), boxes)
 
 
 class FastRCNN(nn.Module):
@@ -107,6 +112,8 @@ class FastRCNN(nn.Module):
     image_std: tuple[float, float, float] = IMAGE_STD
     dtype: jnp.dtype = jnp.float32
 
+    head_type: ClassVar[type[RegionHead]] = RegionHead
+
     def setup(self) -> None:
         """Builds the parts.
 
@@ -119,7 +126,7 @@ class FastRCNN(nn.Module):
             raise ValueError(f"pooling must be align for several strides, got {self.strides}")
         if self.pyramid:
             self.neck = FPN(self.strides, self.pyramid, dtype=self.dtype)
-        self.head = RegionHead(self.num_classes, self.hidden, self.dropout, self.dtype)
+        self.head = self.head_type(self.num_classes, self.hidden, self.dropout, self.dtype)
 
     def extract(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
         """Maps RGB images [B, H, W, 3] with values 0 to 255 to {stride: [B, H', W', C]}.
@@ -140,14 +147,17 @@ class FastRCNN(nn.Module):
 
     def classify(self, levels: Levels, boxes: jax.Array, *, train: bool) -> RegionOutput:
         """Predicts for regions [B, R, 4], xyxy in pixels, from what `extract` returns."""
+        return self.head(self.pool(levels, boxes, train=train), train=train)
+
+    def pool(self, levels: Levels, boxes: jax.Array, *, train: bool) -> jax.Array:
+        """Pools what `extract` returns in regions [B, R, 4]: [B, R, bins, bins, C]."""
+        del train
         levels = {stride: levels[stride] for stride in self.strides}
         size = (self.bins, self.bins)
-        if self.pooling == "max":
-            ((stride, features),) = levels.items()
-            pooled = roi_pool(features, boxes, size=size, stride=stride)
-        else:
-            pooled = multiscale_roi_align(levels, boxes, size=size)
-        return self.head(pooled, train=train)
+        if self.pooling == "align":
+            return multiscale_roi_align(levels, boxes, size=size)
+        ((stride, features),) = levels.items()
+        return roi_pool(features, boxes, size=size, stride=stride)
 
     def __call__(self, images: jax.Array, *, train: bool) -> RegionOutput:
         """Predicts for images [B, H, W, 3] as a whole, one region each."""
