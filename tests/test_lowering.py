@@ -25,11 +25,15 @@ CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 SMALLEST = {
     "classify_folder": ("resnet20_cifar", dict(image_size=32)),
     "deit_imagenet": ("vit_ti_16", dict(image_size=32, remat=True)),
+    "fast_rcnn": ("tiny", dict(image_size=64)),
+    "faster_rcnn": ("tiny", dict(image_size=64)),
     "lenet_mnist": ("original", {}),
     "mobilenet_imagenet": ("mobilenet_v3_small", dict(image_size=32)),
+    "rcnn": ("tiny", dict(image_size=64)),
     "resnet_cifar10": ("resnet20", {}),
     "resnet_imagenet": ("resnet18", dict(image_size=32, accumulate=2)),
     "retinanet": ("shapes", dict(image_size=64)),
+    "spp_net": ("tiny", dict(image_size=64)),
     "ssd": ("tiny", dict(image_size=64)),
     "swin_imagenet": ("swin_t", dict(image_size=32)),
     "transformer_multi30k": ("tiny", dict(model=dict(num_layers=(1, 1)))),
@@ -61,6 +65,9 @@ def batch_of(recipe, config):
     }
     if recipe is classification:
         return batch | {"label": shape(B)}
+    if "proposals" in config.data:
+        batch["proposals"] = shape(B, N, 4, dtype=np.float32)
+        batch["proposal_valid"] = shape(B, N, dtype=bool)
     return batch | {
         "boxes": shape(B, N, 4, dtype=np.float32),
         "classes": shape(B, N),
