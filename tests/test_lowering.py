@@ -15,6 +15,7 @@ from cases import quick
 from jaxvision.cli.config_file import load
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.recipes import classification, translation, wiring
+from jaxvision.recipes.detectors import detector
 from jaxvision.train import sharding
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.state import state_shapes
@@ -75,12 +76,16 @@ def batch_of(recipe, config):
     }
 
 
-def info_of(recipe):
+def info_of(recipe, config):
     """What a task knows of data of three classes, or of two sentences."""
     if recipe is translation:
         return {"tokenizer": SubwordTokenizer.train(["two dogs", "zwei Hunde"], 270).json()}
     names = dict(class_names=list("abcdefghij"), class_weights=[], train_images=100)
-    return names | ({"multi_label": False} if recipe is classification else {})
+    if recipe is classification:
+        return names | {"multi_label": False}
+    if "anchors" in config.loss:
+        config.loss.anchors = "authors"  # others are fitted to the data
+    return names | detector(config.method).info(config, None)
 
 
 def traced(name):
@@ -89,7 +94,7 @@ def traced(name):
     module = load(CONFIGS / f"{name}.py")
     config = module.get_config(argument)
     config.update(changes | dict(dtype="bfloat16"))
-    task = module.recipe.task(config, info_of(module.recipe))
+    task = module.recipe.task(config, info_of(module.recipe, config))
     batch = batch_of(module.recipe, config)
     experiment = Experiment(
         task=task,
