@@ -236,6 +236,10 @@ def _evaluate(
                 area = float(coco_mask.area(annotation["segmentation"]))
             detections.append(annotation | {"area": area, "score": score})
     images = [{"id": record.index} for record in records]
+    if segmentations is not None:
+        for image, (detected, true) in zip(images, segmentations, strict=True):
+            size = next((runs["size"] for runs in (*detected, *true)), (1, 1))
+            image |= {"height": int(size[0]), "width": int(size[1])}
     categories = [{"id": k, "name": str(k)} for k in range(num_classes)]
     evaluation = COCOeval_faster(
         _dataset(images, categories, objects),
