@@ -28,6 +28,9 @@ from jaxvision.train.experiment import Best, EvalSet, Experiment
 SOURCES = ("", "shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")
 RECIPES = ("", "coco2017")
 
+# By eval.metric: which checkpoint is the best one.
+_BEST = {"coco": "val/AP", "voc07": "val/VOC07", "voc10": "val/VOC10"}
+
 # What a continued run may change.
 FREE = (
     *values.FREE,
@@ -99,6 +102,14 @@ def defaults(method: str = "yolox") -> Config:
     config.eval.max_detections = 300  # an image
     config.eval.max_candidates = 1000  # boxes of an image that enter suppression
     config.eval.class_aware = True  # False: boxes of different classes suppress each other too
+    # What happens to overlapping boxes: hard, the best is kept; soft_linear or soft_gaussian, the
+    # others lose score; fusion, those of several views become their mean.
+    config.eval.nms = "hard"
+    config.eval.nms_sigma = 0.5  # of soft_gaussian
+    config.eval.fusion_threshold = 0.55  # IoU above which fusion joins two boxes
+    config.eval.flip = False  # images are predicted mirrored, too
+    config.eval.scales = (1.0,)  # of the images that are predicted, 1 as they are
+    config.eval.metric = "coco"  # voc07 or voc10: VOC's AP at an IoU of 0.5 beside it
     config.eval.rectangular = False  # images in the shape that suits them, not in squares
     config.loss = ConfigDict()
     own.defaults(config)
@@ -255,7 +266,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
             part="backbone" if config.backbone else "",
             now=new_run,
         ),
-        best=Best("val/AP"),
+        best=Best(_BEST[config.eval.metric]),
         report=functools.partial(detection_report, class_names=train.classes),
         meta=wiring.meta(__name__, config, info),
         **wiring.run_options(config, epoch),

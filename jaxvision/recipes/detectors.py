@@ -185,7 +185,7 @@ def _yolov5(config: Config) -> None:
     _ultralytics(config)
     config.eval.nms_threshold = 0.6
 
-    config.loss.anchors = "auto"  # fitted to the data where the authors' do not match; or authors
+    config.loss.anchors = "auto"  # fitted to the data where the authors' do not match; fitted; or authors
     config.loss.max_ratio = 4.0  # of the sizes of an object and the anchors that it matches
     config.loss.box_weight = 0.05
     config.loss.objectness_weight = 1.0  # at 640 x 640; in proportion to the image's area
@@ -201,9 +201,11 @@ def _anchors_of(own: Callable[[str], Sizes]) -> Callable[[Config, Source], dict[
         anchors = own(config.variant)
         if config.loss.anchors == "authors":
             return dict(anchors=[list(map(list, level)) for level in anchors])
-        if config.loss.anchors != "auto":
-            raise ValueError(f"loss.anchors must be auto or authors, got {config.loss.anchors}")
-        found = fitting_anchors(train, anchors, config.image_size)
+        if config.loss.anchors not in ("auto", "fitted"):
+            got = config.loss.anchors
+            raise ValueError(f"loss.anchors must be auto, fitted or authors, got {got}")
+        keep = config.loss.anchors == "auto"
+        found = fitting_anchors(train, anchors, config.image_size, keep=keep)
         print(found.message)
         return dict(anchors=found.anchors)
 
@@ -230,7 +232,7 @@ def _darknet(config: Config) -> None:
     )
     config.eval.update(score_threshold=0.005, nms_threshold=0.45)
     config.eval.epochs = 10.0
-    config.loss.anchors = "auto"  # fitted to the data where the authors' do not match; or authors
+    config.loss.anchors = "auto"  # fitted to the data where the authors' do not match; fitted; or authors
     config.loss.pre_nms = 3000  # detections of an image that enter suppression
 
 

@@ -7,7 +7,7 @@ Departs from the authors' code: images hold values 0 to 255, divided by 255 insi
 """
 
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -76,6 +76,8 @@ class YOLOv1(nn.Module):
     image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     image_std: tuple[float, float, float] = (255.0, 255.0, 255.0)
     dtype: jnp.dtype = jnp.float32
+    # The fully connected layers are made for the size of the first images.
+    any_size: ClassVar[bool] = False
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> DetectorOutput:
