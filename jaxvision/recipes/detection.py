@@ -92,7 +92,9 @@ def defaults(method: str = "yolox") -> Config:
     config.augment.hsv = 0.0
     config.augment.hsv_gain = False  # multiplies instead of adding
     config.augment.jitter = 0.0  # range of brightness, contrast and saturation
-    config.augment.crop = 0.0
+    config.augment.zoom_out = 0.0  # onto a canvas of up to four times the sides
+    config.augment.crop = 0.0  # a patch that overlaps an object by an IoU of 0 to 0.9
+    config.augment.photometric = 0.0  # SSD's changes of colour
     config.augment.erasing = 0.0
     config.augment.cutout = 0  # squares of an eighth of the input's side
     config.augment.min_side = 1.0  # pixels; objects that are not larger are not trained on
@@ -145,7 +147,7 @@ def from_source(config: Config, source: str, recipe: str = "") -> None:
         config.schedule.update(name="cosine", final_ratio=0.01)
         config.ema.update(decay=0.998, warmup=200)
         # Places, sizes and colours are random already.
-        config.augment.update(mosaic=0, mixup=0, hsv=0)
+        config.augment.update(mosaic=0, mixup=0, hsv=0, zoom_out=0, crop=0, photometric=0)
 
 
 def info(config: Config, train: Source) -> dict[str, Any]:
