@@ -20,6 +20,8 @@ from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
 # By the value of `metric`.
 METRICS = {"coco": COCODetection, "voc07": VOC07Detection, "voc10": VOC10Detection}
+# Fields in which a network and a method agree, where both have them.
+_SHARED = ("anchors_per_cell", "strides", "stride", "boxes", "layout")
 # Sides of the images of another scale are multiples of it.
 _STRIDE = 32
 
@@ -68,7 +70,7 @@ class DenseDetection:
     Raises:
         ValueError: If a threshold is outside of [0, 1], a number is not positive, there is no such
             kind of suppression or metric, the network takes images of one size alone and there are
-            several, or the method holds values for another number of classes.
+            several, or the method holds values for another number of classes or anchors.
     """
 
     model: Network
@@ -113,6 +115,10 @@ class DenseDetection:
                 f"class_names must be one for each of the network's {self.model.num_classes} "
                 f"classes, got {classes}"
             )
+        for field in _SHARED:
+            has = [getattr(part, field, None) for part in (self.model, self.method)]
+            if None not in has and has[0] != has[1]:
+                raise ValueError(f"{field} must be {has[0]}, as the network has it, got {has[1]}")
         weights = getattr(self.method, "class_weights", None)
         if weights is not None and len(weights) != classes:
             raise ValueError(

@@ -96,7 +96,7 @@ def test_output_of_yolov1_matches_reference(name):
 COUNTS = {
     ("yolov1", 20): 271_703_550,
     ("yolov1_tiny", 20): 27_095_374,
-    # Ours, by hand: convolutions, their normalisation, and the layer from 7 x 7 x 128 to 7 x 7 x 30 numbers.
+    # Ours, by hand: convolutions, norms, and the layer from 7 x 7 x 128 to 7 x 7 x 30 numbers.
     ("yolov1_nano", 20): 4_520_880 + 2 * 1648 + 6272 * 1470 + 1470,
     ("yolov2", 20): 50_655_389,
     ("yolov2", 80): 50_962_889,
