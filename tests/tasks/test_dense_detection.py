@@ -61,13 +61,13 @@ def retinanet(classes):
 SQUARES = tuple((side, side) for side in (22.0, 30.0, 38.0, 46.0, 56.0))
 # Network, method, side of the images.
 OTHERS = {
-    "yolov1": ("yolov1", "nano", YOLOv1Method(stride=32), 192),
-    "yolov2": ("yolov2", "tiny_coco", YOLOv2Method((SQUARES,), prior_images=0), 128),
-    "yolov3": ("yolov3", "tiny", YOLOv3Method(TINY_ANCHORS, (16, 32)), 64),
-    "yolov4": ("yolov4", "tiny", YOLOv4Method(TINY_ANCHORS, (16, 32), (1.05, 1.05)), 64),
+    "yolov1": ("yolov1", "yolov1_nano", YOLOv1Method(stride=32), 192),
+    "yolov2": ("yolov2", "yolov2_tiny_coco", YOLOv2Method((SQUARES,), prior_images=0), 128),
+    "yolov3": ("yolov3", "yolov3_tiny", YOLOv3Method(TINY_ANCHORS, (16, 32)), 64),
+    "yolov4": ("yolov4", "yolov4_tiny", YOLOv4Method(TINY_ANCHORS, (16, 32), (1.05, 1.05)), 64),
     "yolov5": ("yolov5", "n", YOLOv5Method(objectness_weight=0.1), 64),
     "yolov8": ("yolov8", "n", YOLOv8Method(), 64),
-    "ssd": ("ssd", "tiny", SSDMethod(TINY), 128),
+    "ssd": ("ssd", "ssd_tiny", SSDMethod(TINY), 128),
 }
 
 

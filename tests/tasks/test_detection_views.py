@@ -109,7 +109,7 @@ def test_impossible_values_are_errors(options, message):
 
 
 def test_a_network_of_one_size_is_flipped_alone():
-    model = models.yolov1("nano", num_classes=2)
+    model = models.yolov1("yolov1_nano", num_classes=2)
     task = DenseDetection(model, YOLOv1Method(stride=32), NAMES, flip=True)
     with pytest.raises(ValueError, match="takes images of one size, got"):
         dataclasses.replace(task, scales=(1.0, 0.5))

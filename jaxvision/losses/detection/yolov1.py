@@ -17,7 +17,7 @@ from jaxvision.models.detection.detector_output import DetectorOutput, objectnes
 from jaxvision.models.detection.yolov1 import STRIDE
 from jaxvision.ops.boxes import cxcywh_to_xyxy, iou, xyxy_to_cxcywh
 from jaxvision.ops.nms import Candidates
-from jaxvision.ops.objects import Objects
+from jaxvision.ops.objects import Objects, without_padding
 from jaxvision.ops.top_pairs import top_pairs
 
 
@@ -91,6 +91,7 @@ class YOLOv1Method:
             `matches_per_object`.
         """
         del step, key
+        objects = without_padding(objects)
         batch, count = len(objects.boxes), len(cells.corners)
         owner, center, size = self._owners(cells, objects)
         occupied = owner >= 0
