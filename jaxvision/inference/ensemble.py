@@ -36,6 +36,10 @@ def ensemble(detectors: Sequence[Any]) -> Detector:
         sides.append(transform.size[0])
     if len(detectors) < 2:
         raise ValueError(f"an ensemble must be of two detectors or more, got {len(detectors)}")
+    if len({bool(detector.max_proposals) for detector in detectors}) > 1:
+        raise ValueError(
+            "an ensemble must be of detectors of which all propose regions of their own, or none"
+        )
     first = detectors[0]
     task: DenseDetection = first.task
     joined = DetectionEnsemble(
@@ -53,5 +57,6 @@ def ensemble(detectors: Sequence[Any]) -> Detector:
         first.transform,
         batch_size=first.batch_size,
         threshold=first.threshold,
+        max_proposals=first.max_proposals,
         origin=first.origin,
     )

@@ -159,7 +159,7 @@ class DenseDetection:
 
         The caller sees to other views.
         """
-        found = joined(self._decoded(params, state, batch))
+        found = joined(self._members(params, state, batch))
         scores, order = jax.lax.top_k(found.scores, min(self.max_candidates, found.scores.shape[1]))
         return Candidates(
             boxes=jnp.take_along_axis(found.boxes, order[:, :, None], axis=1),
@@ -187,14 +187,11 @@ class DenseDetection:
         images = batch["image"]
         for scale, mirrored in itertools.product(self.scales, (False, True)[: 1 + self.flip]):
             height, width = (scaled_side(side, scale) for side in images.shape[1:3])
-            shown = resized(images, height, width)
+            shown = resized(batch, height, width)
             if mirrored:
-                shown = shown[:, :, ::-1]
-            for view in self._decoded(params, state, dict(batch, image=shown)):
-                boxes = view.boxes
-                if mirrored:
-                    x1, y1, x2, y2 = (boxes[..., i] for i in range(4))
-                    boxes = jnp.stack([width - x2, y1, width - x1, y2], axis=-1)
+                shown = _mirrored(shown)
+            for view in self._members(params, state, shown):
+                boxes = _flipped(view.boxes, width) if mirrored else view.boxes
                 found.append(view._replace(boxes=rescaled(boxes, (height, width), images.shape)))
         return found
 
@@ -203,13 +200,15 @@ class DenseDetection:
         """Whether the network takes images of another size than those it was trained on."""
         return getattr(self.model, "any_size", True)
 
-    def _decoded(self, params: Params, state: ModelState, batch: Batch) -> list[Candidates]:
+    def _members(self, params: Params, state: ModelState, batch: Batch) -> list[Candidates]:
         """Candidates [B, C] of the network; of an ensemble those of each member."""
-        output = self.model.apply({"params": params, **state}, batch["image"], train=False)
-        found = self.method.decode(output, self._priors(batch))
-        return [self._of_wanted(found)]
+        return [self._decoded(params, state, batch)]
 
-    def _of_wanted(self, found: Candidates) -> Candidates:
+    def _decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
+        output = self.model.apply({"params": params, **state}, batch["image"], train=False)
+        return self._wanted(self.method.decode(output, self._priors(batch)))
+
+    def _wanted(self, found: Candidates) -> Candidates:
         if not self.wanted:
             return found
         wanted = jnp.isin(found.classes, jnp.array(self.wanted))
@@ -227,12 +226,16 @@ class DenseDetection:
         return self.method.priors(height, width)
 
 
-def resized(images: jax.Array, height: int, width: int) -> jax.Array:
-    """Resizes images [B, H, W, 3]; those of this size stay as they are."""
+def resized(batch: Batch, height: int, width: int) -> Batch:
+    """Resizes the images [B, H, W, 3] of a batch, and its proposals; of this size it stays."""
+    images = batch["image"]
     if images.shape[1:3] == (height, width):
-        return images
+        return batch
     shape = (images.shape[0], height, width, images.shape[3])
-    return jax.image.resize(images.astype(jnp.float32), shape, "linear")
+    moved = {"image": jax.image.resize(images.astype(jnp.float32), shape, "linear")}
+    if "proposals" in batch:
+        moved["proposals"] = rescaled(batch["proposals"], images.shape[1:3], shape)
+    return {**batch, **moved}
 
 
 def rescaled(boxes: jax.Array, now: tuple[int, int], shape: Sequence[int]) -> jax.Array:
@@ -241,6 +244,19 @@ def rescaled(boxes: jax.Array, now: tuple[int, int], shape: Sequence[int]) -> ja
         return boxes
     y, x = shape[1] / now[0], shape[2] / now[1]
     return boxes * jnp.asarray([x, y, x, y], jnp.float32)[None, None]
+
+
+def _mirrored(batch: Batch) -> Batch:
+    images = batch["image"]
+    moved = {"image": images[:, :, ::-1]}
+    if "proposals" in batch:
+        moved["proposals"] = _flipped(batch["proposals"], images.shape[2])
+    return {**batch, **moved}
+
+
+def _flipped(boxes: jax.Array, width: int) -> jax.Array:
+    x1, y1, x2, y2 = (boxes[..., i] for i in range(4))
+    return jnp.stack([width - x2, y1, width - x1, y2], axis=-1)
 
 
 def scaled_side(side: int, scale: float) -> int:

@@ -56,17 +56,17 @@ class DetectionEnsemble(DenseDetection):
         """Raises, since members are trained one by one."""
         raise ValueError("an ensemble is not trained; train its members")
 
-    def _decoded(self, params: Params, state: ModelState, batch: Batch) -> list[Candidates]:
+    def _members(self, params: Params, state: ModelState, batch: Batch) -> list[Candidates]:
         found = []
-        images = batch["image"]
+        shape = batch["image"].shape
         for number, (member, side) in enumerate(zip(self.members, self.sides, strict=True), 1):
             name = member_name(number)
             own = {key: tree[name] for key, tree in state.items() if name in tree}
-            height, width = (self._side(length, side) for length in images.shape[1:3])
-            shown = resized(images, height, width)
-            for view in member._decoded(params[name], own, dict(batch, image=shown)):
-                boxes = rescaled(view.boxes, (height, width), images.shape)
-                found.append(self._of_wanted(view._replace(boxes=boxes)))
+            height, width = (self._side(length, side) for length in shape[1:3])
+            shown = resized(batch, height, width)
+            for view in member._members(params[name], own, shown):
+                boxes = rescaled(view.boxes, (height, width), shape)
+                found.append(self._wanted(view._replace(boxes=boxes)))
         return found
 
     def _side(self, length: int, side: int) -> int:
