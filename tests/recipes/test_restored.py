@@ -78,7 +78,7 @@ MACHINES = "loss.svm_background_iou loss.svm_c loss.box_iou loss.box_ridge loss.
 # Values that the task depends on, or what an image goes through before it.
 NEEDED = {
     "yolox": """
-        variant image_size batch_size epochs backbone dtype augment.no_aug
+        variant image_size batch_size epochs backbone dtype augment.no_aug model.pyramid
         eval.rectangular
         loss.box_loss loss.box_weight loss.center_radius loss.candidates loss.iou_weight loss.top_k
     """,
