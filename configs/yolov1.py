@@ -27,5 +27,6 @@ def get_config(arg: str = "") -> Any:
     config.variant = f"yolov1_{variant}" if variant != "full" else "yolov1"
     detection.from_source(config, source, values)
     if config.data.source == "shapes":
-        config.image_size = 224
+        config.update(image_size=224, epochs=6)
+        config.data.update(train_images=3200, cache_bytes=500_000_000)
     return config
