@@ -59,18 +59,7 @@ def report_detection(
     worst = _worst(records, len(class_names), threshold)
     metrics = evaluation.metrics
     calibration = matches.calibration()
-    classes = {
-        name: {
-            "AP": metrics[f"AP/{name}"],
-            "AP50": metrics[f"AP50/{name}"],
-            **{own: metrics[f"{own}/{name}"] for own in ("VOC07", "VOC10") if own in metrics},
-            "precision": float(rates.precision[best, k]),
-            "recall": float(rates.recall[best, k]),
-            "f1": float(rates.f1[best, k]),
-            "objects": int((matches.object_classes == k).sum()),
-        }
-        for k, name in enumerate(class_names)
-    }
+    classes = _classes(matches, rates, class_names, metrics)
     at = f"Detections with a score of {threshold:.2f} or more"
     sections = [
         Section("Metrics", "As COCO and VOC define them.", [metrics_table(metrics)]),
@@ -119,6 +108,24 @@ def report_detection(
         f"suggested threshold {threshold:.2f}"
     )
     return EvaluationReport(headline, values, sections)
+
+
+def _classes(
+    matches: Matches, rates: Rates, class_names: Sequence[str], metrics: dict[str, float]
+) -> dict[str, dict[str, float]]:
+    """Returns of each class its AP, and what the best threshold gives."""
+    best = rates.best()
+    kinds = [kind for kind in ("AP", "AP50", "VOC07", "VOC10") if kind in metrics]
+    return {
+        name: {
+            **{kind: metrics[f"{kind}/{name}"] for kind in kinds},
+            "precision": float(rates.precision[best, k]),
+            "recall": float(rates.recall[best, k]),
+            "f1": float(rates.f1[best, k]),
+            "objects": int((matches.object_classes == k).sum()),
+        }
+        for k, name in enumerate(class_names)
+    }
 
 
 def _class_table(classes: dict[str, dict[str, float]]) -> Table:
