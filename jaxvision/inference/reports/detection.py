@@ -149,7 +149,7 @@ def _curves(
             [Curve(THRESHOLDS, values[:, k]) for k in shown],
             [float(area(values[:, k])) for k in shown],
             names,
-            title=f"{name} by threshold",
+            title=f"{name[0].upper()}{name[1:]} by threshold",
             axes=("threshold of the score", name),
             area=label,
             mark=float(THRESHOLDS[best]),
