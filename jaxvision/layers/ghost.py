@@ -3,6 +3,8 @@
 GhostNet, Han et al. 2019, https://arxiv.org/abs/1911.11907, section 3.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -82,7 +84,9 @@ class GhostBottleneck(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, H, W, features]."""
-        options = dict(norm=self.norm, kernel_init=self.kernel_init, dtype=self.dtype)
+        options: dict[str, Any] = dict(
+            norm=self.norm, kernel_init=self.kernel_init, dtype=self.dtype
+        )
         y = GhostModule(self.width, act=self.act, name="expand", **options)(x, train=train)
         y = GhostModule(self.features, act=None, name="reduce", **options)(y, train=train)
         if x.shape[-1] != self.features:

@@ -1,6 +1,7 @@
 """The ways to turn the candidates of an image, from one view or several, into detections."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -48,7 +49,7 @@ def suppress(
     """
     if kind not in KINDS:
         raise ValueError(f"nms must be one of {', '.join(KINDS)}, got {kind}")
-    limits = dict(
+    limits: dict[str, Any] = dict(
         score_threshold=score_threshold,
         max_detections=max_detections,
         max_candidates=max_candidates,
