@@ -51,7 +51,9 @@ class GhostModule(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, H, W, C] to [B, H, W, features]."""
-        options = dict(act=self.act, norm=self.norm, kernel_init=self.kernel_init, dtype=self.dtype)
+        options: dict[str, Any] = dict(
+            act=self.act, norm=self.norm, kernel_init=self.kernel_init, dtype=self.dtype
+        )
         own = ConvNormAct(-(-self.features // 2), 1, name="primary", **options)(x, train=train)
         ghosts = _Cheap(3, name="cheap", **options)(own, train=train)
         return jnp.concatenate([own, ghosts], axis=-1)[..., : self.features]
