@@ -57,6 +57,26 @@ def load_run(run: pathlib.Path, step: int | None = None) -> "Predictor":
     return load(run, step=step)
 
 
+def load_runs(runs: pathlib.Path, step: int | None = None) -> "Predictor":
+    """Loads a run, or several detectors with commas between them as one.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+        ValueError: As `load_run`, or if several cannot be joined.
+    """
+    names = str(runs).split(",")
+    if len(names) == 1 or runs.exists():
+        return load_run(runs, step)
+    if step is not None:
+        raise ValueError(f"--step is for one run, got {len(names)} runs")
+    if not all(names):
+        raise ValueError(f"runs must be RUN,RUN,... without spaces, got {runs}")
+    members = [load_run(pathlib.Path(name)) for name in names]
+    from jaxvision.inference.ensemble import ensemble
+
+    return ensemble(members)
+
+
 def metrics_at(run: pathlib.Path, step: int) -> dict[str, float]:
     """Returns what the evaluation at a step of a run found, without values of single classes."""
     from jaxvision.inference.load import run_folder

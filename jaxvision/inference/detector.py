@@ -20,6 +20,7 @@ from jaxvision.inference.predictor import Origin
 from jaxvision.inference.reports.detection import report_detection
 from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.inference.result import Result
+from jaxvision.inference.views import SCALES
 from jaxvision.ops.nms import Candidates, Detections
 from jaxvision.plots.detections import draw_detections
 from jaxvision.tasks.dense_detection import DenseDetection
@@ -126,7 +127,17 @@ class Detector(ImagePredictor):
             that proposes its own.
     """
 
-    options = ("threshold", "iou", "class_agnostic", "classes", "tta", "tile", "batch_size")
+    options = (
+        "threshold",
+        "iou",
+        "nms",
+        "class_agnostic",
+        "classes",
+        "tta",
+        "tile",
+        "batch_size",
+        "metric",
+    )
     formats = ("json", "csv", "yolo", "coco")
     task: DenseDetection
 
@@ -174,44 +185,62 @@ class Detector(ImagePredictor):
         *,
         threshold: float | None = None,
         iou: float | None = None,
+        nms: str | None = None,
         class_agnostic: bool | None = None,
         classes: Sequence[str] | None = None,
         tta: bool | None = None,
         tile: int | None = None,
         batch_size: int | None = None,
+        metric: str | None = None,
     ) -> Self:
         """Returns a detector of the same variables with other options; None keeps an option.
 
         Args:
             threshold: Objects with a lower score are dropped.
             iou: The worse of two boxes is dropped if they overlap by more than this.
+            nms: What happens to overlapping boxes: `hard`, the best is kept; `soft_linear` and
+                `soft_gaussian`, the others lose score; `fusion`, those of several views or models
+                become their mean.
             class_agnostic: Whether boxes of different classes suppress each other, too.
             classes: Names of those that are looked for; others suppress nothing.
-            tta: Whether images are also seen mirrored and at 3/4 and 5/4 of the input's size. All
-                boxes go through one suppression.
+            tta: Whether images are also seen mirrored and at 3/4 and 5/4 of the input's size, which
+                evaluations make of the input itself. All boxes go through one suppression.
             tile: Side of windows in pixels of the image that are seen one by one. They overlap by a
                 fifth, so that smaller objects are whole in one of them; larger ones are found in
                 the whole image. A box that an edge of its window cuts off is dropped; the others go
                 through one suppression.
             batch_size: Images, or views of images, predicted at a time.
+            metric: What evaluations compute: `coco`, `voc07` or `voc10`.
 
         Raises:
-            ValueError: If a value is out of its range, or there is no such class.
+            ValueError: If a value is out of its range, there is no such class, or boxes of windows
+                are to be fused.
         """
         changed = self._copied(batch_size)
         if threshold is not None:
             changed.threshold = _share("threshold", threshold)
+        scales = SCALES if self.task.any_size else (1.0,)
         views = {"tta": tta, "tile": tile}
-        changed._views = dataclasses.replace(
-            self._views, **{name: value for name, value in views.items() if value is not None}
-        )
+        given = {name: value for name, value in views.items() if value is not None}
+        changed._views = dataclasses.replace(self._views, scales=scales, **given)
         task: dict[str, Any] = {}
         if iou is not None:
             task["nms_threshold"] = _share("iou", iou)
+        if nms is not None:
+            task["nms"] = nms
+        if metric is not None:
+            task["metric"] = metric
+        if tta is not None:
+            task |= {"flip": tta, "scales": scales if tta else (1.0,)}
         if class_agnostic is not None:
             task["class_aware"] = not class_agnostic
         if classes is not None:
             task["wanted"] = tuple(_class_index(name, self.class_names) for name in classes)
+        if changed._views.tile is not None and (nms or self.task.nms) == "fusion":
+            raise ValueError(
+                "nms=fusion needs views of the whole image, as tta has them, got tile="
+                f"{changed._views.tile}; take another nms"
+            )
         # The programs are those of before unless something in them changed.
         if task:
             changed.task = dataclasses.replace(self.task, **task)
@@ -276,19 +305,26 @@ class Detector(ImagePredictor):
         scores = np.concatenate([np.asarray(found.scores) for _, found in parts])
         # Below every threshold.
         scores = np.where(np.concatenate(cut), np.float32(-1), scores)
-        # Padded to a power of two of views: a few programs, whatever the images' sizes.
-        count = len(scores)
+        # Fusion counts the views that found an object; for the others all boxes are of one view,
+        # padded to a power of two of views: a few programs, whatever the images' sizes.
         room = self.task.max_candidates
-        while room < count:
-            room *= 2
-        padding = room - count
-        rows = [(0, padding)]
-        padded = Candidates(
-            jnp.asarray(np.pad(boxes, [*rows, (0, 0)])),
-            jnp.asarray(np.pad(scores, rows, constant_values=-1)),
-            jnp.asarray(np.pad(classes, rows)),
-        )
-        return jax.device_get(self._suppress(padded))
+        counts = [len(view) for view in cut]
+        if self.task.nms != "fusion":
+            while room < len(scores):
+                room *= 2
+            counts = [len(scores)]
+        ends = np.cumsum(counts)
+        found = []
+        for start, end in zip(ends - counts, ends, strict=True):
+            rows = [(0, room - (end - start))]
+            found.append(
+                Candidates(
+                    jnp.asarray(np.pad(boxes[start:end], [*rows, (0, 0)])),
+                    jnp.asarray(np.pad(scores[start:end], rows, constant_values=-1)),
+                    jnp.asarray(np.pad(classes[start:end], rows)),
+                )
+            )
+        return jax.device_get(self._suppress(found))
 
 
 def _compile_candidates(task: DenseDetection) -> Predict:

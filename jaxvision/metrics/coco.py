@@ -6,7 +6,7 @@ NaN, which tables and JSON writers show as missing, and is left out of every mea
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import flax.struct
 import numpy as np
@@ -51,7 +51,7 @@ class COCODetection(metrics.Metric):
     records: tuple[Any, ...] = flax.struct.field(pytree_node=False, repr=False)
 
     @classmethod
-    def empty(cls) -> "COCODetection":
+    def empty(cls) -> Self:
         """Returns the metric of no images: merging it changes nothing."""
         return cls(class_names=(), records=())
 
@@ -65,7 +65,7 @@ class COCODetection(metrics.Metric):
         valid: np.ndarray,
         batch: DetectionBatch,
         class_names: Sequence[str],
-    ) -> "COCODetection":
+    ) -> Self:
         """Records the detections of one evaluation batch.
 
         Args:
@@ -116,7 +116,7 @@ class COCODetection(metrics.Metric):
             records.append(record)
         return cls(class_names=names, records=tuple(records))
 
-    def merge(self, other: "COCODetection") -> "COCODetection":
+    def merge(self, other: "COCODetection") -> Self:
         """Joins the images of both.
 
         Raises:
@@ -126,7 +126,7 @@ class COCODetection(metrics.Metric):
             raise ValueError(
                 f"class_names must be the same, got {self.class_names} and {other.class_names}"
             )
-        return COCODetection(
+        return type(self)(
             class_names=self.class_names or other.class_names,
             records=(self.records, other.records),
         )
