@@ -38,6 +38,7 @@ from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import fast_rcnn as _fast_rcnn
 from jaxvision.models.detection import faster_rcnn as _faster_rcnn
+from jaxvision.models.detection import mask_rcnn as _mask_rcnn
 from jaxvision.models.detection import rcnn as _rcnn
 from jaxvision.models.detection import retinanet as _retinanet
 from jaxvision.models.detection import ssd as _ssd
@@ -50,6 +51,7 @@ from jaxvision.models.detection import yolov8 as _yolov8
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.fast_rcnn import fast_rcnn
 from jaxvision.models.detection.faster_rcnn import faster_rcnn
+from jaxvision.models.detection.mask_rcnn import mask_rcnn
 from jaxvision.models.detection.rcnn import rcnn, spp_net
 from jaxvision.models.detection.retinanet import retinanet
 from jaxvision.models.detection.ssd import ssd
@@ -69,6 +71,7 @@ __all__ = [
     "classifier",
     "fast_rcnn",
     "faster_rcnn",
+    "mask_rcnn",
     "rcnn",
     "retinanet",
     "spp_net",
@@ -137,6 +140,7 @@ _OTHERS = {
     "ssd": _ssd.VARIANTS,
     "fast_rcnn": _fast_rcnn.VARIANTS,
     "faster_rcnn": _faster_rcnn.VARIANTS,
+    "mask_rcnn": _mask_rcnn.VARIANTS,
     "rcnn": _rcnn.VARIANTS,
     "spp_net": _rcnn.SPP_VARIANTS,
     "transformer": _transformer.VARIANTS,

@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxvision.losses.detection.fast_rcnn import Regions
 from jaxvision.losses.detection.faster_rcnn import FasterRCNNMethod
 from jaxvision.losses.detection.rpn import Proposals
+from jaxvision.models.detection.fast_rcnn import Levels
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
 from jaxvision.tasks.dense_detection import DenseDetection
@@ -31,6 +33,12 @@ class TwoStageDetection(DenseDetection):
     ) -> Loss:
         """Computes the sum of the losses of both stages; their terms are logged by name."""
         del step
+        return self._stages(params, state, batch, key)[0]
+
+    def _stages(
+        self, params: Params, state: ModelState, batch: Batch, key: jax.Array
+    ) -> tuple[Loss, Levels, Regions]:
+        """Computes the loss; returns it with the features and the regions that were trained."""
         rpn = self.method.rpn
         rpn_key, sample_key, dropout_key = jax.random.split(key, 3)
         variables = {"params": params, **state}
@@ -59,9 +67,15 @@ class TwoStageDetection(DenseDetection):
         loss = self.method.regions.loss(output, regions)
         terms |= loss.terms
         value = sum(terms.values(), start=jnp.zeros(()))
-        return Loss(value, state, {**terms, **loss.logs})
+        return Loss(value, state, {**terms, **loss.logs}), levels, regions
 
     def _decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
+        return self._levels_and_candidates(params, state, batch)[1]
+
+    def _levels_and_candidates(
+        self, params: Params, state: ModelState, batch: Batch
+    ) -> tuple[Levels, Candidates]:
+        """Decodes a batch without suppression; returns the features, too."""
         rpn, variables = self.method.rpn, {"params": params, **state}
         height, width = batch["image"].shape[1:3]
         levels = self.model.apply(variables, batch["image"], train=False, method="extract")
@@ -74,7 +88,8 @@ class TwoStageDetection(DenseDetection):
         output = self.model.apply(
             variables, levels, proposals.boxes, train=False, method="classify"
         )
-        return self._wanted(self.method.regions.decode(output, proposals, height, width))
+        found = self.method.regions.decode(output, proposals, height, width)
+        return levels, self._wanted(found)
 
 
 def _given(batch: Any) -> Proposals:
