@@ -39,9 +39,21 @@ class MaskDetection(TwoStageDetection):
 
     Attributes:
         method: Both stages and the masks.
+
+    Raises:
+        ValueError: As `DenseDetection`, and if images are to be predicted mirrored or at other
+            scales.
     """
 
     method: MaskRCNNMethod  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.flip or tuple(self.scales) != (1.0,):
+            raise ValueError(
+                "a detector that draws masks must have flip=False and scales=(1.0,), got "
+                f"flip={self.flip} and scales={self.scales}"
+            )
 
     def loss(
         self, params: Params, state: ModelState, batch: Batch, *, step: jax.Array, key: jax.Array
@@ -63,7 +75,7 @@ class MaskDetection(TwoStageDetection):
         """Finds objects and draws the mask of each box's class."""
         del key
         levels, candidates = self._levels_and_candidates(params, state, batch)
-        found = jax.vmap(self.suppress)(candidates)
+        found = jax.vmap(self.suppress)([candidates])
         logits = self.model.apply({"params": params, **state}, levels, found.boxes, method="draw")
         own = (found.classes + 1)[..., None, None, None]
         own = jnp.take_along_axis(logits, own, axis=4)[..., 0]
