@@ -17,7 +17,7 @@ from jaxvision.data.augment.mixup import Mixup
 from jaxvision.data.augment.mosaic import Mosaic
 from jaxvision.data.augment.photometric import PhotometricDistortion
 from jaxvision.data.augment.zoom_out import ZoomOut
-from jaxvision.data.rows import Row, detection_eval_row, detection_row
+from jaxvision.data.rows import detection_eval_row, detection_row, mask_truth
 from jaxvision.data.source import Reader, Source, Transform
 from jaxvision.data.transforms import DropSmall, Either, Example, Pipeline, drop_crowds
 
@@ -103,6 +103,7 @@ def detection_train_example(
     erasing: float = 0.0,
     cutout: int = 0,
     max_proposals: int = 0,
+    masks: bool = False,
     **options: Any,
 ) -> Example:
     """Returns a function `(index, rng) -> row` that makes training examples.
@@ -126,11 +127,12 @@ def detection_train_example(
         erasing: Probability of a rectangle of noise.
         cutout: Number of grey squares of an eighth of the input's height.
         max_proposals: Regions of interest an image, P; 0 for none.
+        masks: Whether rows hold the objects' masks.
         **options: All further options of `detection_reader`: `mosaic`, `mixup`, `hsv`, ...
 
     Returns:
         Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N], perhaps
-        proposals [P, 4] and proposal_valid [P].
+        proposals [P, 4] and proposal_valid [P], or masks [N, H, W].
     """
     extra: dict[Transform, float] = {
         VerticalFlip(vertical_flip): vertical_flip,
@@ -152,7 +154,9 @@ def detection_train_example(
         extra=tuple(transform for transform, used in extra.items() if used),
         **options,
     )
-    row = functools.partial(detection_row, max_objects=max_objects, max_proposals=max_proposals)
+    row = functools.partial(
+        detection_row, max_objects=max_objects, max_proposals=max_proposals, masks=masks
+    )
     return Example(source, reader, row)
 
 
@@ -166,6 +170,7 @@ class DetectionEvalExample:
         max_objects: Objects an image, N; what the fullest image needs by default.
         shapes: As `Letterbox` takes them.
         max_proposals: Regions of interest an image, P; 0 for none.
+        masks: Whether `truth` holds the masks of the objects at the image's own size.
     """
 
     source: Source
@@ -173,6 +178,7 @@ class DetectionEvalExample:
     max_objects: int | None = None
     shapes: tuple[tuple[int, int], ...] = ()
     max_proposals: int = 0
+    masks: bool = False
 
     def __post_init__(self) -> None:
         if self.max_objects is not None and self.max_objects < self.source.max_objects:
@@ -191,8 +197,14 @@ class DetectionEvalExample:
             groups[letterbox.shape((found.height, found.width))].append(index)
         return [group for group in groups.values() if group]
 
-    def __call__(self, index: int, rng: np.random.Generator | None = None) -> Row:
+    def __call__(self, index: int, rng: np.random.Generator | None = None) -> dict[str, Any]:
         """Returns the keys of a `DetectionBatch` for one image, all but `mask`."""
-        sample = Letterbox(self.image_size, self.shapes)(self.source[index], rng)
+        original = self.source[index]
+        truth = {"truth": mask_truth(original)} if self.masks else {}
+        if original.objects is not None and original.objects.masks is not None:
+            # Resizing them would take long, and move the boxes to their edges.
+            objects = original.objects.moved(original.objects.boxes)
+            original = original.replace(objects=objects)
+        sample = Letterbox(self.image_size, self.shapes)(original, rng)
         rows = max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
-        return detection_eval_row(sample, rows, self.max_proposals)
+        return detection_eval_row(sample, rows, self.max_proposals) | truth

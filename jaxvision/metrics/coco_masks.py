@@ -8,27 +8,14 @@ from typing import Any, NamedTuple
 
 import flax.struct
 import numpy as np
-from clu import metrics
-from faster_coco_eval.core import mask as coco_mask
 
-from jaxvision.data.batch import DetectionBatch
+from jaxvision.data.batch import DetectionBatch, MaskTruth
+from jaxvision.data.segmentations import run_lengths
 from jaxvision.metrics.coco import COCODetection, evaluated
 from jaxvision.ops.region_masks import paste_masks
 
 # Pixels of a mask are those with at least this probability.
 THRESHOLD = 0.5
-
-
-class MaskTruth(NamedTuple):
-    """The masks of one image's objects, in the order of the batch.
-
-    Attributes:
-        size: Height and width of the original image in pixels.
-        runs: Run lengths of each object, as COCO writes them: {size, counts}.
-    """
-
-    size: tuple[int, int]
-    runs: tuple[dict[str, Any], ...]
 
 
 class MaskRecord(NamedTuple):
@@ -40,21 +27,19 @@ class MaskRecord(NamedTuple):
 
 
 @flax.struct.dataclass(eq=False)
-class COCOMasks(metrics.Metric):
+class COCOMasks(COCODetection):
     """AP and AR of boxes and of masks.
 
     Attributes:
-        boxes: That of the boxes.
         masks: A tree of tuples with `MaskRecord` leaves, so that merging copies nothing.
     """
 
-    boxes: COCODetection = flax.struct.field(pytree_node=False)
     masks: tuple[Any, ...] = flax.struct.field(pytree_node=False, repr=False)
 
     @classmethod
     def empty(cls) -> "COCOMasks":
         """Returns the metric of no images: merging it changes nothing."""
-        return cls(COCODetection.empty(), ())
+        return cls(class_names=(), records=(), masks=())
 
     @classmethod
     def from_model_output(
@@ -93,21 +78,26 @@ class COCOMasks(metrics.Metric):
             class_names=class_names,
         )
         boxes, valid, masks = map(np.asarray, (boxes, valid, masks))
+        kept, index, scale = (np.asarray(batch.get(key)) for key in ("mask", "index", "scale"))
         records = []
-        for i in np.flatnonzero(np.asarray(batch["mask"])):
+        for i in np.flatnonzero(kept):
             truth: MaskTruth = batch["truth"][i]
-            placed = boxes[i][valid[i]] / float(np.asarray(batch["scale"])[i])
+            placed = boxes[i][valid[i]] / float(scale[i])
             pasted = paste_masks(masks[i][valid[i]], placed, truth.size) >= THRESHOLD
-            records.append(MaskRecord(int(np.asarray(batch["index"])[i]), runs(pasted), truth.runs))
-        return cls(found, tuple(records))
+            number = int(index[i])
+            records.append(MaskRecord(number, run_lengths(pasted), truth.runs))
+        return cls(found.class_names, found.records, tuple(records))
 
-    def merge(self, other: "COCOMasks") -> "COCOMasks":
+    def merge(self, other: COCODetection) -> "COCOMasks":
         """Joins the images of both.
 
         Raises:
-            ValueError: If the classes differ.
+            ValueError: If the classes differ, or `other` has no masks.
         """
-        return COCOMasks(self.boxes.merge(other.boxes), (self.masks, other.masks))
+        if not isinstance(other, COCOMasks):
+            raise ValueError(f"other must be COCOMasks, got {type(other).__name__}")
+        joined = super().merge(other)
+        return COCOMasks(joined.class_names, joined.records, (self.masks, other.masks))
 
     def compute(self) -> dict[str, float]:
         """Evaluates all images together.
@@ -118,19 +108,14 @@ class COCOMasks(metrics.Metric):
         Raises:
             ValueError: If an image was evaluated twice.
         """
-        values = self.boxes.compute()
+        values = super().compute()
         masks = {record.index: record for record in _leaves(self.masks)}
-        records = self.boxes.images()
+        records = self.images()
         segmentations = [
             (masks[record.index].detected, masks[record.index].objects) for record in records
         ]
-        found = evaluated(records, self.boxes.class_names, segmentations)
+        found = evaluated(records, self.class_names, segmentations)
         return values | {f"mask_{name}": value for name, value in found.items()}
-
-
-def runs(masks: np.ndarray) -> tuple[dict[str, Any], ...]:
-    """Encodes masks [n, H, W] bool as run lengths by columns."""
-    return tuple(coco_mask.encode(np.asfortranarray(mask, np.uint8)) for mask in masks)
 
 
 def _leaves(tree: tuple[Any, ...]) -> list[MaskRecord]:

@@ -28,8 +28,8 @@ from jaxvision.train.experiment import Best, EvalSet, Experiment
 SOURCES = ("", "shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")
 RECIPES = ("", "coco2017")
 
-# By eval.metric: which checkpoint is the best one.
-_BEST = {"coco": "val/AP", "voc07": "val/VOC07", "voc10": "val/VOC10"}
+# By eval.metric: by which value a checkpoint is the best one, if not by the detector's own.
+_BEST = {"voc07": "VOC07", "voc10": "VOC10"}
 
 # What a continued run may change.
 FREE = (
@@ -273,7 +273,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
             part="backbone" if config.backbone else "",
             now=new_run,
         ),
-        best=Best(_BEST[config.eval.metric]),
+        best=Best(f"val/{_BEST.get(config.eval.metric, own.best)}"),
         finish=finish,
         report=functools.partial(detection_report, class_names=train.classes),
         meta=wiring.meta(__name__, config, info),
@@ -300,7 +300,14 @@ def _check_sizes(config: Config) -> None:
 
 def _source_options(config: Config) -> dict[str, Any]:
     """Returns the keywords of `detection_source` for the format."""
-    found = {"proposals": config.data.get("proposals", "")}
+    found: dict[str, Any] = {"proposals": config.data.get("proposals", "")}
+    if config.data.get("masks", False) and config.data.source != "packed":
+        if config.data.source not in ("shapes", "coco", "yolo"):
+            raise ValueError(
+                "data.source must be shapes, coco, yolo or packed for masks of objects, got "
+                f"{config.data.source}"
+            )
+        found["masks"] = True
     if config.data.source == "shapes":
         return found | {"image_size": config.image_size}
     return found | {"strict": config.data.strict}
@@ -322,6 +329,7 @@ def _example_at(
             config.data.max_objects,
             no_aug=no_aug,
             max_proposals=config.data.get("max_proposals", 0),
+            masks=config.data.get("masks", False),
             **options,
         )
 
@@ -335,6 +343,7 @@ def _eval_stream(config: Config, source: Source) -> Stream:
         letterbox.size,
         shapes=letterbox.shapes,
         max_proposals=config.data.get("max_proposals", 0),
+        masks=config.data.get("masks", False),
     )
     batch_size = config.eval.batch_size or config.batch_size
     groups = example.groups() if config.eval.rectangular else None

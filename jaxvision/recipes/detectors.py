@@ -22,6 +22,7 @@ from jaxvision.recipes.anchors import fitting_anchors
 from jaxvision.recipes.linear_machines import Finish, fit_machines
 from jaxvision.recipes.values import Config
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.mask_detection import MaskDetection
 from jaxvision.tasks.two_stage_detection import TwoStageDetection
 
 Info = Mapping[str, Any]
@@ -43,6 +44,7 @@ class Detector(NamedTuple):
         info: Returns what its method must know of the data beyond what all must, as JSON.
         multiple: The sides of its images are multiples of this, in pixels.
         task: Joins network and method.
+        best: The metric whose best checkpoint is kept.
         finish: Maps the task, the training images as evaluation sees them and a seed to what an
             experiment does after the last step; None for nothing.
     """
@@ -53,6 +55,7 @@ class Detector(NamedTuple):
     info: Callable[[Config, Source], dict[str, Any]] = _nothing
     multiple: int = 32
     task: Callable[..., DenseDetection] = DenseDetection
+    best: str = "AP"
     finish: Callable[..., Finish] | None = None
 
     def full_name(self, variant: str) -> str:
@@ -374,6 +377,13 @@ DETECTORS = {
     ),
     "fast_rcnn": Detector(
         "fast_rcnn_", two_stage.fast_rcnn, two_stage.build_fast_rcnn, task=TwoStageDetection
+    ),
+    "mask_rcnn": Detector(
+        "mask_rcnn_",
+        two_stage.mask_rcnn,
+        two_stage.build_mask_rcnn,
+        task=MaskDetection,
+        best="mask_AP",
     ),
     "rcnn": Detector(
         "rcnn_",

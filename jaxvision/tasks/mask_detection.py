@@ -42,18 +42,17 @@ class MaskDetection(TwoStageDetection):
 
     Raises:
         ValueError: As `DenseDetection`, and if images are to be predicted mirrored or at other
-            scales.
+            scales, or measured by another metric than COCO's.
     """
 
     method: MaskRCNNMethod  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.flip or tuple(self.scales) != (1.0,):
-            raise ValueError(
-                "a detector that draws masks must have flip=False and scales=(1.0,), got "
-                f"flip={self.flip} and scales={self.scales}"
-            )
+        for field, only in (("flip", False), ("scales", (1.0,)), ("metric", "coco")):
+            if getattr(self, field) != only:
+                got = getattr(self, field)
+                raise ValueError(f"{field} must be {only} where masks are drawn, got {got}")
 
     def loss(
         self, params: Params, state: ModelState, batch: Batch, *, step: jax.Array, key: jax.Array
