@@ -236,7 +236,9 @@ class Detector(ImagePredictor):
         if threshold is not None:
             changed.threshold = _share("threshold", threshold)
         scales = SCALES if self.task.any_size else (1.0,)
-        views = {"tta": tta, "tile": tile}
+        draws = isinstance(self.task, MaskDetection)
+        # What draws masks sees other views itself, and joins their boxes before it does.
+        views = {"tile": tile} if draws else {"tta": tta, "tile": tile}
         given = {name: value for name, value in views.items() if value is not None}
         changed._views = dataclasses.replace(self._views, scales=scales, **given)
         task: dict[str, Any] = {}
@@ -257,9 +259,9 @@ class Detector(ImagePredictor):
                 "nms=fusion needs views of the whole image, as tta has them, got tile="
                 f"{changed._views.tile}; take another nms"
             )
-        if isinstance(self.task, MaskDetection) and changed._views.several:
+        if draws and changed._views.tile is not None:
             raise ValueError(
-                "tta and tile join boxes alone, and this detector draws masks, too; leave them out"
+                f"tile must be None for a detector that draws masks, got {changed._views.tile}"
             )
         # The programs are those of before unless something in them changed.
         if task:

@@ -5,6 +5,7 @@ interpolated at 101 recalls. A value without ground truth (a class or a size tha
 NaN, which tables and JSON writers show as missing, and is left out of every mean.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
@@ -126,7 +127,8 @@ class COCODetection(metrics.Metric):
             raise ValueError(
                 f"class_names must be the same, got {self.class_names} and {other.class_names}"
             )
-        return type(self)(
+        return dataclasses.replace(
+            self,
             class_names=self.class_names or other.class_names,
             records=(self.records, other.records),
         )

@@ -28,8 +28,8 @@ from jaxvision.train.experiment import Best, EvalSet, Experiment
 SOURCES = ("", "shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")
 RECIPES = ("", "coco2017")
 
-# By eval.metric: which checkpoint is the best one.
-_BEST = {"coco": "val/AP", "voc07": "val/VOC07", "voc10": "val/VOC10"}
+# By eval.metric: by which value a checkpoint is the best one, if not by the detector's own.
+_BEST = {"voc07": "VOC07", "voc10": "VOC10"}
 
 # What a continued run may change.
 FREE = (
@@ -273,7 +273,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
             part="backbone" if config.backbone else "",
             now=new_run,
         ),
-        best=Best(own.best or _BEST[config.eval.metric]),
+        best=Best(f"val/{_BEST.get(config.eval.metric, own.best)}"),
         finish=finish,
         report=functools.partial(detection_report, class_names=train.classes),
         meta=wiring.meta(__name__, config, info),

@@ -44,7 +44,7 @@ class Detector(NamedTuple):
         info: Returns what its method must know of the data beyond what all must, as JSON.
         multiple: The sides of its images are multiples of this, in pixels.
         task: Joins network and method.
-        best: The metric whose best checkpoint is kept; empty for that of `eval.metric`.
+        best: The metric whose best checkpoint is kept, with COCO's metrics.
         finish: Maps the task, the training images as evaluation sees them and a seed to what an
             experiment does after the last step; None for nothing.
     """
@@ -55,7 +55,7 @@ class Detector(NamedTuple):
     info: Callable[[Config, Source], dict[str, Any]] = _nothing
     multiple: int = 32
     task: Callable[..., DenseDetection] = DenseDetection
-    best: str = ""
+    best: str = "AP"
     finish: Callable[..., Finish] | None = None
 
     def full_name(self, variant: str) -> str:
@@ -383,7 +383,7 @@ DETECTORS = {
         two_stage.mask_rcnn,
         two_stage.build_mask_rcnn,
         task=MaskDetection,
-        best="val/mask_AP",
+        best="mask_AP",
     ),
     "rcnn": Detector(
         "rcnn_",

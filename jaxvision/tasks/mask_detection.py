@@ -39,9 +39,17 @@ class MaskDetection(TwoStageDetection):
 
     Attributes:
         method: Both stages and the masks.
+
+    Raises:
+        ValueError: As `DenseDetection`, and if another metric than COCO's is to be computed.
     """
 
     method: MaskRCNNMethod  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.metric != "coco":
+            raise ValueError(f"metric must be coco where masks are drawn, got {self.metric}")
 
     def loss(
         self, params: Params, state: ModelState, batch: Batch, *, step: jax.Array, key: jax.Array

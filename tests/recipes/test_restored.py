@@ -65,8 +65,9 @@ SUPPRESSION = """
     eval.score_threshold eval.nms_threshold eval.max_detections eval.max_candidates
     eval.class_aware eval.nms eval.nms_sigma eval.fusion_threshold eval.flip eval.scales eval.metric
 """
-# The network has a backbone or a size of its own.
+# The network has a backbone or a size of its own, or its masks have one view and one metric.
 FIXED = {
+    "mask_rcnn": ("eval.flip", "eval.scales", "eval.metric"),
     "ssd": ("backbone", "eval.rectangular"),
     "yolov1": ("backbone", "eval.scales"),
 }
