@@ -105,13 +105,15 @@ def from_source(config: Config, source: str) -> None:
         config.update(image_size=(128, 128), batch_size=8, epochs=8)
         config.data.update(train_images=800, val_images=100, cache_bytes=100_000_000)  # all
         config.augment.scale = (0.8, 1.25)
+        config.ema.update(decay=0.99, warmup=50)
         config.eval.epochs = 2
     elif source == "camvid":
         config.update(image_size=(180, 240), batch_size=8, epochs=30)
         config.data.cache_bytes = 300_000_000  # all images, decoded
         config.loss.class_weights = "sqrt_median_frequency"
         config.augment.update(scale=(0.8, 1.6), jitter=0.2)
-        config.eval.epochs = 2
+        config.ema.update(decay=0.995, warmup=100)
+        config.eval.epochs = 5
     elif source == "cityscapes":
         config.image_size = (512, 1024)
     else:
