@@ -113,15 +113,15 @@ class UNet(nn.Module):
             if not bottom:
                 skips.append(x)
         x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
-        for level in reversed(range(levels - 1)):
-            width, skip = self.widths[level], skips[level]
-            x = self._enlarged(x, width, level)
+        for step, skip in enumerate(reversed(skips), start=1):
+            width = self.widths[levels - 1 - step]
+            x = self._enlarged(x, width, f"upconv{step}")
             if not self.padded:
                 skip = _cropped(skip, x.shape[1:3])
             x = jnp.concatenate([skip, _placed(x, skip.shape[1:3])], axis=-1)
-            halved = self.bilinear and level > 0
+            halved = self.bilinear and step < levels - 1
             inner = x.shape[-1] // 2 if self.bilinear else width
-            x = self._double(width // 2 if halved else width, inner, f"up{level + 1}", x, train)
+            x = self._double(width // 2 if halved else width, inner, f"up{step}", x, train)
         x = Conv(self.num_classes, (1, 1), dtype=self.dtype, name="head")(x)
         return _cropped(x, size).astype(jnp.float32) if self.mirror else x.astype(jnp.float32)
 
@@ -131,11 +131,11 @@ class UNet(nn.Module):
         block = DoubleConv(features, width, self.padded, self.norm, self.dtype, name=name)
         return block(x, train=train)
 
-    def _enlarged(self, x: jax.Array, features: int, level: int) -> jax.Array:
+    def _enlarged(self, x: jax.Array, features: int, name: str) -> jax.Array:
         if self.bilinear:
             height, width = x.shape[1:3]
             return resize_bilinear(x, (2 * height, 2 * width), align_corners=self.align_corners)
-        return ConvTranspose(features, 2, 2, dtype=self.dtype, name=f"upconv{level + 1}")(x)
+        return ConvTranspose(features, 2, 2, dtype=self.dtype, name=name)(x)
 
 
 def valid_input(side: int, levels: int) -> int:
