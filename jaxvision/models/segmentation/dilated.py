@@ -91,6 +91,7 @@ class DilatedSegmenter(nn.Module):
         head: `fcn` or `deeplabv3`.
         num_classes: K.
         auxiliary: Whether there is an FCN head on the stage before the last in training.
+        dropout: Of all heads; None for 0.1 in FCN heads and 0.5 in DeepLab's.
         norm: Factory of the normalisation of the heads.
         dtype: Of the computation; parameters and statistics are float32.
     """
@@ -99,6 +100,7 @@ class DilatedSegmenter(nn.Module):
     head: str = "fcn"
     num_classes: int = 21
     auxiliary: bool = True
+    dropout: float | None = None
     norm: Norm = BatchNorm
     dtype: jnp.dtype = jnp.float32
 
@@ -115,7 +117,9 @@ class DilatedSegmenter(nn.Module):
         heads = {"fcn": FCNHead, "deeplabv3": DeepLabHead}
         if self.head not in heads:
             raise ValueError(f"head must be one of {', '.join(heads)}, got {self.head}")
-        fields = dict(norm=self.norm, dtype=self.dtype)
+        fields: dict[str, Any] = dict(norm=self.norm, dtype=self.dtype)
+        if self.dropout is not None:
+            fields["dropout"] = self.dropout
         features = self.backbone(images, train=train)
         x = heads[self.head](self.num_classes, name="head", **fields)(features[32], train=train)
         size = images.shape[1], images.shape[2]
