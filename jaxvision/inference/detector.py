@@ -235,8 +235,7 @@ class Detector(ImagePredictor):
         """Lays out an evaluation: curves, confusions, calibration, misses, the worst pictures."""
         return report_detection(evaluation, data, self.class_names)
 
-    def _result(self, parts: list[tuple[Part, Any]]) -> ImageDetections:
-        part = parts[0][0]
+    def _result(self, part: Part, parts: list[tuple[Part, Any]]) -> ImageDetections:
         found = self._merged(parts) if self._views.several else parts[0][1]
         boxes, scores, classes, valid = map(np.asarray, found)
         if not self._views.several:
