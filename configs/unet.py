@@ -7,6 +7,13 @@ https://arxiv.org/abs/1505.04597.
     python train.py --config configs/unet.py:paper,folder --config.data.path=DIR
     python train.py --config configs/unet.py:folder --config.data.path=DIR \
         --config.variant=backbone_unet --config.backbone=resnet18 --config.weights=resnet18.pth
+
+The argument names the network and the format of the data (shapes, folder, camvid, voc, cityscapes).
+`small` is a padded network with a quarter of the channels, `milesial` that of Pytorch-UNet, `paper`
+the paper's without padding, whose images are extended by mirroring; it is trained as in section 3:
+high momentum, weights between objects, elastic deformation. `camvid` is learned from scratch at
+180 x 240. DIR of `folder` holds `images/train`, `masks/train`, the same of `val`, and
+`classes.txt`.
 """
 
 from ml_collections import ConfigDict

@@ -67,7 +67,9 @@ def as_classes(numbers: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
     wrong = outside | (found < 0)
     if wrong.any():
         values = np.unique(numbers[wrong])
-        shown = ", ".join(map(str, values[:_SHOWN].tolist())) + (", ..." if len(values) > _SHOWN else "")
+        shown = ", ".join(map(str, values[:_SHOWN].tolist())) + (
+            ", ..." if len(values) > _SHOWN else ""
+        )
         classes = int((table[known] != VOID).sum())
         raise DataError(
             f"{name}: the label map holds {shown} ({wrong.mean():.1%} of the pixels), but there are "

@@ -207,9 +207,7 @@ def _content(view: View, shape: tuple[int, ...]) -> tuple[int, int]:
 
 def _interpolated(x: np.ndarray, size: tuple[int, int], top: int, bottom: int) -> np.ndarray:
     """Interpolates maps [h, w, K] bilinearly to a size; returns rows `top` to `bottom - 1`."""
-    for axis, (side, start, stop) in enumerate(
-        ((size[0], top, bottom), (size[1], 0, size[1]))
-    ):
+    for axis, (side, start, stop) in enumerate(((size[0], top, bottom), (size[1], 0, size[1]))):
         position = (np.arange(start, stop) + 0.5) * (x.shape[axis] / side) - 0.5
         position = np.clip(position, 0, x.shape[axis] - 1)
         low = position.astype(np.int64)

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jaxvision.data.sample import VOID
 
 
-
 def pixel_cross_entropy(
     logits: jax.Array,
     labels: jax.Array,

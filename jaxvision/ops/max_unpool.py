@@ -73,7 +73,9 @@ def max_unpool(
     """
     height, width = size
     batch, rows, columns, channels = y.shape
-    fits = all(n in (side // window, -(-side // window)) for n, side in ((rows, height), (columns, width)))
+    fits = all(
+        n in (side // window, -(-side // window)) for n, side in ((rows, height), (columns, width))
+    )
     if indices.shape != y.shape or not fits:
         raise ValueError(
             f"features and indices must be those of a map of {height} x {width} pixels pooled by "

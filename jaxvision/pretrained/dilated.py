@@ -54,4 +54,6 @@ def sources(name: str) -> tuple[Source, ...]:
     return (DEEPLAB,) if name.startswith("deeplabv3") else (FCN,)
 
 
-FAMILY = Family(tuple(VARIANTS), sources, build)
+FAMILY = Family(
+    tuple(name for name in VARIANTS if name != "fcn_resnet18"), sources, build
+)

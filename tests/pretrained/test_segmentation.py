@@ -1,4 +1,4 @@
-"""The references' logits, losses, gradients and statistics, through the importer of their weights."""
+"""The references' logits, losses, gradients and statistics, through the importer of weights."""
 
 import functools
 

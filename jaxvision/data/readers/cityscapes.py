@@ -63,7 +63,9 @@ def cityscapes(path: str, split: str, *, classes: tuple[str, ...] | None = None)
         if name.endswith(_IMAGE)
     ]
     images = [os.path.join(root, f"{stem}{_IMAGE}") for stem in stems]
-    found = [(sum(os.path.exists(f"{truth}/{stem}{kind}") for stem in stems), kind) for kind in _KINDS]
+    found = [
+        (sum(os.path.exists(f"{truth}/{stem}{kind}") for stem in stems), kind) for kind in _KINDS
+    ]
     kind = max(found, key=lambda each: each[0])[1]
     masks = [os.path.join(truth, f"{stem}{kind}") for stem in stems]
     for image, mask in zip(images, masks, strict=True):

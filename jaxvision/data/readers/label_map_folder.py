@@ -123,7 +123,5 @@ def _names(
             f"{min(void) + 1} of {len(found)}"
         )
     if classes is not None and tuple(classes) != names:
-        raise DataError(
-            f"{file}: the classes must be {', '.join(classes)}, got {', '.join(names)}"
-        )
+        raise DataError(f"{file}: the classes must be {', '.join(classes)}, got {', '.join(names)}")
     return names, (len(names), (*void, VOID))

@@ -133,6 +133,7 @@ class DilatedSegmenter(nn.Module):
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
+    "fcn_resnet18": dict(backbone="resnet18", head="fcn", auxiliary=False),
     "fcn_resnet50": dict(backbone="resnet50", head="fcn"),
     "fcn_resnet101": dict(backbone="resnet101", head="fcn"),
     "deeplabv3_resnet50": dict(backbone="resnet50", head="deeplabv3"),
@@ -149,6 +150,8 @@ def dilated(
     **overrides: Any,
 ) -> DilatedSegmenter:
     """Builds a network from a row of `VARIANTS`; keywords replace single fields.
+
+    `fcn_resnet18`, for CPUs, is not one of torchvision's.
 
     Args:
         variant: A name of `VARIANTS`.

@@ -125,9 +125,7 @@ class UNet(nn.Module):
         x = Conv(self.num_classes, (1, 1), dtype=self.dtype, name="head")(x)
         return _cropped(x, size).astype(jnp.float32) if self.mirror else x.astype(jnp.float32)
 
-    def _double(
-        self, features: int, width: int, name: str, x: jax.Array, train: bool
-    ) -> jax.Array:
+    def _double(self, features: int, width: int, name: str, x: jax.Array, train: bool) -> jax.Array:
         block = DoubleConv(features, width, self.padded, self.norm, self.dtype, name=name)
         return block(x, train=train)
 
