@@ -72,9 +72,9 @@ def as_classes(numbers: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
         )
         classes = int((table[known] != VOID).sum())
         raise DataError(
-            f"{name}: the label map holds {shown} ({wrong.mean():.1%} of the pixels), but there are "
-            f"{classes} classes; known are {_ranges(known)}. Correct the classes, or export the "
-            "palette's indices if the file holds the grey values of its colours.",
+            f"{name}: the label map holds {shown} ({wrong.mean():.1%} of the pixels), but there "
+            f"are {classes} classes; known are {_ranges(known)}. Correct the classes, or export "
+            "the palette's indices if the file holds the grey values of its colours.",
             code="unknown-class",
         )
     return found.astype(np.uint8)

@@ -221,9 +221,9 @@ def test_training_examples_keep_pixels_and_labels_together():
         assert row["label_map"].dtype == np.int32
         inside = row["label_map"] != VOID
         void += int((~inside).sum())
-        # Interpolated pixels at the borders between classes aside.
-        exact = row["image"][inside][:, 0] == 50 * row["label_map"][inside]
-        assert exact.mean() > 0.8
+        # Pixels that are interpolated between classes may be nearer to another one.
+        distance = row["image"][inside][:, 0].astype(int) - 50 * row["label_map"][inside]
+        assert (np.abs(distance) <= 25).mean() > 0.9
         assert (row["image"][~inside] == 114).mean() > 0.7 if (~inside).any() else True
     assert void
 

@@ -40,7 +40,7 @@ def label_map_folder(
         (os.path.join(path, "images"), os.path.join(path, "masks")),
     ]
     for images, masks in tried:
-        if os.path.isdir(images):
+        if os.path.isdir(images) and _holds_images(images):
             return _opened(path, split, images, masks, classes)
     shown = ", ".join(images for images, _ in tried)
     raise DataError(f"{path}: no images of the split {split}; expected one of {shown}")
@@ -92,6 +92,10 @@ def pairs(images: str, masks: str, mask_suffix: str = "") -> tuple[list[str], li
         [os.path.join(images, name) for name in names],
         [os.path.join(masks, there[os.path.splitext(name)[0]]) for name in names],
     )
+
+
+def _holds_images(folder: str) -> bool:
+    return any(name.lower().endswith(IMAGE_SUFFIXES) for name in list_folder(folder, "images"))
 
 
 def _opened(

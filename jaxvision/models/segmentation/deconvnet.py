@@ -22,7 +22,7 @@ from jaxvision.models.variant import fields_of
 from jaxvision.ops.max_unpool import max_pool_with_indices, max_unpool
 
 _ENCODER = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-_DECODER = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 128, 64), (64, 64))
+_DECODER = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64, 64))
 
 
 class Normalized(nn.Module):
