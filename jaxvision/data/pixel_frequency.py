@@ -62,12 +62,21 @@ def frequency_weights(source: Source, rule: str) -> np.ndarray:
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule}")
-    counts = pixel_counts(source)
+    weights = median_frequency(pixel_counts(source))
+    return np.sqrt(weights) if rule.startswith("sqrt") else weights
+
+
+def median_frequency(counts: PixelCounts) -> np.ndarray:
+    """Returns the median of the classes' frequencies over that of each [K] float64.
+
+    Classes without a pixel have no part in it; their weight is 1.
+    """
     present = counts.by_class > 0
     frequency = counts.by_class[present] / counts.in_images[present]
     weights = np.ones(len(present))
-    weights[present] = np.median(frequency) / frequency
-    return np.sqrt(weights) if rule.startswith("sqrt") else weights
+    if present.any():
+        weights[present] = np.median(frequency) / frequency
+    return weights
 
 
 def _label_map(source: Source, index: int) -> np.ndarray:
