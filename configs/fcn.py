@@ -7,7 +7,8 @@ https://arxiv.org/abs/1411.4038; DeepLabv3, Chen et al. 2017, https://arxiv.org/
     python train.py --config configs/fcn.py:fcn_resnet50,voc --config.data.path=DIR \
         --config.weights=fcn_resnet50
 
-The argument names the network and the format of the data (shapes, folder, camvid, voc, cityscapes).
+The argument names the network and the format of the data (shapes, folder, camvid, voc, cityscapes,
+coco).
 `--config.freeze="upsample.*"` keeps the upsampling of fcn32s, fcn16s and fcn8s bilinear, as the
 authors do. Published mean IoU on VOC 2011 val: 62.7 for fcn8s; not measured here.
 """

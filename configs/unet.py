@@ -8,7 +8,8 @@ https://arxiv.org/abs/1505.04597.
     python train.py --config configs/unet.py:folder --config.data.path=DIR \
         --config.variant=backbone_unet --config.backbone=resnet18 --config.weights=resnet18.pth
 
-The argument names the network and the format of the data (shapes, folder, camvid, voc, cityscapes).
+The argument names the network and the format of the data (shapes, folder, camvid, voc, cityscapes,
+coco).
 `small` is a padded network with a quarter of the channels, `milesial` that of Pytorch-UNet, `paper`
 the paper's without padding, whose images are extended by mirroring; it is trained as in section 3:
 high momentum, weights between objects, elastic deformation. `camvid` is learned from scratch at

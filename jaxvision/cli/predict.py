@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from jaxvision.inference.predictor import Predictor
 
 _DESCRIPTION = """
-Applies a trained run. For a detector, a classifier or a segmenter, INPUT is a picture, a video, a folder, a
-pattern with *, a .txt file with a path on each line, or a number for a camera; drawn pictures and
-videos go into --out. For a translator, INPUT is a text file with a sentence on each line, .gz or
-not; without INPUT it translates lines from a pipe or the keyboard. Exit code: 0 if everything was
-predicted, 1 if an input could not be read and the others were predicted, 2 for a wrong command
-line.
+Applies a trained run. For a detector, a classifier or a segmenter, INPUT is a picture, a video, a
+folder, a pattern with *, a .txt file with a path on each line, or a number for a camera; drawn
+pictures and videos go into --out. For a translator, INPUT is a text file with a sentence on each
+line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. Exit code: 0 if
+everything was predicted, 1 if an input could not be read and the others were predicted, 2 for a
+wrong command line.
 """
 # By name of a predictor's option: what its flag is called.
 _FLAGS = {

@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.readers.cityscapes import cityscapes
+from jaxvision.data.readers.coco_label_maps import coco_label_maps
 from jaxvision.data.readers.label_map_folder import camvid, label_map_folder
 from jaxvision.data.readers.named import open_named
 from jaxvision.data.readers.voc_label_maps import voc_label_maps
@@ -17,6 +18,7 @@ READERS: dict[str, Callable[..., Source]] = {
     "camvid": camvid,
     "voc": voc_label_maps,
     "cityscapes": cityscapes,
+    "coco": coco_label_maps,
 }
 
 
@@ -32,7 +34,7 @@ def segmentation_source(
     """Opens one split of a dataset whose images have a class for every pixel.
 
     Args:
-        source: `shapes`, `folder`, `camvid`, `voc` or `cityscapes`.
+        source: `shapes`, `folder`, `camvid`, `voc`, `cityscapes` or `coco`.
         path: Folder of the dataset; None or empty for `shapes`.
         split: Name of the split, as the format has it; see the readers.
         classes: The classes, in order: those of the training split when reading another one.

@@ -29,7 +29,7 @@ from jaxvision.train.experiment import Best, EvalSet, Experiment
 from jaxvision.train.precision import compute_dtype
 
 # Words of a config's argument: the format of the data.
-SOURCES = ("shapes", "folder", "camvid", "voc", "cityscapes")
+SOURCES = ("shapes", "folder", "camvid", "voc", "cityscapes", "coco")
 
 # What a continued run may change.
 FREE = (

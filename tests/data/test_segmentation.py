@@ -1,5 +1,6 @@
 """Sources of label maps, their faults, and what becomes of them on the way to a batch."""
 
+import json
 import pathlib
 
 import cv2
@@ -130,7 +131,7 @@ def test_names_of_classes_are_needed_and_void_comes_last(folder):
     assert opened(folder, classes=("a", "b", "c")).classes == ("a", "b", "c")
     with pytest.raises(DataError, match="no images of the split test"):
         opened(folder, "test", classes=("a",))
-    with pytest.raises(ValueError, match="shapes, folder, camvid, voc, cityscapes"):
+    with pytest.raises(ValueError, match="shapes, folder, camvid, voc, cityscapes, coco"):
         opened(folder, source="nothing")
 
 
@@ -163,6 +164,37 @@ def test_cityscapes(tmp_path, kind):
     mask.unlink()
     with pytest.raises(DataError, match="bonn_1_leftImg8bit.png: its label map"):
         opened(tmp_path, source="cityscapes")
+
+
+def test_objects_of_coco_become_classes_and_the_smaller_one_is_seen(tmp_path):
+    write_image(tmp_path / "train" / "a.jpg", (20, 30))
+
+    def square(number, category, x1, y1, x2, y2, crowd=0):
+        outline = [x1, y1, x2, y1, x2, y2, x1, y2]
+        box = [x1, y1, x2 - x1, y2 - y1]
+        area = box[2] * box[3]
+        return dict(
+            id=number, image_id=1, category_id=category, bbox=box, area=area, iscrowd=crowd,
+            segmentation=[outline],
+        )  # fmt: skip
+
+    found = dict(
+        images=[dict(id=1, file_name="a.jpg", height=20, width=30)],
+        categories=[dict(id=5, name="cat"), dict(id=9, name="dog")],
+        annotations=[
+            square(1, 9, 4, 4, 8, 8),
+            square(2, 5, 2, 2, 12, 12),
+            square(3, 5, 0, 0, 30, 5, crowd=1),
+        ],
+    )
+    (tmp_path / "train.json").write_text(json.dumps(found))
+    source = opened(tmp_path, "train.json", "coco")
+    mask = source[0].mask
+    assert source.classes == ("background", "cat", "dog")
+    assert (mask[6, 6], mask[10, 10], mask[18, 20], mask[2, 20]) == (2, 1, 0, VOID)
+    assert opened(tmp_path, "train.json", "coco", classes=source.classes).classes == source.classes
+    with pytest.raises(DataError, match="the first class must be background, got cat"):
+        opened(tmp_path, "train.json", "coco", classes=("cat", "dog"))
 
 
 def test_weights_of_classes_are_the_median_frequency_over_theirs(folder):
