@@ -52,7 +52,7 @@ def he_normal_fan_out() -> Initializer:
     return jax.nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
-def bilinear_upsampling() -> Initializer:
+def bilinear_upsampling() -> Callable[..., jax.Array]:
     """Kernels [k, k, C, C] of transposed convolutions that enlarge each channel bilinearly.
 
     Long et al. 2015, https://arxiv.org/abs/1411.4038, section 3.3, with the filter of their code:

@@ -61,7 +61,8 @@ def overlay(image: np.ndarray, label_map: np.ndarray, class_names: Sequence[str]
 def legend(class_names: Sequence[str], numbers: Sequence[int], width: int) -> np.ndarray:
     """Draws the colours and names of classes in rows [H, width, 3] uint8."""
     colours = class_colours(class_names)
-    places, left, row = [], 10, 0
+    places: list[tuple[int, int, int]] = []
+    left, row = 10, 0
     for number in numbers:
         need = 34 + text_width(class_names[number], _LETTERS)
         if left + need > width and left > 10:

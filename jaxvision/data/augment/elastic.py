@@ -51,8 +51,8 @@ class Elastic:
         y = np.arange(height, dtype=np.float32)[:, None] + dy
 
         def moved(array: np.ndarray, method: int, fill: int) -> np.ndarray:
-            border = dict(borderMode=cv2.BORDER_CONSTANT, borderValue=(fill,) * 4)
-            return cv2.remap(array, x, y, method, **border)
+            kind = cv2.BORDER_CONSTANT
+            return cv2.remap(array, x, y, method, borderMode=kind, borderValue=(fill,) * 4)
 
         image = geometry.frames(
             lambda frame: moved(frame, cv2.INTER_LINEAR, geometry.FILL), sample.image
