@@ -15,8 +15,8 @@ from jaxvision.train.loop import run
 
 def config(**changes):
     found = segmentation.defaults()
-    found.update(image_size=(32, 48), batch_size=4, epochs=1, num_workers=0)
-    found.data.update(train_images=8, val_images=4)
+    found.update(image_size=(32, 48), batch_size=8, epochs=1, num_workers=0)
+    found.data.update(train_images=16, val_images=8)
     found.model.update(widths=(4, 8))
     for name, value in changes.items():
         group, _, last = name.rpartition("__")
