@@ -1,8 +1,20 @@
 """The batches of each task as a `TypedDict`: keys, shapes, dtypes, units and the padding rule."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
+
+
+class MaskTruth(NamedTuple):
+    """The masks of one image's objects, in the order of the batch.
+
+    Attributes:
+        size: Height and width of the original image in pixels.
+        runs: Run lengths of each object, as COCO writes them: {size, counts}.
+    """
+
+    size: tuple[int, int]
+    runs: tuple[dict[str, Any], ...]
 
 
 class DetectionBatch(TypedDict):
@@ -23,6 +35,13 @@ class DetectionBatch(TypedDict):
         area: Object areas in original pixels [B, N] float32: of the mask where the data has one,
             since COCO's small, medium and large refer to masks.
         mask: False for rows of padding and images that cannot be read [B] bool.
+        proposals: Regions of interest, xyxy in pixels of `image` [B, P, 4] float32; only for
+            detectors that do not propose their own.
+        proposal_valid: False for padding among them [B, P] bool.
+        masks: Pixels of each object at the size of `image` [B, N, H, W] bool; only for detectors
+            that draw them, in training.
+        truth: The masks of the objects at the size of the original images, B of them; only for
+            these, in evaluation.
     """
 
     image: np.ndarray
@@ -34,6 +53,10 @@ class DetectionBatch(TypedDict):
     crowd: NotRequired[np.ndarray]
     area: NotRequired[np.ndarray]
     mask: NotRequired[np.ndarray]
+    proposals: NotRequired[np.ndarray]
+    proposal_valid: NotRequired[np.ndarray]
+    masks: NotRequired[np.ndarray]
+    truth: NotRequired[list[MaskTruth]]
 
 
 class ClassificationBatch(TypedDict):

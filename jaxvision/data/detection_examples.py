@@ -15,7 +15,7 @@ from jaxvision.data.augment.flip import HorizontalFlip, VerticalFlip
 from jaxvision.data.augment.letterbox import Fit, Letterbox, Pad
 from jaxvision.data.augment.mixup import Mixup
 from jaxvision.data.augment.mosaic import Mosaic
-from jaxvision.data.rows import Row, detection_eval_row, detection_row
+from jaxvision.data.rows import detection_eval_row, detection_row, mask_truth
 from jaxvision.data.source import Reader, Source, Transform
 from jaxvision.data.transforms import DropSmall, Either, Example, Pipeline, drop_crowds
 
@@ -95,6 +95,8 @@ def detection_train_example(
     jitter: float = 0.0,
     erasing: float = 0.0,
     cutout: int = 0,
+    max_proposals: int = 0,
+    masks: bool = False,
     **options: Any,
 ) -> Example:
     """Returns a function `(index, rng) -> row` that makes training examples.
@@ -115,10 +117,13 @@ def detection_train_example(
         jitter: Range of brightness, contrast and saturation.
         erasing: Probability of a rectangle of noise.
         cutout: Number of grey squares of an eighth of the input's height.
+        max_proposals: Regions of interest an image, P; 0 for none.
+        masks: Whether rows hold the objects' masks.
         **options: All further options of `detection_reader`: `mosaic`, `mixup`, `hsv`, ...
 
     Returns:
-        Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N].
+        Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N], perhaps
+        proposals [P, 4] and proposal_valid [P], or masks [N, H, W].
     """
     extra: dict[Transform, float] = {
         VerticalFlip(vertical_flip): vertical_flip,
@@ -138,7 +143,10 @@ def detection_train_example(
         extra=tuple(transform for transform, used in extra.items() if used),
         **options,
     )
-    return Example(source, reader, functools.partial(detection_row, max_objects=max_objects))
+    row = functools.partial(
+        detection_row, max_objects=max_objects, max_proposals=max_proposals, masks=masks
+    )
+    return Example(source, reader, row)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,12 +158,16 @@ class DetectionEvalExample:
         image_size: Height and width of the network's input in pixels.
         max_objects: Objects an image, N; what the fullest image needs by default.
         shapes: As `Letterbox` takes them.
+        max_proposals: Regions of interest an image, P; 0 for none.
+        masks: Whether `truth` holds the masks of the objects at the image's own size.
     """
 
     source: Source
     image_size: tuple[int, int]
     max_objects: int | None = None
     shapes: tuple[tuple[int, int], ...] = ()
+    max_proposals: int = 0
+    masks: bool = False
 
     def __post_init__(self) -> None:
         if self.max_objects is not None and self.max_objects < self.source.max_objects:
@@ -174,8 +186,14 @@ class DetectionEvalExample:
             groups[letterbox.shape((found.height, found.width))].append(index)
         return [group for group in groups.values() if group]
 
-    def __call__(self, index: int, rng: np.random.Generator | None = None) -> Row:
+    def __call__(self, index: int, rng: np.random.Generator | None = None) -> dict[str, Any]:
         """Returns the keys of a `DetectionBatch` for one image, all but `mask`."""
-        sample = Letterbox(self.image_size, self.shapes)(self.source[index], rng)
+        original = self.source[index]
+        truth = {"truth": mask_truth(original)} if self.masks else {}
+        if original.objects is not None and original.objects.masks is not None:
+            # Resizing them would take long, and move the boxes to their edges.
+            objects = original.objects.moved(original.objects.boxes)
+            original = original.replace(objects=objects)
+        sample = Letterbox(self.image_size, self.shapes)(original, rng)
         rows = max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
-        return detection_eval_row(sample, rows)
+        return detection_eval_row(sample, rows, self.max_proposals) | truth

@@ -138,7 +138,7 @@ def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> 
 
 def _maker(task: Any) -> Any:
     makers = {
-        DenseDetection: functools.partial(_of_images, Detector),
+        DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
         Translation: _translator,
@@ -151,7 +151,7 @@ def _maker(task: Any) -> Any:
 
 
 def _of_images(
-    kind: type[Detector] | type[Classifier] | type[Segmenter],
+    kind: Callable[..., Predictor],
     task: Any,
     variables: Mapping[str, Any],
     origin: Origin,
@@ -164,6 +164,12 @@ def _of_images(
         batch_size=config.eval.batch_size or config.batch_size,
         origin=origin,
     )
+
+
+def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin) -> Predictor:
+    max_proposals = origin.config.data.get("max_proposals", 0)
+    make = functools.partial(Detector, max_proposals=max_proposals)
+    return _of_images(make, task, variables, origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:

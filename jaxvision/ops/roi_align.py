@@ -1,8 +1,8 @@
 """Features of regions of interest by interpolation.
 
-RoIAlign: Mask R-CNN, He et al. 2017, https://arxiv.org/abs/1703.06870, section 3; over the levels of
-a pyramid: FPN, Lin et al. 2017, https://arxiv.org/abs/1612.03144, equation 1. Equal to torchvision's
-`roi_align` and `MultiScaleRoIAlign`.
+RoIAlign: Mask R-CNN, He et al. 2017, https://arxiv.org/abs/1703.06870, section 3; over the levels
+of a pyramid: FPN, Lin et al. 2017, https://arxiv.org/abs/1612.03144, equation 1. Equal to
+torchvision's `roi_align` and `MultiScaleRoIAlign`.
 """
 
 from collections.abc import Mapping
@@ -71,10 +71,11 @@ def multiscale_roi_align(
     level = level_of(boxes, strides)
     if samples == 0:
         each = [_of_every_cell(levels[s], boxes, size, s, aligned) for s in strides]
-        chosen = (level == i for i in range(len(strides)))
-        return sum(
-            jnp.where(own[..., None, None, None], x, 0.0)
-            for own, x in zip(chosen, each, strict=True)
+        return jnp.sum(
+            jnp.stack(
+                [jnp.where((level == i)[..., None, None, None], x, 0.0) for i, x in enumerate(each)]
+            ),
+            axis=0,
         )
 
     # All levels in one array, so that each region costs as much as if there were one.
@@ -85,23 +86,16 @@ def multiscale_roi_align(
     stride = jnp.array(strides, jnp.float32)[level]
     start, length = _extent(boxes / stride[..., None], aligned)
     rows, row_weights = _taps(start[..., 1], length[..., 1], size[0], samples, heights[level])
-    columns, column_weights = _taps(
-        start[..., 0], length[..., 0], size[1], samples, widths[level]
-    )
+    columns, column_weights = _taps(start[..., 0], length[..., 0], size[1], samples, widths[level])
     corner = starts[level][..., None, None]
     row_starts = corner + rows * widths[level][..., None, None]
 
     def of_image(image: tuple[jax.Array, ...]) -> jax.Array:
         x, row_starts, columns, row_weights, column_weights = image
         index = row_starts[:, :, :, None, None] + columns[:, None, None]
+        weights = row_weights[:, :, :, None, None] * column_weights[:, None, None]
         # Tap by tap in a bin: [R, rows, taps, columns, taps, C].
-        return jnp.einsum(
-            "rit,rju,ritjuc->rijc",
-            row_weights,
-            column_weights,
-            x[index],
-            precision=jax.lax.Precision.HIGHEST,
-        )
+        return (x[index] * weights[..., None]).sum(axis=(2, 4))
 
     # One image at a time: the taps of all regions are the largest array of a training step.
     pooled = jax.lax.map(of_image, (flat, row_starts, columns, row_weights, column_weights))

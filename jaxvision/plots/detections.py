@@ -100,7 +100,7 @@ def detection_sheet(
     Raises:
         ValueError: If no image's `mask` is True.
     """
-    boxes, scores, classes, valid = (np.asarray(array) for array in predictions)
+    boxes, scores, classes, valid = (np.asarray(array) for array in predictions[:4])
     mask = np.asarray(batch.get("mask", np.ones(len(boxes), bool)))
     shown = np.flatnonzero(mask)[:limit]
     if not shown.size:

@@ -80,6 +80,7 @@ RELEASED: dict[str, Released] = {
     "yolox_darknet53": _yolox("yolox_darknet53", "yolox_darknet"),
     **{f"yolox_{x}": _yolox(f"yolox_{x}", f"yolox_{x}") for x in ("nano", "tiny", *"smlx")},
     **_torchvision("retinanet_resnet50_fpn_coco-eeacb38b", variant="retinanet_resnet50_fpn"),
+    **_torchvision("fasterrcnn_resnet50_fpn_coco-258fb6c6", variant="faster_rcnn_resnet50_fpn"),
     **_torchvision("ssd300_vgg16_coco-b556d3b4", variant="ssd300_vgg16"),
     **_torchvision("fcn_resnet50_coco-1167a1af", variant="fcn_resnet50"),
     **_torchvision("fcn_resnet101_coco-7ecb50ca", variant="fcn_resnet101"),

@@ -135,7 +135,9 @@ class DenseDetection:
 
     def _decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
         output = self.model.apply({"params": params, **state}, batch["image"], train=False)
-        found = self.method.decode(output, self._priors(batch))
+        return self._wanted(self.method.decode(output, self._priors(batch)))
+
+    def _wanted(self, found: Candidates) -> Candidates:
         if not self.wanted:
             return found
         wanted = jnp.isin(found.classes, jnp.array(self.wanted))

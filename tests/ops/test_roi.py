@@ -21,7 +21,7 @@ def features(case):
 
 
 def per_image(case):
-    """Pads the regions of each image to one number: boxes [B, R, 4] and their places in the list."""
+    """Pads the regions of each image to one number: boxes [B, R, 4] and places in the list."""
     images = case["rois"][:, 0].astype(int)
     places = [np.flatnonzero(images == i) for i in range(2)]
     count = max(map(len, places))
@@ -56,9 +56,7 @@ def test_roi_align_matches_reference(case, features, aligned, samples):
     @jax.jit
     def run(x):
         def pool(x):
-            return roi_align(
-                x, boxes, size=(5, 7), stride=stride, samples=samples, aligned=aligned
-            )
+            return roi_align(x, boxes, size=(5, 7), stride=stride, samples=samples, aligned=aligned)
 
         y, back = jax.vjp(pool, x)
         return y, back(cotangent)[0]
@@ -101,7 +99,9 @@ def test_regions_of_a_pyramid_match_reference():
 
 def test_points_as_many_as_a_bin_is_long_are_taken_from_the_same_levels():
     rng = np.random.default_rng(0)
-    levels = {s: jnp.asarray(rng.normal(size=(1, 64 // s, 96 // s, 2)), jnp.float32) for s in (4, 8)}
+    levels = {
+        s: jnp.asarray(rng.normal(size=(1, 64 // s, 96 // s, 2)), jnp.float32) for s in (4, 8)
+    }
     boxes = jnp.array([[[3.0, 5.0, 60.0, 50.0], [-8.0, 1.0, 400.0, 300.0]]])
     both = multiscale_roi_align(levels, boxes, size=(3, 3), samples=0)
     np.testing.assert_array_equal(level_of(boxes, [4, 8]), [[0, 1]])
