@@ -2,6 +2,7 @@
 
 jaxvision train --config=my_config.py
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
+jaxvision labelme photos/ --out=DIR
 jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
 jaxvision predict runs/yolox photos/ --out=found
 jaxvision demo runs/yolox
@@ -29,6 +30,7 @@ from jaxvision.cli import (
     download,
     evaluate,
     info,
+    labelme,
     pack,
     predict,
     push,
@@ -45,6 +47,7 @@ SUBCOMMANDS = (
     info,
     bench,
     check_data,
+    labelme,
     pack,
     download,
     push,

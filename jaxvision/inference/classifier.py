@@ -154,8 +154,8 @@ class Classifier(ImagePredictor):
         """Lays out an evaluation: classes, confusions, curves, calibration, the worst pictures."""
         return report_classification(evaluation, data)
 
-    def _result(self, parts: list[tuple[Part, Any]]) -> ImageClasses:
-        ((part, probabilities),) = parts
+    def _result(self, part: Part, parts: list[tuple[Part, Any]]) -> ImageClasses:
+        ((_, probabilities),) = parts
         return ImageClasses(
             probabilities, self.class_names, self.task.multi_label, part.image, part.size
         )

@@ -302,8 +302,7 @@ class Detector(ImagePredictor):
         sample = Sample(shown, 0, proposals=selective_search(shown, limit=self.max_proposals))
         return {"image": shown, **proposal_row(sample, self.max_proposals)}
 
-    def _result(self, parts: list[tuple[Part, Any]]) -> ImageDetections:
-        part = parts[0][0]
+    def _result(self, part: Part, parts: list[tuple[Part, Any]]) -> ImageDetections:
         found: Any = self._merged(parts) if self._views.several else parts[0][1]
         boxes, scores, classes, valid = map(np.asarray, found[:4])
         if not self._views.several:
