@@ -24,7 +24,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "evaluate", help="measure a trained run and write a report", description=_DESCRIPTION
     )
-    parser.add_argument("trained", metavar="RUN", type=Path, help="work directory of the run")
+    parser.add_argument(
+        "trained", metavar="RUN", type=Path, help="work directory of the run, or an exported file"
+    )
     parser.add_argument(
         "--split",
         default="val",
@@ -48,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         ValueError: If an option is wrong, or the data has a fault.
         OSError: If a file is missing or cannot be written.
     """
-    predictor = load_run(options.trained, options.step)
+    predictor = load_run(options.trained, options.step, files=True)
     from jaxvision.data.files import write_whole
     from jaxvision.inference.predictor import SPLITS
     from jaxvision.inference.reports.layout import Table, as_html, as_json, as_text
@@ -64,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
     evaluation = predictor.evaluation(data, options.split, _shown(data))
     report = predictor.report(evaluation, data)
 
-    out = options.out or options.trained / "evaluation" / options.split.replace("/", "_")
+    # Of a file `model.onnx` into `model/`.
+    folder = options.trained.with_suffix("") if options.trained.is_file() else options.trained
+    out = options.out or folder / "evaluation" / options.split.replace("/", "_")
     out.mkdir(parents=True, exist_ok=True)
     facts = {
         "run": str(options.trained),

@@ -8,6 +8,7 @@ jaxvision demo runs/yolox
 jaxvision evaluate runs/yolox --split=test
 jaxvision info runs/yolox
 jaxvision bench yolox_s
+jaxvision export runs/yolox --out=yolox.onnx
 jaxvision download resnet50
 jaxvision push runs/yolox owner/name
 jaxvision doctor
@@ -28,6 +29,7 @@ from jaxvision.cli import (
     doctor,
     download,
     evaluate,
+    export,
     info,
     pack,
     predict,
@@ -42,6 +44,7 @@ SUBCOMMANDS = (
     predict,
     demo,
     evaluate,
+    export,
     info,
     bench,
     check_data,

@@ -47,7 +47,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "predict", help="apply a trained run to pictures, videos or text", description=_DESCRIPTION
     )
-    parser.add_argument("trained", metavar="RUN", type=Path, help="work directory of the run")
+    parser.add_argument(
+        "trained", metavar="RUN", type=Path, help="work directory of the run, or an exported file"
+    )
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="what to predict")
     parser.add_argument(
         "--out", type=Path, default=Path("predictions"), help="folder to write to; %(default)s"
@@ -143,7 +145,7 @@ def run(options: argparse.Namespace) -> int:
     _check_ranges(given)
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out must be a folder, got {options.out}, a file")
-    predictor = load_run(options.trained, options.step)
+    predictor = load_run(options.trained, options.step, files=True)
     _check_known(options, predictor, given)
     if "classes" in given:
         given["classes"] = [name.strip() for name in given["classes"].split(",")]

@@ -36,8 +36,13 @@ def start_jax() -> None:
         ) from error
 
 
-def load_run(run: pathlib.Path, step: int | None = None) -> "Predictor":
+def load_run(run: pathlib.Path, step: int | None = None, *, files: bool = False) -> "Predictor":
     """Loads a run for a command.
+
+    Args:
+        run: Its folder.
+        step: Of the checkpoint.
+        files: Whether a file that `jaxvision export` wrote will do, too.
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
@@ -49,7 +54,7 @@ def load_run(run: pathlib.Path, step: int | None = None) -> "Predictor":
         from jaxvision.pretrained import hub
 
         run = hub.fetch(hub.PREFIX + str(run).removeprefix("hf:/").lstrip("/"))
-    if run.is_file():
+    if run.is_file() and not (files and run.suffix in (".onnx", ".safetensors")):
         raise ValueError(f"expected the folder of a run, got the file {run}")
     start_jax()
     from jaxvision.inference.load import load

@@ -154,6 +154,14 @@ class Classifier(ImagePredictor):
         """Lays out an evaluation: classes, confusions, curves, calibration, the worst pictures."""
         return report_classification(evaluation, data)
 
+    def _outputs(
+        self, task: Any, params: Params, state: ModelState, batch: Batch, nms: bool
+    ) -> dict[str, jax.Array]:
+        if nms:
+            raise ValueError("nms is for detectors, got a classifier")
+        # The predictions for images are not random.
+        return {"probabilities": task.predict(params, state, batch, key=jax.random.key(0))}
+
     def _result(self, parts: list[tuple[Part, Any]]) -> ImageClasses:
         ((part, probabilities),) = parts
         return ImageClasses(
@@ -166,4 +174,5 @@ def _with_mirror_image(predict: Predict) -> Predict:
         mirrored = {**batch, "image": batch["image"][:, :, ::-1]}
         return (predict(params, state, batch, key) + predict(params, state, mirrored, key)) / 2
 
-    return jax.jit(both)
+    # Not compiled as a whole: what is compiled for images alone serves for both.
+    return both

@@ -21,7 +21,7 @@ from jaxvision.ops.nms import Candidates, Detections
 from jaxvision.plots.detections import draw_detections
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.task import Batch, ModelState, Params
-from jaxvision.train.evaluate import Evaluation, Predict, compile_predict
+from jaxvision.train.evaluate import Evaluation, Predict
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -206,10 +206,10 @@ class Detector(ImagePredictor):
         # The programs are those of before unless something in them changed.
         if task:
             changed.task = dataclasses.replace(self.task, **task)
-            changed._predict = changed._infer = compile_predict(changed.task, self._mesh)
+            changed._predict = changed._infer = changed._compiled(changed.task)
             changed._suppress = jax.jit(changed.task.suppress)
         if changed._views.several and (task or not self._views.several):
-            changed._infer = _compile_candidates(changed.task)
+            changed._infer = changed._compiled_candidates(changed.task)
         return changed
 
     def __call__(self, inputs: Image | Iterable[Image], *, threshold: float | None = None) -> Any:
@@ -234,6 +234,21 @@ class Detector(ImagePredictor):
     def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
         """Lays out an evaluation: curves, confusions, calibration, misses, the worst pictures."""
         return report_detection(evaluation, data, self.class_names)
+
+    def _compiled_candidates(self, task: DenseDetection) -> Predict:
+        def candidates(
+            params: Params, state: ModelState, batch: Batch, key: jax.Array
+        ) -> Candidates:
+            del key
+            return task.candidates(params, state, batch)
+
+        return jax.jit(candidates)
+
+    def _outputs(
+        self, task: Any, params: Params, state: ModelState, batch: Batch, nms: bool
+    ) -> dict[str, jax.Array]:
+        found = task.decoded(params, state, batch)
+        return (jax.vmap(task.suppress)(found) if nms else found)._asdict()
 
     def _result(self, parts: list[tuple[Part, Any]]) -> ImageDetections:
         part = parts[0][0]
@@ -273,14 +288,6 @@ class Detector(ImagePredictor):
             jnp.asarray(np.pad(classes, rows)),
         )
         return jax.device_get(self._suppress(padded))
-
-
-def _compile_candidates(task: DenseDetection) -> Predict:
-    def candidates(params: Params, state: ModelState, batch: Batch, key: jax.Array) -> Candidates:
-        del key
-        return task.candidates(params, state, batch)
-
-    return jax.jit(candidates)
 
 
 def _share(name: str, value: float) -> float:

@@ -12,10 +12,11 @@ from jaxvision.data.errors import DataError
 from jaxvision.data.source import Transform
 from jaxvision.inference import images as reading
 from jaxvision.inference.images import Image, OnFault, Part, batch_rows, image_batches, listed
-from jaxvision.inference.predictor import Origin, Predictor, Program
+from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.program import Program
 from jaxvision.inference.result import Result
 from jaxvision.inference.views import Views
-from jaxvision.tasks.task import Task
+from jaxvision.tasks.task import Batch, ModelState, Params, Task
 
 
 class ImagePredictor(Predictor):
@@ -134,6 +135,23 @@ class ImagePredictor(Predictor):
             return (rng.integers(0, 256, (batch, *shown.shape), np.uint8),)
 
         return Program(apply, inputs, f"image {shown.shape[0]} x {shown.shape[1]}")
+
+    def served(self, *, nms: bool = False) -> Program:
+        """Returns what a file for other runtimes computes for a batch of images, in float32."""
+        task = self._task_in_float32()
+        program = self.program()
+
+        def apply(variables: Any, images: jax.Array) -> dict[str, jax.Array]:
+            state = dict(variables)
+            return self._outputs(task, state.pop("params"), state, {"image": images}, nms)
+
+        return program._replace(apply=apply)
+
+    @abc.abstractmethod
+    def _outputs(
+        self, task: Any, params: Params, state: ModelState, batch: Batch, nms: bool
+    ) -> dict[str, jax.Array]:
+        """Computes what an exported file does, by name."""
 
     def _copied(self, batch_size: int | None) -> Self:
         """Returns a predictor of the same variables, whose options may be changed."""

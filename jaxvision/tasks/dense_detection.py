@@ -110,11 +110,14 @@ class DenseDetection:
     ) -> Detections:
         """Decodes the predictions of a batch and removes overlapping ones: detections [B, K]."""
         del key
-        return jax.vmap(self.suppress)(self._decoded(params, state, batch))
+        return jax.vmap(self.suppress)(self.decoded(params, state, batch))
 
     def candidates(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
         """Decodes a batch without suppression: the best `max_candidates` boxes of each image."""
-        found = self._decoded(params, state, batch)
+        return self.strongest(self.decoded(params, state, batch))
+
+    def strongest(self, found: Candidates) -> Candidates:
+        """Keeps the best `max_candidates` boxes of each image [B, A, 4]."""
         scores, order = jax.lax.top_k(found.scores, min(self.max_candidates, found.scores.shape[1]))
         return Candidates(
             boxes=jnp.take_along_axis(found.boxes, order[:, :, None], axis=1),
@@ -133,13 +136,16 @@ class DenseDetection:
             class_aware=self.class_aware,
         )
 
-    def _decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
+    def decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
+        """Decodes a batch: all boxes of each image [B, A, 4], in the method's order."""
         output = self.model.apply({"params": params, **state}, batch["image"], train=False)
-        found = self.method.decode(output, self._priors(batch))
+        return self.among_wanted(self.method.decode(output, self._priors(batch)))
+
+    def among_wanted(self, found: Candidates) -> Candidates:
+        """Gives boxes of classes other than `wanted` a score below every threshold."""
         if not self.wanted:
             return found
         wanted = jnp.isin(found.classes, jnp.array(self.wanted))
-        # Below every threshold.
         return found._replace(scores=jnp.where(wanted, found.scores, -1.0))
 
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:

@@ -76,11 +76,11 @@ class Graph:
         means: By name of a sum: its source, its axes in the graph's order, and how many terms.
     """
 
-    def __init__(self, batch: str, parent: "Graph | None" = None) -> None:
+    def __init__(self, batch: str = "", parent: "Graph | None" = None) -> None:
         """Starts empty.
 
         Args:
-            batch: Name of an input whose first axis has the length B.
+            batch: Name of an input whose first axis has the length B; that of the parent.
             parent: The graph of a loop whose body this is.
         """
         import onnx
@@ -88,7 +88,7 @@ class Graph:
         self._onnx = onnx
         self.nodes: list[Any] = []
         self.means: dict[str, tuple[str, tuple[int, ...], int]] = {}
-        self._batch = batch
+        self._batch: str = parent._batch if parent else batch
         self._parent = parent
         self._done: dict[Any, str] = {}
         self._root: Graph = parent._root if parent else self

@@ -1,11 +1,12 @@
 """Shapes and types of a traced program's variables."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.export
 import numpy as np
 
-from jaxvision.inference.export.graph import Batch, Dim, Shape
+from jaxvision.inference.onnx_graph.graph import Batch, Dim, Shape
 
 # Name of the length of the images' first axis.
 BATCH = "batch"
@@ -34,3 +35,14 @@ def dtype_of(variable: Any) -> np.dtype:
     """Returns numpy's type of a variable; bfloat16 becomes float32."""
     dtype = np.dtype(variable.aval.dtype)
     return dtype if dtype.kind in "biuf" else np.dtype(np.float32)
+
+
+def described(name: str, shape: Sequence[Dim], dtype: np.dtype) -> Any:
+    """Returns what ONNX says of an input or an output."""
+    import onnx
+
+    kind = onnx.helper.np_dtype_to_tensor_dtype(dtype)
+    lengths = [
+        x if isinstance(x, int) else BATCH if x == Batch() else f"{x.times}{BATCH}" for x in shape
+    ]
+    return onnx.helper.make_tensor_value_info(name, kind, lengths)

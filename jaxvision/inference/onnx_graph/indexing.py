@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxvision.inference.export.elementwise import Handler
-from jaxvision.inference.export.graph import Graph, Value
-from jaxvision.inference.export.shapes import dtype_of
-from jaxvision.inference.export.shaping import cut, in_program_order, shape_of
+from jaxvision.inference.onnx_graph.elementwise import Handler
+from jaxvision.inference.onnx_graph.graph import Graph, Value
+from jaxvision.inference.onnx_graph.shapes import dtype_of
+from jaxvision.inference.onnx_graph.shaping import cut, in_program_order, shape_of
 
 
 def _gather(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
@@ -97,9 +97,7 @@ def _sort(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
     length = shape[axis]
     if params["num_keys"] != 1 or not isinstance(length, int):
         raise ValueError("ONNX export sorts by one key alone")
-    names = [
-        graph.plain(x, shape_of(v)) for x, v in zip(values, equation.invars, strict=True)
-    ]
+    names = [graph.plain(x, shape_of(v)) for x, v in zip(values, equation.invars, strict=True)]
     first, places = graph.add(
         "TopK", [names[0], graph.integers([length])], outputs=2, axis=axis, largest=0
     )

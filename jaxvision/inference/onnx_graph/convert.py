@@ -13,14 +13,13 @@ import jax
 import jax.export
 import numpy as np
 
-from jaxvision.inference.export import elementwise, indexing, products, shaping
-from jaxvision.inference.export.graph import OPSET, Batch, Graph, Value, constant, used
-from jaxvision.inference.export.shapes import BATCH, dims, dtype_of
+from jaxvision.inference.onnx_graph import elementwise, indexing, products, shaping
+from jaxvision.inference.onnx_graph.graph import OPSET, Graph, Value, constant, used
+from jaxvision.inference.onnx_graph.loops import loop
+from jaxvision.inference.onnx_graph.shapes import BATCH, described, dims, dtype_of
 from jaxvision.layers.platforms import plain_forms
 
-_HANDLERS = (
-    elementwise.HANDLERS | shaping.HANDLERS | products.HANDLERS | indexing.HANDLERS
-)
+_HANDLERS = elementwise.HANDLERS | shaping.HANDLERS | products.HANDLERS | indexing.HANDLERS
 # Operations that hold a program which is computed in their place, and the names of it.
 _CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 # Of the file's format: that of onnx 1.14, which runtimes of 2023 read.
@@ -68,9 +67,9 @@ def convert(
         onnx.helper.make_graph(
             nodes,
             "jaxvision",
-            [_described(name, lengths, given.dtype)],
+            [described(name, lengths, given.dtype)],
             [
-                _described(key, dims(variable.aval.shape), dtype_of(variable))
+                described(key, dims(variable.aval.shape), dtype_of(variable))
                 for key, variable in zip(names, closed.jaxpr.outvars, strict=True)
             ],
             [
@@ -84,16 +83,6 @@ def convert(
     )
     onnx.checker.check_model(model)
     return model
-
-
-def _described(name: str, shape: Sequence[Any], dtype: np.dtype) -> Any:
-    import onnx
-
-    kind = onnx.helper.np_dtype_to_tensor_dtype(dtype)
-    lengths = [
-        x if isinstance(x, int) else BATCH if x == Batch() else f"{x.times}{BATCH}" for x in shape
-    ]
-    return onnx.helper.make_tensor_value_info(name, kind, lengths)
 
 
 def run(
@@ -114,7 +103,7 @@ def run(
 def _equation(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
     name = equation.primitive.name
     if name == "while":
-        return _loop(graph, equation, values)
+        return loop(graph, equation, values, run)
     inner = next((equation.params[key] for key in _CALLS if key in equation.params), None)
     if inner is not None and name not in _HANDLERS:
         constants = [constant(x) for x in getattr(inner, "consts", ())]
@@ -141,69 +130,3 @@ def _folded(equation: Any, values: Sequence[Value]) -> list[Value] | None:
     ]
     found = equation.primitive.bind(*arrays, **equation.params)
     return [constant(x) for x in (found if equation.primitive.multiple_results else [found])]
-
-
-def _loop(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
-    """Writes a `while_loop` as an ONNX Loop without a limit of its rounds."""
-    import onnx
-
-    params = equation.params
-    conditions, bodies = params["cond_nconsts"], params["body_nconsts"]
-    of_condition, of_body = values[:conditions], values[conditions : conditions + bodies]
-    carried = equation.invars[conditions + bodies :]
-    shapes = [dims(variable.aval.shape) for variable in carried]
-    orders = [tuple(range(len(shape))) for shape in shapes]
-
-    def goes_on(graph: Graph, state: Sequence[Value]) -> str:
-        program = params["cond_jaxpr"]
-        constants = [constant(x) for x in program.consts]
-        (found,) = run(graph, program.jaxpr, constants, [*of_condition, *state])
-        return graph.plain(found, ())
-
-    starts = [
-        graph.plain(x, shape)
-        for x, shape in zip(values[conditions + bodies :], shapes, strict=True)
-    ]
-    first = [
-        Value(name, shape, order, dtype_of(variable))
-        for name, shape, order, variable in zip(starts, shapes, orders, carried, strict=True)
-    ]
-    body = Graph(BATCH, graph)
-    inner = [
-        Value(body.fresh("state"), x.shape, x.order, x.dtype) for x in first
-    ]
-    program = params["body_jaxpr"]
-    constants = [constant(x) for x in program.consts]
-    after = run(body, program.jaxpr, constants, [*of_body, *inner])
-    names = [
-        body.add("Identity", [body.plain(x, shape)])
-        for x, shape in zip(after, shapes, strict=True)
-    ]
-    state = [
-        Value(name, x.shape, x.order, x.dtype) for name, x in zip(names, inner, strict=True)
-    ]
-    more = body.add("Identity", [goes_on(body, state)])
-    turn, before = body.fresh("round"), body.fresh("more")
-    kept = body.pruned([more, *names])
-    described = [_described(x.name, x.shape, x.dtype) for x in inner]
-    scalar = onnx.helper.make_tensor_value_info
-    made = onnx.helper.make_graph(
-        kept,
-        "body",
-        [
-            scalar(turn, onnx.TensorProto.INT64, []),
-            scalar(before, onnx.TensorProto.BOOL, []),
-            *described,
-        ],
-        [
-            scalar(more, onnx.TensorProto.BOOL, []),
-            *(_described(x.name, x.shape, x.dtype) for x in state),
-        ],
-    )
-    results = graph.add(
-        "Loop", ["", goes_on(graph, first), *starts], outputs=len(starts), body=made
-    )
-    results = [results] if len(starts) == 1 else results
-    return [
-        Value(name, x.shape, x.order, x.dtype) for name, x in zip(results, first, strict=True)
-    ]

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxvision.inference.export.elementwise import Handler
-from jaxvision.inference.export.graph import Graph, Shape, Value, constant, inverse
-from jaxvision.inference.export.shapes import dims, dtype_of
+from jaxvision.inference.onnx_graph.elementwise import Handler
+from jaxvision.inference.onnx_graph.graph import Graph, Shape, Value, constant, inverse
+from jaxvision.inference.onnx_graph.shapes import dims, dtype_of
 
 
 def shape_of(variable: Any) -> Shape:
@@ -43,9 +43,7 @@ def _reshape(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value
     (x, *_) = values
     (output,) = equation.outvars
     name = graph.plain(x, shape_of(equation.invars[0]))
-    return in_program_order(
-        graph.add("Reshape", [name, graph.target(shape_of(output))]), output
-    )
+    return in_program_order(graph.add("Reshape", [name, graph.target(shape_of(output))]), output)
 
 
 def _transpose(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
@@ -142,7 +140,9 @@ def _dynamic_slice(graph: Graph, equation: Any, values: Sequence[Value]) -> list
             raise ValueError("ONNX needs slices whose place does not depend on the input")
         same = length == size or not isinstance(length, int) or not isinstance(size, int)
         starts.append(0 if same else int(np.clip(value.constant, 0, length - size)))  # pyright: ignore
-    stops = [start + (n if isinstance(n, int) else 0) for start, n in zip(starts, shape, strict=True)]
+    stops = [
+        start + (n if isinstance(n, int) else 0) for start, n in zip(starts, shape, strict=True)
+    ]
     return [cut(graph, x, starts, stops, shape)]
 
 

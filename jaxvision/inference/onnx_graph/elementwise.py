@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxvision.inference.export.graph import Batch, Dim, Graph, Shape, Value
-from jaxvision.inference.export.shapes import dtype_of
+from jaxvision.inference.onnx_graph.graph import Batch, Dim, Graph, Shape, Value
+from jaxvision.inference.onnx_graph.shapes import dtype_of
 
 Handler = Callable[[Graph, Any, Sequence[Value]], list[Value]]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxvision.inference.export.elementwise import Handler
-from jaxvision.inference.export.graph import Graph, Value
-from jaxvision.inference.export.shapes import dtype_of
-from jaxvision.inference.export.shaping import in_program_order, shape_of
+from jaxvision.inference.onnx_graph.elementwise import Handler
+from jaxvision.inference.onnx_graph.graph import Graph, Value
+from jaxvision.inference.onnx_graph.shapes import dtype_of
+from jaxvision.inference.onnx_graph.shaping import in_program_order, shape_of
 
 _CHANNELS_FIRST = (0, 3, 1, 2)
 

@@ -1,0 +1,80 @@
+"""An ONNX graph in float16 or INT8: the network's layers, but not the decoding after them.
+
+Corners of boxes in pixels, and scores near to each other, need float32.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxvision.data.extras import library
+
+# Operations that have weights.
+_WEIGHTED = ("Conv", "MatMul", "Gemm")
+
+
+def half(model: Any) -> Any:
+    """Returns a model whose layers compute in float16, with inputs and outputs as before."""
+    float16 = library("onnxruntime.transformers.float16", "export")
+    return float16.convert_float_to_float16(
+        model, keep_io_types=True, node_block_list=_after_layers(model)
+    )
+
+
+def quantised(model: Any, name: str, images: Sequence[np.ndarray], beside: Path) -> Any:
+    """Returns a model whose convolutions and products compute in INT8.
+
+    Weights have a scale for each channel; those of activations are their ranges on the images, and
+    symmetric, as TensorRT needs it.
+
+    Args:
+        model: In float32.
+        name: Of its input.
+        images: Batches of one prepared image.
+        beside: Files that are needed on the way are written into a new folder beside it.
+    """
+    onnx = library("onnx", "export")
+    quantization = library("onnxruntime.quantization", "export")
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self._images = iter(images)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            image = next(self._images, None)
+            return None if image is None else {name: image}
+
+    with tempfile.TemporaryDirectory(dir=beside.parent) as folder:
+        prepared, written = f"{folder}/prepared.onnx", f"{folder}/int8.onnx"
+        # Factors and shifts of normalisation become part of the convolutions before them.
+        quantization.quant_pre_process(model, prepared, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            prepared,
+            written,
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=list(_WEIGHTED),
+            per_channel=True,
+            activation_type=quantization.QuantType.QInt8,
+            weight_type=quantization.QuantType.QInt8,
+            nodes_to_exclude=_after_layers(onnx.load(prepared)),
+            extra_options={"ActivationSymmetric": True},
+        )
+        return onnx.load(written)
+
+
+def _after_layers(model: Any) -> list[str]:
+    """Lists the nodes whose results reach no layer with weights."""
+    constants = {x.name for x in model.graph.initializer}
+    wanted: set[str] = set()
+    after = []
+    for node in reversed(model.graph.node):
+        weighted = node.op_type in _WEIGHTED and any(x in constants for x in node.input)
+        if weighted or not wanted.isdisjoint(node.output):
+            wanted |= set(node.input)
+        else:
+            after.append(node.name)
+    return after
