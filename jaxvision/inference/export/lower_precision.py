@@ -49,8 +49,7 @@ def quantised(model: Any, name: str, images: Sequence[np.ndarray], beside: Path)
 
     with tempfile.TemporaryDirectory(dir=beside.parent) as folder:
         prepared, written = f"{folder}/prepared.onnx", f"{folder}/int8.onnx"
-        # Factors and shifts of normalisation become part of the convolutions before them.
-        quantization.quant_pre_process(model, prepared, skip_symbolic_shape=True)
+        _simplify(model, prepared)
         quantization.quantize_static(
             prepared,
             written,
@@ -64,6 +63,15 @@ def quantised(model: Any, name: str, images: Sequence[np.ndarray], beside: Path)
             extra_options={"ActivationSymmetric": True},
         )
         return onnx.load(written)
+
+
+def _simplify(model: Any, file: str) -> None:
+    """Writes a model in which factors and shifts of normalisation are part of convolutions."""
+    ort = library("onnxruntime", "export")
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = file
+    ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def _after_layers(model: Any) -> list[str]:
