@@ -15,6 +15,7 @@ from cases import quick
 from jaxvision.cli.config_file import load
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.recipes import classification, translation, wiring
+from jaxvision.recipes.detectors import detector
 from jaxvision.train import sharding
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.state import state_shapes
@@ -25,11 +26,15 @@ CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 SMALLEST = {
     "classify_folder": ("resnet20_cifar", dict(image_size=32)),
     "deit_imagenet": ("vit_ti_16", dict(image_size=32, remat=True)),
+    "fast_rcnn": ("tiny", dict(image_size=64)),
+    "faster_rcnn": ("tiny", dict(image_size=64)),
     "lenet_mnist": ("original", {}),
     "mobilenet_imagenet": ("mobilenet_v3_small", dict(image_size=32)),
+    "rcnn": ("tiny", dict(image_size=64)),
     "resnet_cifar10": ("resnet20", {}),
     "resnet_imagenet": ("resnet18", dict(image_size=32, accumulate=2)),
     "retinanet": ("shapes", dict(image_size=64)),
+    "spp_net": ("tiny", dict(image_size=64)),
     "ssd": ("tiny", dict(image_size=64)),
     "swin_imagenet": ("swin_t", dict(image_size=32)),
     "transformer_multi30k": ("tiny", dict(model=dict(num_layers=(1, 1)))),
@@ -61,6 +66,9 @@ def batch_of(recipe, config):
     }
     if recipe is classification:
         return batch | {"label": shape(B)}
+    if "proposals" in config.data:
+        batch["proposals"] = shape(B, N, 4, dtype=np.float32)
+        batch["proposal_valid"] = shape(B, N, dtype=bool)
     return batch | {
         "boxes": shape(B, N, 4, dtype=np.float32),
         "classes": shape(B, N),
@@ -68,12 +76,16 @@ def batch_of(recipe, config):
     }
 
 
-def info_of(recipe):
+def info_of(recipe, config):
     """What a task knows of data of three classes, or of two sentences."""
     if recipe is translation:
         return {"tokenizer": SubwordTokenizer.train(["two dogs", "zwei Hunde"], 270).json()}
     names = dict(class_names=list("abcdefghij"), class_weights=[], train_images=100)
-    return names | ({"multi_label": False} if recipe is classification else {})
+    if recipe is classification:
+        return names | {"multi_label": False}
+    if "anchors" in config.loss:
+        config.loss.anchors = "authors"  # others are fitted to the data
+    return names | detector(config.method).info(config, None)
 
 
 def traced(name):
@@ -82,7 +94,7 @@ def traced(name):
     module = load(CONFIGS / f"{name}.py")
     config = module.get_config(argument)
     config.update(changes | dict(dtype="bfloat16"))
-    task = module.recipe.task(config, info_of(module.recipe))
+    task = module.recipe.task(config, info_of(module.recipe, config))
     batch = batch_of(module.recipe, config)
     experiment = Experiment(
         task=task,

@@ -38,6 +38,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--masks", action="store_true", help="for coco and yolo: with instance masks"
     )
+    parser.add_argument(
+        "--proposals", choices=["selective_search"], default="", help="with regions of interest"
+    )
     parser.add_argument("--strict", action="store_true", help="faulty boxes are errors")
     parser.add_argument("--max-side", type=int, help="longest side that images may have, in pixels")
     parser.add_argument("--overwrite", action="store_true", help="replace a packed split")
@@ -64,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
     extra: dict[str, Any] = {"images": options.images} if options.images else {}
     extra |= {name: True for name in ("ignore_difficult", "masks") if getattr(options, name)}
     classes = tuple(options.classes.split(",")) if options.classes else None
+    if options.proposals and is_classification(options.source):
+        raise ValueError(f"--proposals is for detection, got --source={options.source}")
     if is_classification(options.source):
         source = classification_source(options.source, options.path, options.split, classes=classes)
     else:
@@ -73,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
             options.split,
             classes=classes,
             strict=options.strict,
+            proposals=options.proposals,
             **extra,
         )
     print(source.describe())

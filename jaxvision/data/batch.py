@@ -23,6 +23,9 @@ class DetectionBatch(TypedDict):
         area: Object areas in original pixels [B, N] float32: of the mask where the data has one,
             since COCO's small, medium and large refer to masks.
         mask: False for rows of padding and images that cannot be read [B] bool.
+        proposals: Regions of interest, xyxy in pixels of `image` [B, P, 4] float32; only for
+            detectors that do not propose their own.
+        proposal_valid: False for padding among them [B, P] bool.
     """
 
     image: np.ndarray
@@ -34,6 +37,8 @@ class DetectionBatch(TypedDict):
     crowd: NotRequired[np.ndarray]
     area: NotRequired[np.ndarray]
     mask: NotRequired[np.ndarray]
+    proposals: NotRequired[np.ndarray]
+    proposal_valid: NotRequired[np.ndarray]
 
 
 class ClassificationBatch(TypedDict):

@@ -13,6 +13,7 @@ from jaxvision.data.readers.yolo import yolo
 from jaxvision.data.source import Source
 from jaxvision.data.sources.cached import cached
 from jaxvision.data.sources.packed import packed
+from jaxvision.data.sources.proposed import Proposed
 from jaxvision.data.sources.shapes import Shapes
 
 READERS: dict[str, Callable[..., Source]] = {
@@ -33,6 +34,7 @@ def detection_source(
     strict: bool = False,
     on_fault: OnFault = stop,
     cache_bytes: int = 0,
+    proposals: str = "",
     **options: Any,
 ) -> Source:
     """Opens one split of a detection dataset.
@@ -50,6 +52,8 @@ def detection_source(
             part is dropped. By default the first one is raised. Other errors are always raised.
         cache_bytes: Up to this many bytes of decoded images are kept in memory; 1,000 of 640 x 640
             pixels take 1.2 GB.
+        proposals: `selective_search` finds regions of interest in each image, once; by default
+            samples have those that the data has.
         **options: Further options of a source: `length`, `image_size`, `seed`, `masks` and
             `label_map` of shapes, `images` and `masks` of coco, `masks` of yolo, `images` of csv,
             `ignore_difficult` of voc.
@@ -59,14 +63,17 @@ def detection_source(
 
     Raises:
         DataError: If the dataset has a fault.
-        ValueError: If `source` is unknown, or `cache_bytes` is negative.
+        ValueError: If `source` or `proposals` is unknown, or `cache_bytes` is negative.
     """
+    if proposals not in ("", "selective_search"):
+        raise ValueError(f"proposals must be empty or selective_search, got {proposals}")
+    finish = Proposed if proposals else lambda source: source
     if source == "shapes":
-        return cached(Shapes(split=split, classes=classes, **options), cache_bytes)
+        return cached(finish(Shapes(split=split, classes=classes, **options)), cache_bytes)
     options |= {"classes": classes, "strict": strict, "on_fault": on_fault}
     opened = open_named(
         source, path, split, READERS, detection_records, first=("shapes",), **options
     )
     if opened.known_objects(0) is None:
         raise DataError(f"{path}: the split {split} has no objects; pack a detection dataset")
-    return cached(opened, cache_bytes)
+    return cached(finish(opened), cache_bytes)

@@ -95,6 +95,7 @@ def detection_train_example(
     jitter: float = 0.0,
     erasing: float = 0.0,
     cutout: int = 0,
+    max_proposals: int = 0,
     **options: Any,
 ) -> Example:
     """Returns a function `(index, rng) -> row` that makes training examples.
@@ -115,10 +116,12 @@ def detection_train_example(
         jitter: Range of brightness, contrast and saturation.
         erasing: Probability of a rectangle of noise.
         cutout: Number of grey squares of an eighth of the input's height.
+        max_proposals: Regions of interest an image, P; 0 for none.
         **options: All further options of `detection_reader`: `mosaic`, `mixup`, `hsv`, ...
 
     Returns:
-        Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N].
+        Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N], perhaps
+        proposals [P, 4] and proposal_valid [P].
     """
     extra: dict[Transform, float] = {
         VerticalFlip(vertical_flip): vertical_flip,
@@ -138,7 +141,8 @@ def detection_train_example(
         extra=tuple(transform for transform, used in extra.items() if used),
         **options,
     )
-    return Example(source, reader, functools.partial(detection_row, max_objects=max_objects))
+    row = functools.partial(detection_row, max_objects=max_objects, max_proposals=max_proposals)
+    return Example(source, reader, row)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,12 +154,14 @@ class DetectionEvalExample:
         image_size: Height and width of the network's input in pixels.
         max_objects: Objects an image, N; what the fullest image needs by default.
         shapes: As `Letterbox` takes them.
+        max_proposals: Regions of interest an image, P; 0 for none.
     """
 
     source: Source
     image_size: tuple[int, int]
     max_objects: int | None = None
     shapes: tuple[tuple[int, int], ...] = ()
+    max_proposals: int = 0
 
     def __post_init__(self) -> None:
         if self.max_objects is not None and self.max_objects < self.source.max_objects:
@@ -178,4 +184,4 @@ class DetectionEvalExample:
         """Returns the keys of a `DetectionBatch` for one image, all but `mask`."""
         sample = Letterbox(self.image_size, self.shapes)(self.source[index], rng)
         rows = max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
-        return detection_eval_row(sample, rows)
+        return detection_eval_row(sample, rows, self.max_proposals)

@@ -10,6 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvision.data.rows import Row, proposal_row
+from jaxvision.data.sample import Sample
+from jaxvision.data.selective_search import selective_search
 from jaxvision.data.source import Transform
 from jaxvision.inference.image_predictor import ImagePredictor
 from jaxvision.inference.images import Image, Part, path_of, pixels
@@ -119,6 +122,8 @@ class Detector(ImagePredictor):
         class_names: By class index.
         batch_size: Images predicted at a time, at most.
         threshold: Objects with a lower score are dropped.
+        max_proposals: Regions of an image that selective search finds, at most; 0 for a detector
+            that proposes its own.
     """
 
     options = ("threshold", "iou", "class_agnostic", "classes", "tta", "tile", "batch_size")
@@ -133,6 +138,7 @@ class Detector(ImagePredictor):
         *,
         batch_size: int = 16,
         threshold: float = 0.3,
+        max_proposals: int = 0,
         origin: Origin | None = None,
     ) -> None:
         """Puts the variables on the devices.
@@ -144,6 +150,8 @@ class Detector(ImagePredictor):
             batch_size: Images predicted at a time, at most.
             threshold: Objects with a lower score are dropped; below the task's `score_threshold`
                 it has no effect.
+            max_proposals: Regions that selective search finds in an image, at most, for a task
+                that does not propose its own; 0 for all others.
             origin: The run that the variables come from.
 
         Raises:
@@ -159,6 +167,7 @@ class Detector(ImagePredictor):
         )
         self.threshold = _share("threshold", threshold)
         self._suppress = jax.jit(task.suppress)
+        self.max_proposals = max_proposals
 
     def replaced(
         self,
@@ -247,8 +256,20 @@ class Detector(ImagePredictor):
     def _outputs(
         self, task: Any, params: Params, state: ModelState, batch: Batch, nms: bool
     ) -> dict[str, jax.Array]:
+        if self.max_proposals:
+            raise ValueError(
+                "a detector that takes the regions of selective search can only be exported as "
+                "safetensors"
+            )
         found = task.decoded(params, state, batch)
         return (jax.vmap(task.suppress)(found) if nms else found)._asdict()
+
+    def row(self, shown: np.ndarray) -> Row:
+        """Makes the arrays of a batch's row of an input [h, w, 3] uint8."""
+        if not self.max_proposals:
+            return super().row(shown)
+        sample = Sample(shown, 0, proposals=selective_search(shown, limit=self.max_proposals))
+        return {"image": shown, **proposal_row(sample, self.max_proposals)}
 
     def _result(self, parts: list[tuple[Part, Any]]) -> ImageDetections:
         part = parts[0][0]

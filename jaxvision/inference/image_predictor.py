@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxvision.data.errors import DataError
+from jaxvision.data.rows import Row
 from jaxvision.data.source import Transform
 from jaxvision.inference import images as reading
 from jaxvision.inference.images import Image, OnFault, Part, batch_rows, image_batches, listed
@@ -89,7 +91,8 @@ class ImagePredictor(Predictor):
             on_fault(image, error)
             done[number] = None
 
-        batches = image_batches(inputs, self._views, batch_rows(count, self.batch_size), fault)
+        rows = batch_rows(count, self.batch_size)
+        batches = image_batches(inputs, self._views, rows, fault, self.row)
         for part, row in self.predict_batches(batches):
             found = parts.setdefault(part.number, [])
             found.append((part, row))
@@ -127,8 +130,13 @@ class ImagePredictor(Predictor):
         def apply(variables: Any, images: jax.Array) -> Any:
             state = dict(variables)
             params = state.pop("params")
+            batch = {
+                name: jnp.broadcast_to(array[None], (images.shape[0], *array.shape))
+                for name, array in self.row(shown).items()
+            }
             # The predictions for images are not random.
-            return self.task.predict(params, state, {"image": images}, key=jax.random.key(0))
+            batch["image"] = images
+            return self.task.predict(params, state, batch, key=jax.random.key(0))
 
         def inputs(batch: int) -> tuple[np.ndarray, ...]:
             rng = np.random.default_rng(0)
@@ -159,6 +167,10 @@ class ImagePredictor(Predictor):
         if batch_size is not None:
             copied.batch_size = _positive(batch_size)
         return copied
+
+    def row(self, shown: np.ndarray) -> Row:
+        """Makes the arrays of a batch's row of an input [h, w, 3] uint8."""
+        return {"image": shown}
 
     @abc.abstractmethod
     def _result(self, parts: list[tuple[Part, Any]]) -> Result:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import read_image
 from jaxvision.data.readers.checks import IMAGE_SUFFIXES
+from jaxvision.data.rows import Row
 from jaxvision.inference.views import View
 
 # A file, or RGB [H, W, 3] uint8.
@@ -112,6 +113,7 @@ def image_batches(
     prepare: Prepare,
     rows: int,
     on_fault: Callable[[int, Image, DataError], None],
+    row: Callable[[np.ndarray], Row],
 ) -> Iterator[tuple[list[Part], dict[str, np.ndarray]]]:
     """Reads and prepares images, batch by batch.
 
@@ -120,9 +122,10 @@ def image_batches(
         prepare: Makes the inputs for an image; those of one shape share batches.
         rows: Of each batch.
         on_fault: Called with place, image and error of a file that is missing or is not an image.
+        row: Makes the arrays of a batch's row of an input.
 
     Yields:
-        What a batch shows, and its arrays `image` [B, H, W, 3] uint8 and `mask` [B] bool, False for
+        What a batch shows, and its arrays: those of the rows and `mask` [B] bool, False for
         padding.
 
     Raises:
@@ -131,7 +134,7 @@ def image_batches(
 
     def prepared(
         numbered: tuple[int, Image],
-    ) -> tuple[int, Image, DataError | list[tuple[Part, np.ndarray]]]:
+    ) -> tuple[int, Image, DataError | list[tuple[Part, Row]]]:
         number, image = numbered
         try:
             array = pixels(image)
@@ -139,10 +142,10 @@ def image_batches(
             return number, image, fault
         size = array.shape[0], array.shape[1]
         views = prepare(array)
-        parts = [(Part(number, image, size, view, len(views)), shown) for view, shown in views]
+        parts = [(Part(number, image, size, view, len(views)), row(shown)) for view, shown in views]
         return number, image, parts
 
-    waiting: dict[tuple[int, ...], list[tuple[Part, np.ndarray]]] = {}
+    waiting: dict[tuple[int, ...], list[tuple[Part, Row]]] = {}
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         for chunk in _chunks(enumerate(images), rows):
             for number, image, found in readers.map(prepared, chunk):
@@ -150,10 +153,11 @@ def image_batches(
                     on_fault(number, image, found)
                     continue
                 for one in found:
-                    group = waiting.setdefault(one[1].shape, [])
+                    shape = one[1]["image"].shape
+                    group = waiting.setdefault(shape, [])
                     group.append(one)
                     if len(group) == rows:
-                        yield _batch(waiting.pop(one[1].shape), rows)
+                        yield _batch(waiting.pop(shape), rows)
     for group in waiting.values():
         yield _batch(group, rows)
 
@@ -165,9 +169,11 @@ def _chunks(items: Iterable[tuple[int, Image]], size: int) -> Iterator[list[tupl
 
 
 def _batch(
-    group: Sequence[tuple[Part, np.ndarray]], rows: int
+    group: Sequence[tuple[Part, Row]], rows: int
 ) -> tuple[list[Part], dict[str, np.ndarray]]:
-    parts, images = zip(*group, strict=True)
-    batch = np.zeros((rows, *images[0].shape), np.uint8)
-    batch[: len(images)] = images
-    return list(parts), {"image": batch, "mask": np.arange(rows) < len(images)}
+    parts, found = zip(*group, strict=True)
+    batch = {}
+    for name, array in found[0].items():
+        batch[name] = np.zeros((rows, *array.shape), array.dtype)
+        batch[name][: len(found)] = [each[name] for each in found]
+    return list(parts), {**batch, "mask": np.arange(rows) < len(found)}

@@ -166,7 +166,7 @@ def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> 
 
 def _maker(task: Any) -> Any:
     makers = {
-        DenseDetection: functools.partial(_of_images, Detector),
+        DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
         Translation: _translator,
     }
@@ -178,7 +178,7 @@ def _maker(task: Any) -> Any:
 
 
 def _of_images(
-    kind: type[Detector] | type[Classifier],
+    kind: Callable[..., Predictor],
     task: Any,
     variables: Mapping[str, Any],
     origin: Origin,
@@ -195,6 +195,12 @@ def _of_images(
 
 def _rows(config: Any) -> int:
     return config.eval.batch_size or config.batch_size
+
+
+def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin) -> Predictor:
+    max_proposals = origin.config.data.get("max_proposals", 0)
+    make = functools.partial(Detector, max_proposals=max_proposals)
+    return _of_images(make, task, variables, origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:

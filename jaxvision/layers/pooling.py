@@ -93,10 +93,30 @@ def adaptive_avg_pool(x: jax.Array, height: int, width: int) -> jax.Array:
     return mean.astype(x.dtype)
 
 
+def adaptive_max_pool(x: jax.Array, height: int, width: int) -> jax.Array:
+    """Takes maxima over a fixed number of bins, those of `adaptive_avg_pool`.
+
+    Args:
+        x: Features [B, H, W, C].
+        height: Number of bins along the rows.
+        width: Number of bins along the columns.
+
+    Returns:
+        Features [B, height, width, C].
+    """
+    rows = [x[:, a:b].max(axis=1) for a, b in _edges(x.shape[1], height)]
+    x = jnp.stack(rows, axis=1)
+    return jnp.stack([x[:, :, a:b].max(axis=2) for a, b in _edges(x.shape[2], width)], axis=2)
+
+
 def _bins(side: int, count: int) -> np.ndarray:
     """Returns weights [count, side] of the pixels in the mean of each bin."""
     weights = np.zeros((count, side), np.float32)
-    for i in range(count):
-        start, stop = i * side // count, -(-(i + 1) * side // count)
+    for i, (start, stop) in enumerate(_edges(side, count)):
         weights[i, start:stop] = 1 / (stop - start)
     return weights
+
+
+def _edges(side: int, count: int) -> list[tuple[int, int]]:
+    """Returns the first pixel of each bin and the one after its last."""
+    return [(i * side // count, -(-(i + 1) * side // count)) for i in range(count)]

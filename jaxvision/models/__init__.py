@@ -30,11 +30,15 @@ from jaxvision.models.backbones import mobilenet_v3 as _mobilenet_v3
 from jaxvision.models.backbones import nin as _nin
 from jaxvision.models.backbones import resnet as _resnet
 from jaxvision.models.backbones import resnet_cifar as _resnet_cifar
+from jaxvision.models.backbones import spp_net as _spp_net
 from jaxvision.models.backbones import swin as _swin
 from jaxvision.models.backbones import vgg as _vgg
 from jaxvision.models.backbones import vit as _vit
 from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
+from jaxvision.models.detection import fast_rcnn as _fast_rcnn
+from jaxvision.models.detection import faster_rcnn as _faster_rcnn
+from jaxvision.models.detection import rcnn as _rcnn
 from jaxvision.models.detection import retinanet as _retinanet
 from jaxvision.models.detection import ssd as _ssd
 from jaxvision.models.detection import yolov1 as _yolov1
@@ -44,6 +48,9 @@ from jaxvision.models.detection import yolov4 as _yolov4
 from jaxvision.models.detection import yolov5 as _yolov5
 from jaxvision.models.detection import yolov8 as _yolov8
 from jaxvision.models.detection import yolox as _yolox
+from jaxvision.models.detection.fast_rcnn import fast_rcnn
+from jaxvision.models.detection.faster_rcnn import faster_rcnn
+from jaxvision.models.detection.rcnn import rcnn, spp_net
 from jaxvision.models.detection.retinanet import retinanet
 from jaxvision.models.detection.ssd import ssd
 from jaxvision.models.detection.yolov1 import yolov1
@@ -60,7 +67,11 @@ from jaxvision.models.variant import unknown
 __all__ = [
     "backbone",
     "classifier",
+    "fast_rcnn",
+    "faster_rcnn",
+    "rcnn",
     "retinanet",
+    "spp_net",
     "ssd",
     "transformer",
     "variants",
@@ -85,6 +96,7 @@ _FAMILIES = (
     _Family(_lenet.VARIANTS, _lenet.lenet, _lenet.lenet_classifier),
     _Family(_alexnet.VARIANTS, _alexnet.alexnet, _alexnet.alexnet_classifier),
     _Family(_zfnet.VARIANTS, _zfnet.zfnet, _zfnet.zfnet_classifier),
+    _Family(_spp_net.VARIANTS, _spp_net.spp_net_backbone, _spp_net.spp_net_classifier),
     _Family(_nin.VARIANTS, _nin.nin, _nin.nin_classifier),
     _Family(_vgg.VARIANTS, _vgg.vgg, _vgg.vgg_classifier),
     _Family(_googlenet.VARIANTS, _googlenet.googlenet, _googlenet.googlenet_classifier),
@@ -123,6 +135,10 @@ _OTHERS = {
     "yolov8": _yolov8.VARIANTS,
     "retinanet": _retinanet.VARIANTS,
     "ssd": _ssd.VARIANTS,
+    "fast_rcnn": _fast_rcnn.VARIANTS,
+    "faster_rcnn": _faster_rcnn.VARIANTS,
+    "rcnn": _rcnn.VARIANTS,
+    "spp_net": _rcnn.SPP_VARIANTS,
     "transformer": _transformer.VARIANTS,
 }
 

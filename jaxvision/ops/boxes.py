@@ -24,6 +24,17 @@ def area(boxes: jax.Array) -> jax.Array:
     return size[..., 0] * size[..., 1]
 
 
+def without_slivers(boxes: jax.Array, *, side: float = 0.01) -> jax.Array:
+    """Widens boxes thinner than a part of a pixel, whose code would be infinite.
+
+    Args:
+        boxes: [..., 4].
+        side: Least width and height in pixels.
+    """
+    size = jnp.maximum(boxes[..., 2:] - boxes[..., :2], side)
+    return jnp.concatenate([boxes[..., :2], boxes[..., :2] + size], axis=-1)
+
+
 def intersection(a: jax.Array, b: jax.Array) -> jax.Array:
     """Area that two boxes share, [..., 4] and [..., 4] to [...]; 0 where they do not touch."""
     low = jnp.maximum(a[..., :2], b[..., :2])

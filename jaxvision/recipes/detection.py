@@ -1,4 +1,4 @@
-"""Object detection by one-stage networks; what differs between them is in `detectors`."""
+"""Object detection; what differs between them is in `detectors`."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -171,9 +171,10 @@ def task(config: Config, info: Mapping[str, Any]) -> DenseDetection:
     Raises:
         ValueError: If a value is out of its range.
     """
-    model, method = detector(config.method).build(config, info)
+    own = detector(config.method)
+    model, method = own.build(config, info)
     options = wiring.keywords(config.eval, "batch_size", "epochs", "rectangular")
-    return DenseDetection(model, method, class_names=tuple(info["class_names"]), **options)
+    return own.task(model, method, class_names=tuple(info["class_names"]), **options)
 
 
 def eval_transform(config: Config) -> Letterbox:
@@ -240,22 +241,27 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     if config.data.test:
         eval_sets["test"] = EvalSet(eval_data(config, info, "test"), at_end=True)
 
+    problem, own = task(config, info), detector(config.method)
+    finish = None
+    if own.finish:
+        finish = own.finish(problem, _eval_stream(config, train), seed=config.seed)
     rate = wiring.learning_rate(
         config, epoch=epoch, batch_size=config.batch_size, final_steps=final_steps
     )
     return Experiment(
-        task=task(config, info),
+        task=problem,
         train_data=train_data,
         eval_data=eval_sets,
         optimizer=wiring.optimizer(config, rate),
         learning_rate=rate,
         init_from=wiring.init_from(
             config,
-            config.backbone or detector(config.method).full_name(config.variant),
+            config.backbone or own.full_name(config.variant),
             part="backbone" if config.backbone else "",
             now=new_run,
         ),
         best=Best("val/AP"),
+        finish=finish,
         report=functools.partial(detection_report, class_names=train.classes),
         meta=wiring.meta(__name__, config, info),
         **wiring.run_options(config, epoch),
@@ -281,9 +287,10 @@ def _check_sizes(config: Config) -> None:
 
 def _source_options(config: Config) -> dict[str, Any]:
     """Returns the keywords of `detection_source` for the format."""
+    found = {"proposals": config.data.get("proposals", "")}
     if config.data.source == "shapes":
-        return {"image_size": config.image_size}
-    return {"strict": config.data.strict}
+        return found | {"image_size": config.image_size}
+    return found | {"strict": config.data.strict}
 
 
 def _example_at(
@@ -297,7 +304,12 @@ def _example_at(
     @functools.cache
     def example(side: int, no_aug: bool) -> Callable[..., dict[str, Any]]:
         return detection_train_example(
-            train, (side, side), config.data.max_objects, no_aug=no_aug, **options
+            train,
+            (side, side),
+            config.data.max_objects,
+            no_aug=no_aug,
+            max_proposals=config.data.get("max_proposals", 0),
+            **options,
         )
 
     return lambda step: example(side_at(step), step >= no_aug_from)
@@ -305,7 +317,12 @@ def _example_at(
 
 def _eval_stream(config: Config, source: Source) -> Stream:
     letterbox = eval_transform(config)
-    example = DetectionEvalExample(source, letterbox.size, shapes=letterbox.shapes)
+    example = DetectionEvalExample(
+        source,
+        letterbox.size,
+        shapes=letterbox.shapes,
+        max_proposals=config.data.get("max_proposals", 0),
+    )
     batch_size = config.eval.batch_size or config.batch_size
     groups = example.groups() if config.eval.rectangular else None
     return Stream(

@@ -1,5 +1,6 @@
-"""The one-stage detectors: what each adds to the values of detection, and how it is built."""
+"""The detectors: what each adds to the values of detection, and how it is built."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,10 +16,12 @@ from jaxvision.losses.detection.yolox import YOLOXMethod
 from jaxvision.models.detection import ssd
 from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD
 from jaxvision.models.variant import fields_of
-from jaxvision.recipes import wiring
+from jaxvision.recipes import two_stage, wiring
 from jaxvision.recipes.anchors import fitting_anchors
+from jaxvision.recipes.linear_machines import Finish, fit_machines
 from jaxvision.recipes.values import Config
-from jaxvision.train.precision import compute_dtype
+from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.two_stage_detection import TwoStageDetection
 
 Info = Mapping[str, Any]
 # A network and a method.
@@ -38,6 +41,9 @@ class Detector(NamedTuple):
         build: Builds its network and its method from the values and what is known of the data.
         info: Returns what its method must know of the data beyond what all must, as JSON.
         multiple: The sides of its images are multiples of this, in pixels.
+        task: Joins network and method.
+        finish: Maps the task, the training images as evaluation sees them and a seed to what an
+            experiment does after the last step; None for nothing.
     """
 
     prefix: str
@@ -45,6 +51,8 @@ class Detector(NamedTuple):
     build: Callable[[Config, Info], Parts]
     info: Callable[[Config, Source], dict[str, Any]] = _nothing
     multiple: int = 32
+    task: Callable[..., DenseDetection] = DenseDetection
+    finish: Callable[..., Finish] | None = None
 
     def full_name(self, variant: str) -> str:
         """Returns a variant's name as `models.variants()` lists it."""
@@ -73,18 +81,9 @@ def no_aug_steps(config: Config, steps: int) -> int:
     return round(config.augment.no_aug * steps)
 
 
-def _fields(config: Config, info: Info) -> dict[str, Any]:
-    """Returns the fields that every network takes."""
-    dtype = compute_dtype(config.dtype)
-    fields: dict[str, Any] = dict(num_classes=len(info["class_names"]), dtype=dtype)
-    if config.backbone:
-        fields["backbone"] = models.backbone(config.backbone, dtype=dtype)
-    return fields
-
-
 def _normalised(config: Config, info: Info) -> dict[str, Any]:
     """Returns the fields of a network whose own backbone takes pixels, another normalised ones."""
-    fields = _fields(config, info)
+    fields = wiring.fields(config, info)
     if config.backbone:
         fields |= dict(image_mean=IMAGE_MEAN, image_std=IMAGE_STD)
     return fields
@@ -139,7 +138,7 @@ def _retinanet(config: Config) -> None:
 
 def _build_retinanet(config: Config, info: Info) -> Parts:
     method = RetinaNetMethod(**wiring.keywords(config.loss))
-    fields = _fields(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
+    fields = wiring.fields(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
     return wiring.network(models.retinanet, config, **fields), method
 
 
@@ -166,7 +165,7 @@ def _build_ssd(config: Config, info: Info) -> Parts:
         )
     layout = fields_of(DETECTORS["ssd"].full_name(config.variant), ssd.VARIANTS)["layout"]
     method = SSDMethod(layout, **wiring.keywords(config.loss))
-    return wiring.network(models.ssd, config, **_fields(config, info)), method
+    return wiring.network(models.ssd, config, **wiring.fields(config, info)), method
 
 
 def _ultralytics(config: Config) -> None:
@@ -332,6 +331,26 @@ def _build_yolov8(config: Config, info: Info) -> Parts:
 DETECTORS = {
     "yolox": Detector("yolox_", _yolox, _build_yolox),
     "retinanet": Detector("retinanet_", _retinanet, _build_retinanet),
+    "faster_rcnn": Detector(
+        "faster_rcnn_", two_stage.faster_rcnn, two_stage.build_faster_rcnn, task=TwoStageDetection
+    ),
+    "fast_rcnn": Detector(
+        "fast_rcnn_", two_stage.fast_rcnn, two_stage.build_fast_rcnn, task=TwoStageDetection
+    ),
+    "rcnn": Detector(
+        "rcnn_",
+        two_stage.rcnn,
+        functools.partial(two_stage.build_rcnn, models.rcnn),
+        task=TwoStageDetection,
+        finish=fit_machines,
+    ),
+    "spp_net": Detector(
+        "spp_net_",
+        two_stage.spp_net,
+        functools.partial(two_stage.build_rcnn, models.spp_net),
+        task=TwoStageDetection,
+        finish=fit_machines,
+    ),
     "ssd": Detector("ssd", _ssd, _build_ssd, multiple=4),
     "yolov2": Detector("yolov2", _yolov2, _build_yolov2, _anchors_of(_yolov2_anchors)),
     "yolov3": Detector("yolov3", _yolov3, _build_yolov3, _anchors_of(_yolov3_anchors)),

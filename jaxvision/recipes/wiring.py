@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import optax
 
+from jaxvision import models
 from jaxvision.data import errors
 from jaxvision.data.errors import OnFault
 from jaxvision.recipes import weights
@@ -17,6 +18,7 @@ from jaxvision.train import optim, schedules, wandb_writer
 from jaxvision.train.ema import constant_decay, tail_average, warmup_decay
 from jaxvision.train.experiment import InitFrom
 from jaxvision.train.plateau import Plateau
+from jaxvision.train.precision import compute_dtype
 from jaxvision.train.sharding import state_sharding
 
 _PACKAGES = ("jax", "flax", "optax")
@@ -75,6 +77,15 @@ def network(build: Callable[..., Any], config: Config, **fields: Any) -> Any:
         raise ValueError(
             f"model: {config.variant} does not have all of the fields {', '.join(fields)}: {error}"
         ) from error
+
+
+def fields(config: Config, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields that every detector takes: classes, dtype and perhaps a backbone."""
+    dtype = compute_dtype(config.dtype)
+    found: dict[str, Any] = dict(num_classes=len(info["class_names"]), dtype=dtype)
+    if config.backbone:
+        found["backbone"] = models.backbone(config.backbone, dtype=dtype)
+    return found
 
 
 def total_steps(config: Config, epoch: int) -> int:

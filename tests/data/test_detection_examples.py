@@ -20,6 +20,7 @@ from jaxvision.data.plans.shuffled import Shuffled
 from jaxvision.data.rows import detection_row, pad_objects
 from jaxvision.data.sample import Sample, image_objects
 from jaxvision.data.source import Annotation, Source
+from jaxvision.data.sources.proposed import Proposed
 from jaxvision.data.sources.shapes import Shapes
 from jaxvision.data.stream import Stream
 from jaxvision.data.transforms import Example
@@ -312,20 +313,22 @@ def test_pad_objects():
 
 
 def test_streams_carry_the_batch_contract():
-    source = Shapes(6, image_size=64)
+    source = Proposed(Shapes(6, image_size=64), colors=("hsv",), scales=(100,))
     (batch, *_) = Stream(Shuffled(6, 2), train_example(source, (64, 96)))
     required = DetectionBatch.__required_keys__
     assert set(batch) == required
     assert batch["image"].shape == (2, 64, 96, 3) and batch["boxes"].shape == (2, 120, 4)
 
-    for batch in Stream(InOrder(6, 4), DetectionEvalExample(source, (64, 96))):
+    for batch in Stream(InOrder(6, 4), DetectionEvalExample(source, (64, 96), None, (), 5)):
         assert set(batch) == required | DetectionBatch.__optional_keys__
         kinds = {name: array.dtype.name for name, array in batch.items()}
         assert kinds == {
             "image": "uint8", "boxes": "float32", "classes": "int32", "valid": "bool",
             "index": "int32", "scale": "float32", "crowd": "bool", "area": "float32",
-            "mask": "bool",
+            "mask": "bool", "proposals": "float32", "proposal_valid": "bool",
         }  # fmt: skip
+        assert batch["proposals"].shape == (4, 5, 4)
+        assert batch["proposal_valid"][batch["mask"], 0].all()
         assert batch["valid"].shape == (4, 6) and not batch["valid"][~batch["mask"]].any()
 
 

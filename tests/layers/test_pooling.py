@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvision.layers.pooling import adaptive_avg_pool, avg_pool, max_pool
+from jaxvision.layers.pooling import adaptive_avg_pool, adaptive_max_pool, avg_pool, max_pool
 
 
 def windows(side, window, stride, padding, ceil_mode):
@@ -44,12 +44,14 @@ def test_windows_are_pytorchs(pool, reduce, height, width, window, stride, paddi
 def test_adaptive_bins_cover_the_map_as_pytorchs_do(height, width):
     x = np.random.default_rng(0).standard_normal((2, height, width, 3)).astype(np.float32)
     y = adaptive_avg_pool(jnp.asarray(x), 6, 4)
+    maxima = adaptive_max_pool(jnp.asarray(x), 6, 4)
     for i in range(6):
         for j in range(4):
             rows = slice(int(np.floor(i * height / 6)), int(np.ceil((i + 1) * height / 6)))
             columns = slice(int(np.floor(j * width / 4)), int(np.ceil((j + 1) * width / 4)))
             expected = x[:, rows, columns].mean((1, 2))
             np.testing.assert_allclose(y[:, i, j], expected, rtol=1e-4, atol=1e-6)
+            np.testing.assert_array_equal(maxima[:, i, j], x[:, rows, columns].max((1, 2)))
 
 
 def test_gradient_goes_to_the_maximum_at_the_edge():

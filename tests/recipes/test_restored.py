@@ -16,7 +16,7 @@ ANCHORS = [[[8 * k + i, 9 * k + i] for i in range(1, 4)] for k in range(1, 4)]
 # Another value than the default's, where it must be one of a few words or numbers.
 OTHERS = {
     "augment.crop": "pad",
-    "augment.multi_scale": (256, 672),
+    "augment.multi_scale": (256, 1120),
     "backbone": "resnet18",
     "dtype": "bfloat16",
     "eval.nms_threshold": 0.4,
@@ -27,6 +27,13 @@ OTHERS = {
     "loss.foreground_iou": 0.6,
     "loss.name": "focal",
     "loss.ratios": (0.5, 1.0),
+    "loss.proposal_background_iou": 0.2,
+    "loss.proposal_foreground_iou": 0.6,
+    "loss.proposal_nms_threshold": 0.4,
+    "loss.proposal_positive_share": 0.4,
+    "loss.proposal_post_nms": (20, 10),
+    "loss.proposal_pre_nms": (20, 10),
+    "loss.positive_share": 0.4,
     "mean": (0.1, 0.2, 0.3),
     "loss.anchors": "authors",
     "loss.balance": (4.0, 2.0, 1.0),
@@ -36,6 +43,10 @@ OTHERS = {
 VARIANTS = {
     "yolox": "yolox_tiny",
     "retinanet": "retinanet_resnet18_fpn",
+    "faster_rcnn": "faster_rcnn_resnet18_fpn",
+    "fast_rcnn": "fast_rcnn_tiny",
+    "rcnn": "rcnn_tiny",
+    "spp_net": "spp_net_tiny",
     "ssd": "ssd512_vgg16",
     "yolov2": "yolov2_tiny",
     "yolov3": "yolov3_spp",
@@ -45,6 +56,12 @@ VARIANTS = {
     "classification": "vit_ti_16",
     "translation": "transformer_tiny",
 }
+REGIONS = """
+    eval.score_threshold eval.nms_threshold eval.max_detections eval.max_candidates
+    eval.class_aware eval.rectangular loss.foreground_iou loss.background_iou loss.samples
+    loss.positive_share loss.beta loss.box_weight loss.pre_nms
+"""
+MACHINES = "loss.svm_background_iou loss.svm_c loss.box_iou loss.box_ridge loss.max_negatives"
 # Values that the task depends on, or what an image goes through before it.
 NEEDED = {
     "yolox": """
@@ -60,6 +77,15 @@ NEEDED = {
         loss.anchor_scale loss.scales_per_octave loss.ratios loss.foreground_iou
         loss.background_iou loss.low_quality loss.alpha loss.gamma loss.box_weight loss.pre_nms
     """,
+    "faster_rcnn": f"""
+        variant image_size backbone dtype {REGIONS}
+        loss.proposal_scales loss.proposal_ratios loss.proposal_foreground_iou
+        loss.proposal_background_iou loss.proposal_samples loss.proposal_positive_share
+        loss.proposal_pre_nms loss.proposal_post_nms loss.proposal_nms_threshold
+    """,
+    "fast_rcnn": f"variant image_size backbone dtype {REGIONS}",
+    "rcnn": f"variant image_size backbone dtype {REGIONS} {MACHINES}",
+    "spp_net": f"variant image_size backbone dtype {REGIONS} {MACHINES}",
     "ssd": """
         variant image_size dtype
         eval.score_threshold eval.nms_threshold eval.max_detections eval.max_candidates

@@ -134,13 +134,15 @@ class _Detections(_Pictures):
             detector.transform,
             batch_size=1,
             threshold=FLOOR,
+            max_proposals=detector.max_proposals,
             origin=detector.origin,
         )
 
     def predict(self, found: np.ndarray) -> dict[str, Any]:
         # Not clipped to the picture: suppression compares whole boxes.
         views = Views(self._detector.transform)
-        batches = image_batches([found], views, 1, lambda number, image, error: stop(image, error))
+        row = self._detector.row
+        batches = image_batches([found], views, 1, lambda _, image, error: stop(image, error), row)
         ((part, objects),) = self._detector.predict_batches(batches)
         valid = objects.valid
         boxes = part.view.to_image(objects.boxes[valid])

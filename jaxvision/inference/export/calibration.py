@@ -38,8 +38,12 @@ def read_pictures(predictor: "Predictor", pictures: Sequence[Any]) -> list[np.nd
     views = Views(of_one_shape(given.transform))
     images = [image for word in pictures for image in listed(word)[0]]
     chosen = images[:: max(1, -(-len(images) // MOST))]
-    batches = image_batches(chosen, views, 1, lambda _, image, fault: stop(image, fault))
+    batches = image_batches(chosen, views, 1, lambda _, image, fault: stop(image, fault), _row)
     return [batch["image"] for _, batch in batches]
+
+
+def _row(shown: np.ndarray) -> dict[str, np.ndarray]:
+    return {"image": shown}
 
 
 def agreement_on(

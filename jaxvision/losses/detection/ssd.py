@@ -17,6 +17,7 @@ from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.ssd import SSD300
 from jaxvision.ops import box_coding
 from jaxvision.ops.anchors import Anchors
+from jaxvision.ops.boxes import without_slivers
 from jaxvision.ops.default_boxes import DefaultBoxes, default_boxes
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
@@ -94,7 +95,7 @@ class SSDMethod:
         boxes = jnp.take_along_axis(objects.boxes, matched[..., None], axis=1)
         # The default box itself for background: a box without area would have an infinite code.
         boxes = jnp.where(foreground[..., None], boxes, prior)
-        code = box_coding.encode(_with_area(boxes), prior, WEIGHTS)
+        code = box_coding.encode(without_slivers(boxes), prior, WEIGHTS)
         error = optax.huber_loss(output.box_regression, code).sum(axis=-1)
 
         # 0 is the background.
@@ -130,9 +131,3 @@ class SSDMethod:
         boxes = box_coding.decode(offsets, jnp.asarray(anchors.boxes)[index], WEIGHTS)
         limits = jnp.asarray([anchors.width, anchors.height] * 2, jnp.float32)[None, None]
         return Candidates(boxes=jnp.clip(boxes, 0.0, limits), scores=scores, classes=classes)
-
-
-def _with_area(boxes: jax.Array) -> jax.Array:
-    """Widens boxes thinner than a hundredth of a pixel, whose code would be infinite."""
-    size = jnp.maximum(boxes[..., 2:] - boxes[..., :2], 0.01)
-    return jnp.concatenate([boxes[..., :2], boxes[..., :2] + size], axis=-1)

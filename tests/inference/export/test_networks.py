@@ -37,7 +37,9 @@ def detector_of(name):
     return Detector(task, filled({"params": params, **state}), Letterbox(size))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "vit_b_16", "swin_t", "mobilenet_v3_small"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", "resnet50", "vit_b_16", "swin_t", "mobilenet_v3_small"]
+)
 def test_logits_in_onnx(name):
     found = network(name)
     (images,) = found.inputs(2)
