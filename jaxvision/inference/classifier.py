@@ -155,12 +155,11 @@ class Classifier(ImagePredictor):
         return report_classification(evaluation, data)
 
     def _outputs(
-        self, task: Any, params: Params, state: ModelState, batch: Batch, nms: bool
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
     ) -> dict[str, jax.Array]:
         if nms:
             raise ValueError("nms is for detectors, got a classifier")
-        # The predictions for images are not random.
-        return {"probabilities": task.predict(params, state, batch, key=jax.random.key(0))}
+        return {"probabilities": task.predict(*given, key=key)}
 
     def _result(self, parts: list[tuple[Part, Any]]) -> ImageClasses:
         ((part, probabilities),) = parts

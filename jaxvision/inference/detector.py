@@ -254,14 +254,15 @@ class Detector(ImagePredictor):
         return jax.jit(candidates)
 
     def _outputs(
-        self, task: Any, params: Params, state: ModelState, batch: Batch, nms: bool
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
     ) -> dict[str, jax.Array]:
         if self.max_proposals:
             raise ValueError(
                 "a detector that takes the regions of selective search can only be exported as "
                 "safetensors"
             )
-        found = task.decoded(params, state, batch)
+        del key
+        found = task.decoded(*given)
         return (jax.vmap(task.suppress)(found) if nms else found)._asdict()
 
     def row(self, shown: np.ndarray) -> Row:

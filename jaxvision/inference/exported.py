@@ -1,15 +1,19 @@
 """An exported ONNX file, run by onnxruntime with the interface of the run that it comes from."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxvision.data.extras import library
 from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
+from jaxvision.inference.export.write import Exported
+from jaxvision.inference.image_predictor import ImagePredictor
 from jaxvision.inference.onnx_runtime import Run, session
 from jaxvision.inference.predictor import Origin
 from jaxvision.inference.views import of_one_shape
@@ -49,25 +53,33 @@ def read_onnx_meta(file: Path) -> tuple[int, dict[str, Any]]:
     return step, meta
 
 
-class ExportedDetector(Detector):
-    """A detector whose network is an ONNX file; suppression is done here, with any options.
+class _OfFile(ImagePredictor):
+    """A predictor whose network is a file."""
 
-    The file takes images of one size, so that there is no `tta`, which needs others.
-    """
-
-    options = tuple(name for name in Detector.options if name != "tta")
-
-    def __init__(self, run: Run, task: DenseDetection, transform: Any, **options: Any) -> None:
+    def __init__(self, run: Run, task: Any, transform: Any, **options: Any) -> None:
         """Takes the file's outputs for those of the task's network.
 
         Args:
             run: As `onnx_runtime.session` opens the file.
             task: Of the run that the file comes from.
             transform: Prepares images.
-            **options: As of `Detector`.
+            **options: As of `Detector` or `Classifier`.
         """
         self._run = run
         super().__init__(task, _NO_VARIABLES, of_one_shape(transform), **options)
+
+    def export(self, path: str | os.PathLike[str], **options: Any) -> Exported:
+        """Raises an error: a file has no variables."""
+        raise ValueError(f"an exported file cannot be exported again, to {path}; export its run")
+
+
+class ExportedDetector(_OfFile, Detector):
+    """A detector whose network is an ONNX file; suppression is done here, with any options.
+
+    The file takes images of one size, so that there is no `tta`, which needs others.
+    """
+
+    options = tuple(name for name in Detector.options if name != "tta")
 
     def replaced(self, *, tta: bool | None = None, **options: Any) -> Self:
         """Returns a detector of the same file with other options; see `Detector.replaced`.
@@ -90,15 +102,10 @@ class ExportedDetector(Detector):
         return _of_file(lambda image: compiled(Candidates(**self._run(image))))
 
 
-class SuppressedDetector(Detector):
+class SuppressedDetector(_OfFile, Detector):
     """A detector whose ONNX file holds suppression, too, with options that stay as they are."""
 
     options = ("threshold", "batch_size")
-
-    def __init__(self, run: Run, task: DenseDetection, transform: Any, **options: Any) -> None:
-        """See `ExportedDetector`."""
-        self._run = run
-        super().__init__(task, _NO_VARIABLES, of_one_shape(transform), **options)
 
     def replaced(
         self, *, threshold: float | None = None, batch_size: int | None = None, **others: Any
@@ -120,13 +127,8 @@ class SuppressedDetector(Detector):
         return _of_file(lambda image: Detections(**self._run(image)))  # pyright: ignore
 
 
-class ExportedClassifier(Classifier):
+class ExportedClassifier(_OfFile, Classifier):
     """A classifier whose network is an ONNX file."""
-
-    def __init__(self, run: Run, task: Any, transform: Any, **options: Any) -> None:
-        """See `ExportedDetector`."""
-        self._run = run
-        super().__init__(task, _NO_VARIABLES, of_one_shape(transform), **options)
 
     def _compiled(self, task: Any) -> Predict:
         return _of_file(lambda image: self._run(image)["probabilities"])
@@ -145,6 +147,6 @@ def exported_predictor(
 def _of_file(run: Callable[[np.ndarray], Any]) -> Predict:
     def predict(params: Params, state: ModelState, batch: Batch, key: jax.Array) -> Any:
         del params, state, key
-        return run(np.asarray(batch["image"]))
+        return jax.tree.map(jnp.asarray, run(np.asarray(batch["image"])))
 
     return predict

@@ -148,18 +148,27 @@ class ImagePredictor(Predictor):
         """Returns what a file for other runtimes computes for a batch of images, in float32."""
         task = self._task_in_float32()
         program = self.program()
+        # The predictions for images are not random. A key that is made here is no operation there.
+        key = jax.random.key(0)
 
         def apply(variables: Any, images: jax.Array) -> dict[str, jax.Array]:
             state = dict(variables)
-            return self._outputs(task, state.pop("params"), state, {"image": images}, nms)
+            return self._outputs(task, (state.pop("params"), state, {"image": images}), key, nms)
 
         return program._replace(apply=apply)
 
     @abc.abstractmethod
     def _outputs(
-        self, task: Any, params: Params, state: ModelState, batch: Batch, nms: bool
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
     ) -> dict[str, jax.Array]:
-        """Computes what an exported file does, by name."""
+        """Computes what an exported file does, by name.
+
+        Args:
+            task: With a network in float32.
+            given: Parameters, other collections, and the batch.
+            key: As `predict` of a task takes it.
+            nms: Whether a detector's suppression belongs to it.
+        """
 
     def _copied(self, batch_size: int | None) -> Self:
         """Returns a predictor of the same variables, whose options may be changed."""

@@ -12,7 +12,8 @@ from jaxvision.data.extras import library
 INPUT = "image"
 # Of onnxruntime: the first of these that is there computes what it can.
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
-_ERRORS_ALONE = 3
+# Of what onnxruntime logs.
+ERRORS_ALONE = 3
 
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -38,7 +39,7 @@ def open_session(file: Path) -> Any:
     """Opens a file as onnxruntime's session; see `session`."""
     ort = library("onnxruntime", "export")
     options = ort.SessionOptions()
-    options.log_severity_level = _ERRORS_ALONE
+    options.log_severity_level = ERRORS_ALONE
     available = ort.get_available_providers()
     providers = [name for name in _PROVIDERS if name in available]
     try:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxvision.data.extras import library
+from jaxvision.inference.onnx_runtime import ERRORS_ALONE
 
 # Operations that have weights.
 _WEIGHTED = ("Conv", "MatMul", "Gemm")
@@ -59,8 +60,13 @@ def quantised(model: Any, name: str, images: Sequence[np.ndarray], beside: Path)
             per_channel=True,
             activation_type=quantization.QuantType.QInt8,
             weight_type=quantization.QuantType.QInt8,
-            nodes_to_exclude=_after_layers(onnx.load(prepared)),
-            extra_options={"ActivationSymmetric": True},
+            # The last layers, too: 256 values are few for corners in pixels.
+            nodes_to_exclude=_after_layers(onnx.load(prepared), last=True),
+            # The second: onnxruntime 1.32 fails at products with a scale for each channel.
+            extra_options={
+                "ActivationSymmetric": True,
+                "QDQDisableWeightAdjustForInt32Bias": True,
+            },
         )
         return onnx.load(written)
 
@@ -69,20 +75,32 @@ def _simplify(model: Any, file: str) -> None:
     """Writes a model in which factors and shifts of normalisation are part of convolutions."""
     ort = library("onnxruntime", "export")
     options = ort.SessionOptions()
+    options.log_severity_level = ERRORS_ALONE
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = file
     ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    onnx = library("onnx", "export")
+    simple = onnx.load(file)
+    # Else the quantisation warns that this step is missing.
+    onnx.helper.set_model_props(simple, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    onnx.save(simple, file)
 
 
-def _after_layers(model: Any) -> list[str]:
-    """Lists the nodes whose results reach no layer with weights."""
+def _after_layers(model: Any, *, last: bool = False) -> list[str]:
+    """Lists the nodes whose results reach no layer with weights.
+
+    Args:
+        model: To look through.
+        last: Whether layers that no other follows count among them.
+    """
     constants = {x.name for x in model.graph.initializer}
     wanted: set[str] = set()
     after = []
     for node in reversed(model.graph.node):
         weighted = node.op_type in _WEIGHTED and any(x in constants for x in node.input)
-        if weighted or not wanted.isdisjoint(node.output):
+        before = not wanted.isdisjoint(node.output)
+        if weighted or before:
             wanted |= set(node.input)
-        else:
+        if not before and (last or not weighted):
             after.append(node.name)
     return after

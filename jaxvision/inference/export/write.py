@@ -125,8 +125,6 @@ def _check(predictor: "Predictor", kind: str, options: Options, known: Iterable[
         raise ValueError(
             "a translator's search has no ONNX form; export it as stablehlo or safetensors"
         )
-    if not predictor.params:
-        raise ValueError("an exported file has no variables to be exported again; export its run")
 
 
 def _listed(pictures: Any) -> tuple[Any, ...]:

@@ -92,7 +92,10 @@ def run(
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *arguments], strict=True))
 
     def read(variable: Any) -> Value:
-        return constant(variable.val) if hasattr(variable, "val") else known[variable]
+        if hasattr(variable, "val"):
+            # A number of Python has no type of its own.
+            return constant(np.asarray(variable.val, dtype_of(variable)))
+        return known[variable]
 
     for equation in jaxpr.eqns:
         results = _equation(graph, equation, [read(variable) for variable in equation.invars])

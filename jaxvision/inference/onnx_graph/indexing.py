@@ -8,7 +8,7 @@ import numpy as np
 from jaxvision.inference.onnx_graph.elementwise import Handler
 from jaxvision.inference.onnx_graph.graph import Graph, Value
 from jaxvision.inference.onnx_graph.shapes import dtype_of
-from jaxvision.inference.onnx_graph.shaping import cut, in_program_order, shape_of
+from jaxvision.inference.onnx_graph.shaping import cut, in_program_order, shape_of, squeezed
 
 
 def _gather(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
@@ -69,11 +69,7 @@ def _at_known_place(graph: Graph, equation: Any, x: Value, index: np.ndarray) ->
         stops[axis] = starts[axis] + sizes[axis]
         shape[axis] = sizes[axis]
     part = cut(graph, x, starts, stops, tuple(shape))
-    name = graph.in_order(part, range(len(shape)))
-    dropped = numbers.collapsed_slice_dims
-    if dropped:
-        name = graph.add("Squeeze", [name, graph.integers(dropped)])
-    return in_program_order(name, output)
+    return [squeezed(graph, part, numbers.collapsed_slice_dims, output)]
 
 
 def _best(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:

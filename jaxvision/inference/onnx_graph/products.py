@@ -10,7 +10,7 @@ import numpy as np
 from jaxvision.inference.onnx_graph.elementwise import Handler
 from jaxvision.inference.onnx_graph.graph import Graph, Value
 from jaxvision.inference.onnx_graph.shapes import dtype_of
-from jaxvision.inference.onnx_graph.shaping import in_program_order, shape_of
+from jaxvision.inference.onnx_graph.shaping import in_program_order, shape_of, without
 
 _CHANNELS_FIRST = (0, 3, 1, 2)
 
@@ -115,9 +115,7 @@ def _reduce(kind: str, graph: Graph, equation: Any, values: Sequence[Value]) -> 
         graph.means[name] = source, places, terms
     if boolean:
         name = graph.add("Cast", [name], to=onnx.TensorProto.BOOL)
-    kept = [axis for axis in range(len(x.shape)) if axis not in axes]
-    order = tuple(kept.index(axis) for axis in x.order if axis in kept)
-    return [Value(name, shape_of(output), order, dtype_of(output))]
+    return [Value(name, shape_of(output), without(x.order, axes), dtype_of(output))]
 
 
 def _place(kind: str, graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:

@@ -61,11 +61,24 @@ def _transpose(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Val
 
 
 def _squeeze(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
-    (x,) = values
-    (output,) = equation.outvars
-    name = graph.plain(x, shape_of(equation.invars[0]))
-    axes = graph.integers(equation.params["dimensions"])
-    return in_program_order(graph.add("Squeeze", [name, axes]), output)
+    x = graph.full(values[0], shape_of(equation.invars[0]))
+    return [squeezed(graph, x, equation.params["dimensions"], equation.outvars[0])]
+
+
+def squeezed(graph: Graph, x: Value, axes: Sequence[int], output: Any) -> Value:
+    """Drops axes of length 1 of a full value."""
+    if not axes:
+        return x
+    places = graph.integers([x.order.index(axis) for axis in axes])
+    name = graph.add("Squeeze", [graph.in_order(x, x.order), places])
+    order = without(x.order, axes)
+    return Value(name, shape_of(output), order, dtype_of(output))
+
+
+def without(order: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    """Returns an order of axes after some of them are dropped and the others are counted anew."""
+    kept = [axis for axis in range(len(order)) if axis not in axes]
+    return tuple(kept.index(axis) for axis in order if axis in kept)
 
 
 def _concatenate(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:

@@ -21,7 +21,13 @@ ort = pytest.importorskip("onnxruntime", reason="needs the extra export")
 
 from jaxvision.inference.onnx_graph.convert import convert  # noqa: E402
 
-DETECTORS = [name for name in SMALLEST if load(CONFIGS / f"{name}.py").recipe is detection]
+# Those of two stages take regions that are found before.
+TWO_STAGES = ("fast_rcnn", "faster_rcnn", "rcnn", "spp_net")
+DETECTORS = [
+    name
+    for name in SMALLEST
+    if name not in TWO_STAGES and load(CONFIGS / f"{name}.py").recipe is detection
+]
 pytestmark = pytest.mark.slow
 
 
@@ -62,14 +68,13 @@ def test_every_detector_in_onnx_and_openvino(name, tmp_path):
     file = made.export(tmp_path / "model.onnx").path
     made.export(tmp_path / "nms.onnx", nms=True)
     openvino = pytest.importorskip("openvino", reason="needs openvino")
-    network = openvino.Core().compile_model(str(file), "CPU")
+    network = openvino.Core().compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     expected = made.served().apply(made.variables, images)
     found = network(images)
-    for output in network.outputs:
-        wanted = np.asarray(expected[output.any_name])
+    for name, wanted in expected.items():
         if wanted.dtype == np.float32:
-            np.testing.assert_allclose(found[output], wanted, atol=1e-3 * 64)
+            np.testing.assert_allclose(found[name], wanted, atol=1e-3 * 64)
 
 
 def test_stablehlo_of_a_translator_runs_without_the_library(tmp_path):

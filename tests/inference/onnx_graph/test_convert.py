@@ -110,7 +110,7 @@ FUNCTIONS = {
     "turned around": lambda x: [jnp.roll(x, (1, -2), (1, 2)), x[:, ::-1]],
     "lookups": lambda x: [
         jnp.take(x, np.array([3, 0, 1]), axis=2),
-        kernel(9, 2)[jnp.clip(x[..., 0].astype(int), 0, 8)],
+        jnp.asarray(kernel(9, 2))[jnp.clip(x[..., 0].astype(int), 0, 8)],
         jnp.take_along_axis(flat(x), flat(x).argsort()[:, :5], 1),
     ],
     "orders": lambda x: [jnp.sort(flat(x)), jax.lax.top_k(flat(x), 5), jnp.cumsum(x, axis=1)],
@@ -130,15 +130,19 @@ def test_an_operation_is_the_same_in_onnx(name):
 
     model = convert(named, SHAPE, np.float32, name="x")
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
+    expected = jax.device_get(jax.jit(named)(x))
     for count in (3, 1):
-        x = np.random.default_rng(count).normal(size=(count, *SHAPE)).astype(np.float32)
-        for found, wanted in zip(session.run(None, {"x": x}), named(x).values(), strict=True):
-            assert found.dtype == wanted.dtype
-            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+        found = session.run(None, {"x": x[:count]})
+        for got, wanted in zip(found, expected.values(), strict=True):
+            assert got.dtype == wanted.dtype
+            np.testing.assert_allclose(got, wanted[:count], rtol=1e-5, atol=1e-5)
 
 
 def test_what_does_not_depend_on_the_input_is_computed_before():
-    model = convert(lambda x: {"y": x + jnp.sin(jnp.arange(4.0)) * 2}, SHAPE, np.float32, name="x")
+    model = convert(
+        lambda x: {"y": x + jnp.sin(jnp.arange(4.0))[None, None, None]}, SHAPE, np.float32, name="x"
+    )
     assert [node.op_type for node in model.graph.node] == ["Add", "Identity"]
 
 
@@ -156,4 +160,9 @@ def test_an_operation_that_is_not_known_is_named():
     with pytest.raises(ValueError, match="ONNX export does not know the operation lgamma"):
         convert(lambda x: {"y": jax.lax.lgamma(x)}, SHAPE, np.float32, name="x")
     with pytest.raises(ValueError, match="multiple of the batch's length, got .*batch \\+ 1"):
-        convert(lambda x: {"y": jnp.concatenate([x, x[:1]])}, SHAPE, np.float32, name="x")
+        convert(
+            lambda x: {"y": jnp.pad(x, ((0, 1), (0, 0), (0, 0), (0, 0)))},
+            SHAPE,
+            np.float32,
+            name="x",
+        )
