@@ -53,7 +53,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "trained",
         metavar="RUN",
         type=Path,
-        help="work directory of the run; of several detectors RUN,RUN,..., whose boxes are joined",
+        help="work directory of the run, or an exported file; of several detectors RUN,RUN,..., "
+        "whose boxes are joined",
     )
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="what to predict")
     parser.add_argument(
@@ -163,7 +164,7 @@ def run(options: argparse.Namespace) -> int:
     _check_ranges(given)
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out must be a folder, got {options.out}, a file")
-    predictor = load_runs(options.trained, options.step)
+    predictor = load_runs(options.trained, options.step, files=True)
     _check_known(options, predictor, given)
     if "classes" in given:
         given["classes"] = [name.strip() for name in given["classes"].split(",")]

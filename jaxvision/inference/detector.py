@@ -29,7 +29,7 @@ from jaxvision.plots.detections import draw_detections
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.mask_detection import MaskDetection
 from jaxvision.tasks.task import Batch, ModelState, Params
-from jaxvision.train.evaluate import Evaluation, Predict, compile_predict
+from jaxvision.train.evaluate import Evaluation, Predict
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -266,10 +266,10 @@ class Detector(ImagePredictor):
         # The programs are those of before unless something in them changed.
         if task:
             changed.task = dataclasses.replace(self.task, **task)
-            changed._predict = changed._infer = compile_predict(changed.task, self._mesh)
+            changed._predict = changed._infer = changed._compiled(changed.task)
             changed._suppress = jax.jit(changed.task.suppress)
         if changed._views.several and (task or not self._views.several):
-            changed._infer = _compile_candidates(changed.task)
+            changed._infer = changed._compiled_candidates(changed.task)
         return changed
 
     def __call__(self, inputs: Image | Iterable[Image], *, threshold: float | None = None) -> Any:
@@ -294,6 +294,27 @@ class Detector(ImagePredictor):
     def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
         """Lays out an evaluation: curves, confusions, calibration, misses, the worst pictures."""
         return report_detection(evaluation, data, self.class_names)
+
+    def _compiled_candidates(self, task: DenseDetection) -> Predict:
+        def candidates(
+            params: Params, state: ModelState, batch: Batch, key: jax.Array
+        ) -> Candidates:
+            del key
+            return task.candidates(params, state, batch)
+
+        return jax.jit(candidates)
+
+    def _outputs(
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
+    ) -> dict[str, jax.Array]:
+        if self.max_proposals:
+            raise ValueError(
+                "a detector that takes the regions of selective search can only be exported as "
+                "safetensors"
+            )
+        del key
+        found = task.decoded(*given)
+        return (jax.vmap(task.suppress)([found]) if nms else found)._asdict()
 
     def row(self, shown: np.ndarray) -> Row:
         """Makes the arrays of a batch's row of an input [h, w, 3] uint8."""
@@ -351,14 +372,6 @@ class Detector(ImagePredictor):
                 )
             )
         return jax.device_get(self._suppress(found))
-
-
-def _compile_candidates(task: DenseDetection) -> Predict:
-    def candidates(params: Params, state: ModelState, batch: Batch, key: jax.Array) -> Candidates:
-        del key
-        return task.candidates(params, state, batch)
-
-    return jax.jit(candidates)
 
 
 def _share(name: str, value: float) -> float:
