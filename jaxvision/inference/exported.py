@@ -99,7 +99,7 @@ class ExportedDetector(_OfFile, Detector):
 
     def _after_file(self, function: Callable[[Candidates], Any]) -> Predict:
         compiled = jax.jit(function)
-        return _of_file(lambda image: compiled(Candidates(**self._run(image))))
+        return _of_file(lambda image: compiled(Candidates(**jax.device_put(self._run(image)))))
 
 
 class SuppressedDetector(_OfFile, Detector):
