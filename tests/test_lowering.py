@@ -44,6 +44,7 @@ SMALLEST = {
     "unet": ("small", dict(image_size=(32, 32))),
     "vit_cifar10": ("short", {}),
     "vit_imagenet": ("vit_ti_16", dict(image_size=32)),
+    "yolov1": ("nano", dict(image_size=64)),
     "yolov2": ("tiny", dict(image_size=64)),
     "yolov3": ("tiny", dict(image_size=64)),
     "yolov4": ("tiny", dict(image_size=64)),

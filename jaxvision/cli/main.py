@@ -9,6 +9,7 @@ jaxvision demo runs/yolox
 jaxvision evaluate runs/yolox --split=test
 jaxvision info runs/yolox
 jaxvision bench yolox_s
+jaxvision export runs/yolox --out=yolox.onnx
 jaxvision download resnet50
 jaxvision push runs/yolox owner/name
 jaxvision doctor
@@ -29,6 +30,7 @@ from jaxvision.cli import (
     doctor,
     download,
     evaluate,
+    export,
     info,
     labelme,
     pack,
@@ -44,6 +46,7 @@ SUBCOMMANDS = (
     predict,
     demo,
     evaluate,
+    export,
     info,
     bench,
     check_data,

@@ -1,6 +1,7 @@
 """`jaxvision predict`: applies a trained run to pictures, videos or text.
 
 jaxvision predict runs/yolox photos/ holiday.mp4 --out=found --save=json,coco --threshold=0.4
+jaxvision predict runs/yolox,runs/retinanet photos/ --nms=fusion
 jaxvision predict runs/classify_folder "photos/*.jpg" --save=csv
 jaxvision predict runs/transformer_multi30k test.en.gz --out=translated --reference=test.de.gz
 """
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxvision.cli.run import load_run
+from jaxvision.cli.run import load_runs
 
 if TYPE_CHECKING:
     from jaxvision.inference.predictor import Predictor
@@ -27,6 +28,7 @@ wrong command line.
 _FLAGS = {
     "threshold": "--threshold",
     "iou": "--iou",
+    "nms": "--nms",
     "class_agnostic": "--class-agnostic",
     "classes": "--classes",
     "tta": "--tta",
@@ -47,7 +49,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "predict", help="apply a trained run to pictures, videos or text", description=_DESCRIPTION
     )
-    parser.add_argument("trained", metavar="RUN", type=Path, help="work directory of the run")
+    parser.add_argument(
+        "trained",
+        metavar="RUN",
+        type=Path,
+        help="work directory of the run, or an exported file; of several detectors RUN,RUN,..., "
+        "whose boxes are joined",
+    )
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="what to predict")
     parser.add_argument(
         "--out", type=Path, default=Path("predictions"), help="folder to write to; %(default)s"
@@ -98,6 +106,7 @@ def _add_detector_flags(group: "argparse._ArgumentGroup") -> None:
         help="the worse of two boxes is dropped if they overlap by more than this; by default as "
         "in the run",
     )
+    add_nms_flag(group)
     group.add_argument(
         "--class-agnostic",
         action="store_true",
@@ -105,6 +114,16 @@ def _add_detector_flags(group: "argparse._ArgumentGroup") -> None:
         help="boxes of different classes suppress each other, too",
     )
     group.add_argument("--classes", help="names a,b,... of those that are looked for")
+
+
+def add_nms_flag(group: Any) -> None:
+    """Adds the flag that says what happens to overlapping boxes."""
+    group.add_argument(
+        "--nms",
+        choices=("hard", "soft_linear", "soft_gaussian", "fusion"),
+        help="of overlapping boxes the best is kept (hard), the others lose score, or, with --tta "
+        "or several runs, all become their mean; by default as in the run",
+    )
 
 
 def _add_translator_flags(group: "argparse._ArgumentGroup") -> None:
@@ -145,7 +164,7 @@ def run(options: argparse.Namespace) -> int:
     _check_ranges(given)
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out must be a folder, got {options.out}, a file")
-    predictor = load_run(options.trained, options.step)
+    predictor = load_runs(options.trained, options.step, files=True)
     _check_known(options, predictor, given)
     if "classes" in given:
         given["classes"] = [name.strip() for name in given["classes"].split(",")]
@@ -202,7 +221,7 @@ def _check_known(
             own = [name for name in names if getattr(options, name) is not None]
             wrong += [f"--{name.replace('_', '-')}" for name in own]
     if wrong:
-        known = ", ".join(_FLAGS[name] for name in predictor.options)
+        known = ", ".join(_FLAGS[name] for name in predictor.options if name in _FLAGS)
         raise ValueError(
             f"{options.trained} holds a {kind}, which does not take {', '.join(wrong)}; it takes "
             f"{known}"

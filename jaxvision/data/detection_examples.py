@@ -15,6 +15,8 @@ from jaxvision.data.augment.flip import HorizontalFlip, VerticalFlip
 from jaxvision.data.augment.letterbox import Fit, Letterbox, Pad
 from jaxvision.data.augment.mixup import Mixup
 from jaxvision.data.augment.mosaic import Mosaic
+from jaxvision.data.augment.photometric import PhotometricDistortion
+from jaxvision.data.augment.zoom_out import ZoomOut
 from jaxvision.data.rows import detection_eval_row, detection_row, mask_truth
 from jaxvision.data.source import Reader, Source, Transform
 from jaxvision.data.transforms import DropSmall, Either, Example, Pipeline, drop_crowds
@@ -29,6 +31,7 @@ def detection_reader(
     mixup: float = 0.0,
     affine: RandomAffine = _AFFINE,
     max_reduction: int = 8,
+    zoom_out: ZoomOut | None = None,
     crop: RandomCrop | None = None,
     cutmix: float = 0.0,
     extra: tuple[Transform, ...] = (),
@@ -40,9 +43,9 @@ def detection_reader(
     """Builds what draws one training image (YOLOX, Ge et al. 2021, as in its released code).
 
     In this order: mosaic with rotation, scale and shear, then mixup, or, in place of both, the
-    image alone; crop; resize to fit; cutmix; `extra`; colour; mirror image; the filter of small
-    objects; padding. What is off draws no random numbers. If the filter leaves no object, the image
-    is taken as it was before colour and mirroring, with all of its objects.
+    image alone; zooming out; crop; resize to fit; cutmix; `extra`; colour; mirror image; the filter
+    of small objects; padding. What is off draws no random numbers. If the filter leaves no object,
+    the image is taken as it was before colour and mirroring, with all of its objects.
 
     Departs from the reference:
         Images without objects get colour and flip as the others; there, they get neither.
@@ -54,6 +57,7 @@ def detection_reader(
         affine: Turns and scales the mosaic; its `filter_boxes` holds for mixup as well.
         max_reduction: Down to which fraction mosaic, mixup and cutmix may read images; 1 reads all
             at full size.
+        zoom_out: Puts the image on a larger canvas.
         crop: Cuts a patch out before the image is scaled to the input.
         cutmix: Probability of cutmix.
         extra: Further transforms, in order. They see the image in the input's scale, not padded.
@@ -70,7 +74,8 @@ def detection_reader(
             mixed = Mixup(mixed, mixup, filter_boxes=filtered, max_reduction=max_reduction)
         reader = Either(mosaic, mixed, reader)
     # As in the reference, what follows the resizing sees the pixels of the network's input.
-    resized = Pipeline(reader, (*((crop,) if crop else ()), Fit(image_size)))
+    patch = tuple(each for each in (zoom_out, crop) if each is not None)
+    resized = Pipeline(reader, (*patch, Fit(image_size)))
     if cutmix:
         resized = CutMix(resized, cutmix, max_reduction=max_reduction)
     color = (HSVGain if hsv_gain else HSVShift)(hsv)
@@ -90,7 +95,9 @@ def detection_train_example(
     shear: float = 2.0,
     affine_centered: bool = False,
     filter_boxes: bool = False,
+    zoom_out: float = 0.0,
     crop: float = 0.0,
+    photometric: float = 0.0,
     vertical_flip: float = 0.0,
     jitter: float = 0.0,
     erasing: float = 0.0,
@@ -112,7 +119,9 @@ def detection_train_example(
         shear: Range of its shear in degrees.
         affine_centered: Turns and scales it about the canvas's centre, not its corner.
         filter_boxes: Drops objects of which mosaic and mixup leave little.
+        zoom_out: Probability of a larger canvas.
         crop: Probability of a random crop.
+        photometric: Probability of SSD's changes of colour.
         vertical_flip: Probability of turning upside down.
         jitter: Range of brightness, contrast and saturation.
         erasing: Probability of a rectangle of noise.
@@ -127,6 +136,7 @@ def detection_train_example(
     """
     extra: dict[Transform, float] = {
         VerticalFlip(vertical_flip): vertical_flip,
+        PhotometricDistortion(photometric): photometric,
         ColorJitter(jitter, jitter, jitter): jitter,
         RandomErasing(erasing, max_covered=0.8): erasing,
         Cutout(max(cutout, 1), max(1, image_size[0] // 8), max_covered=0.8): cutout,
@@ -139,6 +149,7 @@ def detection_train_example(
     reader = detection_reader(
         image_size,
         affine=affine,
+        zoom_out=ZoomOut(zoom_out) if zoom_out else None,
         crop=RandomCrop(crop) if crop else None,
         extra=tuple(transform for transform, used in extra.items() if used),
         **options,

@@ -15,10 +15,11 @@ from jaxvision.data.rows import Row
 from jaxvision.data.source import Transform
 from jaxvision.inference import images as reading
 from jaxvision.inference.images import Image, OnFault, Part, batch_rows, image_batches, listed
-from jaxvision.inference.predictor import Origin, Predictor, Program
+from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.program import Program
 from jaxvision.inference.result import Result
 from jaxvision.inference.views import Views
-from jaxvision.tasks.task import Task
+from jaxvision.tasks.task import Batch, ModelState, Params, Task
 
 
 class ImagePredictor(Predictor):
@@ -135,7 +136,7 @@ class ImagePredictor(Predictor):
             state = dict(variables)
             params = state.pop("params")
             batch = {
-                name: jnp.broadcast_to(array[None], (len(images), *array.shape))
+                name: jnp.broadcast_to(array[None], (images.shape[0], *array.shape))
                 for name, array in self.row(shown).items()
             }
             # The predictions for images are not random.
@@ -147,6 +148,32 @@ class ImagePredictor(Predictor):
             return (rng.integers(0, 256, (batch, *shown.shape), np.uint8),)
 
         return Program(apply, inputs, f"image {shown.shape[0]} x {shown.shape[1]}")
+
+    def served(self, *, nms: bool = False) -> Program:
+        """Returns what a file for other runtimes computes for a batch of images, in float32."""
+        task = self._task_in_float32()
+        program = self.program()
+        # The predictions for images are not random. A key that is made here is no operation there.
+        key = jax.random.key(0)
+
+        def apply(variables: Any, images: jax.Array) -> dict[str, jax.Array]:
+            state = dict(variables)
+            return self._outputs(task, (state.pop("params"), state, {"image": images}), key, nms)
+
+        return program._replace(apply=apply)
+
+    @abc.abstractmethod
+    def _outputs(
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
+    ) -> dict[str, jax.Array]:
+        """Computes what an exported file does, by name.
+
+        Args:
+            task: With a network in float32.
+            given: Parameters, other collections, and the batch.
+            key: As `predict` of a task takes it.
+            nms: Whether a detector's suppression belongs to it.
+        """
 
     def _copied(self, batch_size: int | None) -> Self:
         """Returns a predictor of the same variables, whose options may be changed."""

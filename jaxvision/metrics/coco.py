@@ -5,8 +5,9 @@ interpolated at 101 recalls. A value without ground truth (a class or a size tha
 NaN, which tables and JSON writers show as missing, and is left out of every mean.
 """
 
+import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import flax.struct
 import numpy as np
@@ -51,7 +52,7 @@ class COCODetection(metrics.Metric):
     records: tuple[Any, ...] = flax.struct.field(pytree_node=False, repr=False)
 
     @classmethod
-    def empty(cls) -> "COCODetection":
+    def empty(cls) -> Self:
         """Returns the metric of no images: merging it changes nothing."""
         return cls(class_names=(), records=())
 
@@ -65,7 +66,7 @@ class COCODetection(metrics.Metric):
         valid: np.ndarray,
         batch: DetectionBatch,
         class_names: Sequence[str],
-    ) -> "COCODetection":
+    ) -> Self:
         """Records the detections of one evaluation batch.
 
         Args:
@@ -116,7 +117,7 @@ class COCODetection(metrics.Metric):
             records.append(record)
         return cls(class_names=names, records=tuple(records))
 
-    def merge(self, other: "COCODetection") -> "COCODetection":
+    def merge(self, other: "COCODetection") -> Self:
         """Joins the images of both.
 
         Raises:
@@ -126,7 +127,8 @@ class COCODetection(metrics.Metric):
             raise ValueError(
                 f"class_names must be the same, got {self.class_names} and {other.class_names}"
             )
-        return COCODetection(
+        return dataclasses.replace(
+            self,
             class_names=self.class_names or other.class_names,
             records=(self.records, other.records),
         )

@@ -54,6 +54,4 @@ def sources(name: str) -> tuple[Source, ...]:
     return (DEEPLAB,) if name.startswith("deeplabv3") else (FCN,)
 
 
-FAMILY = Family(
-    tuple(name for name in VARIANTS if name != "fcn_resnet18"), sources, build
-)
+FAMILY = Family(tuple(name for name in VARIANTS if name != "fcn_resnet18"), sources, build)

@@ -39,9 +39,17 @@ class MaskDetection(TwoStageDetection):
 
     Attributes:
         method: Both stages and the masks.
+
+    Raises:
+        ValueError: As `DenseDetection`, and if another metric than COCO's is to be computed.
     """
 
     method: MaskRCNNMethod  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.metric != "coco":
+            raise ValueError(f"metric must be coco where masks are drawn, got {self.metric}")
 
     def loss(
         self, params: Params, state: ModelState, batch: Batch, *, step: jax.Array, key: jax.Array
@@ -61,10 +69,11 @@ class MaskDetection(TwoStageDetection):
         self, params: Params, state: ModelState, batch: Batch, *, key: jax.Array
     ) -> MaskDetections:
         """Finds objects and draws the mask of each box's class."""
-        del key
-        levels, candidates = self._levels_and_candidates(params, state, batch)
-        found = jax.vmap(self.suppress)(candidates)
-        logits = self.model.apply({"params": params, **state}, levels, found.boxes, method="draw")
+        found = super().predict(params, state, batch, key=key)
+        variables = {"params": params, **state}
+        # The same features as those of the boxes: the compiler computes them once.
+        levels = self.model.apply(variables, batch["image"], train=False, method="extract")
+        logits = self.model.apply(variables, levels, found.boxes, method="draw")
         own = (found.classes + 1)[..., None, None, None]
         own = jnp.take_along_axis(logits, own, axis=4)[..., 0]
         return MaskDetections(*found, masks=jax.nn.sigmoid(own))
