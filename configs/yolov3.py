@@ -23,6 +23,9 @@ def get_config(arg: str = "") -> Any:
     config = detection.defaults("yolov3")
     config.variant = f"yolov3_{variant}" if variant != "full" else "yolov3"
     detection.from_source(config, source, values)
+    if config.data.source == "shapes":
+        config.epochs = 16
+        config.loss.anchors = "fitted"
     if values:
         config.augment.multi_scale = tuple(range(320, 609, 96))
     return config

@@ -1,8 +1,10 @@
 """The values of a config with the comments that explain them in the recipes' source."""
 
 import inspect
+import itertools
 import re
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -46,11 +48,19 @@ def comments(recipe: Any, method: str = "") -> dict[str, str]:
     """
     sources = [values, recipe]
     if method:
-        sources.append(detectors.detector(method).defaults)
+        sources += settings(detectors.detector(method).defaults)
     found: dict[str, str] = {}
     for source in sources:
         found |= _comments(inspect.getsource(source))
     return found
+
+
+def settings(function: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """Lists a function that sets values, behind those of its module that it calls to set some."""
+    module = inspect.getmodule(function)
+    called = re.findall(r"^ +(_\w+)\(config\)$", inspect.getsource(function), re.MULTILINE)
+    inner = [settings(getattr(module, name)) for name in called]
+    return [*itertools.chain.from_iterable(inner), function]
 
 
 def _comments(source: str) -> dict[str, str]:

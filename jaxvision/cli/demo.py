@@ -9,7 +9,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from jaxvision.cli.run import load_run
+from jaxvision.cli.run import load_runs
 
 _DESCRIPTION = """
 Serves a page on this machine: a picture from a file or the camera with the objects or classes
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
     server = DemoServer(options.host, options.port)
     try:
-        predictor = load_run(options.trained, options.step, files=True)
+        predictor = load_runs(options.trained, options.step, files=True)
         facts = {
             "name": options.trained.resolve().name,
             "step": predictor.origin.step if predictor.origin else None,

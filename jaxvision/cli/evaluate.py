@@ -2,6 +2,8 @@
 
 jaxvision evaluate runs/yolox
 jaxvision evaluate runs/yolox --split=test --path=DIR --out=report
+jaxvision evaluate runs/yolox --metric=voc07 --tta --nms=soft_gaussian
+jaxvision evaluate runs/yolox,runs/retinanet --nms=fusion --out=both
 """
 
 import argparse
@@ -10,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jaxvision.cli.run import load_run
+from jaxvision.cli.predict import add_nms_flag
+from jaxvision.cli.run import load_runs
 from jaxvision.train.progress import Progress
 
 _DESCRIPTION = """
@@ -19,13 +22,21 @@ writes report.html, one page that needs no network, and report.json.
 """
 
 
+# Of a detector's evaluation.
+_OPTIONS = ("metric", "tta", "iou", "nms")
+
+
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand."""
     parser = subparsers.add_parser(
         "evaluate", help="measure a trained run and write a report", description=_DESCRIPTION
     )
     parser.add_argument(
-        "trained", metavar="RUN", type=Path, help="work directory of the run, or an exported file"
+        "trained",
+        metavar="RUN",
+        type=Path,
+        help="work directory of the run, or an exported file; of several detectors RUN,RUN,..., "
+        "whose boxes are joined, on the data of the first",
     )
     parser.add_argument(
         "--split",
@@ -40,6 +51,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--out", type=Path, help="folder to write to; by default RUN/evaluation/<split>"
     )
+    group = parser.add_argument_group("detectors; by default as in the run")
+    group.add_argument(
+        "--metric", choices=("coco", "voc07", "voc10"), help="VOC's AP beside COCO's"
+    )
+    group.add_argument(
+        "--tta",
+        action="store_true",
+        default=None,
+        help="also predict the mirror image and other scales",
+    )
+    group.add_argument(
+        "--iou", type=float, help="the worse of two boxes is dropped if they overlap by more"
+    )
+    add_nms_flag(group)
     parser.set_defaults(run=run)
 
 
@@ -50,11 +75,22 @@ def run(options: argparse.Namespace) -> int:
         ValueError: If an option is wrong, or the data has a fault.
         OSError: If a file is missing or cannot be written.
     """
-    predictor = load_run(options.trained, options.step, files=True)
+    predictor = load_runs(options.trained, options.step, files=True)
     from jaxvision.data.files import write_whole
     from jaxvision.inference.predictor import SPLITS
     from jaxvision.inference.reports.layout import Table, as_html, as_json, as_text
 
+    given = {name: getattr(options, name) for name in _OPTIONS}
+    given = {name: value for name, value in given.items() if value is not None}
+    wrong = [f"--{name}" for name in given if name not in predictor.options]
+    # A classifier's evaluation has no views.
+    if wrong or (given and "metric" not in predictor.options):
+        kind = type(predictor).__name__.lower()
+        flags = ", ".join(wrong or (f"--{name}" for name in given))
+        raise ValueError(f"{options.trained} holds a {kind}, whose evaluation takes no {flags}")
+    predictor = predictor.replaced(**given)
+    if options.out is None and not options.trained.exists():
+        raise ValueError("--out must name a folder for the report on several runs")
     origin = predictor.origin
     if origin is None:
         raise ValueError(f"{options.trained} is not a run, whose data is known")

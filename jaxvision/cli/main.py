@@ -2,6 +2,7 @@
 
 jaxvision train --config=my_config.py
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
+jaxvision labelme photos/ --out=DIR
 jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
 jaxvision predict runs/yolox photos/ --out=found
 jaxvision demo runs/yolox
@@ -31,6 +32,7 @@ from jaxvision.cli import (
     evaluate,
     export,
     info,
+    labelme,
     pack,
     predict,
     push,
@@ -48,6 +50,7 @@ SUBCOMMANDS = (
     info,
     bench,
     check_data,
+    labelme,
     pack,
     download,
     push,

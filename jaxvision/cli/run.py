@@ -62,6 +62,31 @@ def load_run(run: pathlib.Path, step: int | None = None, *, files: bool = False)
     return load(run, step=step)
 
 
+def load_runs(runs: pathlib.Path, step: int | None = None, *, files: bool = False) -> "Predictor":
+    """Loads a run, or several detectors with commas between them as one.
+
+    Args:
+        runs: As for `load_run`, or RUN,RUN,...
+        step: As for `load_run`, for one run.
+        files: As for `load_run`.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+        ValueError: As `load_run`, or if several cannot be joined.
+    """
+    names = str(runs).split(",")
+    if len(names) == 1 or runs.exists():
+        return load_run(runs, step, files=files)
+    if step is not None:
+        raise ValueError(f"--step is for one run, got {len(names)} runs")
+    if not all(names):
+        raise ValueError(f"runs must be RUN,RUN,... without spaces, got {runs}")
+    members = [load_run(pathlib.Path(name)) for name in names]
+    from jaxvision.inference.ensemble import ensemble
+
+    return ensemble(members)
+
+
 def metrics_at(run: pathlib.Path, step: int) -> dict[str, float]:
     """Returns what the evaluation at a step of a run found, without values of single classes."""
     from jaxvision.inference.load import run_folder

@@ -1,8 +1,20 @@
 """The batches of each task as a `TypedDict`: keys, shapes, dtypes, units and the padding rule."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
+
+
+class MaskTruth(NamedTuple):
+    """The masks of one image's objects, in the order of the batch.
+
+    Attributes:
+        size: Height and width of the original image in pixels.
+        runs: Run lengths of each object, as COCO writes them: {size, counts}.
+    """
+
+    size: tuple[int, int]
+    runs: tuple[dict[str, Any], ...]
 
 
 class DetectionBatch(TypedDict):
@@ -26,6 +38,10 @@ class DetectionBatch(TypedDict):
         proposals: Regions of interest, xyxy in pixels of `image` [B, P, 4] float32; only for
             detectors that do not propose their own.
         proposal_valid: False for padding among them [B, P] bool.
+        masks: Pixels of each object at the size of `image` [B, N, H, W] bool; only for detectors
+            that draw them, in training.
+        truth: The masks of the objects at the size of the original images, B of them; only for
+            these, in evaluation.
     """
 
     image: np.ndarray
@@ -39,6 +55,8 @@ class DetectionBatch(TypedDict):
     mask: NotRequired[np.ndarray]
     proposals: NotRequired[np.ndarray]
     proposal_valid: NotRequired[np.ndarray]
+    masks: NotRequired[np.ndarray]
+    truth: NotRequired[list[MaskTruth]]
 
 
 class ClassificationBatch(TypedDict):
@@ -86,3 +104,23 @@ class TranslationBatch(TypedDict):
     target_segments: NotRequired[np.ndarray]
     mask: NotRequired[np.ndarray]
     truth: NotRequired[list[str | None]]
+
+
+class SegmentationBatch(TypedDict):
+    """A batch of images with a class for every pixel, on the host.
+
+    Attributes:
+        image: RGB images [B, H, W, 3] uint8.
+        label_map: Class of each pixel [B, H, W] int32, in [0, K), or `VOID` for none: neither the
+            loss nor the metric counts it.
+        pixel_weights: Factor of each pixel's loss [B, H, W] float32. Training only, and only where
+            the borders between objects are to count more.
+        index: Number of each image in its source [B] int32; `source.name(index)` names it.
+        mask: False for rows of padding and images that cannot be read [B] bool. Evaluation only.
+    """
+
+    image: np.ndarray
+    label_map: np.ndarray
+    pixel_weights: NotRequired[np.ndarray]
+    index: np.ndarray
+    mask: NotRequired[np.ndarray]

@@ -15,7 +15,9 @@ from jaxvision.data.augment.flip import HorizontalFlip, VerticalFlip
 from jaxvision.data.augment.letterbox import Fit, Letterbox, Pad
 from jaxvision.data.augment.mixup import Mixup
 from jaxvision.data.augment.mosaic import Mosaic
-from jaxvision.data.rows import Row, detection_eval_row, detection_row
+from jaxvision.data.augment.photometric import PhotometricDistortion
+from jaxvision.data.augment.zoom_out import ZoomOut
+from jaxvision.data.rows import detection_eval_row, detection_row, mask_truth
 from jaxvision.data.source import Reader, Source, Transform
 from jaxvision.data.transforms import DropSmall, Either, Example, Pipeline, drop_crowds
 
@@ -29,6 +31,7 @@ def detection_reader(
     mixup: float = 0.0,
     affine: RandomAffine = _AFFINE,
     max_reduction: int = 8,
+    zoom_out: ZoomOut | None = None,
     crop: RandomCrop | None = None,
     cutmix: float = 0.0,
     extra: tuple[Transform, ...] = (),
@@ -40,9 +43,9 @@ def detection_reader(
     """Builds what draws one training image (YOLOX, Ge et al. 2021, as in its released code).
 
     In this order: mosaic with rotation, scale and shear, then mixup, or, in place of both, the
-    image alone; crop; resize to fit; cutmix; `extra`; colour; mirror image; the filter of small
-    objects; padding. What is off draws no random numbers. If the filter leaves no object, the image
-    is taken as it was before colour and mirroring, with all of its objects.
+    image alone; zooming out; crop; resize to fit; cutmix; `extra`; colour; mirror image; the filter
+    of small objects; padding. What is off draws no random numbers. If the filter leaves no object,
+    the image is taken as it was before colour and mirroring, with all of its objects.
 
     Departs from the reference:
         Images without objects get colour and flip as the others; there, they get neither.
@@ -54,6 +57,7 @@ def detection_reader(
         affine: Turns and scales the mosaic; its `filter_boxes` holds for mixup as well.
         max_reduction: Down to which fraction mosaic, mixup and cutmix may read images; 1 reads all
             at full size.
+        zoom_out: Puts the image on a larger canvas.
         crop: Cuts a patch out before the image is scaled to the input.
         cutmix: Probability of cutmix.
         extra: Further transforms, in order. They see the image in the input's scale, not padded.
@@ -70,7 +74,8 @@ def detection_reader(
             mixed = Mixup(mixed, mixup, filter_boxes=filtered, max_reduction=max_reduction)
         reader = Either(mosaic, mixed, reader)
     # As in the reference, what follows the resizing sees the pixels of the network's input.
-    resized = Pipeline(reader, (*((crop,) if crop else ()), Fit(image_size)))
+    patch = tuple(each for each in (zoom_out, crop) if each is not None)
+    resized = Pipeline(reader, (*patch, Fit(image_size)))
     if cutmix:
         resized = CutMix(resized, cutmix, max_reduction=max_reduction)
     color = (HSVGain if hsv_gain else HSVShift)(hsv)
@@ -90,12 +95,15 @@ def detection_train_example(
     shear: float = 2.0,
     affine_centered: bool = False,
     filter_boxes: bool = False,
+    zoom_out: float = 0.0,
     crop: float = 0.0,
+    photometric: float = 0.0,
     vertical_flip: float = 0.0,
     jitter: float = 0.0,
     erasing: float = 0.0,
     cutout: int = 0,
     max_proposals: int = 0,
+    masks: bool = False,
     **options: Any,
 ) -> Example:
     """Returns a function `(index, rng) -> row` that makes training examples.
@@ -111,20 +119,24 @@ def detection_train_example(
         shear: Range of its shear in degrees.
         affine_centered: Turns and scales it about the canvas's centre, not its corner.
         filter_boxes: Drops objects of which mosaic and mixup leave little.
+        zoom_out: Probability of a larger canvas.
         crop: Probability of a random crop.
+        photometric: Probability of SSD's changes of colour.
         vertical_flip: Probability of turning upside down.
         jitter: Range of brightness, contrast and saturation.
         erasing: Probability of a rectangle of noise.
         cutout: Number of grey squares of an eighth of the input's height.
         max_proposals: Regions of interest an image, P; 0 for none.
+        masks: Whether rows hold the objects' masks.
         **options: All further options of `detection_reader`: `mosaic`, `mixup`, `hsv`, ...
 
     Returns:
         Rows of image [H, W, 3], index [], boxes [N, 4], classes [N] and valid [N], perhaps
-        proposals [P, 4] and proposal_valid [P].
+        proposals [P, 4] and proposal_valid [P], or masks [N, H, W].
     """
     extra: dict[Transform, float] = {
         VerticalFlip(vertical_flip): vertical_flip,
+        PhotometricDistortion(photometric): photometric,
         ColorJitter(jitter, jitter, jitter): jitter,
         RandomErasing(erasing, max_covered=0.8): erasing,
         Cutout(max(cutout, 1), max(1, image_size[0] // 8), max_covered=0.8): cutout,
@@ -137,11 +149,14 @@ def detection_train_example(
     reader = detection_reader(
         image_size,
         affine=affine,
+        zoom_out=ZoomOut(zoom_out) if zoom_out else None,
         crop=RandomCrop(crop) if crop else None,
         extra=tuple(transform for transform, used in extra.items() if used),
         **options,
     )
-    row = functools.partial(detection_row, max_objects=max_objects, max_proposals=max_proposals)
+    row = functools.partial(
+        detection_row, max_objects=max_objects, max_proposals=max_proposals, masks=masks
+    )
     return Example(source, reader, row)
 
 
@@ -155,6 +170,7 @@ class DetectionEvalExample:
         max_objects: Objects an image, N; what the fullest image needs by default.
         shapes: As `Letterbox` takes them.
         max_proposals: Regions of interest an image, P; 0 for none.
+        masks: Whether `truth` holds the masks of the objects at the image's own size.
     """
 
     source: Source
@@ -162,6 +178,7 @@ class DetectionEvalExample:
     max_objects: int | None = None
     shapes: tuple[tuple[int, int], ...] = ()
     max_proposals: int = 0
+    masks: bool = False
 
     def __post_init__(self) -> None:
         if self.max_objects is not None and self.max_objects < self.source.max_objects:
@@ -180,8 +197,14 @@ class DetectionEvalExample:
             groups[letterbox.shape((found.height, found.width))].append(index)
         return [group for group in groups.values() if group]
 
-    def __call__(self, index: int, rng: np.random.Generator | None = None) -> Row:
+    def __call__(self, index: int, rng: np.random.Generator | None = None) -> dict[str, Any]:
         """Returns the keys of a `DetectionBatch` for one image, all but `mask`."""
-        sample = Letterbox(self.image_size, self.shapes)(self.source[index], rng)
+        original = self.source[index]
+        truth = {"truth": mask_truth(original)} if self.masks else {}
+        if original.objects is not None and original.objects.masks is not None:
+            # Resizing them would take long, and move the boxes to their edges.
+            objects = original.objects.moved(original.objects.boxes)
+            original = original.replace(objects=objects)
+        sample = Letterbox(self.image_size, self.shapes)(original, rng)
         rows = max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
-        return detection_eval_row(sample, rows, self.max_proposals)
+        return detection_eval_row(sample, rows, self.max_proposals) | truth

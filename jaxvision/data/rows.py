@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from jaxvision.data.batch import MaskTruth
+from jaxvision.data.border_weights import BorderWeights
 from jaxvision.data.sample import ImageObjects, Sample
+from jaxvision.data.segmentations import run_lengths
 
 Row = dict[str, np.ndarray]
 
@@ -21,13 +24,19 @@ def pad_objects(max_objects: int, **arrays: np.ndarray) -> Row:
     return {**padded, "valid": np.arange(max_objects) < count}
 
 
-def detection_row(sample: Sample, max_objects: int, max_proposals: int = 0) -> Row:
+def detection_row(
+    sample: Sample, max_objects: int, max_proposals: int = 0, masks: bool = False
+) -> Row:
     """Returns image, index, boxes [N, 4], classes [N] and valid [N] for training.
 
-    With `max_proposals`, also `proposals` [P, 4] and `proposal_valid` [P].
+    With `max_proposals`, also `proposals` [P, 4] and `proposal_valid` [P]; with `masks`, `masks`
+    [N, H, W].
     """
     objects = _objects(sample)
-    padded = pad_objects(max_objects, boxes=objects.boxes, classes=objects.classes)
+    arrays = {"boxes": objects.boxes, "classes": objects.classes}
+    if masks:
+        arrays["masks"] = _masks(sample, objects)
+    padded = pad_objects(max_objects, **arrays)
     if max_proposals:
         padded |= proposal_row(sample, max_proposals)
     return {"image": sample.image, "index": np.asarray(sample.index, np.int32), **padded}
@@ -65,6 +74,29 @@ def classification_row(sample: Sample) -> Row:
     index = np.asarray(sample.index, np.int32)
     name = "label" if sample.label.ndim == 0 else "targets"
     return {"image": sample.image, name: sample.label, "index": index}
+
+
+def segmentation_row(sample: Sample, border: BorderWeights | None = None) -> Row:
+    """Returns image, index and label map [H, W], and pixel weights [H, W] if `border` is given."""
+    if sample.mask is None:
+        raise ValueError(f"example {sample.index} has no label map; use a segmentation dataset")
+    index = np.asarray(sample.index, np.int32)
+    row = {"image": sample.image, "label_map": sample.mask.astype(np.int32), "index": index}
+    return row if border is None else {**row, "pixel_weights": border(sample.mask)}
+
+
+def mask_truth(sample: Sample) -> MaskTruth:
+    """Returns the masks of a sample that no transform has changed, as run lengths."""
+    return MaskTruth(sample.size, run_lengths(_masks(sample, _objects(sample))))
+
+
+def _masks(sample: Sample, objects: ImageObjects) -> np.ndarray:
+    if objects.masks is None:
+        raise ValueError(
+            f"example {sample.index} has no masks; use data with instance masks: shapes, coco, "
+            "yolo with outlines, or a set packed with them"
+        )
+    return objects.masks
 
 
 def _objects(sample: Sample) -> ImageObjects:

@@ -16,6 +16,11 @@ from jaxvision.data.errors import DataError
 _POLYGONS, _RUNS = b"P", b"R"
 
 
+def run_lengths(masks: np.ndarray) -> tuple[dict[str, Any], ...]:
+    """Encodes masks [n, H, W] bool as COCO does: `{size, counts}` each."""
+    return tuple(coco_mask.encode(np.asfortranarray(mask, np.uint8)) for mask in masks)
+
+
 class Segmentations:
     """The segmentations of M objects, one after another in a single block of bytes.
 

@@ -161,8 +161,8 @@ class Classifier(ImagePredictor):
             raise ValueError("nms is for detectors, got a classifier")
         return {"probabilities": task.predict(*given, key=key)}
 
-    def _result(self, parts: list[tuple[Part, Any]]) -> ImageClasses:
-        ((part, probabilities),) = parts
+    def _result(self, part: Part, parts: list[tuple[Part, Any]]) -> ImageClasses:
+        ((_, probabilities),) = parts
         return ImageClasses(
             probabilities, self.class_names, self.task.multi_label, part.image, part.size
         )

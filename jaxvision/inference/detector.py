@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxvision.data.rows import Row, proposal_row
 from jaxvision.data.sample import Sample
+from jaxvision.data.segmentations import run_lengths
 from jaxvision.data.selective_search import selective_search
 from jaxvision.data.source import Transform
 from jaxvision.inference.image_predictor import ImagePredictor
@@ -20,9 +21,13 @@ from jaxvision.inference.predictor import Origin
 from jaxvision.inference.reports.detection import report_detection
 from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.inference.result import Result
+from jaxvision.inference.views import SCALES
+from jaxvision.metrics.coco_masks import THRESHOLD as MASK_THRESHOLD
 from jaxvision.ops.nms import Candidates, Detections
+from jaxvision.ops.region_masks import paste_masks
 from jaxvision.plots.detections import draw_detections
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.mask_detection import MaskDetection
 from jaxvision.tasks.task import Batch, ModelState, Params
 from jaxvision.train.evaluate import Evaluation, Predict
 
@@ -38,6 +43,7 @@ class ImageDetections(Result):
         class_names: The detector's.
         image: The file or the array.
         size: Height and width of the image in pixels.
+        masks: Pixels of each object [K, H, W] bool; None for a detector that finds boxes alone.
     """
 
     boxes: np.ndarray
@@ -46,6 +52,7 @@ class ImageDetections(Result):
     class_names: tuple[str, ...]
     image: Image
     size: tuple[int, int]
+    masks: np.ndarray | None = None
 
     columns = ("name", "score", "x1", "y1", "x2", "y2")
 
@@ -73,19 +80,29 @@ class ImageDetections(Result):
             self.classes,
             self.scores,
             self.class_names,
+            masks=self.masks,
             min_size=min_size,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the objects as values that JSON can hold; boxes are xyxy in pixels."""
+        """Returns the objects as values that JSON can hold; boxes are xyxy in pixels.
+
+        A mask is COCO's run lengths: its `size` and `counts`.
+        """
         objects = zip(self.names, self.classes, self.scores, self.boxes, strict=True)
+        masks: list[dict[str, Any]] = [{} for _ in self.names]
+        if self.masks is not None:
+            masks = [
+                {"mask": {"size": list(self.size), "counts": runs["counts"].decode()}}
+                for runs in run_lengths(self.masks)
+            ]
         return {
             "image": path_of(self.image),
             "height": self.size[0],
             "width": self.size[1],
             "objects": [
-                {"name": name, "class": int(k), "score": float(score), "box": box.tolist()}
-                for name, k, score, box in objects
+                {"name": name, "class": int(k), "score": float(score), "box": box.tolist(), **mask}
+                for (name, k, score, box), mask in zip(objects, masks, strict=True)
             ],
         }
 
@@ -126,7 +143,17 @@ class Detector(ImagePredictor):
             that proposes its own.
     """
 
-    options = ("threshold", "iou", "class_agnostic", "classes", "tta", "tile", "batch_size")
+    options = (
+        "threshold",
+        "iou",
+        "nms",
+        "class_agnostic",
+        "classes",
+        "tta",
+        "tile",
+        "batch_size",
+        "metric",
+    )
     formats = ("json", "csv", "yolo", "coco")
     task: DenseDetection
 
@@ -174,44 +201,68 @@ class Detector(ImagePredictor):
         *,
         threshold: float | None = None,
         iou: float | None = None,
+        nms: str | None = None,
         class_agnostic: bool | None = None,
         classes: Sequence[str] | None = None,
         tta: bool | None = None,
         tile: int | None = None,
         batch_size: int | None = None,
+        metric: str | None = None,
     ) -> Self:
         """Returns a detector of the same variables with other options; None keeps an option.
 
         Args:
             threshold: Objects with a lower score are dropped.
             iou: The worse of two boxes is dropped if they overlap by more than this.
+            nms: What happens to overlapping boxes: `hard`, the best is kept; `soft_linear` and
+                `soft_gaussian`, the others lose score; `fusion`, those of several views or models
+                become their mean.
             class_agnostic: Whether boxes of different classes suppress each other, too.
             classes: Names of those that are looked for; others suppress nothing.
-            tta: Whether images are also seen mirrored and at 3/4 and 5/4 of the input's size. All
-                boxes go through one suppression.
+            tta: Whether images are also seen mirrored and at 3/4 and 5/4 of the input's size, which
+                evaluations make of the input itself. All boxes go through one suppression.
             tile: Side of windows in pixels of the image that are seen one by one. They overlap by a
                 fifth, so that smaller objects are whole in one of them; larger ones are found in
                 the whole image. A box that an edge of its window cuts off is dropped; the others go
                 through one suppression.
             batch_size: Images, or views of images, predicted at a time.
+            metric: What evaluations compute: `coco`, `voc07` or `voc10`.
 
         Raises:
-            ValueError: If a value is out of its range, or there is no such class.
+            ValueError: If a value is out of its range, there is no such class, or boxes of windows
+                are to be fused.
         """
         changed = self._copied(batch_size)
         if threshold is not None:
             changed.threshold = _share("threshold", threshold)
-        views = {"tta": tta, "tile": tile}
-        changed._views = dataclasses.replace(
-            self._views, **{name: value for name, value in views.items() if value is not None}
-        )
+        scales = SCALES if self.task.any_size else (1.0,)
+        draws = isinstance(self.task, MaskDetection)
+        # What draws masks sees other views itself, and joins their boxes before it does.
+        views = {"tile": tile} if draws else {"tta": tta, "tile": tile}
+        given = {name: value for name, value in views.items() if value is not None}
+        changed._views = dataclasses.replace(self._views, scales=scales, **given)
         task: dict[str, Any] = {}
         if iou is not None:
             task["nms_threshold"] = _share("iou", iou)
+        if nms is not None:
+            task["nms"] = nms
+        if metric is not None:
+            task["metric"] = metric
+        if tta is not None:
+            task |= {"flip": tta, "scales": scales if tta else (1.0,)}
         if class_agnostic is not None:
             task["class_aware"] = not class_agnostic
         if classes is not None:
             task["wanted"] = tuple(_class_index(name, self.class_names) for name in classes)
+        if changed._views.tile is not None and (nms or self.task.nms) == "fusion":
+            raise ValueError(
+                "nms=fusion needs views of the whole image, as tta has them, got tile="
+                f"{changed._views.tile}; take another nms"
+            )
+        if draws and changed._views.tile is not None:
+            raise ValueError(
+                f"tile must be None for a detector that draws masks, got {changed._views.tile}"
+            )
         # The programs are those of before unless something in them changed.
         if task:
             changed.task = dataclasses.replace(self.task, **task)
@@ -263,7 +314,7 @@ class Detector(ImagePredictor):
             )
         del key
         found = task.decoded(*given)
-        return (jax.vmap(task.suppress)(found) if nms else found)._asdict()
+        return (jax.vmap(task.suppress)([found]) if nms else found)._asdict()
 
     def row(self, shown: np.ndarray) -> Row:
         """Makes the arrays of a batch's row of an input [h, w, 3] uint8."""
@@ -272,18 +323,22 @@ class Detector(ImagePredictor):
         sample = Sample(shown, 0, proposals=selective_search(shown, limit=self.max_proposals))
         return {"image": shown, **proposal_row(sample, self.max_proposals)}
 
-    def _result(self, parts: list[tuple[Part, Any]]) -> ImageDetections:
-        part = parts[0][0]
-        found = self._merged(parts) if self._views.several else parts[0][1]
-        boxes, scores, classes, valid = map(np.asarray, found)
+    def _result(self, part: Part, parts: list[tuple[Part, Any]]) -> ImageDetections:
+        found: Any = self._merged(parts) if self._views.several else parts[0][1]
+        boxes, scores, classes, valid = map(np.asarray, found[:4])
         if not self._views.several:
             boxes = part.view.to_image(boxes)
         height, width = part.size
+        whole = boxes
         boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
         # A box in the border that fills up the input has no area in the image.
         kept = valid & (scores >= self.threshold) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        masks = None
+        if isinstance(self.task, MaskDetection):
+            pasted = paste_masks(np.asarray(found.masks)[kept], whole[kept], part.size)
+            masks = pasted >= MASK_THRESHOLD
         return ImageDetections(
-            boxes[kept], scores[kept], classes[kept], self.class_names, part.image, part.size
+            boxes[kept], scores[kept], classes[kept], self.class_names, part.image, part.size, masks
         )
 
     def _merged(self, parts: list[tuple[Part, Candidates]]) -> Detections:
@@ -297,19 +352,26 @@ class Detector(ImagePredictor):
         scores = np.concatenate([np.asarray(found.scores) for _, found in parts])
         # Below every threshold.
         scores = np.where(np.concatenate(cut), np.float32(-1), scores)
-        # Padded to a power of two of views: a few programs, whatever the images' sizes.
-        count = len(scores)
+        # Fusion counts the views that found an object; for the others all boxes are of one view,
+        # padded to a power of two of views: a few programs, whatever the images' sizes.
         room = self.task.max_candidates
-        while room < count:
-            room *= 2
-        padding = room - count
-        rows = [(0, padding)]
-        padded = Candidates(
-            jnp.asarray(np.pad(boxes, [*rows, (0, 0)])),
-            jnp.asarray(np.pad(scores, rows, constant_values=-1)),
-            jnp.asarray(np.pad(classes, rows)),
-        )
-        return jax.device_get(self._suppress(padded))
+        counts = [len(view) for view in cut]
+        if self.task.nms != "fusion":
+            while room < len(scores):
+                room *= 2
+            counts = [len(scores)]
+        ends = np.cumsum(counts)
+        found = []
+        for start, end in zip(ends - counts, ends, strict=True):
+            rows = [(0, room - (end - start))]
+            found.append(
+                Candidates(
+                    jnp.asarray(np.pad(boxes[start:end], [*rows, (0, 0)])),
+                    jnp.asarray(np.pad(scores[start:end], rows, constant_values=-1)),
+                    jnp.asarray(np.pad(classes[start:end], rows)),
+                )
+            )
+        return jax.device_get(self._suppress(found))
 
 
 def _share(name: str, value: float) -> float:

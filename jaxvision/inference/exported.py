@@ -92,7 +92,7 @@ class ExportedDetector(_OfFile, Detector):
         return super().replaced(**options)
 
     def _compiled(self, task: Any) -> Predict:
-        return self._after_file(lambda found: jax.vmap(task.suppress)(task.among_wanted(found)))
+        return self._after_file(lambda found: jax.vmap(task.suppress)([task.among_wanted(found)]))
 
     def _compiled_candidates(self, task: DenseDetection) -> Predict:
         return self._after_file(lambda found: task.strongest(task.among_wanted(found)))

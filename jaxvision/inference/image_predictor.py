@@ -2,6 +2,7 @@
 
 import abc
 import copy
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
@@ -59,7 +60,7 @@ class ImagePredictor(Predictor):
         self.class_names = class_names
         self.batch_size = _positive(batch_size)
         self.transform = transform
-        self._views = Views(transform)
+        self._views: Any = Views(transform)
 
     def stream(
         self,
@@ -84,7 +85,8 @@ class ImagePredictor(Predictor):
             ValueError: If an array is not an RGB image.
         """
         done: dict[int, Result | None] = {}
-        parts: dict[int, list[tuple[Part, Any]]] = {}
+        parts: dict[int, Any] = {}
+        seen: Counter[int] = Counter()
         following = 0
 
         def fault(number: int, image: Image, error: DataError) -> None:
@@ -94,10 +96,13 @@ class ImagePredictor(Predictor):
         rows = batch_rows(count, self.batch_size)
         batches = image_batches(inputs, self._views, rows, fault, self.row)
         for part, row in self.predict_batches(batches):
-            found = parts.setdefault(part.number, [])
-            found.append((part, row))
-            if len(found) == part.views:
-                done[part.number] = self._result(parts.pop(part.number))
+            if part.number not in parts:
+                parts[part.number] = self._collected()
+            parts[part.number].append((part, row))
+            seen[part.number] += 1
+            if seen[part.number] == part.views:
+                del seen[part.number]
+                done[part.number] = self._result(part, parts.pop(part.number))
             while following in done:
                 result = done.pop(following)
                 following += 1
@@ -181,9 +186,18 @@ class ImagePredictor(Predictor):
         """Makes the arrays of a batch's row of an input [h, w, 3] uint8."""
         return {"image": shown}
 
+    def _collected(self) -> Any:
+        """Returns what the views of an image, with the predictions for them, are appended to."""
+        return []
+
     @abc.abstractmethod
-    def _result(self, parts: list[tuple[Part, Any]]) -> Result:
-        """Makes the result for an image of the predictions for each of its views."""
+    def _result(self, part: Part, parts: Any) -> Result:
+        """Makes the result for an image.
+
+        Args:
+            part: One of its views.
+            parts: What `_collected` gave, with the predictions for all of them.
+        """
 
 
 def _positive(batch_size: int) -> int:

@@ -15,11 +15,13 @@ from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.export import weights
 from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.checkpoint import (
     NoCheckpoints,
@@ -54,7 +56,7 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier` or `Translator`, by the task.
+        A `Detector`, `Classifier`, `Segmenter` or `Translator`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -168,6 +170,7 @@ def _maker(task: Any) -> Any:
     makers = {
         DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
+        SemanticSegmentation: functools.partial(_of_images, Segmenter),
         Translation: _translator,
     }
     for kind, make in makers.items():

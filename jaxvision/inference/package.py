@@ -15,6 +15,7 @@ from jaxvision.train.package import write_package
 _TASKS = {
     "Detector": "object-detection",
     "Classifier": "image-classification",
+    "Segmenter": "image-segmentation",
     "Translator": "translation",
 }
 _CLASSES = 100  # that the card names

@@ -85,9 +85,10 @@ class Views:
 
     Attributes:
         transform: Prepares an image as evaluation does.
-        tta: Whether each part is also seen mirrored, and at 3/4 and 5/4 of the input's size.
+        tta: Whether each part is also seen mirrored, and at `scales`.
         tile: Side of square windows in pixels of the image, which overlap by a fifth and are seen
             beside the whole image; None for the whole image alone.
+        scales: Sides of the inputs relative to the network's own, with `tta`.
 
     Raises:
         ValueError: If `tta` is asked of another transform than `Letterbox`, or the window is
@@ -97,6 +98,7 @@ class Views:
     transform: Transform
     tta: bool = False
     tile: int | None = None
+    scales: tuple[float, ...] = SCALES
 
     def __post_init__(self) -> None:
         if self.tta and not isinstance(self.transform, Letterbox):
@@ -153,7 +155,7 @@ class Views:
         if not self.tta or not isinstance(self.transform, Letterbox):
             return [self.transform]
         found: list[Transform] = []
-        for scale in SCALES:
+        for scale in self.scales:
             height, width = (
                 max(_STRIDE, round(side * scale / _STRIDE) * _STRIDE)
                 for side in self.transform.size

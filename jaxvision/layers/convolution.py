@@ -84,6 +84,10 @@ class Conv(nn.Conv):
     conv_general_dilated: Any = conv_general_dilated
 
 
+# Bytes of a view of an input beyond which views are made one after the other.
+LARGE_VIEW = 32 << 20
+
+
 def _plain(
     x: jax.Array, kernel: jax.Array, strides: tuple[int, int], pads: Pairs, precision: Any
 ) -> jax.Array:
@@ -167,6 +171,9 @@ def _by_taps(
     height, width, channels, features = kernel.shape
     rows, columns = _output_sides(x, kernel, strides, pads)
     x = _padded(x, pads)
+    size = x.shape[0] * rows * columns * channels * x.dtype.itemsize
+    if height * width > 1 and strides == (1, 1) and size > LARGE_VIEW:
+        return _tap_after_tap(x, kernel, precision)
     views = []
     for i in range(height):
         for j in range(width):
@@ -178,6 +185,23 @@ def _by_taps(
         jnp.matmul(view, tap, precision=precision) for view, tap in zip(views, taps, strict=True)
     ]
     return functools.reduce(jnp.add, products).reshape(x.shape[0], rows, columns, features)
+
+
+def _tap_after_tap(x: jax.Array, kernel: jax.Array, precision: Any) -> jax.Array:
+    """Computes the same in a loop: one view of a large input at a time is in memory."""
+    height, width, channels, features = kernel.shape
+    rows, columns = x.shape[1] - height + 1, x.shape[2] - width + 1
+    places = jnp.stack(jnp.divmod(jnp.arange(height * width), width), axis=1)
+
+    def add(total: jax.Array, tap: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        (i, j), kernel = tap
+        view = jax.lax.dynamic_slice(x, (0, i, j, 0), (x.shape[0], rows, columns, channels))
+        product = jnp.matmul(view.reshape(-1, channels), kernel, precision=precision)
+        return total + product.reshape(total.shape), None
+
+    start = jnp.zeros((x.shape[0], rows, columns, features), jnp.result_type(x, kernel))
+    taps = places, kernel.reshape(-1, channels, features)
+    return jax.lax.scan(jax.checkpoint(add), start, taps)[0]
 
 
 def _by_blocks(

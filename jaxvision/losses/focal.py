@@ -10,14 +10,14 @@ import jax.numpy as jnp
 
 
 def sigmoid_focal_loss(
-    logits: jax.Array, targets: jax.Array, *, alpha: float, gamma: float
+    logits: jax.Array, targets: jax.Array, *, alpha: float | None, gamma: float
 ) -> jax.Array:
     """Computes -alpha_t (1 - p_t)^gamma log(p_t), p_t the probability of the right answer.
 
     Args:
         logits: [...].
         targets: Whether the answer is yes [...] bool.
-        alpha: Weight where it is; 1 - alpha where it is not.
+        alpha: Weight where it is; 1 - alpha where it is not. None for a weight of 1 in both.
         gamma: At least 0; the larger, the less easy examples count. 0 is the cross entropy.
 
     Returns:
@@ -30,4 +30,5 @@ def sigmoid_focal_loss(
     tail = jnp.log1p(jnp.exp(jnp.where(positive, -x, x)))
     log_p = jnp.where(positive, 0.0, x) - tail
     log_not_p = jnp.where(positive, -x, 0.0) - tail
-    return jnp.where(targets, -alpha, alpha - 1.0) * jnp.exp(gamma * log_not_p) * log_p
+    weight = 1.0 if alpha is None else jnp.where(targets, alpha, 1.0 - alpha)
+    return -weight * jnp.exp(gamma * log_not_p) * log_p

@@ -5,12 +5,14 @@ interpolated at 101 recalls. A value without ground truth (a class or a size tha
 NaN, which tables and JSON writers show as missing, and is left out of every mean.
 """
 
+import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import flax.struct
 import numpy as np
 from clu import metrics
+from faster_coco_eval.core import mask as coco_mask
 from faster_coco_eval.core.coco import COCO
 from faster_coco_eval.core.faster_eval_api import COCOeval_faster
 
@@ -50,7 +52,7 @@ class COCODetection(metrics.Metric):
     records: tuple[Any, ...] = flax.struct.field(pytree_node=False, repr=False)
 
     @classmethod
-    def empty(cls) -> "COCODetection":
+    def empty(cls) -> Self:
         """Returns the metric of no images: merging it changes nothing."""
         return cls(class_names=(), records=())
 
@@ -64,7 +66,7 @@ class COCODetection(metrics.Metric):
         valid: np.ndarray,
         batch: DetectionBatch,
         class_names: Sequence[str],
-    ) -> "COCODetection":
+    ) -> Self:
         """Records the detections of one evaluation batch.
 
         Args:
@@ -115,7 +117,7 @@ class COCODetection(metrics.Metric):
             records.append(record)
         return cls(class_names=names, records=tuple(records))
 
-    def merge(self, other: "COCODetection") -> "COCODetection":
+    def merge(self, other: "COCODetection") -> Self:
         """Joins the images of both.
 
         Raises:
@@ -125,7 +127,8 @@ class COCODetection(metrics.Metric):
             raise ValueError(
                 f"class_names must be the same, got {self.class_names} and {other.class_names}"
             )
-        return COCODetection(
+        return dataclasses.replace(
+            self,
             class_names=self.class_names or other.class_names,
             records=(self.records, other.records),
         )
@@ -153,25 +156,40 @@ class COCODetection(metrics.Metric):
         Raises:
             ValueError: If an image was evaluated twice.
         """
-        records = self.images()
-        num_classes = len(self.class_names)
-        precision = np.full((10, 101, num_classes, len(SIZES), len(MAX_DETECTIONS)), -1.0)
-        recall = np.full((10, num_classes, len(SIZES), len(MAX_DETECTIONS)), -1.0)
-        if any(len(record.object_boxes) for record in records):
-            evaluated = _evaluate(records, num_classes)
-            precision, recall = evaluated["precision"], evaluated["recall"]
-        values = {
-            "AP": _mean(precision[:, :, :, 0, -1]),
-            "AP50": _mean(precision[IOU50, :, :, 0, -1]),
-            "AP75": _mean(precision[IOU75, :, :, 0, -1]),
-        }
-        values |= {f"AP{n}": _mean(precision[..., i, -1]) for n, i in SIZES.items() if n}
-        values |= {f"AR{m}": _mean(recall[:, :, 0, i]) for i, m in enumerate(MAX_DETECTIONS)}
-        values |= {f"AR{n}": _mean(recall[:, :, i, -1]) for n, i in SIZES.items() if n}
-        for k, name in enumerate(self.class_names):
-            values[f"AP/{name}"] = _mean(precision[:, :, k, 0, -1])
-            values[f"AP50/{name}"] = _mean(precision[IOU50, :, k, 0, -1])
-        return values
+        return evaluated(self.images(), self.class_names)
+
+
+def evaluated(
+    records: Sequence[ImageRecord],
+    class_names: Sequence[str],
+    segmentations: Sequence[tuple[Sequence[Any], Sequence[Any]]] | None = None,
+) -> dict[str, float]:
+    """Evaluates images together; see `COCODetection.compute`.
+
+    Args:
+        records: The images.
+        class_names: Names of the classes.
+        segmentations: Masks of the detections and of the objects of each image, as run lengths,
+            which are compared in place of the boxes.
+    """
+    num_classes = len(class_names)
+    precision = np.full((10, 101, num_classes, len(SIZES), len(MAX_DETECTIONS)), -1.0)
+    recall = np.full((10, num_classes, len(SIZES), len(MAX_DETECTIONS)), -1.0)
+    if any(len(record.object_boxes) for record in records):
+        found = _evaluate(records, num_classes, segmentations)
+        precision, recall = found["precision"], found["recall"]
+    values = {
+        "AP": _mean(precision[:, :, :, 0, -1]),
+        "AP50": _mean(precision[IOU50, :, :, 0, -1]),
+        "AP75": _mean(precision[IOU75, :, :, 0, -1]),
+    }
+    values |= {f"AP{n}": _mean(precision[..., i, -1]) for n, i in SIZES.items() if n}
+    values |= {f"AR{m}": _mean(recall[:, :, 0, i]) for i, m in enumerate(MAX_DETECTIONS)}
+    values |= {f"AR{n}": _mean(recall[:, :, i, -1]) for n, i in SIZES.items() if n}
+    for k, name in enumerate(class_names):
+        values[f"AP/{name}"] = _mean(precision[:, :, k, 0, -1])
+        values[f"AP50/{name}"] = _mean(precision[IOU50, :, k, 0, -1])
+    return values
 
 
 def _leaves(tree: tuple[Any, ...]) -> list[ImageRecord]:
@@ -191,32 +209,44 @@ def _mean(values: np.ndarray) -> float:
     return float(defined.mean()) if defined.size else float("nan")
 
 
-def _evaluate(records: list[ImageRecord], num_classes: int) -> dict[str, np.ndarray]:
+def _evaluate(
+    records: Sequence[ImageRecord],
+    num_classes: int,
+    segmentations: Sequence[tuple[Sequence[Any], Sequence[Any]]] | None,
+) -> dict[str, np.ndarray]:
     """Runs COCOeval: precision [10, 101, classes, sizes, 3], recall [10, classes, sizes, 3]."""
     objects: list[dict[str, Any]] = []
     detections: list[dict[str, Any]] = []
-    for record in records:
+    for i, record in enumerate(records):
+        detected, true = ((), ()) if segmentations is None else segmentations[i]
         areas, crowds = record.object_area.tolist(), record.object_crowd.tolist()
         for annotation, area, crowd in zip(
-            _annotations(record.index, record.object_boxes, record.object_classes),
+            _annotations(record.index, record.object_boxes, record.object_classes, true),
             areas,
             crowds,
             strict=True,
         ):
             objects.append(annotation | {"area": area, "iscrowd": int(crowd)})
         for annotation, score in zip(
-            _annotations(record.index, record.boxes, record.classes),
+            _annotations(record.index, record.boxes, record.classes, detected),
             record.scores.tolist(),
             strict=True,
         ):
             width, height = annotation["bbox"][2:]
-            detections.append(annotation | {"area": width * height, "score": score})
+            area = width * height
+            if segmentations is not None:
+                area = float(coco_mask.area(annotation["segmentation"]))
+            detections.append(annotation | {"area": area, "score": score})
     images = [{"id": record.index} for record in records]
+    if segmentations is not None:
+        for image, (detected, true) in zip(images, segmentations, strict=True):
+            size = next((runs["size"] for runs in (*detected, *true)), (1, 1))
+            image |= {"height": int(size[0]), "width": int(size[1])}
     categories = [{"id": k, "name": str(k)} for k in range(num_classes)]
     evaluation = COCOeval_faster(
         _dataset(images, categories, objects),
         _dataset(images, categories, detections),
-        iouType="bbox",
+        iouType="bbox" if segmentations is None else "segm",
         print_function=_silent,
     )
     evaluation.params.maxDets = list(MAX_DETECTIONS)
@@ -225,11 +255,19 @@ def _evaluate(records: list[ImageRecord], num_classes: int) -> dict[str, np.ndar
     return {name: np.asarray(evaluation.eval[name]) for name in ("precision", "recall")}
 
 
-def _annotations(index: int, boxes: np.ndarray, classes: np.ndarray) -> list[dict[str, Any]]:
+def _annotations(
+    index: int, boxes: np.ndarray, classes: np.ndarray, segmentations: Sequence[Any]
+) -> list[dict[str, Any]]:
     xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).tolist()
-    return [
+    found = [
         {"image_id": index, "category_id": category, "bbox": box}
         for category, box in zip(classes.tolist(), xywh, strict=True)
+    ]
+    if not segmentations:
+        return found
+    return [
+        {**annotation, "segmentation": runs}
+        for annotation, runs in zip(found, segmentations, strict=True)
     ]
 
 

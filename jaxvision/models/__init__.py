@@ -10,6 +10,7 @@ For example:
     features = backbone.apply(part, images, train=False)  # {4, 8, 16, 32: [B, H', W', C]}
 
     detector = models.yolox("yolox_s", num_classes=80)
+    segmenter = models.segmenter("unet", num_classes=2)
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
 """
 
@@ -38,6 +39,7 @@ from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import fast_rcnn as _fast_rcnn
 from jaxvision.models.detection import faster_rcnn as _faster_rcnn
+from jaxvision.models.detection import mask_rcnn as _mask_rcnn
 from jaxvision.models.detection import rcnn as _rcnn
 from jaxvision.models.detection import retinanet as _retinanet
 from jaxvision.models.detection import ssd as _ssd
@@ -50,6 +52,7 @@ from jaxvision.models.detection import yolov8 as _yolov8
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.fast_rcnn import fast_rcnn
 from jaxvision.models.detection.faster_rcnn import faster_rcnn
+from jaxvision.models.detection.mask_rcnn import mask_rcnn
 from jaxvision.models.detection.rcnn import rcnn, spp_net
 from jaxvision.models.detection.retinanet import retinanet
 from jaxvision.models.detection.ssd import ssd
@@ -60,6 +63,8 @@ from jaxvision.models.detection.yolov4 import yolov4
 from jaxvision.models.detection.yolov5 import yolov5
 from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
+from jaxvision.models.segmentation import catalogue as _segmentation
+from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.transformer import transformer
 from jaxvision.models.variant import unknown
@@ -69,8 +74,10 @@ __all__ = [
     "classifier",
     "fast_rcnn",
     "faster_rcnn",
+    "mask_rcnn",
     "rcnn",
     "retinanet",
+    "segmenter",
     "spp_net",
     "ssd",
     "transformer",
@@ -137,8 +144,10 @@ _OTHERS = {
     "ssd": _ssd.VARIANTS,
     "fast_rcnn": _fast_rcnn.VARIANTS,
     "faster_rcnn": _faster_rcnn.VARIANTS,
+    "mask_rcnn": _mask_rcnn.VARIANTS,
     "rcnn": _rcnn.VARIANTS,
     "spp_net": _rcnn.SPP_VARIANTS,
+    "segmenter": _segmentation.VARIANTS,
     "transformer": _transformer.VARIANTS,
 }
 

@@ -35,6 +35,12 @@ def without_slivers(boxes: jax.Array, *, side: float = 0.01) -> jax.Array:
     return jnp.concatenate([boxes[..., :2], boxes[..., :2] + size], axis=-1)
 
 
+def clip_to_image(boxes: jax.Array, height: int, width: int) -> jax.Array:
+    """Moves corners [..., 4] that lie outside of an image to its edge."""
+    x, y = (jnp.clip(boxes[..., i::2], 0.0, side) for i, side in enumerate((width, height)))
+    return jnp.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], axis=-1)
+
+
 def intersection(a: jax.Array, b: jax.Array) -> jax.Array:
     """Area that two boxes share, [..., 4] and [..., 4] to [...]; 0 where they do not touch."""
     low = jnp.maximum(a[..., :2], b[..., :2])

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 
 class Objects(NamedTuple):
@@ -22,3 +23,9 @@ class Objects(NamedTuple):
     classes: jax.Array
     valid: jax.Array
     masks: jax.Array | None = None
+
+
+def without_padding(objects: Objects) -> Objects:
+    """Gives padding objects boxes of zeros: a masked nan is still a nan in the backward pass."""
+    boxes = jnp.where(objects.valid[..., None], objects.boxes, 0.0)
+    return objects._replace(boxes=boxes)

@@ -93,14 +93,9 @@ def multiscale_roi_align(
     def of_image(image: tuple[jax.Array, ...]) -> jax.Array:
         x, row_starts, columns, row_weights, column_weights = image
         index = row_starts[:, :, :, None, None] + columns[:, None, None]
+        weights = row_weights[:, :, :, None, None] * column_weights[:, None, None]
         # Tap by tap in a bin: [R, rows, taps, columns, taps, C].
-        return jnp.einsum(
-            "rit,rju,ritjuc->rijc",
-            row_weights,
-            column_weights,
-            x[index],
-            precision=jax.lax.Precision.HIGHEST,
-        )
+        return (x[index] * weights[..., None]).sum(axis=(2, 4))
 
     # One image at a time: the taps of all regions are the largest array of a training step.
     pooled = jax.lax.map(of_image, (flat, row_starts, columns, row_weights, column_weights))

@@ -47,7 +47,13 @@ def object_sizes(source: Source, image_size: int) -> np.ndarray:
 
 
 def fitting_anchors(
-    source: Source, anchors: Anchors, image_size: int, *, max_ratio: float = 4.0, seed: int = 0
+    source: Source,
+    anchors: Anchors,
+    image_size: int,
+    *,
+    max_ratio: float = 4.0,
+    keep: bool = True,
+    seed: int = 0,
 ) -> Fit:
     """Keeps anchors that match nearly all objects of a dataset, or finds better ones.
 
@@ -56,6 +62,8 @@ def fitting_anchors(
         anchors: Of each map, ascending, width and height in pixels of the anchors of a cell.
         image_size: Longer side of the network's input in pixels.
         max_ratio: An anchor matches an object if both sides differ by less than this factor.
+        keep: Whether anchors that match nearly all objects are kept; otherwise those of the dataset
+            are found in any case.
         seed: Of the clustering and the random changes.
 
     Raises:
@@ -70,7 +78,7 @@ def fitting_anchors(
             f"{len(sizes)}; take loss.anchors=authors"
         )
     matched = _share_matched(sizes, flat, max_ratio)
-    if matched >= _ENOUGH:
+    if keep and matched >= _ENOUGH:
         message = f"anchors: the authors' match {matched:.1%} of the objects and are kept"
         return Fit(given.tolist(), message)
     rng = np.random.default_rng(seed)
@@ -79,7 +87,7 @@ def fitting_anchors(
     found = found[np.argsort(found.prod(axis=1))].round(1)
     better = _share_matched(sizes, found, max_ratio)
     message = f"anchors: the authors' match {matched:.1%} of the objects, fitted ones {better:.1%}"
-    if better <= matched:
+    if keep and better <= matched:
         return Fit(given.tolist(), f"{message}: those of the authors are kept")
     return Fit(found.reshape(given.shape).tolist(), message)
 

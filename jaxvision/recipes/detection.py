@@ -28,6 +28,9 @@ from jaxvision.train.experiment import Best, EvalSet, Experiment
 SOURCES = ("", "shapes", "coco", "voc", "yolo", "csv", "tfds", "packed")
 RECIPES = ("", "coco2017")
 
+# By eval.metric: by which value a checkpoint is the best one, if not by the detector's own.
+_BEST = {"voc07": "VOC07", "voc10": "VOC10"}
+
 # What a continued run may change.
 FREE = (
     *values.FREE,
@@ -89,7 +92,9 @@ def defaults(method: str = "yolox") -> Config:
     config.augment.hsv = 0.0
     config.augment.hsv_gain = False  # multiplies instead of adding
     config.augment.jitter = 0.0  # range of brightness, contrast and saturation
-    config.augment.crop = 0.0
+    config.augment.zoom_out = 0.0  # onto a canvas of up to four times the sides
+    config.augment.crop = 0.0  # a patch that overlaps an object by an IoU of 0 to 0.9
+    config.augment.photometric = 0.0  # SSD's changes of colour
     config.augment.erasing = 0.0
     config.augment.cutout = 0  # squares of an eighth of the input's side
     config.augment.min_side = 1.0  # pixels; objects that are not larger are not trained on
@@ -99,6 +104,14 @@ def defaults(method: str = "yolox") -> Config:
     config.eval.max_detections = 300  # an image
     config.eval.max_candidates = 1000  # boxes of an image that enter suppression
     config.eval.class_aware = True  # False: boxes of different classes suppress each other too
+    # What happens to overlapping boxes: hard, the best is kept; soft_linear or soft_gaussian, the
+    # others lose score; fusion, those of several views become their mean.
+    config.eval.nms = "hard"
+    config.eval.nms_sigma = 0.5  # of soft_gaussian
+    config.eval.fusion_threshold = 0.55  # IoU above which fusion joins two boxes
+    config.eval.flip = False  # images are predicted mirrored, too
+    config.eval.scales = (1.0,)  # of the images that are predicted, 1 as they are
+    config.eval.metric = "coco"  # voc07 or voc10: VOC's AP at an IoU of 0.5 beside it
     config.eval.rectangular = False  # images in the shape that suits them, not in squares
     config.loss = ConfigDict()
     own.defaults(config)
@@ -134,7 +147,7 @@ def from_source(config: Config, source: str, recipe: str = "") -> None:
         config.schedule.update(name="cosine", final_ratio=0.01)
         config.ema.update(decay=0.998, warmup=200)
         # Places, sizes and colours are random already.
-        config.augment.update(mosaic=0, mixup=0, hsv=0)
+        config.augment.update(mosaic=0, mixup=0, hsv=0, zoom_out=0, crop=0, photometric=0)
 
 
 def info(config: Config, train: Source) -> dict[str, Any]:
@@ -260,7 +273,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
             part="backbone" if config.backbone else "",
             now=new_run,
         ),
-        best=Best("val/AP"),
+        best=Best(f"val/{_BEST.get(config.eval.metric, own.best)}"),
         finish=finish,
         report=functools.partial(detection_report, class_names=train.classes),
         meta=wiring.meta(__name__, config, info),
@@ -287,7 +300,14 @@ def _check_sizes(config: Config) -> None:
 
 def _source_options(config: Config) -> dict[str, Any]:
     """Returns the keywords of `detection_source` for the format."""
-    found = {"proposals": config.data.get("proposals", "")}
+    found: dict[str, Any] = {"proposals": config.data.get("proposals", "")}
+    if config.data.get("masks", False) and config.data.source != "packed":
+        if config.data.source not in ("shapes", "coco", "yolo"):
+            raise ValueError(
+                "data.source must be shapes, coco, yolo or packed for masks of objects, got "
+                f"{config.data.source}"
+            )
+        found["masks"] = True
     if config.data.source == "shapes":
         return found | {"image_size": config.image_size}
     return found | {"strict": config.data.strict}
@@ -309,6 +329,7 @@ def _example_at(
             config.data.max_objects,
             no_aug=no_aug,
             max_proposals=config.data.get("max_proposals", 0),
+            masks=config.data.get("masks", False),
             **options,
         )
 
@@ -322,6 +343,7 @@ def _eval_stream(config: Config, source: Source) -> Stream:
         letterbox.size,
         shapes=letterbox.shapes,
         max_proposals=config.data.get("max_proposals", 0),
+        masks=config.data.get("masks", False),
     )
     batch_size = config.eval.batch_size or config.batch_size
     groups = example.groups() if config.eval.rectangular else None

@@ -10,10 +10,11 @@ from jaxvision.losses.detection import yolov2, yolov3, yolov4
 from jaxvision.losses.detection.anchor_method import Sizes
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
 from jaxvision.losses.detection.ssd import SSDMethod
+from jaxvision.losses.detection.yolov1 import YOLOv1Method
 from jaxvision.losses.detection.yolov5 import COCO_ANCHORS, YOLOv5Method
 from jaxvision.losses.detection.yolov8 import YOLOv8Method
 from jaxvision.losses.detection.yolox import YOLOXMethod
-from jaxvision.models.detection import ssd
+from jaxvision.models.detection import ssd, yolov1
 from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD
 from jaxvision.models.variant import fields_of
 from jaxvision.recipes import two_stage, wiring
@@ -21,6 +22,7 @@ from jaxvision.recipes.anchors import fitting_anchors
 from jaxvision.recipes.linear_machines import Finish, fit_machines
 from jaxvision.recipes.values import Config
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.mask_detection import MaskDetection
 from jaxvision.tasks.two_stage_detection import TwoStageDetection
 
 Info = Mapping[str, Any]
@@ -42,6 +44,7 @@ class Detector(NamedTuple):
         info: Returns what its method must know of the data beyond what all must, as JSON.
         multiple: The sides of its images are multiples of this, in pixels.
         task: Joins network and method.
+        best: The metric whose best checkpoint is kept, with COCO's metrics.
         finish: Maps the task, the training images as evaluation sees them and a seed to what an
             experiment does after the last step; None for nothing.
     """
@@ -52,6 +55,7 @@ class Detector(NamedTuple):
     info: Callable[[Config, Source], dict[str, Any]] = _nothing
     multiple: int = 32
     task: Callable[..., DenseDetection] = DenseDetection
+    best: str = "AP"
     finish: Callable[..., Finish] | None = None
 
     def full_name(self, variant: str) -> str:
@@ -91,6 +95,7 @@ def _normalised(config: Config, info: Info) -> dict[str, Any]:
 
 def _yolox(config: Config) -> None:
     config.variant = "yolox_s"
+    config.model.pyramid = ""  # ghost_pan: lighter than the paper's
     config.augment.update(mosaic=1.0, mixup=1.0, hsv=1.0, no_aug=15 / 300)
     config.optimizer.update(name="nesterov", learning_rate=0.01, base_batch=64, weight_decay=5e-4)
     config.schedule.update(name="yolox", warmup=5 / 300, final_ratio=0.05)
@@ -147,7 +152,8 @@ def _ssd(config: Config) -> None:
     config.image_size = 300
     config.batch_size = 32
     config.epochs = 120
-    config.augment.update(hsv=1.0, hsv_gain=True)
+    # One of the seven options of the paper's crop is the whole image.
+    config.augment.update(zoom_out=0.5, crop=6 / 7, photometric=1.0)
     config.optimizer.update(name="momentum", learning_rate=1e-3, base_batch=32, weight_decay=5e-4)
     config.schedule.update(name="step", boundaries=(80 / 120, 100 / 120), warmup=500 / 120_000)
     config.eval.update(score_threshold=0.01, nms_threshold=0.45, max_detections=200)
@@ -184,7 +190,9 @@ def _yolov5(config: Config) -> None:
     _ultralytics(config)
     config.eval.nms_threshold = 0.6
 
-    config.loss.anchors = "auto"  # fitted to the data where the authors' do not match; or authors
+    config.loss.anchors = (
+        "auto"  # fitted to the data where the authors' do not match; fitted; or authors
+    )
     config.loss.max_ratio = 4.0  # of the sizes of an object and the anchors that it matches
     config.loss.box_weight = 0.05
     config.loss.objectness_weight = 1.0  # at 640 x 640; in proportion to the image's area
@@ -200,9 +208,11 @@ def _anchors_of(own: Callable[[str], Sizes]) -> Callable[[Config, Source], dict[
         anchors = own(config.variant)
         if config.loss.anchors == "authors":
             return dict(anchors=[list(map(list, level)) for level in anchors])
-        if config.loss.anchors != "auto":
-            raise ValueError(f"loss.anchors must be auto or authors, got {config.loss.anchors}")
-        found = fitting_anchors(train, anchors, config.image_size)
+        if config.loss.anchors not in ("auto", "fitted"):
+            got = config.loss.anchors
+            raise ValueError(f"loss.anchors must be auto, fitted or authors, got {got}")
+        keep = config.loss.anchors == "auto"
+        found = fitting_anchors(train, anchors, config.image_size, keep=keep)
         print(found.message)
         return dict(anchors=found.anchors)
 
@@ -229,8 +239,39 @@ def _darknet(config: Config) -> None:
     )
     config.eval.update(score_threshold=0.005, nms_threshold=0.45)
     config.eval.epochs = 10.0
-    config.loss.anchors = "auto"  # fitted to the data where the authors' do not match; or authors
+    config.loss.anchors = (
+        "auto"  # fitted to the data where the authors' do not match; fitted; or authors
+    )
     config.loss.pre_nms = 3000  # detections of an image that enter suppression
+
+
+def _yolov1(config: Config) -> None:
+    config.variant = "yolov1"
+    config.image_size = 448
+    config.batch_size = 64
+    config.epochs = 135
+    config.augment.update(hsv=1.0, hsv_gain=True, crop=0.5)
+    config.optimizer.update(
+        name="momentum", learning_rate=1e-2, momentum=0.9, base_batch=64, weight_decay=5e-4
+    )
+    config.schedule.update(name="step", boundaries=(75 / 135, 105 / 135), warmup=1 / 135)
+    config.eval.update(score_threshold=0.005, nms_threshold=0.5)
+    config.eval.epochs = 10.0
+    config.loss.boxes = 2  # of a cell
+    config.loss.box_weight = 5.0
+    config.loss.background_weight = 0.5  # of the confidence of boxes without an object
+
+
+def _build_yolov1(config: Config, info: Info) -> Parts:
+    if config.backbone:
+        raise ValueError(
+            f"backbone must be empty for yolov1, which has its own, got {config.backbone}"
+        )
+    variant = fields_of(DETECTORS["yolov1"].full_name(config.variant), yolov1.VARIANTS)
+    stride = variant.get("stride", yolov1.STRIDE)
+    method = YOLOv1Method(stride=stride, **wiring.keywords(config.loss))
+    fields = wiring.fields(config, info) | dict(boxes=method.boxes)
+    return wiring.network(models.yolov1, config, **fields), method
 
 
 def _yolov2(config: Config) -> None:
@@ -337,6 +378,13 @@ DETECTORS = {
     "fast_rcnn": Detector(
         "fast_rcnn_", two_stage.fast_rcnn, two_stage.build_fast_rcnn, task=TwoStageDetection
     ),
+    "mask_rcnn": Detector(
+        "mask_rcnn_",
+        two_stage.mask_rcnn,
+        two_stage.build_mask_rcnn,
+        task=MaskDetection,
+        best="mask_AP",
+    ),
     "rcnn": Detector(
         "rcnn_",
         two_stage.rcnn,
@@ -352,6 +400,7 @@ DETECTORS = {
         finish=fit_machines,
     ),
     "ssd": Detector("ssd", _ssd, _build_ssd, multiple=4),
+    "yolov1": Detector("yolov1", _yolov1, _build_yolov1),
     "yolov2": Detector("yolov2", _yolov2, _build_yolov2, _anchors_of(_yolov2_anchors)),
     "yolov3": Detector("yolov3", _yolov3, _build_yolov3, _anchors_of(_yolov3_anchors)),
     "yolov4": Detector("yolov4", _yolov4, _build_yolov4, _anchors_of(_yolov4_anchors)),

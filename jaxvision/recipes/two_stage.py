@@ -6,6 +6,7 @@ from typing import Any
 from jaxvision import models
 from jaxvision.losses.detection.fast_rcnn import FastRCNNMethod
 from jaxvision.losses.detection.faster_rcnn import FasterRCNNMethod
+from jaxvision.losses.detection.mask_rcnn import MaskRCNNMethod
 from jaxvision.losses.detection.rcnn import RCNNMethod
 from jaxvision.losses.detection.rpn import RPNMethod
 from jaxvision.models.detection.fast_rcnn import FastRCNN
@@ -20,6 +21,20 @@ _PROPOSAL = "proposal_"
 def faster_rcnn(config: Config) -> None:
     """Sets the values of torchvision's and Detectron's training on COCO."""
     config.variant = "faster_rcnn_resnet50_fpn"
+    _both_stages(config)
+
+
+def mask_rcnn(config: Config) -> None:
+    """Sets the values of torchvision's and Detectron's training on COCO."""
+    config.variant = "mask_rcnn_resnet50_fpn"
+    _both_stages(config)
+    config.data.masks = True  # batches hold the objects' masks
+    config.data.max_objects = 40
+    config.loss.mask_weight = 1.0
+
+
+def _both_stages(config: Config) -> None:
+    """Sets the values of the training and of both stages."""
     config.image_size = 1088
     config.batch_size = 16
     config.epochs = 12
@@ -129,7 +144,25 @@ def build_faster_rcnn(
     Raises:
         ValueError: If a value is out of its range.
     """
-    values = wiring.keywords(config.loss)
+    network, rpn, regions = _both(models.faster_rcnn, config, info)
+    return network, FasterRCNNMethod(rpn, regions)
+
+
+def build_mask_rcnn(config: Config, info: Mapping[str, Any]) -> tuple[FasterRCNN, MaskRCNNMethod]:
+    """Builds network and method.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+    network, rpn, regions = _both(models.mask_rcnn, config, info)
+    return network, MaskRCNNMethod(rpn, regions, config.loss.mask_weight)
+
+
+def _both(
+    build: Callable[..., FasterRCNN], config: Config, info: Mapping[str, Any]
+) -> tuple[FasterRCNN, RPNMethod, FastRCNNMethod]:
+    """Builds a network and the methods of its two stages."""
+    values = wiring.keywords(config.loss, "mask_weight")
     first = {k.removeprefix(_PROPOSAL): v for k, v in values.items() if k.startswith(_PROPOSAL)}
     second = {k: v for k, v in values.items() if not k.startswith(_PROPOSAL)}
     scales = first.pop("scales")
@@ -137,10 +170,8 @@ def build_faster_rcnn(
         raise ValueError(f"loss.proposal_scales must be positive, got {scales}")
     cell = len(scales) * len(first["ratios"])
     fields = wiring.fields(config, info) | dict(anchors_per_cell=cell)
-    network = wiring.network(models.faster_rcnn, config, **fields)
+    network = wiring.network(build, config, **fields)
     strides = network.proposal_strides
     sizes = tuple(tuple(scale * stride for scale in scales) for stride in strides)
-    method = FasterRCNNMethod(
-        RPNMethod(strides, sizes, beta=values["beta"], **first), FastRCNNMethod(**second)
-    )
-    return network, method
+    rpn = RPNMethod(strides, sizes, beta=values["beta"], **first)
+    return network, rpn, FastRCNNMethod(**second)

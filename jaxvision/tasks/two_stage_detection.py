@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxvision.losses.detection.fast_rcnn import Regions
 from jaxvision.losses.detection.faster_rcnn import FasterRCNNMethod
 from jaxvision.losses.detection.rpn import Proposals
+from jaxvision.models.detection.fast_rcnn import Levels
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
 from jaxvision.tasks.dense_detection import DenseDetection
@@ -31,6 +33,12 @@ class TwoStageDetection(DenseDetection):
     ) -> Loss:
         """Computes the sum of the losses of both stages; their terms are logged by name."""
         del step
+        return self._stages(params, state, batch, key)[0]
+
+    def _stages(
+        self, params: Params, state: ModelState, batch: Batch, key: jax.Array
+    ) -> tuple[Loss, Levels, Regions]:
+        """Computes the loss; returns it with the features and the regions that were trained."""
         rpn = self.method.rpn
         rpn_key, sample_key, dropout_key = jax.random.split(key, 3)
         variables = {"params": params, **state}
@@ -59,7 +67,7 @@ class TwoStageDetection(DenseDetection):
         loss = self.method.regions.loss(output, regions)
         terms |= loss.terms
         value = sum(terms.values(), start=jnp.zeros(()))
-        return Loss(value, state, {**terms, **loss.logs})
+        return Loss(value, state, {**terms, **loss.logs}), levels, regions
 
     def decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
         """Decodes a batch: the boxes of each image's regions [B, A, 4]."""

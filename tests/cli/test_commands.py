@@ -53,6 +53,42 @@ def test_evaluation_of_another_split_is_beside_the_run(run, capsys):
     assert "expected the work directory of a run" in capsys.readouterr().err
 
 
+def test_options_of_a_detectors_evaluation(run, capsys):
+    for flags, words in (
+        (["--metric=voc07"], "holds a classifier, whose evaluation takes no --metric"),
+        (["--tta"], "holds a classifier, whose evaluation takes no --tta"),
+    ):
+        assert main(["evaluate", str(run), *flags]) == 2
+        assert words in capsys.readouterr().err
+    assert main(["evaluate", f"{run},{run}"]) == 2
+    assert "an ensemble must be of detectors, got a classifier" in capsys.readouterr().err
+    assert main(["evaluate", f"{run},"]) == 2
+    assert "must be RUN,RUN,... without spaces" in capsys.readouterr().err
+
+
+@pytest.mark.slow  # two runs of a detector
+def test_evaluation_of_several_detectors(capsys, tmp_path):
+    for seed in (0, 1):
+        config = detection.defaults("yolox")
+        config.update(variant="yolox_nano", image_size=32 * (1 + seed), batch_size=4, seed=seed)
+        config.data.update(source="shapes", train_images=4, val_images=4)
+        config.eval.metric = "voc10"
+        experiment = detection.experiment(config)
+        assert experiment.best.name == "val/VOC10"
+        loop.run(dataclasses.replace(experiment, total_steps=0), tmp_path / str(seed))
+    runs = f"{tmp_path / '0'},{tmp_path / '1'}"
+    assert main(["evaluate", runs]) == 2
+    assert "--out must name a folder" in capsys.readouterr().err
+    flags = ["--nms=fusion", "--tta", "--metric=voc07", f"--out={tmp_path / 'both'}"]
+    assert main(["evaluate", runs, *flags]) == 0
+    report = json.loads((tmp_path / "both" / "report.json").read_text())
+    assert 0 <= report["metrics"]["VOC07"] <= 1 and "VOC07" in report["classes"]["circle"]
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
+    found = ["predict", runs, str(tmp_path / "a.png"), "--nms=soft_linear", "--save=json"]
+    assert main([*found, f"--out={tmp_path / 'found'}"]) == 0
+    assert json.loads((tmp_path / "found" / "predictions.json").read_text())
+
+
 def test_info_of_a_run(run, capsys):
     assert main(["info", str(run)]) == 0
     printed = capsys.readouterr().out

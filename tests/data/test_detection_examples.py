@@ -3,6 +3,7 @@ import functools
 import literal
 import numpy as np
 import pytest
+from faster_coco_eval.core import mask as coco_mask
 
 from jaxvision.data.augment.affine import RandomAffine
 from jaxvision.data.augment.color import ColorJitter, HSVGain
@@ -10,6 +11,7 @@ from jaxvision.data.augment.crop import RandomCrop
 from jaxvision.data.augment.erasing import Cutout, RandomErasing
 from jaxvision.data.augment.flip import VerticalFlip
 from jaxvision.data.batch import DetectionBatch
+from jaxvision.data.boxes import of_masks
 from jaxvision.data.detection_examples import (
     DetectionEvalExample,
     detection_reader,
@@ -320,7 +322,7 @@ def test_streams_carry_the_batch_contract():
     assert batch["image"].shape == (2, 64, 96, 3) and batch["boxes"].shape == (2, 120, 4)
 
     for batch in Stream(InOrder(6, 4), DetectionEvalExample(source, (64, 96), None, (), 5)):
-        assert set(batch) == required | DetectionBatch.__optional_keys__
+        assert set(batch) == required | DetectionBatch.__optional_keys__ - {"masks", "truth"}
         kinds = {name: array.dtype.name for name, array in batch.items()}
         assert kinds == {
             "image": "uint8", "boxes": "float32", "classes": "int32", "valid": "bool",
@@ -413,3 +415,23 @@ def test_the_last_epochs_have_no_mixed_images():
     last = detection_train_example(source, (64, 64), no_aug=True, vertical_flip=0.5, **mixed)
     assert last.read == detection_train_example(source, (64, 64), vertical_flip=0.5).read
     assert last.read != detection_train_example(source, (64, 64), vertical_flip=0.5, **mixed).read
+
+
+def test_masks_are_trained_at_the_inputs_size_and_measured_at_their_own():
+    source = Shapes(3, image_size=64, masks=True)
+    train = detection_train_example(source, (96, 96), 8, masks=True, flip=0.0, hsv=0.0)
+    (batch, *_) = Stream(Shuffled(3, 3), train)
+    assert batch["masks"].shape == (3, 8, 96, 96) and batch["masks"].dtype == bool
+    for boxes, masks, valid in zip(batch["boxes"], batch["masks"], batch["valid"], strict=True):
+        assert not masks[~valid].any()
+        np.testing.assert_allclose(of_masks(masks[valid]), boxes[valid], atol=1)
+
+    (batch,) = Stream(InOrder(3, 4), DetectionEvalExample(source, (96, 96), masks=True))
+    assert "masks" not in batch
+    for i in range(3):
+        truth, objects = batch["truth"][i], source[i].objects
+        assert truth.size == (64, 64)
+        for runs, mask in zip(truth.runs, objects.masks, strict=True):
+            np.testing.assert_array_equal(coco_mask.decode(runs), mask)
+    with pytest.raises(ValueError, match="has no masks; use data with instance masks"):
+        DetectionEvalExample(Shapes(3, image_size=64), (64, 64), masks=True)(0)

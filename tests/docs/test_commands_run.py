@@ -188,7 +188,8 @@ def place(tmp_path_factory):
         ("blood", voc | {"test": "test"}, sorted({"cat", "dog"})),
     ):
         write_detector(folder / "runs" / name, data, classes)
-    shutil.copytree(folder / "runs" / "yolox", folder / "runs" / "short")
+    for copied in ("short", "retinanet"):
+        shutil.copytree(folder / "runs" / "yolox", folder / "runs" / copied)
     with toy_translation.prepared():
         toy_translation.write_run(folder / "runs" / "transformer_multi30k_short")
     (folder / "photos").mkdir()

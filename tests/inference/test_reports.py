@@ -68,9 +68,9 @@ def test_errors_are_counted_and_their_pictures_come_first():
     assert report.values["sizes"]["small"]["missed"] == 2
     page = as_html(report, "A & <B>", "where")
     assert page.count("<h2>") == 7 and "<h1>A &amp; &lt;B&gt;</h1>" in page
-    # Two pairs of pictures; two curves, the confusions and the calibration.
+    # Two pairs of pictures; four curves, the confusions and the calibration.
     assert len(re.findall('src="data:image/(?:png|jpeg);base64,', page)) == 4
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 6
     assert not re.search(r"(src|href)=\"(?!data:|#)|<script|@import|url\((?!#)", page)
     parsed = json.loads(as_json(report, run="r"))
     # Shapes of 64 pixels have no large objects: AP_large is not defined.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from jaxvision.layers import convolution
 from jaxvision.layers.convolution import Conv, conv_general_dilated
 
 XLA = jax.lax.conv_general_dilated
@@ -166,3 +167,26 @@ def test_no_view_of_the_input_is_kept_for_the_way_back():
     pull = jax.vjp(strided(conv_general_dilated), x, kernel)[1]
     kept = sum(leaf.size for leaf in jax.tree.leaves(pull))
     assert kept <= x.size + kernel.size
+
+
+@pytest.mark.parametrize("channels", [4, 40])
+def test_views_of_a_large_input_are_made_one_after_the_other(monkeypatch, channels):
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(2, 16, 18, channels)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, channels, 5)), jnp.float32)
+    cotangent = jnp.asarray(rng.normal(size=(2, 16, 18, 5)), jnp.float32)
+    options = dict(window_strides=(1, 1), padding=((1, 1), (1, 1)))
+
+    def gradients(convolve):
+        def total(x, kernel):
+            numbers = ("NHWC", "HWIO", "NHWC")
+            return (convolve(x, kernel, **options, dimension_numbers=numbers) * cotangent).sum()
+
+        return jax.jit(jax.grad(total, argnums=(0, 1)))
+
+    expected = gradients(XLA)(x, kernel)
+    monkeypatch.setattr(convolution, "LARGE_VIEW", 0)
+    ours = gradients(conv_general_dilated).lower(x, kernel)
+    assert "while" in ours.as_text()
+    for found, theirs in zip(ours.compile()(x, kernel), expected, strict=True):
+        assert distance(found, theirs) < 1e-6

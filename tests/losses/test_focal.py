@@ -7,7 +7,7 @@ import pytest
 from jaxvision.losses.focal import sigmoid_focal_loss
 
 
-@pytest.mark.parametrize(("alpha", "gamma"), [(0.25, 2.0), (0.5, 0.0)])
+@pytest.mark.parametrize(("alpha", "gamma"), [(0.25, 2.0), (0.5, 0.0), (None, 1.5)])
 def test_values_and_gradients_match_reference(alpha, gamma):
     case = fill.load_case("ops_boxes")
     targets = case["onehot"] > 0
@@ -18,7 +18,7 @@ def test_values_and_gradients_match_reference(alpha, gamma):
     ours, pull = jax.vjp(losses, jnp.asarray(case["logits"]))
     (grad,) = pull(jnp.ones_like(ours))
     for value, name in ((ours, ""), (grad, "_grad")):
-        theirs = case[f"focal_{alpha}_{gamma}{name}"]
+        theirs = case[f"focal_{-1.0 if alpha is None else alpha}_{gamma}{name}"]
         np.testing.assert_allclose(value, theirs, atol=1e-6 * np.abs(theirs).max(), rtol=1e-5)
 
 

@@ -10,6 +10,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from jaxvision import models
+from jaxvision.layers.ghost import GhostModule
 from jaxvision.models.detection.yolox import VARIANTS
 
 # Trainable parameters with 80 and with 20 classes, counted in the authors' models.
@@ -165,3 +166,56 @@ def test_backbone_without_the_strides_of_the_pyramid():
         jax.eval_shape(
             lambda: model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=False)
         )
+
+
+# By hand, for nano: 64 channels on all maps, from 64, 128 and 256 of the backbone.
+def ghost_bottleneck(inputs, width):
+    """Two modules of 1 x 1 and 3 x 3 filters, a shortcut of 5 x 5 and 1 x 1; norms of two each."""
+    half = width // 2
+    first = inputs * half + 9 * half + 2 * width
+    second = width * half + 9 * half + 2 * width
+    return first + second + 25 * inputs + 2 * inputs + inputs * width + 2 * width
+
+
+def test_parameter_count_of_ghost_pan_by_hand():
+    model = models.yolox("nano", num_classes=80, pyramid="ghost_pan")
+    images = jnp.zeros((1, 64, 64, 3))
+    variables = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+    laterals = sum(c * 64 + 128 for c in (64, 128, 256))
+    downsample = 25 * 64 + 128 + 64 * 64 + 128
+    expected = laterals + 4 * ghost_bottleneck(128, 64) + 2 * downsample
+    assert count(variables["params"]["neck"]) == expected == 115_968
+    # The stems of the head see 64 channels in place of 64, 128 and 256.
+    plain = shapes("yolox_nano", 80)["params"]
+    saved = count(plain["neck"]) - expected + (64 + 192) * 64
+    assert count(variables["params"]) == PARAMETERS["yolox_nano"][0] - saved
+
+
+def test_ghost_modules_by_hand():
+    """One filter that copies and one that shifts: the second half is the first, filtered."""
+    module = GhostModule(5, act=None, norm=Identity)
+    x = jax.random.normal(jax.random.key(0), (1, 4, 4, 2))
+    variables = module.init(jax.random.key(1), x, train=False)
+    ours = np.asarray(module.apply(variables, x, train=False))
+    kernels = variables["params"]
+    own = x @ kernels["primary"]["conv"]["kernel"][0, 0]
+    padded = np.pad(own, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    taps = np.asarray(kernels["cheap"]["depthwise"]["kernel"])[:, :, 0]
+    ghosts = sum(padded[:, i : i + 4, j : j + 4] * taps[i, j] for i in range(3) for j in range(3))
+    np.testing.assert_allclose(ours, np.concatenate([own, ghosts[..., :2]], -1), atol=1e-5)
+
+
+class Identity(nn.Module):
+    """In place of a normalisation."""
+
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        return x
+
+
+def test_there_must_be_such_a_pyramid():
+    model = models.yolox("nano", num_classes=3, pyramid="fpn")
+    with pytest.raises(ValueError, match="pyramid must be ghost_pan or empty, got fpn"):
+        jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=True))

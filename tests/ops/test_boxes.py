@@ -68,3 +68,20 @@ def test_complete_iou_is_finite_where_a_box_has_no_area():
     flat = jnp.float32([[3, 4, 3, 9], [3, 4, 9, 4], [3, 4, 3, 4]])
     grads = jax.jit(jax.grad(lambda x: ops.complete_iou(x, flat + 2).sum()))(flat)
     assert np.isfinite(grads).all()
+
+
+@pytest.mark.parametrize("name", ["generalized", "distance", "complete"])
+def test_overlaps_of_all_pairs_equal_torchvisions(reference, name):
+    a, b = (jnp.asarray(reference[key][:20]) for key in ("pred", "anchors"))
+    overlap = getattr(ops, f"{name}_iou")
+    pairs = jnp.broadcast_to(a[:, None], (20, 20, 4)), jnp.broadcast_to(b[None], (20, 20, 4))
+    theirs = reference[f"{name}_iou_matrix"]
+    assert np.abs(overlap(*pairs, epsilon=1e-7) - theirs).max() <= 1e-4 * np.abs(theirs).max()
+    np.testing.assert_allclose(ops.pairwise_iou(a, b), reference["iou_matrix"], atol=1e-6)
+
+
+def test_boxes_are_clipped_as_torchvision_does():
+    case = fill.load_case("ops_nms")
+    # The case moves its boxes so that some reach beyond the image.
+    clipped = ops.clip_to_image(case["boxes"] * 1.2 - 15, 150, 180)
+    np.testing.assert_allclose(clipped, case["clipped_150x180"], atol=1e-4)

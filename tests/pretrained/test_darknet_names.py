@@ -96,6 +96,8 @@ def test_output_of_yolov1_matches_reference(name):
 COUNTS = {
     ("yolov1", 20): 271_703_550,
     ("yolov1_tiny", 20): 27_095_374,
+    # Ours, by hand: convolutions, norms, and the layer from 7 x 7 x 128 to 7 x 7 x 30 numbers.
+    ("yolov1_nano", 20): 4_520_880 + 2 * 1648 + 6272 * 1470 + 1470,
     ("yolov2", 20): 50_655_389,
     ("yolov2", 80): 50_962_889,
     ("yolov2_tiny", 20): 15_861_773,
@@ -117,7 +119,7 @@ def test_every_variant_has_a_count():
 @pytest.mark.parametrize(("variant", "num_classes"), COUNTS)
 def test_number_of_parameters_matches_reference(variant, num_classes):
     model = getattr(models, variant[:6])(variant, num_classes=num_classes)
-    side = 448 if variant.startswith("yolov1") else 64
+    side = 7 * model.stride if variant.startswith("yolov1") else 64
     images = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
     shapes = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
     assert count(shapes["params"]) == COUNTS[variant, num_classes]

@@ -55,3 +55,13 @@ def test_other_objects_get_anchors_of_their_own():
 def test_too_few_objects():
     with pytest.raises(DataError, match="at least 3 objects of 2 pixels or more, got 1"):
         fitting_anchors(Boxes([(20, 10)]), COARSE, 200)
+
+
+def test_fitted_anchors_replace_those_that_match():
+    rng = np.random.default_rng(0)
+    centers = np.array([(40, 50), (75, 90), (140, 100)])
+    sizes = np.concatenate([c * rng.uniform(0.9, 1.1, (40, 2)) for c in centers])
+    data = Boxes((sizes / 2).tolist())
+    assert fitting_anchors(data, COARSE, 200).anchors == COARSE
+    found = fitting_anchors(data, COARSE, 200, keep=False)
+    np.testing.assert_allclose(found.anchors, [centers / 2], rtol=0.15)

@@ -123,6 +123,7 @@ class _Detections(_Pictures):
         # No IoU is above 1: nothing is suppressed here.
         all_candidates = dataclasses.replace(
             task,
+            nms="hard",
             nms_threshold=1.0,
             score_threshold=max(FLOOR, task.score_threshold),
             max_detections=task.max_candidates,

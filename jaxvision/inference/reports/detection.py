@@ -59,20 +59,10 @@ def report_detection(
     worst = _worst(records, len(class_names), threshold)
     metrics = evaluation.metrics
     calibration = matches.calibration()
-    classes = {
-        name: {
-            "AP": metrics[f"AP/{name}"],
-            "AP50": metrics[f"AP50/{name}"],
-            "precision": float(rates.precision[best, k]),
-            "recall": float(rates.recall[best, k]),
-            "f1": float(rates.f1[best, k]),
-            "objects": int((matches.object_classes == k).sum()),
-        }
-        for k, name in enumerate(class_names)
-    }
+    classes = _classes(matches, rates, class_names, metrics)
     at = f"Detections with a score of {threshold:.2f} or more"
     sections = [
-        Section("COCO metrics", "", [metrics_table(metrics)]),
+        Section("Metrics", "As COCO and VOC define them.", [metrics_table(metrics)]),
         Section(
             "Classes",
             f"Precision, recall and F1 at a score of {threshold:.2f}, where the mean F1 over the "
@@ -120,13 +110,32 @@ def report_detection(
     return EvaluationReport(headline, values, sections)
 
 
+def _classes(
+    matches: Matches, rates: Rates, class_names: Sequence[str], metrics: dict[str, float]
+) -> dict[str, dict[str, float]]:
+    """Returns of each class its AP, and what the best threshold gives."""
+    best = rates.best()
+    kinds = [kind for kind in ("AP", "AP50", "VOC07", "VOC10") if kind in metrics]
+    return {
+        name: {
+            **{kind: metrics[f"{kind}/{name}"] for kind in kinds},
+            "precision": float(rates.precision[best, k]),
+            "recall": float(rates.recall[best, k]),
+            "f1": float(rates.f1[best, k]),
+            "objects": int((matches.object_classes == k).sum()),
+        }
+        for k, name in enumerate(class_names)
+    }
+
+
 def _class_table(classes: dict[str, dict[str, float]]) -> Table:
-    columns = ("AP", "AP50", "precision", "recall", "f1")
+    columns = [name for name in next(iter(classes.values()), {}) if name != "objects"]
     rows = [
         (name, *(number(found[c]) for c in columns), f"{found['objects']:,}")
         for name, found in classes.items()
     ]
-    return Table(("class", "AP", "AP50", "precision", "recall", "F1", "objects"), rows)
+    heads = ("F1" if column == "f1" else column for column in columns)
+    return Table(("class", *heads, "objects"), rows)
 
 
 def _curves(
@@ -134,6 +143,23 @@ def _curves(
 ) -> list[Figure]:
     shown = [k for k in range(len(class_names)) if (matches.object_classes == k).any()]
     names = [class_names[k] for k in shown]
+    best = rates.best()
+    by_threshold = [
+        curves(
+            [Curve(THRESHOLDS, values[:, k]) for k in shown],
+            [float(area(values[:, k])) for k in shown],
+            names,
+            title=f"{name[0].upper()}{name[1:]} by threshold",
+            axes=("threshold of the score", name),
+            area=label,
+            mark=float(THRESHOLDS[best]),
+        )
+        for name, values, label, area in (
+            ("F1", rates.f1, "highest F1", np.max),
+            ("precision", rates.precision, "at the mark", lambda x: x[best]),
+            ("recall", rates.recall, "at the mark", lambda x: x[best]),
+        )
+    ]
     return [
         curves(
             [matches.precision_recall(k) for k in shown],
@@ -143,15 +169,7 @@ def _curves(
             axes=("recall", "precision"),
             area="AP50",
         ),
-        curves(
-            [Curve(THRESHOLDS, rates.f1[:, k]) for k in shown],
-            [float(rates.f1[:, k].max()) for k in shown],
-            names,
-            title="F1 by threshold",
-            axes=("threshold of the score", "F1"),
-            area="highest F1",
-            mark=float(THRESHOLDS[rates.best()]),
-        ),
+        *by_threshold,
     ]
 
 

@@ -149,7 +149,7 @@ class RCNNMethod(FastRCNNMethod):
         for k, (good, bad) in enumerate(zip(positives, negatives, strict=True)):
             if not good or not bad:
                 continue
-            machine = LinearSVC(C=self.svm_c, intercept_scaling=10, random_state=seed)
+            machine = LinearSVC(C=self.svm_c, dual="auto", intercept_scaling=10, random_state=seed)
             labels = np.r_[np.ones(len(good)), np.zeros(len(bad))]
             machine.fit(np.stack(good + bad) * scale, labels)
             kernel[:, k], bias[k] = (

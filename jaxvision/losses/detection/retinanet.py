@@ -22,6 +22,7 @@ from jaxvision.losses.focal import sigmoid_focal_loss
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.ops import box_coding
 from jaxvision.ops.anchors import Anchors, anchor_boxes
+from jaxvision.ops.boxes import clip_to_image
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
 from jaxvision.ops.top_pairs import top_pairs
@@ -165,9 +166,8 @@ class RetinaNetMethod:
         logits, index, classes = top_pairs(output.class_logits[:, level], self.pre_nms)
         offsets = jnp.take_along_axis(output.box_regression[:, level], index[..., None], axis=1)
         boxes = box_coding.decode(offsets, jnp.asarray(anchors.boxes[level])[index])
-        limits = jnp.asarray([anchors.width, anchors.height] * 2, jnp.float32)[None, None]
         return Candidates(
-            boxes=jnp.clip(boxes, 0.0, limits),
+            boxes=clip_to_image(boxes, anchors.height, anchors.width),
             scores=jax.nn.sigmoid(logits),
             classes=classes,
         )

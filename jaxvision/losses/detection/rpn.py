@@ -111,9 +111,13 @@ class RPNMethod:
     def assign(self, anchors: Anchors, objects: Objects) -> Assignment:
         """Gives every anchor of a batch its object [B, A]."""
         assign = functools.partial(
-            max_iou, foreground_iou=self.foreground_iou, background_iou=self.background_iou
+            max_iou,
+            anchors.boxes,
+            foreground_iou=self.foreground_iou,
+            background_iou=self.background_iou,
         )
-        return jax.vmap(assign, in_axes=(None, 0))(anchors.boxes, objects)
+        # One image at a time: the overlaps of all objects and anchors are large.
+        return jax.lax.map(assign, objects)
 
     def loss(
         self, output: ProposalOutput, anchors: Anchors, objects: Objects, *, key: jax.Array

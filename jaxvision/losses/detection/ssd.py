@@ -17,7 +17,7 @@ from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.ssd import SSD300
 from jaxvision.ops import box_coding
 from jaxvision.ops.anchors import Anchors
-from jaxvision.ops.boxes import without_slivers
+from jaxvision.ops.boxes import clip_to_image, without_slivers
 from jaxvision.ops.default_boxes import DefaultBoxes, default_boxes
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
@@ -129,5 +129,8 @@ class SSDMethod:
         scores, index, classes = top_pairs(probabilities, self.pre_nms)
         offsets = jnp.take_along_axis(output.box_regression, index[..., None], axis=1)
         boxes = box_coding.decode(offsets, jnp.asarray(anchors.boxes)[index], WEIGHTS)
-        limits = jnp.asarray([anchors.width, anchors.height] * 2, jnp.float32)[None, None]
-        return Candidates(boxes=jnp.clip(boxes, 0.0, limits), scores=scores, classes=classes)
+        return Candidates(
+            boxes=clip_to_image(boxes, anchors.height, anchors.width),
+            scores=scores,
+            classes=classes,
+        )

@@ -17,7 +17,7 @@ from jaxvision.models.detection.detector_output import DetectorOutput, objectnes
 from jaxvision.models.detection.yolov1 import STRIDE
 from jaxvision.ops.boxes import cxcywh_to_xyxy, iou, xyxy_to_cxcywh
 from jaxvision.ops.nms import Candidates
-from jaxvision.ops.objects import Objects
+from jaxvision.ops.objects import Objects, without_padding
 from jaxvision.ops.top_pairs import top_pairs
 
 
@@ -41,6 +41,7 @@ class YOLOv1Method:
         boxes: Boxes of a cell.
         box_weight: Factor of the errors of boxes, the paper's lambda of coordinates.
         background_weight: Factor of the confidence of boxes without an object.
+        stride: Side of a cell of the network in pixels.
 
     Raises:
         ValueError: If a number is out of range.
@@ -49,17 +50,19 @@ class YOLOv1Method:
     boxes: int = 2
     box_weight: float = 5.0
     background_weight: float = 0.5
+    stride: int = STRIDE
 
     def __post_init__(self) -> None:
-        if self.boxes < 1:
-            raise ValueError(f"boxes must be at least 1, got {self.boxes}")
+        for field in ("boxes", "stride"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
         for field in ("box_weight", "background_weight"):
             if not getattr(self, field) >= 0:
                 raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
 
     def priors(self, height: int, width: int) -> Cells:
         """Lays out the cells of an image of this size."""
-        rows, columns = height // STRIDE, width // STRIDE
+        rows, columns = height // self.stride, width // self.stride
         y, x = np.mgrid[:rows, :columns]
         return Cells(np.stack([x, y], -1).reshape(-1, 2).astype(np.float32), (columns, rows))
 
@@ -88,6 +91,7 @@ class YOLOv1Method:
             `matches_per_object`.
         """
         del step, key
+        objects = without_padding(objects)
         batch, count = len(objects.boxes), len(cells.corners)
         owner, center, size = self._owners(cells, objects)
         occupied = owner >= 0
@@ -125,7 +129,7 @@ class YOLOv1Method:
         columns, rows = cells.size
         count, number = columns * rows, jnp.arange(objects.boxes.shape[1])
         coded = xyxy_to_cxcywh(objects.boxes)
-        center = coded[..., :2] / STRIDE
+        center = coded[..., :2] / self.stride
         limit = jnp.asarray([columns - 1, rows - 1], jnp.float32)[None, None]
         cell = jnp.clip(jnp.floor(center), 0, limit).astype(jnp.int32)
         index = jnp.where(objects.valid, cell[..., 1] * columns + cell[..., 0], count)
@@ -134,7 +138,7 @@ class YOLOv1Method:
         owner = jnp.full((len(index), count), last).at[image, index].min(number[None], mode="drop")
         owner = jnp.where(owner == last, -1, owner)
         own = jnp.maximum(owner, 0)[..., None]
-        sides = jnp.asarray([columns, rows], jnp.float32)[None, None] * STRIDE
+        sides = jnp.asarray([columns, rows], jnp.float32)[None, None] * self.stride
         size = jnp.take_along_axis(coded[..., 2:] / sides, own, axis=1)
         return owner, jnp.take_along_axis(center, own, axis=1), size
 
@@ -160,10 +164,10 @@ class YOLOv1Method:
         scores = output.class_logits * objectness_of(output)[..., None]
         scores, index, classes = top_pairs(scores, scores.shape[1] * scores.shape[2])
         corners = jnp.repeat(jnp.asarray(cells.corners), self.boxes, axis=0)[None]
-        sides = jnp.asarray(cells.size, jnp.float32)[None, None] * STRIDE
+        sides = jnp.asarray(cells.size, jnp.float32)[None, None] * self.stride
         code = output.box_regression
         boxes = jnp.concatenate(
-            [(code[..., :2] + corners) * STRIDE, jnp.square(code[..., 2:]) * sides], axis=-1
+            [(code[..., :2] + corners) * self.stride, jnp.square(code[..., 2:]) * sides], axis=-1
         )
         boxes = jnp.take_along_axis(cxcywh_to_xyxy(boxes), index[..., None], axis=1)
         return Candidates(boxes=boxes, scores=jnp.clip(scores, 0.0, 1.0), classes=classes)

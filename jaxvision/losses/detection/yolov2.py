@@ -21,7 +21,7 @@ from jaxvision.ops import grid_boxes
 from jaxvision.ops.boxes import iou, pairwise_iou
 from jaxvision.ops.grid_anchors import GridAnchors, image_size
 from jaxvision.ops.nms import Candidates
-from jaxvision.ops.objects import Objects
+from jaxvision.ops.objects import Objects, without_padding
 
 
 def _pixels(*cells: tuple[float, float]) -> Sizes:
@@ -103,6 +103,7 @@ class YOLOv2Method(AnchorMethod):
             `matches_per_object`.
         """
         del key
+        objects = without_padding(objects)
         batch, count, _ = output.class_logits.shape
         slots = jax.vmap(lambda x: best_anchor(x, anchors))(objects)
         matched, code = jax.vmap(functools.partial(last_objects, num_anchors=count))(slots)

@@ -2,12 +2,13 @@
 
 You Only Look Once, Redmon et al. 2015, https://arxiv.org/abs/1506.02640, section 2 and figure 3.
 `yolov1` is the paper's network of 24 convolutions; `yolov1_tiny` equals the authors'
-yolov1-tiny.cfg, with batch normalisation.
+yolov1-tiny.cfg, with batch normalisation; `yolov1_nano` is ours, for small images: one pooling
+less, so that 224 pixels have 7 x 7 cells, and fewer channels at the end.
 Departs from the authors' code: images hold values 0 to 255, divided by 255 inside.
 """
 
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +51,12 @@ _TINY: tuple[tuple[int, ...] | None, ...] = (
     (1024, 3),
     (256, 3),
 )
+_NANO: tuple[tuple[int, ...] | None, ...] = (
+    *(layer for i in range(5) for layer in ((16 * 2**i, 3), None)),
+    (512, 3),
+    (512, 3),
+    (128, 3),
+)
 
 
 class YOLOv1(nn.Module):
@@ -60,6 +67,7 @@ class YOLOv1(nn.Module):
         boxes: Boxes of a cell.
         hidden: Units of the hidden fully connected layer; 0 for none.
         layers: Channels, side and stride of the convolutions; None for max pooling.
+        stride: Side of a cell in pixels, as the layers make it.
         norm: Whether convolutions are normalised in place of having biases.
         dropout: Probability of zeroing a hidden unit in training.
         image_mean: Subtracted from the images' channels.
@@ -71,11 +79,14 @@ class YOLOv1(nn.Module):
     boxes: int = 2
     hidden: int = 4096
     layers: tuple[tuple[int, ...] | None, ...] = _PAPER
+    stride: int = STRIDE
     norm: bool = False
     dropout: float = 0.5
     image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     image_std: tuple[float, float, float] = (255.0, 255.0, 255.0)
     dtype: jnp.dtype = jnp.float32
+    # The fully connected layers are made for the size of the first images.
+    any_size: ClassVar[bool] = False
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> DetectorOutput:
@@ -85,9 +96,10 @@ class YOLOv1(nn.Module):
         scores are numbers, not logits; the boxes of a cell have the same class scores.
 
         Raises:
-            ValueError: If H or W is not a multiple of 64.
+            ValueError: If H or W is not a multiple of `stride`.
         """
-        x = normalized(images, self.image_mean, self.image_std, multiple=STRIDE).astype(self.dtype)
+        x = normalized(images, self.image_mean, self.image_std, multiple=self.stride)
+        x = x.astype(self.dtype)
         number = 0
         for layer in self.layers:
             if layer is None:
@@ -133,6 +145,7 @@ class YOLOv1(nn.Module):
 VARIANTS: dict[str, dict[str, Any]] = {
     "yolov1": dict(),
     "yolov1_tiny": dict(layers=_TINY, norm=True, hidden=0),
+    "yolov1_nano": dict(layers=_NANO, stride=32, norm=True, hidden=0),
 }
 
 

@@ -19,6 +19,7 @@ from jaxvision.layers.silu import silu
 from jaxvision.models.backbones.csp_darknet import CSPDarknet
 from jaxvision.models.backbones.darknet import Darknet
 from jaxvision.models.detection.detector_output import DetectorOutput
+from jaxvision.models.detection.ghost_pan import GhostPAN
 from jaxvision.models.detection.normalized import normalized
 from jaxvision.models.detection.pyramid import PAFPN, YOLOFPN
 from jaxvision.models.detection.yolox_head import DecoupledHead
@@ -36,6 +37,7 @@ class YOLOX(nn.Module):
         width: Multiplies the channels.
         depthwise: Whether 3 x 3 convolutions are depthwise separable (nano).
         darknet53: Whether backbone and pyramid are YOLOv3's, with leaky ReLU throughout.
+        pyramid: Replaces the paper's pyramid: `ghost_pan`, a lighter one.
         backbone: Replaces the paper's: any network to {8, 16, 32: features}, as `models.backbone`
             builds them. The pyramid has its channels.
         image_mean: Subtracted from the images' channels, for another backbone.
@@ -48,6 +50,7 @@ class YOLOX(nn.Module):
     width: float = 1.0
     depthwise: bool = False
     darknet53: bool = False
+    pyramid: str = ""
     backbone: nn.Module | None = None
     image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     image_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -60,8 +63,10 @@ class YOLOX(nn.Module):
         A is the number of cells of the maps at strides 8, 16 and 32: 8400 at 640 x 640.
 
         Raises:
-            ValueError: If H or W is not a multiple of 32.
+            ValueError: If H or W is not a multiple of 32, or there is no such pyramid.
         """
+        if self.pyramid not in ("", "ghost_pan"):
+            raise ValueError(f"pyramid must be ghost_pan or empty, got {self.pyramid}")
         images = normalized(images, self.image_mean, self.image_std)
         leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.1)
         block = functools.partial(
@@ -76,10 +81,12 @@ class YOLOX(nn.Module):
         )
         if self.darknet53:
             own = functools.partial(Darknet, block, pyramid_pooling=True, dtype=self.dtype)
-            neck = YOLOFPN(block, name="neck")
+            pyramid = functools.partial(YOLOFPN, block)
         else:
             own = functools.partial(CSPDarknet, self.depth, self.width, block, spatial, self.dtype)
-            neck = PAFPN(self.depth, block, spatial, name="neck")
+            pyramid = functools.partial(PAFPN, self.depth, block, spatial)
+        if self.pyramid:
+            pyramid = functools.partial(GhostPAN, int(256 * self.width), block)
         # A module that is a field has the field's name already.
         backbone = self.backbone or own(name="backbone")
         head = DecoupledHead(
@@ -90,7 +97,7 @@ class YOLOX(nn.Module):
             raise ValueError(
                 f"the backbone must have features at strides {STRIDES}, got {tuple(features)}"
             )
-        return head(neck(features, train=train), train=train)
+        return head(pyramid(name="neck")(features, train=train), train=train)
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
