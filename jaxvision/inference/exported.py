@@ -16,9 +16,11 @@ from jaxvision.inference.export.write import Exported
 from jaxvision.inference.image_predictor import ImagePredictor
 from jaxvision.inference.onnx_runtime import Run, session
 from jaxvision.inference.predictor import Origin
+from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.views import of_one_shape
 from jaxvision.ops.nms import Candidates, Detections
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.task import Batch, ModelState, Params
 from jaxvision.train.evaluate import Predict
 from jaxvision.train.package import KEY, checked
@@ -134,13 +136,40 @@ class ExportedClassifier(_OfFile, Classifier):
         return _of_file(lambda image: self._run(image)["probabilities"])
 
 
+class ExportedSegmenter(_OfFile, Segmenter):
+    """A segmenter whose network is an ONNX file, for images of one size: the whole image."""
+
+    options = ("batch_size",)
+
+    def replaced(self, *, batch_size: int | None = None, **others: Any) -> Self:
+        """Returns a segmenter of the same file with another batch size.
+
+        Raises:
+            ValueError: For `tta` and `tile`, which need other sizes.
+        """
+        if any(others.values()):
+            raise ValueError(
+                f"an exported file takes images of one size, {', '.join(others)} needs its run"
+            )
+        return super().replaced(batch_size=batch_size)
+
+    def _compiled(self, task: Any) -> Predict:
+        return _of_file(
+            lambda image: self._run(image)["probabilities"].argmax(axis=-1).astype(np.int32)
+        )
+
+    def _compiled_probabilities(self, task: Any) -> Predict:
+        return _of_file(lambda image: self._run(image)["probabilities"])
+
+
 def exported_predictor(
     file: Path, meta: Mapping[str, Any], task: Any, transform: Any, batch_size: int, origin: Origin
-) -> Detector | Classifier:
+) -> Detector | Classifier | Segmenter:
     """Opens a file as the predictor that its meta describes."""
-    kinds = {True: SuppressedDetector, False: ExportedDetector}
-    detects = isinstance(task, DenseDetection)
-    kind = kinds[bool(meta.get("nms"))] if detects else ExportedClassifier
+    if isinstance(task, DenseDetection):
+        kind = SuppressedDetector if meta.get("nms") else ExportedDetector
+    else:
+        kind = ExportedSegmenter if isinstance(task, SemanticSegmentation) else ExportedClassifier
     return kind(session(file), task, transform, batch_size=batch_size, origin=origin)
 
 

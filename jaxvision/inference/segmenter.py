@@ -165,7 +165,7 @@ class Segmenter(ImagePredictor):
             origin=origin,
         )
         self._views = LabelViews(transform)
-        self._infer = _compile_probabilities(task)
+        self._infer = self._compiled_probabilities(task)
 
     def replaced(
         self, *, tta: bool | None = None, tile: int | None = None, batch_size: int | None = None
@@ -193,17 +193,26 @@ class Segmenter(ImagePredictor):
         """Lays out an evaluation: classes, confusions, pictures."""
         return report_segmentation(evaluation, data)
 
+    def _compiled_probabilities(self, task: SemanticSegmentation) -> Predict:
+        def probabilities(
+            params: Params, state: ModelState, batch: Batch, key: jax.Array
+        ) -> jax.Array:
+            del key
+            return task.probabilities(params, state, batch)
+
+        return jax.jit(probabilities)
+
+    def _outputs(
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
+    ) -> dict[str, jax.Array]:
+        del key
+        if nms:
+            raise ValueError("nms is for detectors, got a segmenter")
+        return {"probabilities": task.probabilities(*given)}
+
     def _collected(self) -> Joined:
         return Joined(self._views.tile)
 
     def _result(self, part: Part, parts: Joined) -> SegmentedImage:
         label_map = parts.label_map(part.size)
         return SegmentedImage(label_map, self.class_names, part.image, part.size)
-
-
-def _compile_probabilities(task: SemanticSegmentation) -> Predict:
-    def probabilities(params: Params, state: ModelState, batch: Batch, key: jax.Array) -> jax.Array:
-        del key
-        return task.probabilities(params, state, batch)
-
-    return jax.jit(probabilities)
