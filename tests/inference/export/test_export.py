@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from coloured import classifier
 from painted import painted
+from striped import striped
 
 from jaxvision.inference.export.write import export
 
@@ -104,6 +105,20 @@ def test_classifier_of_a_file(tmp_path, pictures, tta):
         np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=1e-4)
     with pytest.raises(ValueError, match="nms is for detectors, got a classifier"):
         made.export(tmp_path / "nms.onnx", nms=True)
+
+
+@onnx_extra
+def test_segmenter_of_a_file(tmp_path):
+    from jaxvision.inference.exported import ExportedSegmenter
+
+    made = striped(side=3)
+    file = made.export(tmp_path / "model.onnx").path
+    ours = opened(file, made, ExportedSegmenter)
+    image = np.kron(np.random.default_rng(0).integers(0, 256, (5, 7, 3)), np.ones((6, 6, 1)))
+    image = image.astype(np.uint8)
+    np.testing.assert_array_equal(ours(image).label_map, made(image).label_map)
+    with pytest.raises(ValueError, match="images of one size, tile needs its run"):
+        ours.replaced(tile=64)
 
 
 @onnx_extra
