@@ -18,7 +18,7 @@ from typing import Any
 from jaxvision.cli.config_file import load
 from jaxvision.cli.config_help import comments, settings
 from jaxvision.cli.config_names import config_file, config_names
-from jaxvision.recipes import classification, detection, detectors, translation
+from jaxvision.recipes import classification, detection, detectors, segmentation, translation
 from jaxvision.recipes import values as common
 from jaxvision.train.workdir import flatten
 
@@ -101,7 +101,7 @@ def values() -> str:
         }
         lines += ["", f"## Detection, method {method}", "", f"What differs from {first}:", ""]
         lines += _table(own, detection, method)
-    for recipe in (classification, translation):
+    for recipe in (classification, segmentation, translation):
         heading = recipe.__name__.rpartition(".")[2].capitalize()
         defaults = flatten(recipe.defaults().to_dict())
         lines += ["", f"## {heading}", "", *_table(defaults, recipe)]

@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from jaxvision.inference.classifier import Classifier
     from jaxvision.inference.detector import Detector
     from jaxvision.inference.load import load
+    from jaxvision.inference.segmenter import Segmenter
     from jaxvision.inference.translator import Translator
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Detector", "Translator", "load", "models", "pretrained"]
+__all__ = ["Classifier", "Detector", "Segmenter", "Translator", "load", "models", "pretrained"]
 
 # Module of each name; a package stands for itself.
 _MODULES = {
     "Classifier": "jaxvision.inference.classifier",
     "Detector": "jaxvision.inference.detector",
+    "Segmenter": "jaxvision.inference.segmenter",
     "Translator": "jaxvision.inference.translator",
     "load": "jaxvision.inference.load",
     "models": "",

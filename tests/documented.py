@@ -29,7 +29,9 @@ TEXTS = [
 OTHERS = {
     *("cd", "export", "gcloud", "hf", "mpirun", "nvidia-smi", "pip", "pre-commit", "srun", "twine"),
     *("unset", "zensical"),
+    *("onnx2tf", "pnnx", "trtexec"),
 }
+ORT_FORMAT = "onnxruntime.tools.convert_onnx_models_to_ort"
 PYTEST = {"-m", "-q", "-n", "-k", "-x", "--dist"}
 # In texts a flag may also be one of these programs'.
 OF_OTHERS = {"--gpus", "--signal", "--strict"}
@@ -186,7 +188,7 @@ def _check_python(words: list[str]) -> None:
         compile(words[1], "-c", "exec")
         return
     if words[0] == "-m":
-        if words[1] not in ("pytest", "build", "jaxvision"):
+        if words[1] not in ("pytest", "build", "jaxvision", ORT_FORMAT):
             raise ValueError(f"python -m {words[1]} is none of the programs that the texts use")
         if words[1] == "pytest" and (bad := {w for w in words[2:] if w[0] == "-"} - PYTEST):
             raise ValueError(f"pytest is called with {' '.join(bad)}")

@@ -37,7 +37,7 @@ class Painted:
             objectness[i] = np.log(score / (1 - score))
         seen = images[:, 0, 0, 0] > 0
         boxes, logits, objectness = (
-            jnp.tile(jnp.asarray(x[None], jnp.float32), (len(images),) + (1,) * x.ndim)
+            jnp.broadcast_to(jnp.asarray(x, jnp.float32)[None], (images.shape[0], *x.shape))
             for x in (boxes, logits, objectness)
         )
         return DetectorOutput(

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from jaxvision import models
 from jaxvision.cli.config_file import load
 from jaxvision.models.detection.yolox import VARIANTS
-from jaxvision.recipes import classification, detection, translation, wiring
+from jaxvision.recipes import classification, detection, segmentation, translation, wiring
 from jaxvision.train import sharding
 from jaxvision.train.state import create_state, state_shapes
 from jaxvision.train.step import make_step
@@ -60,7 +60,7 @@ def names(config):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_has_the_names_of_its_recipe_and_plain_values(path):
     module = config_file(path.stem)
-    assert module.recipe in (classification, detection, translation)
+    assert module.recipe in (classification, detection, segmentation, translation)
     config = module.get_config()
     assert set(COMMON) <= set(config)
     assert any(found <= set(config) for found in BATCHES)
@@ -85,7 +85,7 @@ def test_configs_hold_values_alone():
     sizes = {path.name: len(path.read_text().splitlines()) for path in CONFIGS}
     assert max(sizes.values()) <= 65, sizes
     assert sum(sizes.values()) < 40 * len(CONFIGS), sizes
-    assert len(CONFIGS) == 24
+    assert len(CONFIGS) == 28
 
 
 @pytest.fixture
@@ -141,6 +141,13 @@ def translator(folder, argument="", **changes):
     if "model" not in changes:
         config.model.update(num_layers=(1, 1))
     return translation.experiment(config), config
+
+
+def segmenter(name, argument="", **changes):
+    """Builds the experiment of a segmentation network on eight drawn pictures, two steps."""
+    options = dict(batch_size=4, data__train_images=8, data__val_images=4)
+    config = changed(get_config(name, argument), **options | changes)
+    return segmentation.experiment(config), config
 
 
 def batch_of(experiment):
@@ -209,6 +216,28 @@ def test_step_of_retinanet_traces(capsys):
 @pytest.mark.slow  # the tests of lowering trace it, too
 def test_step_of_yolox_traces(capsys):
     trace_step(detector("yolox")[0])
+
+
+@pytest.mark.parametrize("name", ["unet", "fcn", "segnet", "deconvnet"])
+def test_step_of_a_segmentation_network_traces(capsys, name):
+    experiment, config = segmenter(name)
+    assert experiment.best.name == "val/mIoU"
+    assert experiment.task.class_names == ("background", "circle", "square", "star", "triangle")
+    assert batch_of(experiment)["label_map"].shape == (4, *config.image_size)
+    trace_step(experiment)
+
+
+def test_unet_of_the_paper_weighs_borders_and_traces(capsys):
+    experiment, _ = segmenter("unet", "paper", image_size=(64, 64), batch_size=2)
+    weights = batch_of(experiment)["pixel_weights"]
+    assert weights.shape == (2, 64, 64) and weights.min() >= 1
+    trace_step(experiment)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "vgg11_bn", "mobilenet_v3_small"])
+def test_a_unet_on_any_backbone_traces(capsys, backbone):
+    changes = dict(variant="backbone_unet", backbone=backbone, image_size=(64, 64))
+    trace_step(segmenter("unet", **changes)[0])
 
 
 def test_transformer_takes_a_step(capsys, text_folder):

@@ -14,7 +14,7 @@ from cases import quick
 
 from jaxvision.cli.config_file import load
 from jaxvision.data.text.tokenizer import SubwordTokenizer
-from jaxvision.recipes import classification, translation, wiring
+from jaxvision.recipes import classification, segmentation, translation, wiring
 from jaxvision.recipes.detectors import detector
 from jaxvision.train import sharding
 from jaxvision.train.experiment import Experiment
@@ -25,19 +25,23 @@ CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 # The argument of each config for its smallest network, and values to change.
 SMALLEST = {
     "classify_folder": ("resnet20_cifar", dict(image_size=32)),
+    "deconvnet": ("shapes", {}),
     "deit_imagenet": ("vit_ti_16", dict(image_size=32, remat=True)),
     "fast_rcnn": ("tiny", dict(image_size=64)),
     "faster_rcnn": ("tiny", dict(image_size=64)),
+    "fcn": ("shapes", dict(image_size=(32, 32))),
     "lenet_mnist": ("original", {}),
     "mobilenet_imagenet": ("mobilenet_v3_small", dict(image_size=32)),
     "rcnn": ("tiny", dict(image_size=64)),
     "resnet_cifar10": ("resnet20", {}),
     "resnet_imagenet": ("resnet18", dict(image_size=32, accumulate=2)),
     "retinanet": ("shapes", dict(image_size=64)),
+    "segnet": ("basic", dict(image_size=(32, 32))),
     "spp_net": ("tiny", dict(image_size=64)),
     "ssd": ("tiny", dict(image_size=64)),
     "swin_imagenet": ("swin_t", dict(image_size=32)),
     "transformer_multi30k": ("tiny", dict(model=dict(num_layers=(1, 1)))),
+    "unet": ("small", dict(image_size=(32, 32))),
     "vit_cifar10": ("short", {}),
     "vit_imagenet": ("vit_ti_16", dict(image_size=32)),
     "yolov1": ("nano", dict(image_size=64)),
@@ -61,6 +65,10 @@ def batch_of(recipe, config):
     """Shapes of a training batch."""
     if recipe is translation:
         return {"source": shape(B, T), "target": shape(B, T), "index": shape(B)}
+    if recipe is segmentation:
+        maps = shape(B, *config.image_size)
+        image = shape(B, *config.image_size, 3, dtype=np.uint8)
+        return {"image": image, "label_map": maps, "index": shape(B)}
     batch = {
         "image": shape(B, config.image_size, config.image_size, 3, dtype=np.uint8),
         "index": shape(B),
@@ -84,6 +92,8 @@ def info_of(recipe, config):
     names = dict(class_names=list("abcdefghij"), class_weights=[], train_images=100)
     if recipe is classification:
         return names | {"multi_label": False}
+    if recipe is segmentation:
+        return names
     if "anchors" in config.loss:
         config.loss.anchors = "authors"  # others are fitted to the data
     return names | detector(config.method).info(config, None)

@@ -71,6 +71,19 @@ KINDS: dict[str, Kind] = {
         "Annotation files that are missing",
         "Add the file (one without objects is fine), or take the image out of the split.",
     ),
+    "missing-mask": Kind(
+        _E,
+        "Images without a label map",
+        "Add a PNG file of the same name, or take the image out of the split.",
+    ),
+    "unreadable-mask": Kind(
+        _E, "Label maps that cannot be read", "Replace the files, or take them out of the split."
+    ),
+    "coloured-mask": Kind(
+        _E,
+        "Label maps that hold colours",
+        "Export palette or grey PNG files, whose values are the classes' numbers.",
+    ),
     "unreadable-image": Kind(
         _E, "Images that cannot be read", "Replace the files, or take them out of the split."
     ),
@@ -165,6 +178,17 @@ KINDS: dict[str, Kind] = {
         "Classes without an image",
         "Add some, move images between the splits, or remove the class: it cannot be learned in "
         "train, and is not measured in val.",
+    ),
+    "class-without-pixels": Kind(
+        _W,
+        "Classes without a pixel",
+        "Label some, move images between the splits, or remove the class: it cannot be learned in "
+        "train, and has no IoU in val.",
+    ),
+    "much-void": Kind(
+        _W,
+        "Label maps of which more than half is void",
+        "Label more of these images: void pixels teach nothing.",
     ),
     "few-images": Kind(
         _W,

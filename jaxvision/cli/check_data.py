@@ -2,6 +2,7 @@
 
 jaxvision check-data --source=coco --path=DIR --train=train2017 --val=val2017
 jaxvision check-data --source=folder --path=DIR
+jaxvision check-data --source=masks --path=DIR
 jaxvision check-data --source=text --path=DIR --languages=en,de
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 from jaxvision.check.dataset import CheckedSplit, check_dataset
 from jaxvision.check.folders import check_folders
 from jaxvision.check.html import as_html
+from jaxvision.check.label_maps import check_label_maps
 from jaxvision.check.parallel_text import check_parallel
 from jaxvision.check.summary import Summary
 from jaxvision.check.text import as_json, as_text
@@ -33,6 +35,13 @@ stop or learn nothing, 2 for a wrong command line.
 """
 _CONTACT_SHEET = "contact_sheet.png"
 _ALIASES = {"folder": "image_folder", "text": "parallel"}
+# What segmentation's formats are called here, where other problems have formats of their names.
+_LABEL_MAPS = {
+    "masks": "folder",
+    "camvid": "camvid",
+    "voc_masks": "voc",
+    "cityscapes": "cityscapes",
+}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -44,7 +53,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--source",
         required=True,
         help="format, as in training: coco, voc, yolo, csv, packed or tfds:<name> for detection, "
-        "image_folder (or folder) for classification, parallel (or text) for translation",
+        "image_folder (or folder) for classification, masks (images/ and masks/), camvid, "
+        "voc_masks or cityscapes for segmentation, parallel (or text) for translation",
     )
     parser.add_argument("--path", required=True, help="folder of the dataset")
     parser.add_argument(
@@ -96,7 +106,9 @@ def run(options: argparse.Namespace) -> int:
     _check_writable(out)
 
     kind: str = _ALIASES.get(options.source) or options.source
-    check = {"image_folder": _check_folders, "parallel": _check_text}.get(kind, _check_detection)
+    checks = {"image_folder": _check_folders, "parallel": _check_text}
+    checks |= dict.fromkeys(_LABEL_MAPS, _check_label_maps)
+    check = checks.get(kind, _check_detection)
     progress = _Bars()
     try:
         checked = check(options, path, classes, progress)
@@ -165,6 +177,27 @@ def _check_folders(
         from jaxvision.cli.training_sheet import class_sheet
 
         sheet = class_sheet(Subset(train, readable), samples=options.samples, seed=options.seed)
+    return _summarised(summary, sheet)
+
+
+def _check_label_maps(
+    options: argparse.Namespace, path: str, classes: tuple[str, ...] | None, progress: "_Bars"
+) -> _Checked:
+    there = ("val", "images/val", "leftImg8bit/val", "ImageSets/Segmentation/val.txt")
+    summary, train = check_label_maps(
+        _LABEL_MAPS[options.source],
+        path,
+        _splits(options, path, there),
+        classes=classes,
+        progress=progress.start,
+    )
+    progress.close()
+    sheet = None
+    if train is not None and options.samples and train.readable.any():
+        from jaxvision.cli.training_sheet import label_map_sheet
+
+        readable = Subset(train.source, np.flatnonzero(train.readable))
+        sheet = label_map_sheet(readable, samples=options.samples, seed=options.seed)
     return _summarised(summary, sheet)
 
 

@@ -23,7 +23,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "demo", help="try a trained run on a page in the browser", description=_DESCRIPTION
     )
-    parser.add_argument("trained", metavar="RUN", type=Path, help="work directory of the run")
+    parser.add_argument(
+        "trained", metavar="RUN", type=Path, help="work directory of the run, or an exported file"
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -56,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
     server = DemoServer(options.host, options.port)
     try:
-        predictor = load_runs(options.trained, options.step)
+        predictor = load_runs(options.trained, options.step, files=True)
         facts = {
             "name": options.trained.resolve().name,
             "step": predictor.origin.step if predictor.origin else None,

@@ -35,8 +35,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "trained",
         metavar="RUN",
         type=Path,
-        help="work directory of the run; of several detectors RUN,RUN,..., whose boxes are joined, "
-        "on the data of the first",
+        help="work directory of the run, or an exported file; of several detectors RUN,RUN,..., "
+        "whose boxes are joined, on the data of the first",
     )
     parser.add_argument(
         "--split",
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
         ValueError: If an option is wrong, or the data has a fault.
         OSError: If a file is missing or cannot be written.
     """
-    predictor = load_runs(options.trained, options.step)
+    predictor = load_runs(options.trained, options.step, files=True)
     from jaxvision.data.files import write_whole
     from jaxvision.inference.predictor import SPLITS
     from jaxvision.inference.reports.layout import Table, as_html, as_json, as_text
@@ -102,7 +102,9 @@ def run(options: argparse.Namespace) -> int:
     evaluation = predictor.evaluation(data, options.split, _shown(data))
     report = predictor.report(evaluation, data)
 
-    out = options.out or options.trained / "evaluation" / options.split.replace("/", "_")
+    # Of a file `model.onnx` into `model/`.
+    folder = options.trained.with_suffix("") if options.trained.is_file() else options.trained
+    out = options.out or folder / "evaluation" / options.split.replace("/", "_")
     out.mkdir(parents=True, exist_ok=True)
     facts = {
         "run": str(options.trained),

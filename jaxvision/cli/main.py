@@ -2,12 +2,14 @@
 
 jaxvision train --config=my_config.py
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
+jaxvision labelme photos/ --out=DIR
 jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
 jaxvision predict runs/yolox photos/ --out=found
 jaxvision demo runs/yolox
 jaxvision evaluate runs/yolox --split=test
 jaxvision info runs/yolox
 jaxvision bench yolox_s
+jaxvision export runs/yolox --out=yolox.onnx
 jaxvision download resnet50
 jaxvision push runs/yolox owner/name
 jaxvision doctor
@@ -28,7 +30,9 @@ from jaxvision.cli import (
     doctor,
     download,
     evaluate,
+    export,
     info,
+    labelme,
     pack,
     predict,
     push,
@@ -42,9 +46,11 @@ SUBCOMMANDS = (
     predict,
     demo,
     evaluate,
+    export,
     info,
     bench,
     check_data,
+    labelme,
     pack,
     download,
     push,

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from jaxvision.inference.predictor import Predictor
 
 _DESCRIPTION = """
-Applies a trained run. For a detector or a classifier, INPUT is a picture, a video, a folder, a
-pattern with *, a .txt file with a path on each line, or a number for a camera; drawn pictures and
-videos go into --out. For a translator, INPUT is a text file with a sentence on each line, .gz or
-not; without INPUT it translates lines from a pipe or the keyboard. Exit code: 0 if everything was
-predicted, 1 if an input could not be read and the others were predicted, 2 for a wrong command
-line.
+Applies a trained run. For a detector, a classifier or a segmenter, INPUT is a picture, a video, a
+folder, a pattern with *, a .txt file with a path on each line, or a number for a camera; drawn
+pictures and videos go into --out. For a translator, INPUT is a text file with a sentence on each
+line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. Exit code: 0 if
+everything was predicted, 1 if an input could not be read and the others were predicted, 2 for a
+wrong command line.
 """
 # By name of a predictor's option: what its flag is called.
 _FLAGS = {
@@ -53,7 +53,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "trained",
         metavar="RUN",
         type=Path,
-        help="work directory of the run; of several detectors RUN,RUN,..., whose boxes are joined",
+        help="work directory of the run, or an exported file; of several detectors RUN,RUN,..., "
+        "whose boxes are joined",
     )
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="what to predict")
     parser.add_argument(
@@ -62,8 +63,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--save",
         default="",
-        help="formats to write, of json (predictions.json), csv (predictions.csv) and, for a "
-        "detector, yolo (labels/*.txt) and coco (coco.json); several with commas between them",
+        help="formats to write, of json (predictions.json), csv (predictions.csv), for a detector "
+        "yolo (labels/*.txt) and coco (coco.json), and for a segmenter masks (masks/*.png); "
+        "several with commas between them",
     )
     parser.add_argument(
         "--step", type=int, help="checkpoint to use; by default the best, or else the newest"
@@ -76,11 +78,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--no-draw", action="store_true", default=None, help="write no pictures and videos"
     )
-    parser.add_argument_group("detectors and classifiers").add_argument(
+    group = parser.add_argument_group("models of images")
+    group.add_argument(
         "--tta",
         action="store_true",
         default=None,
-        help="also predict the mirror image and, for a detector, other scales, and merge",
+        help="also predict the mirror image and, but for a classifier, other scales, and merge",
+    )
+    group.add_argument(
+        "--tile",
+        type=int,
+        help="side of windows in pixels: a detector searches them beside the whole picture, for "
+        "small objects in large pictures; a segmenter sees them in its place",
     )
     _add_detector_flags(parser.add_argument_group("detectors"))
     _add_translator_flags(parser.add_argument_group("translators"))
@@ -105,12 +114,6 @@ def _add_detector_flags(group: "argparse._ArgumentGroup") -> None:
         help="boxes of different classes suppress each other, too",
     )
     group.add_argument("--classes", help="names a,b,... of those that are looked for")
-    group.add_argument(
-        "--tile",
-        type=int,
-        help="side of windows in pixels that are searched beside the whole picture, for small "
-        "objects in large pictures",
-    )
 
 
 def add_nms_flag(group: Any) -> None:
@@ -161,7 +164,7 @@ def run(options: argparse.Namespace) -> int:
     _check_ranges(given)
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out must be a folder, got {options.out}, a file")
-    predictor = load_runs(options.trained, options.step)
+    predictor = load_runs(options.trained, options.step, files=True)
     _check_known(options, predictor, given)
     if "classes" in given:
         given["classes"] = [name.strip() for name in given["classes"].split(",")]

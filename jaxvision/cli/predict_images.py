@@ -1,4 +1,4 @@
-"""Pictures and videos, through a detector or a classifier."""
+"""Pictures and videos, through a detector, a classifier or a segmenter."""
 
 import argparse
 import contextlib

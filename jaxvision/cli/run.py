@@ -36,8 +36,13 @@ def start_jax() -> None:
         ) from error
 
 
-def load_run(run: pathlib.Path, step: int | None = None) -> "Predictor":
+def load_run(run: pathlib.Path, step: int | None = None, *, files: bool = False) -> "Predictor":
     """Loads a run for a command.
+
+    Args:
+        run: Its folder.
+        step: Of the checkpoint.
+        files: Whether a file that `jaxvision export` wrote will do, too.
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
@@ -49,7 +54,7 @@ def load_run(run: pathlib.Path, step: int | None = None) -> "Predictor":
         from jaxvision.pretrained import hub
 
         run = hub.fetch(hub.PREFIX + str(run).removeprefix("hf:/").lstrip("/"))
-    if run.is_file():
+    if run.is_file() and not (files and run.suffix in (".onnx", ".safetensors")):
         raise ValueError(f"expected the folder of a run, got the file {run}")
     start_jax()
     from jaxvision.inference.load import load
@@ -57,8 +62,13 @@ def load_run(run: pathlib.Path, step: int | None = None) -> "Predictor":
     return load(run, step=step)
 
 
-def load_runs(runs: pathlib.Path, step: int | None = None) -> "Predictor":
+def load_runs(runs: pathlib.Path, step: int | None = None, *, files: bool = False) -> "Predictor":
     """Loads a run, or several detectors with commas between them as one.
+
+    Args:
+        runs: As for `load_run`, or RUN,RUN,...
+        step: As for `load_run`, for one run.
+        files: As for `load_run`.
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
@@ -66,7 +76,7 @@ def load_runs(runs: pathlib.Path, step: int | None = None) -> "Predictor":
     """
     names = str(runs).split(",")
     if len(names) == 1 or runs.exists():
-        return load_run(runs, step)
+        return load_run(runs, step, files=files)
     if step is not None:
         raise ValueError(f"--step is for one run, got {len(names)} runs")
     if not all(names):

@@ -1,12 +1,13 @@
-"""Pictures of training examples: with their boxes as the network gets them, or with their class."""
+"""Pictures of training examples: with boxes as the network gets them, or with their classes."""
 
 import cv2
 import numpy as np
 
-from jaxvision.data.augment.letterbox import Letterbox
+from jaxvision.data.augment.letterbox import Fit, Letterbox
 from jaxvision.data.detection_examples import detection_train_example
 from jaxvision.data.source import Source
 from jaxvision.plots.detections import draw_detections
+from jaxvision.plots.segmentation import legend, overlay
 from jaxvision.plots.sheet import captioned, contact_sheet
 
 _CELL = 480
@@ -74,3 +75,28 @@ def class_sheet(source: Source, *, samples: int, seed: int) -> np.ndarray:
         name = source.classes[int(np.asarray(sample.label))]
         cells.append(captioned(sample.image, name, source.name(index).rpartition("/")[2]))
     return contact_sheet(cells, min(2 * _COLUMNS, len(cells)))
+
+
+def label_map_sheet(source: Source, *, samples: int, seed: int) -> np.ndarray:
+    """Draws samples of images that have a label map, with the classes painted over them.
+
+    Args:
+        source: Images that can all be read.
+        samples: How many, at most.
+        seed: Chooses the images.
+
+    Returns:
+        RGB [H, W, 3] uint8.
+    """
+    rng = np.random.default_rng(seed)
+    fit = Fit((_CELL, _CELL))
+    cells = []
+    for index in rng.permutation(len(source))[:samples].tolist():
+        sample = fit(source[index], rng)
+        name = source.name(index).rpartition("/")[2]
+        painted = overlay(sample.image, np.asarray(sample.mask), source.classes)
+        cells.append(captioned(painted, f"#{index + 1}", name))
+    sheet = contact_sheet(cells, min(_COLUMNS, len(cells)))
+    return np.concatenate(
+        [legend(source.classes, range(len(source.classes)), sheet.shape[1]), sheet]
+    )

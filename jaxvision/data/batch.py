@@ -104,3 +104,23 @@ class TranslationBatch(TypedDict):
     target_segments: NotRequired[np.ndarray]
     mask: NotRequired[np.ndarray]
     truth: NotRequired[list[str | None]]
+
+
+class SegmentationBatch(TypedDict):
+    """A batch of images with a class for every pixel, on the host.
+
+    Attributes:
+        image: RGB images [B, H, W, 3] uint8.
+        label_map: Class of each pixel [B, H, W] int32, in [0, K), or `VOID` for none: neither the
+            loss nor the metric counts it.
+        pixel_weights: Factor of each pixel's loss [B, H, W] float32. Training only, and only where
+            the borders between objects are to count more.
+        index: Number of each image in its source [B] int32; `source.name(index)` names it.
+        mask: False for rows of padding and images that cannot be read [B] bool. Evaluation only.
+    """
+
+    image: np.ndarray
+    label_map: np.ndarray
+    pixel_weights: NotRequired[np.ndarray]
+    index: np.ndarray
+    mask: NotRequired[np.ndarray]

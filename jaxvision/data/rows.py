@@ -3,6 +3,7 @@
 import numpy as np
 
 from jaxvision.data.batch import MaskTruth
+from jaxvision.data.border_weights import BorderWeights
 from jaxvision.data.sample import ImageObjects, Sample
 from jaxvision.data.segmentations import run_lengths
 
@@ -73,6 +74,15 @@ def classification_row(sample: Sample) -> Row:
     index = np.asarray(sample.index, np.int32)
     name = "label" if sample.label.ndim == 0 else "targets"
     return {"image": sample.image, name: sample.label, "index": index}
+
+
+def segmentation_row(sample: Sample, border: BorderWeights | None = None) -> Row:
+    """Returns image, index and label map [H, W], and pixel weights [H, W] if `border` is given."""
+    if sample.mask is None:
+        raise ValueError(f"example {sample.index} has no label map; use a segmentation dataset")
+    index = np.asarray(sample.index, np.int32)
+    row = {"image": sample.image, "label_map": sample.mask.astype(np.int32), "index": index}
+    return row if border is None else {**row, "pixel_weights": border(sample.mask)}
 
 
 def mask_truth(sample: Sample) -> MaskTruth:

@@ -154,8 +154,15 @@ class Classifier(ImagePredictor):
         """Lays out an evaluation: classes, confusions, curves, calibration, the worst pictures."""
         return report_classification(evaluation, data)
 
-    def _result(self, parts: list[tuple[Part, Any]]) -> ImageClasses:
-        ((part, probabilities),) = parts
+    def _outputs(
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
+    ) -> dict[str, jax.Array]:
+        if nms:
+            raise ValueError("nms is for detectors, got a classifier")
+        return {"probabilities": task.predict(*given, key=key)}
+
+    def _result(self, part: Part, parts: list[tuple[Part, Any]]) -> ImageClasses:
+        ((_, probabilities),) = parts
         return ImageClasses(
             probabilities, self.class_names, self.task.multi_label, part.image, part.size
         )
@@ -166,4 +173,5 @@ def _with_mirror_image(predict: Predict) -> Predict:
         mirrored = {**batch, "image": batch["image"][:, :, ::-1]}
         return (predict(params, state, batch, key) + predict(params, state, mirrored, key)) / 2
 
-    return jax.jit(both)
+    # Not compiled as a whole: what is compiled for images alone serves for both.
+    return both

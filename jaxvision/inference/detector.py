@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxvision.data.rows import Row, proposal_row
 from jaxvision.data.sample import Sample
+from jaxvision.data.segmentations import run_lengths
 from jaxvision.data.selective_search import selective_search
 from jaxvision.data.source import Transform
 from jaxvision.inference.image_predictor import ImagePredictor
@@ -21,11 +22,14 @@ from jaxvision.inference.reports.detection import report_detection
 from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.inference.result import Result
 from jaxvision.inference.views import SCALES
+from jaxvision.metrics.coco_masks import THRESHOLD as MASK_THRESHOLD
 from jaxvision.ops.nms import Candidates, Detections
+from jaxvision.ops.region_masks import paste_masks
 from jaxvision.plots.detections import draw_detections
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.mask_detection import MaskDetection
 from jaxvision.tasks.task import Batch, ModelState, Params
-from jaxvision.train.evaluate import Evaluation, Predict, compile_predict
+from jaxvision.train.evaluate import Evaluation, Predict
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,6 +43,7 @@ class ImageDetections(Result):
         class_names: The detector's.
         image: The file or the array.
         size: Height and width of the image in pixels.
+        masks: Pixels of each object [K, H, W] bool; None for a detector that finds boxes alone.
     """
 
     boxes: np.ndarray
@@ -47,6 +52,7 @@ class ImageDetections(Result):
     class_names: tuple[str, ...]
     image: Image
     size: tuple[int, int]
+    masks: np.ndarray | None = None
 
     columns = ("name", "score", "x1", "y1", "x2", "y2")
 
@@ -74,19 +80,29 @@ class ImageDetections(Result):
             self.classes,
             self.scores,
             self.class_names,
+            masks=self.masks,
             min_size=min_size,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the objects as values that JSON can hold; boxes are xyxy in pixels."""
+        """Returns the objects as values that JSON can hold; boxes are xyxy in pixels.
+
+        A mask is COCO's run lengths: its `size` and `counts`.
+        """
         objects = zip(self.names, self.classes, self.scores, self.boxes, strict=True)
+        masks: list[dict[str, Any]] = [{} for _ in self.names]
+        if self.masks is not None:
+            masks = [
+                {"mask": {"size": list(self.size), "counts": runs["counts"].decode()}}
+                for runs in run_lengths(self.masks)
+            ]
         return {
             "image": path_of(self.image),
             "height": self.size[0],
             "width": self.size[1],
             "objects": [
-                {"name": name, "class": int(k), "score": float(score), "box": box.tolist()}
-                for name, k, score, box in objects
+                {"name": name, "class": int(k), "score": float(score), "box": box.tolist(), **mask}
+                for (name, k, score, box), mask in zip(objects, masks, strict=True)
             ],
         }
 
@@ -220,7 +236,9 @@ class Detector(ImagePredictor):
         if threshold is not None:
             changed.threshold = _share("threshold", threshold)
         scales = SCALES if self.task.any_size else (1.0,)
-        views = {"tta": tta, "tile": tile}
+        draws = isinstance(self.task, MaskDetection)
+        # What draws masks sees other views itself, and joins their boxes before it does.
+        views = {"tile": tile} if draws else {"tta": tta, "tile": tile}
         given = {name: value for name, value in views.items() if value is not None}
         changed._views = dataclasses.replace(self._views, scales=scales, **given)
         task: dict[str, Any] = {}
@@ -241,13 +259,17 @@ class Detector(ImagePredictor):
                 "nms=fusion needs views of the whole image, as tta has them, got tile="
                 f"{changed._views.tile}; take another nms"
             )
+        if draws and changed._views.tile is not None:
+            raise ValueError(
+                f"tile must be None for a detector that draws masks, got {changed._views.tile}"
+            )
         # The programs are those of before unless something in them changed.
         if task:
             changed.task = dataclasses.replace(self.task, **task)
-            changed._predict = changed._infer = compile_predict(changed.task, self._mesh)
+            changed._predict = changed._infer = changed._compiled(changed.task)
             changed._suppress = jax.jit(changed.task.suppress)
         if changed._views.several and (task or not self._views.several):
-            changed._infer = _compile_candidates(changed.task)
+            changed._infer = changed._compiled_candidates(changed.task)
         return changed
 
     def __call__(self, inputs: Image | Iterable[Image], *, threshold: float | None = None) -> Any:
@@ -273,6 +295,27 @@ class Detector(ImagePredictor):
         """Lays out an evaluation: curves, confusions, calibration, misses, the worst pictures."""
         return report_detection(evaluation, data, self.class_names)
 
+    def _compiled_candidates(self, task: DenseDetection) -> Predict:
+        def candidates(
+            params: Params, state: ModelState, batch: Batch, key: jax.Array
+        ) -> Candidates:
+            del key
+            return task.candidates(params, state, batch)
+
+        return jax.jit(candidates)
+
+    def _outputs(
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
+    ) -> dict[str, jax.Array]:
+        if self.max_proposals:
+            raise ValueError(
+                "a detector that takes the regions of selective search can only be exported as "
+                "safetensors"
+            )
+        del key
+        found = task.decoded(*given)
+        return (jax.vmap(task.suppress)([found]) if nms else found)._asdict()
+
     def row(self, shown: np.ndarray) -> Row:
         """Makes the arrays of a batch's row of an input [h, w, 3] uint8."""
         if not self.max_proposals:
@@ -280,18 +323,22 @@ class Detector(ImagePredictor):
         sample = Sample(shown, 0, proposals=selective_search(shown, limit=self.max_proposals))
         return {"image": shown, **proposal_row(sample, self.max_proposals)}
 
-    def _result(self, parts: list[tuple[Part, Any]]) -> ImageDetections:
-        part = parts[0][0]
-        found = self._merged(parts) if self._views.several else parts[0][1]
-        boxes, scores, classes, valid = map(np.asarray, found)
+    def _result(self, part: Part, parts: list[tuple[Part, Any]]) -> ImageDetections:
+        found: Any = self._merged(parts) if self._views.several else parts[0][1]
+        boxes, scores, classes, valid = map(np.asarray, found[:4])
         if not self._views.several:
             boxes = part.view.to_image(boxes)
         height, width = part.size
+        whole = boxes
         boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
         # A box in the border that fills up the input has no area in the image.
         kept = valid & (scores >= self.threshold) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        masks = None
+        if isinstance(self.task, MaskDetection):
+            pasted = paste_masks(np.asarray(found.masks)[kept], whole[kept], part.size)
+            masks = pasted >= MASK_THRESHOLD
         return ImageDetections(
-            boxes[kept], scores[kept], classes[kept], self.class_names, part.image, part.size
+            boxes[kept], scores[kept], classes[kept], self.class_names, part.image, part.size, masks
         )
 
     def _merged(self, parts: list[tuple[Part, Candidates]]) -> Detections:
@@ -325,14 +372,6 @@ class Detector(ImagePredictor):
                 )
             )
         return jax.device_get(self._suppress(found))
-
-
-def _compile_candidates(task: DenseDetection) -> Predict:
-    def candidates(params: Params, state: ModelState, batch: Batch, key: jax.Array) -> Candidates:
-        del key
-        return task.candidates(params, state, batch)
-
-    return jax.jit(candidates)
 
 
 def _share(name: str, value: float) -> float:

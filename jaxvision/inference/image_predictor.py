@@ -2,6 +2,7 @@
 
 import abc
 import copy
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
@@ -14,10 +15,11 @@ from jaxvision.data.rows import Row
 from jaxvision.data.source import Transform
 from jaxvision.inference import images as reading
 from jaxvision.inference.images import Image, OnFault, Part, batch_rows, image_batches, listed
-from jaxvision.inference.predictor import Origin, Predictor, Program
+from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.program import Program
 from jaxvision.inference.result import Result
 from jaxvision.inference.views import Views
-from jaxvision.tasks.task import Task
+from jaxvision.tasks.task import Batch, ModelState, Params, Task
 
 
 class ImagePredictor(Predictor):
@@ -58,7 +60,7 @@ class ImagePredictor(Predictor):
         self.class_names = class_names
         self.batch_size = _positive(batch_size)
         self.transform = transform
-        self._views = Views(transform)
+        self._views: Any = Views(transform)
 
     def stream(
         self,
@@ -83,7 +85,8 @@ class ImagePredictor(Predictor):
             ValueError: If an array is not an RGB image.
         """
         done: dict[int, Result | None] = {}
-        parts: dict[int, list[tuple[Part, Any]]] = {}
+        parts: dict[int, Any] = {}
+        seen: Counter[int] = Counter()
         following = 0
 
         def fault(number: int, image: Image, error: DataError) -> None:
@@ -93,10 +96,13 @@ class ImagePredictor(Predictor):
         rows = batch_rows(count, self.batch_size)
         batches = image_batches(inputs, self._views, rows, fault, self.row)
         for part, row in self.predict_batches(batches):
-            found = parts.setdefault(part.number, [])
-            found.append((part, row))
-            if len(found) == part.views:
-                done[part.number] = self._result(parts.pop(part.number))
+            if part.number not in parts:
+                parts[part.number] = self._collected()
+            parts[part.number].append((part, row))
+            seen[part.number] += 1
+            if seen[part.number] == part.views:
+                del seen[part.number]
+                done[part.number] = self._result(part, parts.pop(part.number))
             while following in done:
                 result = done.pop(following)
                 following += 1
@@ -130,7 +136,7 @@ class ImagePredictor(Predictor):
             state = dict(variables)
             params = state.pop("params")
             batch = {
-                name: jnp.broadcast_to(array[None], (len(images), *array.shape))
+                name: jnp.broadcast_to(array[None], (images.shape[0], *array.shape))
                 for name, array in self.row(shown).items()
             }
             # The predictions for images are not random.
@@ -143,6 +149,32 @@ class ImagePredictor(Predictor):
 
         return Program(apply, inputs, f"image {shown.shape[0]} x {shown.shape[1]}")
 
+    def served(self, *, nms: bool = False) -> Program:
+        """Returns what a file for other runtimes computes for a batch of images, in float32."""
+        task = self._task_in_float32()
+        program = self.program()
+        # The predictions for images are not random. A key that is made here is no operation there.
+        key = jax.random.key(0)
+
+        def apply(variables: Any, images: jax.Array) -> dict[str, jax.Array]:
+            state = dict(variables)
+            return self._outputs(task, (state.pop("params"), state, {"image": images}), key, nms)
+
+        return program._replace(apply=apply)
+
+    @abc.abstractmethod
+    def _outputs(
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
+    ) -> dict[str, jax.Array]:
+        """Computes what an exported file does, by name.
+
+        Args:
+            task: With a network in float32.
+            given: Parameters, other collections, and the batch.
+            key: As `predict` of a task takes it.
+            nms: Whether a detector's suppression belongs to it.
+        """
+
     def _copied(self, batch_size: int | None) -> Self:
         """Returns a predictor of the same variables, whose options may be changed."""
         copied = copy.copy(self)
@@ -154,9 +186,18 @@ class ImagePredictor(Predictor):
         """Makes the arrays of a batch's row of an input [h, w, 3] uint8."""
         return {"image": shown}
 
+    def _collected(self) -> Any:
+        """Returns what the views of an image, with the predictions for them, are appended to."""
+        return []
+
     @abc.abstractmethod
-    def _result(self, parts: list[tuple[Part, Any]]) -> Result:
-        """Makes the result for an image of the predictions for each of its views."""
+    def _result(self, part: Part, parts: Any) -> Result:
+        """Makes the result for an image.
+
+        Args:
+            part: One of its views.
+            parts: What `_collected` gave, with the predictions for all of them.
+        """
 
 
 def _positive(batch_size: int) -> int:

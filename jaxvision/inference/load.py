@@ -10,14 +10,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from jaxvision import recipes
+from jaxvision.inference import exported
 from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
+from jaxvision.inference.export import weights
 from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.checkpoint import (
     NoCheckpoints,
@@ -25,9 +29,11 @@ from jaxvision.train.checkpoint import (
     read_checkpoint,
     read_meta,
 )
-from jaxvision.train.package import is_package, read_package, read_package_meta
+from jaxvision.train.package import is_package, read_arrays, read_package, read_package_meta
 
 T = TypeVar("T")
+# Endings of files that `jaxvision export` writes and `load` reads.
+FILES = (exported.SUFFIX, ".safetensors")
 
 
 def load(
@@ -41,15 +47,16 @@ def load(
     Only the checkpoint is read: neither the training data nor the config file has to be there.
 
     Args:
-        run: Work directory of the run, the folder of one of its checkpoints, or what
-            `jaxvision push` wrote or uploaded, as `hf://owner/name`.
+        run: Work directory of the run, the folder of one of its checkpoints, what
+            `jaxvision push` wrote or uploaded, as `hf://owner/name`, or a file that
+            `jaxvision export` wrote, `.onnx` or `.safetensors`.
         step: Which checkpoint; by default the one with the best metric, or the newest where none
             was evaluated.
         recipe: Module of the recipe that trained it, if that is not in `jaxvision.recipes`. A name
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier` or `Translator`, by the task.
+        A `Detector`, `Classifier`, `Segmenter` or `Translator`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -58,32 +65,57 @@ def load(
     """
     if hub.is_hub(str(run)):
         run = hub.fetch(str(run))
-    if is_package(pathlib.Path(run).expanduser()):
-        folder = pathlib.Path(run).expanduser()
+    path = pathlib.Path(run).expanduser()
+    if path.suffix in FILES:
+        if step is not None:
+            raise ValueError(f"step is for runs, got the file {path}")
+        return _of_file(path, recipe)
+    if is_package(path):
+        folder = path
         step, meta = read_package_meta(folder)
         read_variables = read_package
     else:
         folder, step = run_folder(pathlib.Path(run), step)
         step, meta = _whole(folder, step, read_meta)
         read_variables = functools.partial(_whole, step=step, read=read_checkpoint)
+    task, origin = _restored(folder, meta, step, recipe)
+    make = _maker(task)
+    variables, _ = read_variables(folder)
+    return make(task, variables, origin)
+
+
+def _of_file(file: pathlib.Path, recipe: types.ModuleType | None) -> Predictor:
+    """Loads a file that `jaxvision export` wrote."""
+    if file.suffix == exported.SUFFIX:
+        step, meta = exported.read_onnx_meta(file)
+        task, origin = _restored(file, meta, step, recipe)
+        config = origin.config
+        transform = origin.recipe.eval_transform(config)
+        return exported.exported_predictor(file, meta, task, transform, _rows(config), origin)
+    step, meta = weights.read_weights_meta(file)
+    task, origin = _restored(file, meta, step, recipe)
+    return _maker(task)(task, read_arrays(file), origin)
+
+
+def _restored(
+    place: pathlib.Path, meta: Mapping[str, Any], step: int, recipe: types.ModuleType | None
+) -> tuple[Any, Origin]:
+    """Builds the task of a checkpoint or a file from its meta."""
     missing = [name for name in ("recipe", "config", "info") if name not in meta]
     if missing:
         raise ValueError(
-            f"{folder} was not trained by a recipe: its checkpoints hold no {', '.join(missing)}"
+            f"{place} was not trained by a recipe: its checkpoints hold no {', '.join(missing)}"
         )
-    module = _recipe(folder, meta["recipe"], recipe)
+    module = _recipe(place, meta["recipe"], recipe)
     config = values.restored(meta["config"])
     try:
         task = module.task(config, meta["info"])
-        origin = Origin(module, config, meta["info"], step)
-        make = _maker(task)
     except (AttributeError, KeyError) as error:
         reason = str(error).splitlines()[0].strip("\"'")
         raise ValueError(
-            f"{folder} was trained by another version of the recipe {meta['recipe']}: {reason}"
+            f"{place} was trained by another version of the recipe {meta['recipe']}: {reason}"
         ) from error
-    variables, _ = read_variables(folder)
-    return make(task, variables, origin)
+    return task, Origin(module, config, meta["info"], step)
 
 
 def run_folder(run: pathlib.Path, step: int | None) -> tuple[pathlib.Path, int | None]:
@@ -138,6 +170,7 @@ def _maker(task: Any) -> Any:
     makers = {
         DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
+        SemanticSegmentation: functools.partial(_of_images, Segmenter),
         Translation: _translator,
     }
     for kind, make in makers.items():
@@ -158,9 +191,13 @@ def _of_images(
         task,
         variables,
         origin.recipe.eval_transform(config),
-        batch_size=config.eval.batch_size or config.batch_size,
+        batch_size=_rows(config),
         origin=origin,
     )
+
+
+def _rows(config: Any) -> int:
+    return config.eval.batch_size or config.batch_size
 
 
 def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin) -> Predictor:

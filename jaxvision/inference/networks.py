@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxvision import models
 from jaxvision.models.detection import retinanet, yolox
+from jaxvision.models.segmentation import catalogue as segmentation
 from jaxvision.models.sequence import transformer
 
 # Height, width and channels of inputs, by what a variant's name begins with; the first that fits.
@@ -24,6 +25,12 @@ _SIZES = {
     "yolox_tiny": (416, 416, 3),
     "yolox": (640, 640, 3),
     "retinanet": (640, 640, 3),
+    "unet_": (256, 256, 3),
+    "unet": (572, 572, 1),
+    "fcn_resnet": (520, 520, 3),
+    "deeplabv3": (520, 520, 3),
+    "fcn": (500, 500, 3),
+    "segnet": (360, 480, 3),
 }
 _IMAGENET, _CIFAR = (224, 224, 3), (32, 32, 3)
 # A translator's subwords, and tokens of a sentence.
@@ -68,6 +75,8 @@ def network(variant: str, *, image_size: int | None = None) -> Network:
         model = models.yolox(variant, num_classes=80)
     elif variant in retinanet.VARIANTS:
         model = models.retinanet(variant, num_classes=91)
+    elif variant in segmentation.VARIANTS:
+        model = models.segmenter(variant)
     else:
         model = models.classifier(variant, **options)
 

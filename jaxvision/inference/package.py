@@ -1,6 +1,5 @@
 """A trained run packed for others: weights, config, and a model card."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from jaxvision.train.package import write_package
 _TASKS = {
     "Detector": "object-detection",
     "Classifier": "image-classification",
+    "Segmenter": "image-segmentation",
     "Translator": "translation",
 }
 _CLASSES = 100  # that the card names
@@ -41,13 +41,7 @@ def pack(
     if origin is None:
         raise ValueError("only a predictor of a run can be packed, got one of other variables")
     variables = jax.tree.map(np.asarray, jax.device_get(predictor.variables))
-    meta = {
-        "recipe": origin.recipe.__name__.rpartition(".")[2],
-        "config": json.loads(json.dumps(origin.config.to_dict())),
-        "info": dict(origin.info),
-        "versions": {"jaxvision": __version__, "jax": jax.__version__},
-    }
-    write_package(folder, variables, meta, origin.step)
+    write_package(folder, variables, origin.meta(), origin.step)
     write_whole(folder / "README.md", card(predictor, metrics, name, licence))
 
 

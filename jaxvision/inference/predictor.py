@@ -3,16 +3,27 @@
 import abc
 import copy
 import dataclasses
+import json
+import os
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import jax
 import numpy as np
 
+from jaxvision import __version__
+from jaxvision.inference.export.write import Exported, export
+from jaxvision.inference.program import Program
 from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.tasks.task import Task
-from jaxvision.train.evaluate import Evaluation, compile_predict, evaluate, prediction_key
+from jaxvision.train.evaluate import (
+    Evaluation,
+    Predict,
+    compile_predict,
+    evaluate,
+    prediction_key,
+)
 from jaxvision.train.sharding import local_mesh, put_batch, replicated
 
 SPLITS = ("train", "val", "test")
@@ -34,19 +45,14 @@ class Origin:
     info: Mapping[str, Any]
     step: int
 
-
-class Program(NamedTuple):
-    """What a predictor computes for a batch.
-
-    Attributes:
-        apply: Maps variables and inputs to predictions.
-        inputs: Maps a number of examples to the inputs.
-        what: What an input is.
-    """
-
-    apply: Callable[..., Any]
-    inputs: Callable[[int], tuple[np.ndarray, ...]]
-    what: str
+    def meta(self) -> dict[str, Any]:
+        """Returns what a checkpoint says of the run, as JSON has it."""
+        return {
+            "recipe": self.recipe.__name__.rpartition(".")[2],
+            "config": json.loads(json.dumps(self.config.to_dict())),
+            "info": dict(self.info),
+            "versions": {"jaxvision": __version__, "jax": jax.__version__},
+        }
 
 
 class Predictor(abc.ABC):
@@ -86,7 +92,7 @@ class Predictor(abc.ABC):
         self.params, self.model_state = jax.device_put(
             (variables["params"], state), replicated(self._mesh)
         )
-        self._predict = compile_predict(task, self._mesh)
+        self._predict = self._compiled(task)
         # What `predict_batches` runs; evaluation always runs the task's `predict`.
         self._infer = self._predict
 
@@ -101,6 +107,10 @@ class Predictor(abc.ABC):
         Raises:
             ValueError: If a value is out of its range.
         """
+
+    def _compiled(self, task: Task) -> Predict:
+        """Compiles a task's `predict`."""
+        return compile_predict(task, self._mesh)
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -176,6 +186,47 @@ class Predictor(abc.ABC):
     @abc.abstractmethod
     def program(self) -> Program:
         """Returns all that predicting a batch computes, to be counted and timed."""
+
+    @abc.abstractmethod
+    def served(self, *, nms: bool = False) -> Program:
+        """Returns what a file for other runtimes computes, in float32.
+
+        Args:
+            nms: Whether a detector's suppression belongs to it.
+
+        Returns:
+            A program whose `apply` returns {name: array}.
+
+        Raises:
+            ValueError: For `nms` of another task.
+        """
+
+    def export(self, path: str | os.PathLike[str], **options: Any) -> Exported:
+        """Writes the model to a file for other runtimes; see `jaxvision.inference.export.write`.
+
+            predictor.export("model.onnx")
+            predictor.export("model_int8.onnx", precision="int8", pictures="photos/")
+
+        Args:
+            path: Ends in .onnx, .stablehlo or .safetensors.
+            **options: `format`, `nms`, `precision`, `pictures`, `names` and `overwrite`.
+
+        Raises:
+            ValueError: If an option is wrong, or the file does not compute what the model does.
+            OSError: If the file exists or cannot be written.
+            ImportError: If the extra is not installed.
+        """
+        return export(self, path, **options)
+
+    def _task_in_float32(self) -> Any:
+        """Returns the task with a network that computes in float32, whatever the run did."""
+        if self.origin is None:
+            return self.task
+        config = copy.deepcopy(self.origin.config)
+        config.dtype = "float32"
+        model = self.origin.recipe.task(config, self.origin.info).model
+        task: Any = self.task
+        return dataclasses.replace(task, model=model)
 
     @abc.abstractmethod
     def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:

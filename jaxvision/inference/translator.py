@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from jaxvision.data.text.padding import pad
 from jaxvision.data.text.parallel import read_lines
 from jaxvision.data.text.tokenizer import END
-from jaxvision.inference.predictor import Origin, Predictor, Program
+from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.program import Program
 from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.inference.reports.translation import report_translation
 from jaxvision.inference.result import Result
@@ -226,6 +227,22 @@ class Translator(Predictor):
             return self.task.translate(variables["params"], source)
 
         return Program(apply, inputs, f"sentence of {length} tokens")
+
+    def served(self, *, nms: bool = False) -> Program:
+        """Returns what a file for other runtimes computes for a batch of sentences, in float32."""
+        if nms:
+            raise ValueError("nms is for detectors, got a translator")
+        task = self._task_in_float32()
+
+        def apply(variables: Any, source: jax.Array) -> dict[str, jax.Array]:
+            found = task.translate(variables["params"], source)
+            return {"tokens": found.tokens, "scores": found.scores}
+
+        def inputs(batch: int) -> tuple[np.ndarray, ...]:
+            (source,) = self.program().inputs(batch)
+            return (pad(list(source), (batch, self.max_length)),)
+
+        return Program(apply, inputs, f"sentence of at most {self.max_length} tokens")
 
     def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
         """Lays out an evaluation: quality by length, the best and the worst translations."""

@@ -165,6 +165,13 @@ class Views:
         return list(dict.fromkeys(found))
 
 
+def of_one_shape(transform: Transform) -> Transform:
+    """Returns a transform whose results have one shape: a `Letterbox` without others."""
+    if isinstance(transform, Letterbox):
+        return dataclasses.replace(transform, shapes=())
+    return transform
+
+
 def _starts(length: int, side: int) -> list[int]:
     """Places windows along an axis: equally far apart, by at most 4/5 of their side."""
     if length <= side:

@@ -19,6 +19,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.custom_derivatives import SymbolicZero
 
+from jaxvision.layers.platforms import by_platform
+
 Pairs = tuple[tuple[int, int], tuple[int, int]]
 # Maps (x, kernel, strides, pads, precision) to the convolution.
 Form = Callable[..., jax.Array]
@@ -159,7 +161,7 @@ def _on_cpu(form: Form, x: jax.Array, kernel: jax.Array, *options: Any) -> jax.A
 
     if form is _plain:
         return elsewhere(x, kernel)
-    return jax.lax.platform_dependent(x, kernel, cpu=on_cpu, default=elsewhere)
+    return by_platform(x, kernel, cpu=on_cpu, default=elsewhere)
 
 
 def _by_taps(

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.platforms import by_platform
+
 
 class DepthwiseConv(nn.Module):
     """One k x k filter a channel, without bias, padded by k // 2 on each side.
@@ -47,7 +49,7 @@ def depthwise_conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     Returns:
         Features [B, ceil(H / stride), ceil(W / stride), C].
     """
-    return jax.lax.platform_dependent(
+    return by_platform(
         x,
         kernel,
         cpu=lambda x, kernel: _shifted_sum(x, kernel, stride),

@@ -52,6 +52,27 @@ def he_normal_fan_out() -> Initializer:
     return jax.nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
+def bilinear_upsampling() -> Callable[..., jax.Array]:
+    """Kernels [k, k, C, C] of transposed convolutions that enlarge each channel bilinearly.
+
+    Long et al. 2015, https://arxiv.org/abs/1411.4038, section 3.3, with the filter of their code:
+    exact for a stride of k / 2.
+    """
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+        del key
+        height, width, channels, features = shape
+        if height != width or channels != features:
+            raise ValueError(f"a bilinear kernel must be [k, k, C, C], got {list(shape)}")
+        factor = (height + 1) // 2
+        center = factor - 1.0 if height % 2 else factor - 0.5
+        line = 1 - jnp.abs(jnp.arange(height) - center) / factor
+        kernel = line[:, None] * line[None]
+        return (kernel[:, :, None, None] * jnp.eye(channels)[None, None]).astype(dtype)
+
+    return init
+
+
 # Fan-in unless the name says otherwise; jax's and flax's own are truncated where they are normal.
 INITIALIZERS: dict[str, Initializer] = {
     # LeCun et al. 1998, Efficient BackProp, section 4.6: variance 1 / fan_in.

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxvision.layers.platforms import by_platform
+
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -40,7 +42,7 @@ def max_over_windows(
     def elsewhere(x: jax.Array) -> jax.Array:
         return nn.max_pool(x, window_shape=window, strides=strides, padding=padding)
 
-    return jax.lax.platform_dependent(x, cpu=on_cpu, default=elsewhere)
+    return by_platform(x, cpu=on_cpu, default=elsewhere)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3, 4))

@@ -10,6 +10,7 @@ For example:
     features = backbone.apply(part, images, train=False)  # {4, 8, 16, 32: [B, H', W', C]}
 
     detector = models.yolox("yolox_s", num_classes=80)
+    segmenter = models.segmenter("unet", num_classes=2)
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
 """
 
@@ -62,6 +63,8 @@ from jaxvision.models.detection.yolov4 import yolov4
 from jaxvision.models.detection.yolov5 import yolov5
 from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
+from jaxvision.models.segmentation import catalogue as _segmentation
+from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.transformer import transformer
 from jaxvision.models.variant import unknown
@@ -74,6 +77,7 @@ __all__ = [
     "mask_rcnn",
     "rcnn",
     "retinanet",
+    "segmenter",
     "spp_net",
     "ssd",
     "transformer",
@@ -143,6 +147,7 @@ _OTHERS = {
     "mask_rcnn": _mask_rcnn.VARIANTS,
     "rcnn": _rcnn.VARIANTS,
     "spp_net": _rcnn.SPP_VARIANTS,
+    "segmenter": _segmentation.VARIANTS,
     "transformer": _transformer.VARIANTS,
 }
 

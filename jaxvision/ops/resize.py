@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def upsample_nearest(x: jax.Array, factor: int = 2) -> jax.Array:
@@ -28,3 +29,40 @@ def space_to_depth(x: jax.Array) -> jax.Array:
         raise ValueError(f"height and width must be even, got {height} and {width}")
     x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
     return x.transpose(0, 1, 3, 4, 2, 5).reshape(batch, height // 2, width // 2, 4 * channels)
+
+
+def resize_bilinear(
+    x: jax.Array, size: tuple[int, int], *, align_corners: bool = False
+) -> jax.Array:
+    """Interpolates maps bilinearly, without antialiasing, as PyTorch's `interpolate` does.
+
+    Args:
+        x: Features [B, H, W, C].
+        size: Height and width of the result.
+        align_corners: Whether the centres of the corner pixels stay where they are; otherwise the
+            outer edges of the corner pixels do.
+
+    Returns:
+        Features [B, *size, C].
+    """
+    if x.shape[1:3] == tuple(size):
+        return x
+    for axis, side in ((1, size[0]), (2, size[1])):
+        x = _interpolate(x, axis, side, align_corners)
+    return x
+
+
+def _interpolate(x: jax.Array, axis: int, side: int, align_corners: bool) -> jax.Array:
+    """Interpolates along one axis: two neighbours for each position of the result."""
+    count = x.shape[axis]
+    position = np.arange(side, dtype=np.float64)
+    if align_corners:
+        position = position * ((count - 1) / max(side - 1, 1))
+    else:
+        position = np.maximum((position + 0.5) * (count / side) - 0.5, 0.0)
+    low = np.minimum(position.astype(np.int32), count - 1)
+    high = np.minimum(low + 1, count - 1)
+    shape = [1] * x.ndim
+    shape[axis] = side
+    weight = jnp.asarray((position - low).reshape(shape), x.dtype)
+    return jnp.take(x, low, axis) * (1 - weight) + jnp.take(x, high, axis) * weight

@@ -14,12 +14,15 @@ MAX_COUNTS, MAX_NAMES = 25, 60
 _CELL, _SMALL_CELL, _LEAST, _LETTER = 0.5, 0.2, 3.6, 0.085
 
 
-def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
+def confusion_matrix(
+    counts: np.ndarray, class_names: Sequence[str], *, unit: str = "share of the true class"
+) -> Figure:
     """Draws a confusion matrix; the bluer a cell, the larger its share of the true class.
 
     Args:
-        counts: Images by true class (rows) and predicted class (columns) [K, K].
+        counts: Images or pixels by true class (rows) and predicted class (columns) [K, K].
         class_names: Name of each class.
+        unit: Label of the colour bar.
 
     Returns:
         A figure with names for up to 60 classes and counts for up to 25.
@@ -48,7 +51,7 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     axes.set(xlabel="predicted class", ylabel="true class", anchor="W")
     style.style_axes(axes, title="Confusion matrix", grid=False, heat=True)
     ticks = (0.0, 0.1, 0.25, 0.5, 1.0)
-    style.color_bar(figure, image, axes, "share of the true class", ticks, side=side)
+    style.color_bar(figure, image, axes, unit, ticks, side=side)
     if size <= MAX_NAMES:
         text_size = style.TICK_SIZE if size <= MAX_COUNTS else 7
         style.set_names(axes.yaxis, names, size=text_size)

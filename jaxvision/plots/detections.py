@@ -10,6 +10,8 @@ import numpy as np
 from jaxvision.data.batch import DetectionBatch
 from jaxvision.data.boxes import iou
 from jaxvision.ops.nms import Detections
+from jaxvision.ops.region_masks import paste_masks
+from jaxvision.plots.instance_masks import blend_masks
 from jaxvision.plots.lettering import text_height, text_width, write
 from jaxvision.plots.report import Evaluated, Report
 from jaxvision.plots.sheet import captioned, contact_sheet
@@ -31,6 +33,7 @@ def draw_detections(
     scores: np.ndarray | None,
     class_names: Sequence[str],
     *,
+    masks: np.ndarray | None = None,
     min_size: int = 480,
 ) -> np.ndarray:
     """Draws boxes in their class's colour, each with a label that stays inside the picture.
@@ -41,6 +44,7 @@ def draw_detections(
         classes: Class of each box [K], in [0, len(class_names)).
         scores: Confidence [K] in [0, 1], shown in the label; None for ground truth.
         class_names: Name of each class.
+        masks: Pixels of each object [K, H, W] bool, which are coloured; None for none.
         min_size: An image whose longer side is shorter, in pixels, is enlarged by a whole number
             first, since no label is legible on a small one.
 
@@ -50,6 +54,8 @@ def draw_detections(
     factor = max(1, math.ceil(min_size / max(image.shape[:2])))
     canvas = _resize(image, factor)
     boxes = np.asarray(boxes) * factor
+    if masks is not None:
+        blend_masks(canvas, masks.repeat(factor, axis=1).repeat(factor, axis=2), classes)
     _draw_boxes(canvas, boxes, classes, scores)
     _draw_labels(canvas, boxes, classes, scores, class_names, [])
     return canvas
@@ -101,6 +107,7 @@ def detection_sheet(
         ValueError: If no image's `mask` is True.
     """
     boxes, scores, classes, valid = (np.asarray(array) for array in predictions[:4])
+    masks = getattr(predictions, "masks", None)
     mask = np.asarray(batch.get("mask", np.ones(len(boxes), bool)))
     shown = np.flatnonzero(mask)[:limit]
     if not shown.size:
@@ -118,6 +125,9 @@ def detection_sheet(
         same = object_kinds[:, None] == kinds[None, :]
         hit = (same & (iou(objects[:, None], found[None]) >= MISSED_BELOW_IOU)).any(axis=1)
         missed = ~hit & ~crowd.astype(bool)
+        if masks is not None:
+            pasted = paste_masks(np.asarray(masks[i])[kept], found * factor, canvas.shape[:2])
+            blend_masks(canvas, pasted >= 0.5, kinds)
         _draw_boxes(canvas, found * factor, kinds, scores[i][kept])
         for box in objects:
             _draw_dashed(canvas, box * factor, stroke=max(1, _stroke(canvas) // 2))

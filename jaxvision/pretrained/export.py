@@ -37,7 +37,8 @@ def export(
     """
     family, reference = families.family(name), families.source(name, source)
     state = to_state(variables, reference)
-    template = flat(family.shapes(family.build(name, Weights(reference, state))))
+    weights = Weights(reference, state)
+    template = flat(family.shapes(family.build(name, weights), family.channels(weights)))
     # Frozen statistics hold in `batch_stats` what others hold in `params`: compare without.
     expected = {"/".join(key[1:]): leaf.shape for key, leaf in template.items()}
     given = {"/".join(key[1:]): np.shape(leaf) for key, leaf in flat(variables).items()}

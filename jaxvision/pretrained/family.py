@@ -81,6 +81,10 @@ def _unchanged(model: nn.Module, weights: Weights) -> Weights:
     return weights
 
 
+def _rgb(weights: Weights) -> int:
+    return 3
+
+
 @dataclasses.dataclass(frozen=True)
 class Family:
     """Models that share a name table.
@@ -91,6 +95,7 @@ class Family:
             what weights are taken for that no other is known by.
         build: Builds the variant that the weights belong to, with as many classes.
         image_side: Side in pixels of an image that the models take.
+        channels: Number of channels of the images that weights are for.
         resize: Fits tensors that depend on the model's image size.
         read_file: Reads a variant's file in a format of the family's own, by its ending.
     """
@@ -99,6 +104,7 @@ class Family:
     sources: Callable[[str], tuple[Source, ...]]
     build: Callable[[str, Weights], nn.Module]
     image_side: int = 64
+    channels: Callable[[Weights], int] = _rgb
     resize: Callable[[nn.Module, Weights], Weights] = _unchanged
     read_file: Mapping[str, Callable[[str, str], State]] = dataclasses.field(default_factory=dict)
 
@@ -110,10 +116,10 @@ class Family:
                 return Weights(source, source.unpack(state))
         return Weights(first, first.unpack(state))
 
-    def shapes(self, model: nn.Module) -> dict[str, dict]:
+    def shapes(self, model: nn.Module, channels: int = 3) -> dict[str, dict]:
         """Returns the shapes and dtypes of a model's variables without computing them."""
         side = self.image_side
-        images = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
+        images = jax.ShapeDtypeStruct((1, side, side, channels), np.float32)
         return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
 
 

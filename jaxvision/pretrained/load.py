@@ -42,7 +42,8 @@ def load(
     kind = family(name)
     weights = kind.read(name, _read(kind, name, path_or_state))
     model = _override(kind.build(name, weights), overrides)
-    return model, to_variables(kind.shapes(model), kind.resize(model, weights))
+    shapes = kind.shapes(model, kind.channels(weights))
+    return model, to_variables(shapes, kind.resize(model, weights))
 
 
 def _read(

@@ -44,7 +44,7 @@ class Detector(NamedTuple):
         info: Returns what its method must know of the data beyond what all must, as JSON.
         multiple: The sides of its images are multiples of this, in pixels.
         task: Joins network and method.
-        best: The metric whose best checkpoint is kept.
+        best: The metric whose best checkpoint is kept, with COCO's metrics.
         finish: Maps the task, the training images as evaluation sees them and a seed to what an
             experiment does after the last step; None for nothing.
     """

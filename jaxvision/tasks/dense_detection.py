@@ -159,7 +159,10 @@ class DenseDetection:
 
         The caller sees to other views.
         """
-        found = joined(self._members(params, state, batch))
+        return self.strongest(joined(self._members(params, state, batch)))
+
+    def strongest(self, found: Candidates) -> Candidates:
+        """Keeps the best `max_candidates` boxes of each image [B, A, 4]."""
         scores, order = jax.lax.top_k(found.scores, min(self.max_candidates, found.scores.shape[1]))
         return Candidates(
             boxes=jnp.take_along_axis(found.boxes, order[:, :, None], axis=1),
@@ -202,17 +205,18 @@ class DenseDetection:
 
     def _members(self, params: Params, state: ModelState, batch: Batch) -> list[Candidates]:
         """Candidates [B, C] of the network; of an ensemble those of each member."""
-        return [self._decoded(params, state, batch)]
+        return [self.decoded(params, state, batch)]
 
-    def _decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
+    def decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
+        """Decodes a batch: all boxes of each image [B, A, 4], in the method's order."""
         output = self.model.apply({"params": params, **state}, batch["image"], train=False)
-        return self._wanted(self.method.decode(output, self._priors(batch)))
+        return self.among_wanted(self.method.decode(output, self._priors(batch)))
 
-    def _wanted(self, found: Candidates) -> Candidates:
+    def among_wanted(self, found: Candidates) -> Candidates:
+        """Gives boxes of classes other than `wanted` a score below every threshold."""
         if not self.wanted:
             return found
         wanted = jnp.isin(found.classes, jnp.array(self.wanted))
-        # Below every threshold.
         return found._replace(scores=jnp.where(wanted, found.scores, -1.0))
 
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:

@@ -66,7 +66,7 @@ class DetectionEnsemble(DenseDetection):
             shown = resized(batch, height, width)
             for view in member._members(params[name], own, shown):
                 boxes = rescaled(view.boxes, (height, width), shape)
-                found.append(self._wanted(view._replace(boxes=boxes)))
+                found.append(self.among_wanted(view._replace(boxes=boxes)))
         return found
 
     def _side(self, length: int, side: int) -> int:

@@ -41,18 +41,15 @@ class MaskDetection(TwoStageDetection):
         method: Both stages and the masks.
 
     Raises:
-        ValueError: As `DenseDetection`, and if images are to be predicted mirrored or at other
-            scales, or measured by another metric than COCO's.
+        ValueError: As `DenseDetection`, and if another metric than COCO's is to be computed.
     """
 
     method: MaskRCNNMethod  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, only in (("flip", False), ("scales", (1.0,)), ("metric", "coco")):
-            if getattr(self, field) != only:
-                got = getattr(self, field)
-                raise ValueError(f"{field} must be {only} where masks are drawn, got {got}")
+        if self.metric != "coco":
+            raise ValueError(f"metric must be coco where masks are drawn, got {self.metric}")
 
     def loss(
         self, params: Params, state: ModelState, batch: Batch, *, step: jax.Array, key: jax.Array
@@ -72,10 +69,11 @@ class MaskDetection(TwoStageDetection):
         self, params: Params, state: ModelState, batch: Batch, *, key: jax.Array
     ) -> MaskDetections:
         """Finds objects and draws the mask of each box's class."""
-        del key
-        levels, candidates = self._levels_and_candidates(params, state, batch)
-        found = jax.vmap(self.suppress)([candidates])
-        logits = self.model.apply({"params": params, **state}, levels, found.boxes, method="draw")
+        found = super().predict(params, state, batch, key=key)
+        variables = {"params": params, **state}
+        # The same features as those of the boxes: the compiler computes them once.
+        levels = self.model.apply(variables, batch["image"], train=False, method="extract")
+        logits = self.model.apply(variables, levels, found.boxes, method="draw")
         own = (found.classes + 1)[..., None, None, None]
         own = jnp.take_along_axis(logits, own, axis=4)[..., 0]
         return MaskDetections(*found, masks=jax.nn.sigmoid(own))

@@ -69,13 +69,8 @@ class TwoStageDetection(DenseDetection):
         value = sum(terms.values(), start=jnp.zeros(()))
         return Loss(value, state, {**terms, **loss.logs}), levels, regions
 
-    def _decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
-        return self._levels_and_candidates(params, state, batch)[1]
-
-    def _levels_and_candidates(
-        self, params: Params, state: ModelState, batch: Batch
-    ) -> tuple[Levels, Candidates]:
-        """Decodes a batch without suppression; returns the features, too."""
+    def decoded(self, params: Params, state: ModelState, batch: Batch) -> Candidates:
+        """Decodes a batch: the boxes of each image's regions [B, A, 4]."""
         rpn, variables = self.method.rpn, {"params": params, **state}
         height, width = batch["image"].shape[1:3]
         levels = self.model.apply(variables, batch["image"], train=False, method="extract")
@@ -88,8 +83,7 @@ class TwoStageDetection(DenseDetection):
         output = self.model.apply(
             variables, levels, proposals.boxes, train=False, method="classify"
         )
-        found = self.method.regions.decode(output, proposals, height, width)
-        return levels, self._wanted(found)
+        return self.among_wanted(self.method.regions.decode(output, proposals, height, width))
 
 
 def _given(batch: Any) -> Proposals:

@@ -18,6 +18,8 @@ from jaxvision.pretrained.variables import flat
 from jaxvision.train.checkpoint import LAYOUT
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+# Of the description in the metadata of a single file.
+KEY = "jaxvision"
 # Values of a config that name places on its user's machine.
 _PLACES = ("path", "tokenizer")
 
@@ -39,25 +41,32 @@ def write_package(
         step: Training steps made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {"/".join(key): x for key, x in flat(variables).items()}
+    with replacing(folder / WEIGHTS) as file:
+        safetensors.numpy.save_file(joined(variables), file)
+    text = json.dumps(described(meta, step), indent=2, ensure_ascii=False)
+    write_whole(folder / CONFIG, text + "\n")
+
+
+def joined(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Maps {"params", **other collections} to {path with slashes: array}."""
+    return {"/".join(key): x for key, x in flat(variables).items()}
+
+
+def described(meta: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """Returns a meta without the places of its machine, with what `checked` needs."""
     config = {**meta["config"], "weights": ""}
     data = {name: "" if name in _PLACES else x for name, x in config.get("data", {}).items()}
-    config = {**config, "data": data}
-    with replacing(folder / WEIGHTS) as file:
-        safetensors.numpy.save_file(arrays, file)
-    described = {**meta, "config": config, "step": step, "layout": LAYOUT}
-    write_whole(folder / CONFIG, json.dumps(described, indent=2, ensure_ascii=False) + "\n")
+    return {**meta, "config": {**config, "data": data}, "step": step, "layout": LAYOUT}
 
 
-def read_package_meta(folder: pathlib.Path) -> tuple[int, dict[str, Any]]:
-    """Reads the step and the meta of a packaged model.
+def checked(text: str | None, file: pathlib.Path) -> tuple[int, dict[str, Any]]:
+    """Reads what `described` returned, as JSON; returns the step and the meta.
 
     Raises:
-        ValueError: If it is damaged, or of another version of jaxvision.
+        ValueError: If it is something else, or of another version of jaxvision.
     """
-    file = folder / CONFIG
     try:
-        meta = json.loads(file.read_text(encoding="utf-8"))
+        meta = json.loads(text or "null")
         step, layout = int(meta["step"]), int(meta["layout"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file} is not that of a model of jaxvision: {error!r}") from error
@@ -69,6 +78,16 @@ def read_package_meta(folder: pathlib.Path) -> tuple[int, dict[str, Any]]:
     return step, meta
 
 
+def read_package_meta(folder: pathlib.Path) -> tuple[int, dict[str, Any]]:
+    """Reads the step and the meta of a packaged model.
+
+    Raises:
+        ValueError: If it is damaged, or of another version of jaxvision.
+    """
+    file = folder / CONFIG
+    return checked(file.read_text(encoding="utf-8"), file)
+
+
 def read_package(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Reads the variables, as numpy arrays, and the meta of a packaged model.
 
@@ -76,8 +95,17 @@ def read_package(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
         ValueError: If it is damaged, or of another version of jaxvision.
     """
     _, meta = read_package_meta(folder)
+    return read_arrays(folder / WEIGHTS), meta
+
+
+def read_arrays(file: pathlib.Path) -> dict[str, Any]:
+    """Reads variables that are named as by `joined`.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
     try:
-        arrays = safetensors.numpy.load_file(folder / WEIGHTS)
+        arrays = safetensors.numpy.load_file(file)
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{folder / WEIGHTS} is not complete: {error}") from error
-    return traverse_util.unflatten_dict(arrays, sep="/"), meta
+        raise ValueError(f"{file} is not complete: {error}") from error
+    return traverse_util.unflatten_dict(arrays, sep="/")

@@ -222,12 +222,17 @@ def other_commands():
 
 # What needs a file that nobody can make here: weights of others, other data; or a network.
 NOT_RUN = (".pth", ".safetensors", ".npz", "train2017", "FILE", "download ", "push ", "hf://")
+# What needs an extra, and its packages.
+EXTRAS = {".onnx": ("onnx", "onnxruntime"), "saved_model": ("tensorflow",)}
 
 
 @pytest.mark.parametrize("text", other_commands())
 def test_command_runs(text, place, monkeypatch, capfd):
     if any(word in text for word in NOT_RUN):
         pytest.skip("it needs a file of its user, the network or a browser")
+    for word, packages in EXTRAS.items():
+        for package in packages if word in text else ():
+            pytest.importorskip(package, reason="it needs an extra")
     monkeypatch.chdir(place)
     with open(os.devnull) as nothing:
         monkeypatch.setattr("sys.stdin", nothing)

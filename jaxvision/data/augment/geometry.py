@@ -97,6 +97,13 @@ def bilinear(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
 
 
+def area_or_bilinear(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes an image [H, W, C] to [*size, C]: by means over areas where both sides shrink."""
+    shrinks = image.shape[0] >= size[0] and image.shape[1] >= size[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=method)
+
+
 def resize(
     sample: Sample,
     size: tuple[int, int],

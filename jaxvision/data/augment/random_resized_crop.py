@@ -7,7 +7,6 @@ import dataclasses
 import math
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from jaxvision.data.augment import geometry
@@ -72,7 +71,7 @@ class RandomResizedCrop:
         """Cuts a window and resizes it to `size`."""
         top, left, height, width = window
         part = geometry.crop(sample, left, top, left + width, top + height)
-        return geometry.resize(part, self.size, _resized)
+        return geometry.resize(part, self.size, geometry.area_or_bilinear)
 
     def cut_reduced(self, image: np.ndarray, window: Window, reduction: int) -> np.ndarray:
         """Cuts a window out of an image, and resizes it to [*size, 3] uint8.
@@ -84,17 +83,11 @@ class RandomResizedCrop:
         bottom = max(top + 1, round((window.top + window.height) / reduction))
         right = max(left + 1, round((window.left + window.width) / reduction))
         part = image[top:bottom, left:right]
-        return part if part.shape[:2] == self.size else _resized(part, self.size)
+        return part if part.shape[:2] == self.size else geometry.area_or_bilinear(part, self.size)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of `size`; objects that are cut away are dropped."""
         return geometry.drop_empty(self.cut(sample, self.window(*sample.size, rng)))
-
-
-def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    shrinks = image.shape[0] >= size[0] and image.shape[1] >= size[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=method)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,7 @@ def coco_results(folder: pathlib.Path) -> Iterator[Add]:
                         "category_name": found["name"],
                         "bbox": [x1, y1, x2 - x1, y2 - y1],
                         "score": found["score"],
+                        **({"segmentation": found["mask"]} if "mask" in found else {}),
                     }
                 )
 

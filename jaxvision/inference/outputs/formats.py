@@ -4,17 +4,25 @@ from collections.abc import Sequence
 
 from jaxvision.inference.outputs.coco import coco_results
 from jaxvision.inference.outputs.json_list import json_list
+from jaxvision.inference.outputs.masks import label_maps
 from jaxvision.inference.outputs.table import table
 from jaxvision.inference.outputs.yolo import yolo_labels
 from jaxvision.inference.predictor import Predictor
 
-FORMATS = {"json": json_list, "csv": table, "yolo": yolo_labels, "coco": coco_results}
+FORMATS = {
+    "json": json_list,
+    "csv": table,
+    "yolo": yolo_labels,
+    "coco": coco_results,
+    "masks": label_maps,
+}
 # What each of them writes.
 FILES = {
     "json": "predictions.json",
     "csv": "predictions.csv",
     "yolo": "labels/*.txt",
     "coco": "coco.json",
+    "masks": "masks/*.png",
 }
 
 

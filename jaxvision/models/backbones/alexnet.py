@@ -106,7 +106,7 @@ class AlexNetClassifier(nn.Module):
         x = self.backbone(images, train=train)[32]
         if not original:
             x = adaptive_avg_pool(x, 6, 6)
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for name in ("fc6", "fc7"):
             drop = nn.Dropout(self.dropout, deterministic=not train, name=f"{name}_dropout")
             x = dense(x if original else drop(x), self.hidden, name)

@@ -225,7 +225,7 @@ class GoogLeNetAuxiliaryHead(nn.Module):
         else:
             x = avg_pool(x, window=5, stride=3)
         x = _conv(self.norm, self.dtype)(128, 1, name="conv")(x, train=train)
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         hidden = _dense(1024, self.original, x.shape[-1], bias=0.2, dtype=self.dtype, name="hidden")
         x = nn.relu(hidden(x))
         x = nn.Dropout(0.7, deterministic=not train)(x)

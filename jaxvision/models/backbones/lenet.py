@@ -178,7 +178,7 @@ class LeNetClassifier(nn.Module):
         act = scaled_tanh if original else nn.relu
         x = self.backbone(images, train=train)[4]
         for name, features in (("c5", 120), ("f6", 84)):
-            x = x.reshape(len(x), -1)
+            x = x.reshape(x.shape[0], -1)
             init = fan_in_uniform(x.shape[-1]) if original else nn.initializers.lecun_normal()
             # C5 is a 5 x 5 convolution in the paper, which on 5 x 5 maps is a dense layer.
             x = act(nn.Dense(features, kernel_init=init, dtype=dtype, name=name)(x))

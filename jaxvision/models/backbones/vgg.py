@@ -79,7 +79,7 @@ class VGGClassifier(nn.Module):
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         """Maps images [B, H, W, 3] to logits [B, K] in float32."""
         x = adaptive_avg_pool(self.backbone(images, train=train)[32], 7, 7)
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         init = nn.initializers.normal(0.01)
         for name in ("fc6", "fc7"):
             x = nn.Dense(self.hidden, kernel_init=init, dtype=self.backbone.dtype, name=name)(x)

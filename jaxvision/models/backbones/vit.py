@@ -214,7 +214,7 @@ class ViT(nn.Module):
             dtype=self.dtype,
             name="patch_embedding",
         )(images.astype(self.dtype))
-        x = x.reshape(len(x), rows * columns, self.width)
+        x = x.reshape(x.shape[0], rows * columns, self.width)
 
         if self.position == "sincos2d":
             waves = sincos_position_embedding(rows, columns, self.width)
@@ -222,7 +222,7 @@ class ViT(nn.Module):
         if self.pool == "token":
             shape = (1, 1, self.width)
             token = self.param("class_token", initial.class_token, shape, jnp.float32)
-            token = jnp.broadcast_to(token.astype(self.dtype), (len(x), *shape[1:]))
+            token = jnp.broadcast_to(token.astype(self.dtype), (x.shape[0], *shape[1:]))
             x = jnp.concatenate([token, x], axis=1)
         if self.position == "learn":
             shape = (1, math.prod(self.grid) + (self.pool == "token"), self.width)
@@ -255,7 +255,7 @@ class ViT(nn.Module):
             x = run(block, x)
         x = nn.LayerNorm(EPSILON, dtype=self.dtype, name="norm")(x)
         token, patches = (x[:, 0], x[:, 1:]) if self.pool == "token" else (None, x)
-        return ViTTokens(patches.reshape(len(x), rows, columns, self.width), token)
+        return ViTTokens(patches.reshape(x.shape[0], rows, columns, self.width), token)
 
 
 def _check_sides(name: str, sides: tuple[int, int], patch: int) -> None:

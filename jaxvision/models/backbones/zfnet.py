@@ -80,7 +80,7 @@ class ZFNetClassifier(nn.Module):
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         """Maps images [B, H, W, 3], 224 x 224 in the paper, to logits [B, K] in float32."""
         x = self.backbone(images, train=train)[32]
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         init = nn.initializers.normal(0.01)
         for name in ("fc6", "fc7"):
             x = nn.Dense(self.hidden, kernel_init=init, dtype=self.backbone.dtype, name=name)(x)

@@ -1,0 +1,152 @@
+"""An exported ONNX file, run by onnxruntime with the interface of the run that it comes from."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvision.data.extras import library
+from jaxvision.inference.classifier import Classifier
+from jaxvision.inference.detector import Detector
+from jaxvision.inference.export.write import Exported
+from jaxvision.inference.image_predictor import ImagePredictor
+from jaxvision.inference.onnx_runtime import Run, session
+from jaxvision.inference.predictor import Origin
+from jaxvision.inference.views import of_one_shape
+from jaxvision.ops.nms import Candidates, Detections
+from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.task import Batch, ModelState, Params
+from jaxvision.train.evaluate import Predict
+from jaxvision.train.package import KEY, checked
+
+SUFFIX = ".onnx"
+# The file holds them.
+_NO_VARIABLES: Mapping[str, Any] = {"params": {}}
+
+
+def read_onnx_meta(file: Path) -> tuple[int, dict[str, Any]]:
+    """Reads the step and the meta of an ONNX file that `jaxvision export` wrote.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If it is damaged or of another origin.
+        ImportError: If onnx is not installed.
+    """
+    onnx = library("onnx", "export")
+    if not file.is_file():
+        raise FileNotFoundError(f"expected an ONNX file, got {file}, nothing there")
+    try:
+        model = onnx.load(file, load_external_data=False)
+    except Exception as error:  # what protobuf raises has no public name
+        raise ValueError(f"{file} is not a whole ONNX file: {type(error).__name__}") from error
+    text = {x.key: x.value for x in model.metadata_props}.get(KEY)
+    if text is None:
+        raise ValueError(
+            f"{file} was not written by jaxvision export: it says nothing of classes and of how "
+            "pictures are prepared"
+        )
+    step, meta = checked(text, file)
+    return step, meta
+
+
+class _OfFile(ImagePredictor):
+    """A predictor whose network is a file."""
+
+    def __init__(self, run: Run, task: Any, transform: Any, **options: Any) -> None:
+        """Takes the file's outputs for those of the task's network.
+
+        Args:
+            run: As `onnx_runtime.session` opens the file.
+            task: Of the run that the file comes from.
+            transform: Prepares images.
+            **options: As of `Detector` or `Classifier`.
+        """
+        self._run = run
+        super().__init__(task, _NO_VARIABLES, of_one_shape(transform), **options)
+
+    def export(self, path: str | os.PathLike[str], **options: Any) -> Exported:
+        """Raises an error: a file has no variables."""
+        raise ValueError(f"an exported file cannot be exported again, to {path}; export its run")
+
+
+class ExportedDetector(_OfFile, Detector):
+    """A detector whose network is an ONNX file; suppression is done here, with any options.
+
+    The file takes images of one size, so that there is no `tta`, which needs others.
+    """
+
+    options = tuple(name for name in Detector.options if name != "tta")
+
+    def replaced(self, *, tta: bool | None = None, **options: Any) -> Self:
+        """Returns a detector of the same file with other options; see `Detector.replaced`.
+
+        Raises:
+            ValueError: For `tta`, or if a value is out of its range.
+        """
+        if tta:
+            raise ValueError("an exported file takes images of one size, tta needs its run")
+        return super().replaced(**options)
+
+    def _compiled(self, task: Any) -> Predict:
+        return self._after_file(lambda found: jax.vmap(task.suppress)([task.among_wanted(found)]))
+
+    def _compiled_candidates(self, task: DenseDetection) -> Predict:
+        return self._after_file(lambda found: task.strongest(task.among_wanted(found)))
+
+    def _after_file(self, function: Callable[[Candidates], Any]) -> Predict:
+        compiled = jax.jit(function)
+        return _of_file(lambda image: compiled(Candidates(**self._run(image))))
+
+
+class SuppressedDetector(_OfFile, Detector):
+    """A detector whose ONNX file holds suppression, too, with options that stay as they are."""
+
+    options = ("threshold", "batch_size")
+
+    def replaced(
+        self, *, threshold: float | None = None, batch_size: int | None = None, **others: Any
+    ) -> Self:
+        """Returns a detector of the same file with another threshold or batch size.
+
+        Raises:
+            ValueError: For other options, which are part of the file.
+        """
+        wrong = [name for name, value in others.items() if value is not None]
+        if wrong:
+            raise ValueError(
+                f"{', '.join(wrong)} cannot change: this file holds its suppression; export "
+                "without nms"
+            )
+        return super().replaced(threshold=threshold, batch_size=batch_size)
+
+    def _compiled(self, task: Any) -> Predict:
+        return _of_file(lambda image: Detections(**self._run(image)))  # pyright: ignore
+
+
+class ExportedClassifier(_OfFile, Classifier):
+    """A classifier whose network is an ONNX file."""
+
+    def _compiled(self, task: Any) -> Predict:
+        return _of_file(lambda image: self._run(image)["probabilities"])
+
+
+def exported_predictor(
+    file: Path, meta: Mapping[str, Any], task: Any, transform: Any, batch_size: int, origin: Origin
+) -> Detector | Classifier:
+    """Opens a file as the predictor that its meta describes."""
+    kinds = {True: SuppressedDetector, False: ExportedDetector}
+    detects = isinstance(task, DenseDetection)
+    kind = kinds[bool(meta.get("nms"))] if detects else ExportedClassifier
+    return kind(session(file), task, transform, batch_size=batch_size, origin=origin)
+
+
+def _of_file(run: Callable[[np.ndarray], Any]) -> Predict:
+    def predict(params: Params, state: ModelState, batch: Batch, key: jax.Array) -> Any:
+        del params, state, key
+        return jax.tree.map(jnp.asarray, run(np.asarray(batch["image"])))
+
+    return predict

@@ -1,0 +1,1 @@
+"""From a function of jax to an ONNX model."""

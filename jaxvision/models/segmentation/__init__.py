@@ -1,0 +1,1 @@
+"""Networks from images to a class for every pixel."""
