@@ -50,7 +50,7 @@ def _transposed(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Va
     x = graph.full(x, shape_of(equation.invars[0]))
     kernel = graph.full(kernel, shape_of(equation.invars[1]))
     weights, features = numbers.rhs_spec[2:], numbers.rhs_spec[:2]
-    turned = constant(np.flip(kernel.constant, weights))  # pyright: ignore[reportArgumentType]
+    turned = constant(np.flip(np.asarray(kernel.constant), tuple(weights)))
     sides = [turned.shape[axis] for axis in weights]
     # What is cut off from the map that all kernels reach.
     cut = [
