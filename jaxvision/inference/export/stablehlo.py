@@ -1,7 +1,7 @@
 """StableHLO: XLA's own form of a program, which JAX runs without the code that wrote it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.export
@@ -32,9 +32,9 @@ def write_stablehlo(predictor: "Predictor", file: Path, options: Options) -> str
         )(given)
         file.write_bytes(exported.serialize())
     read = jax.export.deserialize(bytearray(file.read_bytes()))
-    return compare(
-        lambda x: {name: np.asarray(y) for name, y in read.call(x).items()},
-        program,
-        variables,
-        TOLERANCES["float32"],
-    )
+
+    def run(inputs: np.ndarray) -> dict[str, np.ndarray]:
+        found: Any = read.call(inputs)
+        return {name: np.asarray(x) for name, x in found.items()}
+
+    return compare(run, program, variables, TOLERANCES["float32"])

@@ -141,8 +141,8 @@ class Graph:
         if value.shape == shape:
             return value
         if value.constant is not None and all(isinstance(x, int) for x in shape):
-            array = np.broadcast_to(value.constant, shape)  # pyright: ignore[reportArgumentType]
-            return constant(array)
+            lengths: Any = shape
+            return constant(np.broadcast_to(value.constant, lengths))
         name = self.in_order(value, value.order)
         target = self.lengths([shape[axis] for axis in value.order])
         expanded = self._once(("Expand", name, shape), "Expand", [name, target])
