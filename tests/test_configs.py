@@ -218,7 +218,7 @@ def test_step_of_yolox_traces(capsys):
     trace_step(detector("yolox")[0])
 
 
-@pytest.mark.parametrize("name", ["unet", "fcn", "segnet", "deconvnet"])
+@pytest.mark.parametrize("name", quick(["unet", "fcn", "segnet", "deconvnet"], "unet"))
 def test_step_of_a_segmentation_network_traces(capsys, name):
     experiment, config = segmenter(name)
     assert experiment.best.name == "val/mIoU"
@@ -234,6 +234,7 @@ def test_unet_of_the_paper_weighs_borders_and_traces(capsys):
     trace_step(experiment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["resnet18", "vgg11_bn", "mobilenet_v3_small"])
 def test_a_unet_on_any_backbone_traces(capsys, backbone):
     changes = dict(variant="backbone_unet", backbone=backbone, image_size=(64, 64))

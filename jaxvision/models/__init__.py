@@ -199,7 +199,11 @@ def _family(name: str) -> _Family:
             raise ValueError(
                 f"name must be a backbone or a classifier, and {name} is built by "
                 f"models.{kind}({name!r}, ...)"
-                + ("" if kind == "transformer" else ", whose field `backbone` is its backbone")
+                + (
+                    ""
+                    if kind in ("segmenter", "transformer")
+                    else ", whose field `backbone` is its backbone"
+                )
             )
     known = [n for family in _FAMILIES for n in family.variants]
     raise ValueError(unknown("name", name, known))

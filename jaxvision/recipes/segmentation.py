@@ -102,7 +102,7 @@ def from_source(config: Config, source: str) -> None:
     config.data.source = source
     config.schedule.warmup = 0.05
     if source == "shapes":
-        config.update(image_size=(128, 128), batch_size=8, epochs=8)
+        config.update(image_size=(96, 96), batch_size=8, epochs=10)
         config.data.update(train_images=800, val_images=100, cache_bytes=100_000_000)  # all
         config.augment.scale = (0.8, 1.25)
         config.ema.update(decay=0.99, warmup=50)

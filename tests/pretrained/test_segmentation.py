@@ -39,7 +39,7 @@ def channels_last(x):
     return np.asarray(x).transpose(0, 2, 3, 1)
 
 
-@pytest.mark.parametrize("name", quick(VARIANTS, "unet_milesial", "segnet_gradients"))
+@pytest.mark.parametrize("name", quick(VARIANTS, "unet_milesial"))
 def test_logits_match_reference(name):
     case, model, variables = loaded(name)
     assert count(variables["params"]) == case["num_params"]
@@ -118,7 +118,8 @@ def test_dice_of_milesial_matches_reference():
     assert_agrees(loss, case["dice_loss"], TRAINING)
 
 
-@pytest.mark.parametrize("name", quick(VARIANTS, "unet_milesial"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
 def test_export_writes_what_was_read(name):
     case, _, variables = loaded(name)
     state = state_of(case)

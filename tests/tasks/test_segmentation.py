@@ -83,6 +83,7 @@ def test_predictions_and_their_metric():
     assert value == (predicted == data["label_map"]).mean()
 
 
+@pytest.mark.slow  # the test of the recipe trains, too
 def test_learns_eight_images_by_heart():
     rng = np.random.default_rng(0)
     corners = np.kron(rng.integers(0, 2, (8, 2, 2)), np.ones((8, 8), int))
