@@ -31,6 +31,8 @@ OTHERS = {
     *("unset", "zensical"),
     *("onnx2tf", "pnnx", "trtexec"),
 }
+# Libraries of others that texts show and tests do not need.
+RUNTIMES = {"openvino"}
 ORT_FORMAT = "onnxruntime.tools.convert_onnx_models_to_ort"
 PYTEST = {"-m", "-q", "-n", "-k", "-x", "--dist"}
 # In texts a flag may also be one of these programs'.
@@ -236,7 +238,8 @@ def check_python_block(content: str) -> None:
     for node in ast.walk(ast.parse(content)):
         if isinstance(node, ast.Import):
             for name in node.names:
-                importlib.import_module(name.name)
+                if name.name not in RUNTIMES:
+                    importlib.import_module(name.name)
         elif isinstance(node, ast.ImportFrom):
             module = importlib.import_module(node.module or "")
             for name in node.names:

@@ -101,7 +101,12 @@ class ExportedDetector(_OfFile, Detector):
 
     def _after_file(self, function: Callable[[Candidates], Any]) -> Predict:
         compiled = jax.jit(function)
-        return _of_file(lambda image: compiled(Candidates(**jax.device_put(self._run(image)))))
+
+        def run(image: np.ndarray) -> Any:
+            found: Any = self._run(image)
+            return compiled(Candidates(**found))
+
+        return _of_file(run)
 
 
 class SuppressedDetector(_OfFile, Detector):
@@ -126,7 +131,11 @@ class SuppressedDetector(_OfFile, Detector):
         return super().replaced(threshold=threshold, batch_size=batch_size)
 
     def _compiled(self, task: Any) -> Predict:
-        return _of_file(lambda image: Detections(**self._run(image)))  # pyright: ignore
+        def run(image: np.ndarray) -> Detections:
+            found: Any = self._run(image)
+            return Detections(**found)
+
+        return _of_file(run)
 
 
 class ExportedClassifier(_OfFile, Classifier):

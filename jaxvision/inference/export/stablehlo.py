@@ -32,10 +32,9 @@ def write_stablehlo(predictor: "Predictor", file: Path, options: Options) -> str
         )(given)
         file.write_bytes(exported.serialize())
     read = jax.export.deserialize(bytearray(file.read_bytes()))
-    run: Any = read.call
-    return compare(
-        lambda x: {name: np.asarray(y) for name, y in run(x).items()},
-        program,
-        variables,
-        TOLERANCES["float32"],
-    )
+
+    def run(inputs: np.ndarray) -> dict[str, np.ndarray]:
+        found: Any = read.call(inputs)
+        return {name: np.asarray(x) for name, x in found.items()}
+
+    return compare(run, program, variables, TOLERANCES["float32"])

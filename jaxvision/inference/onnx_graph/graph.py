@@ -9,7 +9,7 @@ broadcast it along, since ONNX's elementwise operations broadcast by themselves.
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -141,7 +141,8 @@ class Graph:
         if value.shape == shape:
             return value
         if value.constant is not None and all(isinstance(x, int) for x in shape):
-            return constant(np.broadcast_to(value.constant, cast(Any, shape)))
+            lengths: Any = shape
+            return constant(np.broadcast_to(value.constant, lengths))
         name = self.in_order(value, value.order)
         target = self.lengths([shape[axis] for axis in value.order])
         expanded = self._once(("Expand", name, shape), "Expand", [name, target])

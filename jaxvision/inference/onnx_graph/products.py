@@ -50,11 +50,12 @@ def _transposed(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Va
     x = graph.full(x, shape_of(equation.invars[0]))
     kernel = graph.full(kernel, shape_of(equation.invars[1]))
     weights, features = numbers.rhs_spec[2:], numbers.rhs_spec[:2]
-    turned = constant(np.flip(np.asarray(kernel.constant), tuple(weights)))
-    sides = [turned.shape[axis] for axis in weights]
+    filters: Any = kernel.constant
+    turned = constant(np.flip(filters, weights))
+    sides = [filters.shape[axis] for axis in weights]
     # What is cut off from the map that all kernels reach.
     cut = [
-        [side - 1 - pad[i] for side, pad in zip(sides, params["padding"], strict=True)]  # pyright: ignore
+        [side - 1 - pad[i] for side, pad in zip(sides, params["padding"], strict=True)]
         for i in (0, 1)
     ]
     if min(cut[0]) < 0:

@@ -94,6 +94,34 @@ def _concatenate(graph: Graph, equation: Any, values: Sequence[Value]) -> list[V
     return [Value(name, shape_of(output), order, dtype_of(output))]
 
 
+def _stack(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
+    axis = equation.params["axis"]
+    places = graph.integers([axis])
+    names = [
+        graph.add("Unsqueeze", [graph.plain(x, shape_of(variable)), places])
+        for x, variable in zip(values, equation.invars, strict=True)
+    ]
+    return in_program_order(graph.add("Concat", names, axis=axis), equation.outvars[0])
+
+
+def _unstack(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
+    x = graph.full(values[0], shape_of(equation.invars[0]))
+    axis = equation.params["axis"]
+    found = []
+    for place, variable in enumerate(equation.outvars):
+        starts = [place if i == axis else 0 for i in range(len(x.shape))]
+        shape: Shape = tuple(1 if i == axis else n for i, n in enumerate(x.shape))
+        part = cut(graph, x, starts, [start + 1 for start in starts], shape)
+        found.append(squeezed(graph, part, [axis], variable))
+    return found
+
+
+def _tile(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
+    name = graph.plain(values[0], shape_of(equation.invars[0]))
+    repeats = graph.lengths(dims(equation.params["reps"]))
+    return in_program_order(graph.add("Tile", [name, repeats]), equation.outvars[0])
+
+
 def _split(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
     x = graph.full(values[0], shape_of(equation.invars[0]))
     sizes = equation.params["sizes"]
@@ -199,6 +227,9 @@ HANDLERS: dict[str, Handler] = {
     "transpose": _transpose,
     "squeeze": _squeeze,
     "concatenate": _concatenate,
+    "stack": _stack,
+    "unstack": _unstack,
+    "tile": _tile,
     "split": _split,
     "slice": _slice,
     "dynamic_slice": _dynamic_slice,

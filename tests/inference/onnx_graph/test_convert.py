@@ -108,6 +108,12 @@ FUNCTIONS = {
         *jnp.split(x, 2, axis=-1),
         jnp.pad(x, ((0, 0), (1, 0), (0, 2), (0, 0))),
     ],
+    "stacks": lambda x: [
+        jnp.stack([x, 2 * x], axis=-1),
+        sum(jnp.unstack(x, axis=2)),
+        jnp.tile(x, (1, 2, 1, 3)),
+        jnp.repeat(x, 2, axis=1),
+    ],
     "negative padding": lambda x: jax.lax.pad(
         x, 1.0, ((0, 0, 0), (-1, 2, 0), (0, -3, 0), (0, 0, 0))
     ),
