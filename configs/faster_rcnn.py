@@ -1,7 +1,9 @@
 """Faster R-CNN, Ren et al. 2015, https://arxiv.org/abs/1506.01497.
 
     python train.py --config configs/faster_rcnn.py                  # tiny on drawn shapes
-    python train.py --config configs/faster_rcnn.py:resnet50_fpn,coco2017 --config.data.path=DIR
+    python train.py --config configs/faster_rcnn.py:resnet50_fpn,coco2017 --config.data.path=DIR \
+        --config.backbone=resnet50 --config.weights=resnet50 \
+        --config.freeze="backbone/(stem|stage2).*"
     python train.py --config configs/faster_rcnn.py:vgg16,voc --config.data.path=DIR \
         --config.backbone=vgg16 --config.weights=vgg16
 

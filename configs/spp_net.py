@@ -7,7 +7,7 @@ Regions and what follows the training of the network are those of `configs/rcnn.
 names a variant and a source: see `configs/yolox.py`. Published AP50 on VOC 2007: 59.2 with ZF-5.
 Not run here on VOC.
 Departs from the paper: images have one size, and the convolutions are trained, too, unless
-`--config.freeze='^backbone/'`.
+`--config.freeze="backbone/.*"`.
 """
 
 from typing import Any
