@@ -7,7 +7,7 @@ Departs from the paper: fc6 and fc7 start from uniform weights where none are lo
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,7 @@ from jaxvision.ops.roi_align import multiscale_roi_align
 from jaxvision.ops.roi_pool import roi_pool
 
 Levels = Mapping[int, jax.Array]
+Network = TypeVar("Network", bound="FastRCNN")
 
 
 class RegionOutput(NamedTuple):
@@ -217,27 +218,45 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def fast_rcnn(
+def build(
+    kind: type[Network],
+    prefix: str,
+    variants: Mapping[str, dict[str, Any]],
     variant: str,
     *,
     num_classes: int,
     backbone: nn.Module | None = None,
+    norm: Norm | None = None,
     dtype: jnp.dtype = jnp.float32,
     **overrides: Any,
-) -> FastRCNN:
-    """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
+) -> Network:
+    """Builds a network of regions from a row of its table; keywords replace single fields.
 
     Args:
-        variant: A name of `VARIANTS`, with or without its `fast_rcnn_`.
+        kind: `FastRCNN` or a subclass.
+        prefix: Of the names in the table.
+        variants: The table.
+        variant: A name of it, with or without the prefix.
         num_classes: K, without the background.
         backbone: Takes the place of the variant's: any network to {stride: features}.
+        norm: Factory of the normalisation of the variant's backbone, by default its own.
         dtype: Of the computation, in the variant's backbone, too.
-        **overrides: Fields of `FastRCNN`.
+        **overrides: Fields of the network.
 
     Raises:
-        ValueError: If there is no such variant.
+        ValueError: If there is no such variant, or `norm` is given with a `backbone`.
     """
-    fields = dict(detector_fields("fast_rcnn_", variant, VARIANTS))
+    fields = dict(detector_fields(prefix, variant, variants))
+    if backbone is not None and norm is not None:
+        raise ValueError(
+            "norm must be None with a backbone of your own, which has its norm already"
+        )
     own: Callable[..., nn.Module] = fields.pop("backbone")
-    fields |= dict(num_classes=num_classes, dtype=dtype, backbone=backbone or own(dtype=dtype))
-    return FastRCNN(**(fields | overrides))
+    options = dict(dtype=dtype) if norm is None else dict(norm=norm, dtype=dtype)
+    fields |= dict(num_classes=num_classes, dtype=dtype, backbone=backbone or own(**options))
+    return kind(**(fields | overrides))
+
+
+def fast_rcnn(variant: str, **options: Any) -> FastRCNN:
+    """Builds a detector from a row of `VARIANTS`; the options are those of `build`."""
+    return build(FastRCNN, "fast_rcnn_", VARIANTS, variant, **options)

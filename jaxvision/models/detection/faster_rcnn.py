@@ -8,7 +8,6 @@ YOLOX-Tiny's backbone and narrow heads.
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +15,6 @@ import jax.numpy as jnp
 from einops import rearrange
 from flax import linen as nn
 
-from jaxvision.layers.conv import Norm
 from jaxvision.layers.convolution import Conv
 from jaxvision.models.detection.fast_rcnn import (
     PYRAMID,
@@ -24,12 +22,12 @@ from jaxvision.models.detection.fast_rcnn import (
     FastRCNN,
     Levels,
     RegionOutput,
+    build,
     mobilenet,
     resnet_backbone,
     vgg16,
     whole,
 )
-from jaxvision.models.variant import detector_fields
 
 
 class ProposalOutput(NamedTuple):
@@ -142,34 +140,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def faster_rcnn(
-    variant: str,
-    *,
-    num_classes: int,
-    backbone: nn.Module | None = None,
-    norm: Norm | None = None,
-    dtype: jnp.dtype = jnp.float32,
-    **overrides: Any,
-) -> FasterRCNN:
-    """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
-
-    Args:
-        variant: A name of `VARIANTS`, with or without its `faster_rcnn_`.
-        num_classes: K, without the background.
-        backbone: Takes the place of the variant's: any network to {stride: features}.
-        norm: Factory of the normalisation of the variant's backbone, by default its own.
-        dtype: Of the computation, in the variant's backbone, too.
-        **overrides: Fields of `FasterRCNN`.
-
-    Raises:
-        ValueError: If there is no such variant, or `norm` is given with a `backbone`.
-    """
-    fields = dict(detector_fields("faster_rcnn_", variant, VARIANTS))
-    if backbone is not None and norm is not None:
-        raise ValueError(
-            "norm must be None with a backbone of your own, which has its norm already"
-        )
-    own: Callable[..., nn.Module] = fields.pop("backbone")
-    fields |= dict(num_classes=num_classes, dtype=dtype)
-    fields["backbone"] = backbone or own(norm=norm, dtype=dtype)
-    return FasterRCNN(**(fields | overrides))
+def faster_rcnn(variant: str, **options: Any) -> FasterRCNN:
+    """Builds a detector from a row of `VARIANTS`; the options are those of `fast_rcnn.build`."""
+    return build(FasterRCNN, "faster_rcnn_", VARIANTS, variant, **options)

@@ -12,13 +12,18 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxvision.layers.conv import Norm
 from jaxvision.layers.conv_transpose import ConvTranspose
 from jaxvision.layers.convolution import Conv
 from jaxvision.layers.initializers import he_normal_fan_out
-from jaxvision.models.detection.fast_rcnn import PYRAMID, TINY, Levels, resnet_backbone, whole
+from jaxvision.models.detection.fast_rcnn import (
+    PYRAMID,
+    TINY,
+    Levels,
+    build,
+    resnet_backbone,
+    whole,
+)
 from jaxvision.models.detection.faster_rcnn import FasterRCNN
-from jaxvision.models.variant import detector_fields
 from jaxvision.ops.roi_align import multiscale_roi_align
 
 
@@ -101,34 +106,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def mask_rcnn(
-    variant: str,
-    *,
-    num_classes: int,
-    backbone: nn.Module | None = None,
-    norm: Norm | None = None,
-    dtype: jnp.dtype = jnp.float32,
-    **overrides: Any,
-) -> MaskRCNN:
-    """Builds a detector from a row of `VARIANTS`; keywords replace single fields.
-
-    Args:
-        variant: A name of `VARIANTS`, with or without its `mask_rcnn_`.
-        num_classes: K, without the background.
-        backbone: Takes the place of the variant's: any network to {stride: features}.
-        norm: Factory of the normalisation of the variant's backbone, by default its own.
-        dtype: Of the computation, in the variant's backbone, too.
-        **overrides: Fields of `MaskRCNN`.
-
-    Raises:
-        ValueError: If there is no such variant, or `norm` is given with a `backbone`.
-    """
-    fields = dict(detector_fields("mask_rcnn_", variant, VARIANTS))
-    if backbone is not None and norm is not None:
-        raise ValueError(
-            "norm must be None with a backbone of your own, which has its norm already"
-        )
-    own = fields.pop("backbone")
-    fields |= dict(num_classes=num_classes, dtype=dtype)
-    fields["backbone"] = backbone or own(norm=norm, dtype=dtype)
-    return MaskRCNN(**(fields | overrides))
+def mask_rcnn(variant: str, **options: Any) -> MaskRCNN:
+    """Builds a detector from a row of `VARIANTS`; the options are those of `fast_rcnn.build`."""
+    return build(MaskRCNN, "mask_rcnn_", VARIANTS, variant, **options)

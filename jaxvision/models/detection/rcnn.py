@@ -13,12 +13,10 @@ weights where none are loaded.
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 
 from jaxvision.models.backbones.alexnet import alexnet
 from jaxvision.models.backbones.vgg import vgg
@@ -28,10 +26,10 @@ from jaxvision.models.detection.fast_rcnn import (
     Levels,
     RegionHead,
     RegionOutput,
+    build,
     csp_darknet,
 )
 from jaxvision.models.detection.normalized import normalized
-from jaxvision.models.variant import detector_fields
 from jaxvision.ops.roi_align import roi_align
 from jaxvision.ops.roi_pool import roi_pool
 
@@ -158,36 +156,10 @@ SPP_VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def rcnn(variant: str, **options: Any) -> RCNN:
-    """Builds a detector from a row of `VARIANTS`; see `spp_net` for the options."""
-    return _build(RCNN, "rcnn_", variant, VARIANTS, **options)
+    """Builds a detector from a row of `VARIANTS`; the options are those of `fast_rcnn.build`."""
+    return build(RCNN, "rcnn_", VARIANTS, variant, **options)
 
 
 def spp_net(variant: str, **options: Any) -> SPPNet:
-    """Builds a detector from a row of `SPP_VARIANTS`; keywords replace single fields.
-
-    Args:
-        variant: A name of the table, with or without its beginning.
-        **options: `num_classes`, and perhaps `backbone`, which takes the place of the variant's,
-            `dtype` of the computation, and fields of the network.
-
-    Raises:
-        ValueError: If there is no such variant.
-    """
-    return _build(SPPNet, "spp_net_", variant, SPP_VARIANTS, **options)
-
-
-def _build(
-    kind: type[Any],
-    prefix: str,
-    variant: str,
-    variants: dict[str, dict[str, Any]],
-    *,
-    num_classes: int,
-    backbone: nn.Module | None = None,
-    dtype: jnp.dtype = jnp.float32,
-    **overrides: Any,
-) -> Any:
-    fields = dict(detector_fields(prefix, variant, variants))
-    own: Callable[..., nn.Module] = fields.pop("backbone")
-    fields |= dict(num_classes=num_classes, dtype=dtype, backbone=backbone or own(dtype=dtype))
-    return kind(**(fields | overrides))
+    """Builds a detector from a row of `SPP_VARIANTS`; the options are those of `fast_rcnn.build`."""
+    return build(SPPNet, "spp_net_", SPP_VARIANTS, variant, **options)
