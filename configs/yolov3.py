@@ -24,8 +24,8 @@ def get_config(arg: str = "") -> Any:
     config.variant = f"yolov3_{variant}" if variant != "full" else "yolov3"
     detection.from_source(config, source, values)
     if config.data.source == "shapes":
-        config.epochs = 16
-        config.loss.anchors = "fitted"
+        config.epochs = 8
+        config.data.update(train_images=3200, cache_bytes=200_000_000)
     if values:
         config.augment.multi_scale = tuple(range(320, 609, 96))
     return config
