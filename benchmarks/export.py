@@ -29,6 +29,7 @@ def parse() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run", type=pathlib.Path, help="work directory of a run on pictures")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--pictures", type=int, default=128, help="that INT8 is calibrated on")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="sizes to time")
     parser.add_argument("--rounds", type=int, default=15, help="of each, in turns")
@@ -41,16 +42,24 @@ def training_pictures(predictor: Any, count: int) -> list[np.ndarray]:
     return list(itertools.islice(found, count))
 
 
-def in_turns(runs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Returns the median milliseconds of functions that are called one after another."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
+def in_turns(runs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, tuple[float, float]]:
+    """Times functions that are called one after another.
+
+    Returns:
+        Medians of each in milliseconds, of the clock and of all processors.
+    """
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     for number in range(rounds + 1):
         for name, run in runs.items():
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             run()
+            taken = time.perf_counter() - started, time.process_time() - used
             if number:  # the first round compiles
-                times[name].append(1000 * (time.perf_counter() - started))
-    return {name: statistics.median(found) for name, found in times.items()}
+                times[name].append((1000 * taken[0], 1000 * taken[1]))
+    return {
+        name: (statistics.median(x for x, _ in found), statistics.median(x for _, x in found))
+        for name, found in times.items()
+    }
 
 
 def main() -> None:
@@ -64,7 +73,7 @@ def main() -> None:
     pictures = training_pictures(predictor, options.pictures)
     files = {}
     with tempfile.TemporaryDirectory() as folder:
-        for precision in PRECISIONS:
+        for precision in options.precisions:
             file = pathlib.Path(folder, f"{precision}.onnx")
             shown = pictures if precision == "int8" else None
             done = predictor.export(file, precision=precision, pictures=shown)
@@ -79,8 +88,8 @@ def main() -> None:
             }
             runs |= {name: lambda f=run, x=images: f(x) for name, run in files.items()}
             found = in_turns(runs, options.rounds)
-            times = ", ".join(f"{name} {value:.1f} ms" for name, value in found.items())
-            print(f"batch {count}: {times}", flush=True)
+            times = ", ".join(f"{k} {clock:.1f} ({used:.1f})" for k, (clock, used) in found.items())
+            print(f"batch {count}: {times} ms (of processor time)", flush=True)
 
 
 if __name__ == "__main__":

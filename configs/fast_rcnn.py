@@ -4,10 +4,10 @@
     python train.py --config configs/fast_rcnn.py:vgg16,voc --config.data.path=DIR \
         --config.backbone=vgg16 --config.weights=vgg16
 
-Regions come from selective search, which needs `pip install 'jaxvision[proposals]'`; it takes
-seconds for a large image: `jaxvision pack --proposals=selective_search` keeps what it found. The
-argument names a variant and a source: see `configs/yolox.py`. Published AP50 on VOC 2007 with
-VGG16: 66.9, after training on VOC 2007 and 2012 70.0. Not run here on VOC.
+Regions come from selective search, which needs the extra `proposals`; it takes seconds for a large
+image, and the option `--proposals` of `jaxvision pack` keeps what it found. The argument names a
+variant and a source: see `configs/yolox.py`. Published AP50 on VOC 2007 with VGG16: 66.9, after
+training on VOC 2007 and 2012 70.0. Not run here on VOC.
 """
 
 from typing import Any

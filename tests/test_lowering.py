@@ -31,6 +31,7 @@ SMALLEST = {
     "faster_rcnn": ("tiny", dict(image_size=64)),
     "fcn": ("shapes", dict(image_size=(32, 32))),
     "lenet_mnist": ("original", {}),
+    "mask_rcnn": ("tiny", dict(image_size=64)),
     "mobilenet_imagenet": ("mobilenet_v3_small", dict(image_size=32)),
     "rcnn": ("tiny", dict(image_size=64)),
     "resnet_cifar10": ("resnet20", {}),
@@ -75,6 +76,9 @@ def batch_of(recipe, config):
     }
     if recipe is classification:
         return batch | {"label": shape(B)}
+    if "masks" in config.data:
+        sides = config.image_size, config.image_size
+        batch["masks"] = shape(B, N, *sides, dtype=bool)
     if "proposals" in config.data:
         batch["proposals"] = shape(B, N, 4, dtype=np.float32)
         batch["proposal_valid"] = shape(B, N, dtype=bool)

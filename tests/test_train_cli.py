@@ -58,7 +58,7 @@ def failing(capsys, tmp_path):
     [
         (["--config.epoch=3"], "the config has no value epoch; did you mean epochs?"),
         (["--config.data.pth=x"], "no value data.pth; did you mean data.path?"),
-        (["--config.agument.flip=1"], "no value agument.flip; did you mean augment.flip?"),
+        (["--config.agument.flip=1"], "no value agument.flip; did you mean augment.flip"),
         (["--config.learning_rate=1"], "did you mean optimizer.learning_rate?"),
         (["--config.lerning_rate=1"], "did you mean optimizer.learning_rate?"),
         (["--config.zzzzz=1"], "the config has no value zzzzz; --help lists all"),
@@ -73,7 +73,7 @@ def failing(capsys, tmp_path):
             "augment.multi_scale must be a multiple of 32, got 70",
         ),
         (["--config.variant=huge"], "variant must be one of yolox_nano"),
-        (["--config.method=fcos"], "method must be one of yolox, retinanet, ssd, "),
+        (["--config.method=fcos"], "method must be one of yolox, retinanet, "),
         (["--config.data.num_classes=7"], "data.num_classes must be 0 or 4"),
         (["--config.batch_size=17"], "the training split has 16 examples, fewer than one batch"),
         (["--config.dtype=float8"], "dtype must be auto, float32"),

@@ -312,6 +312,8 @@ class Detector(ImagePredictor):
                 "a detector that takes the regions of selective search can only be exported as "
                 "safetensors"
             )
+        if isinstance(task, MaskDetection):
+            raise ValueError("a detector with masks can only be exported as safetensors")
         del key
         found = task.decoded(*given)
         return (jax.vmap(task.suppress)([found]) if nms else found)._asdict()

@@ -101,7 +101,7 @@ class ExportedDetector(_OfFile, Detector):
 
     def _after_file(self, function: Callable[[Candidates], Any]) -> Predict:
         compiled = jax.jit(function)
-        return _of_file(lambda image: compiled(Candidates(**self._run(image))))
+        return _of_file(lambda image: compiled(Candidates(**jax.device_put(self._run(image)))))
 
 
 class SuppressedDetector(_OfFile, Detector):
@@ -137,7 +137,7 @@ class ExportedClassifier(_OfFile, Classifier):
 
 
 class ExportedSegmenter(_OfFile, Segmenter):
-    """A segmenter whose network is an ONNX file, which takes images of one size."""
+    """A segmenter whose network is an ONNX file, for images of one size: the whole image."""
 
     options = ("batch_size",)
 
@@ -145,17 +145,18 @@ class ExportedSegmenter(_OfFile, Segmenter):
         """Returns a segmenter of the same file with another batch size.
 
         Raises:
-            ValueError: For `tta` and `tile`, which need images of other sizes.
+            ValueError: For `tta` and `tile`, which need other sizes.
         """
-        wrong = [name for name, value in others.items() if value]
-        if wrong:
+        if any(others.values()):
             raise ValueError(
-                f"an exported file takes images of one size, {', '.join(wrong)} needs its run"
+                f"an exported file takes images of one size, {', '.join(others)} needs its run"
             )
         return super().replaced(batch_size=batch_size)
 
     def _compiled(self, task: Any) -> Predict:
-        return _of_file(lambda image: self._run(image)["probabilities"].argmax(axis=-1))
+        return _of_file(
+            lambda image: self._run(image)["probabilities"].argmax(axis=-1).astype(np.int32)
+        )
 
     def _compiled_probabilities(self, task: Any) -> Predict:
         return _of_file(lambda image: self._run(image)["probabilities"])
@@ -165,11 +166,10 @@ def exported_predictor(
     file: Path, meta: Mapping[str, Any], task: Any, transform: Any, batch_size: int, origin: Origin
 ) -> Detector | Classifier | Segmenter:
     """Opens a file as the predictor that its meta describes."""
-    kind: Any = ExportedClassifier
     if isinstance(task, DenseDetection):
         kind = SuppressedDetector if meta.get("nms") else ExportedDetector
-    elif isinstance(task, SemanticSegmentation):
-        kind = ExportedSegmenter
+    else:
+        kind = ExportedSegmenter if isinstance(task, SemanticSegmentation) else ExportedClassifier
     return kind(session(file), task, transform, batch_size=batch_size, origin=origin)
 
 

@@ -193,17 +193,7 @@ class Segmenter(ImagePredictor):
         """Lays out an evaluation: classes, confusions, pictures."""
         return report_segmentation(evaluation, data)
 
-    def _outputs(
-        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
-    ) -> dict[str, jax.Array]:
-        del key
-        if nms:
-            raise ValueError("nms is for detectors, got a segmenter")
-        return {"probabilities": task.probabilities(*given)}
-
     def _compiled_probabilities(self, task: SemanticSegmentation) -> Predict:
-        """Compiles what predicts an image's views: probabilities [B, H, W, K]."""
-
         def probabilities(
             params: Params, state: ModelState, batch: Batch, key: jax.Array
         ) -> jax.Array:
@@ -211,6 +201,14 @@ class Segmenter(ImagePredictor):
             return task.probabilities(params, state, batch)
 
         return jax.jit(probabilities)
+
+    def _outputs(
+        self, task: Any, given: tuple[Params, ModelState, Batch], key: jax.Array, nms: bool
+    ) -> dict[str, jax.Array]:
+        del key
+        if nms:
+            raise ValueError("nms is for detectors, got a segmenter")
+        return {"probabilities": task.probabilities(*given)}
 
     def _collected(self) -> Joined:
         return Joined(self._views.tile)

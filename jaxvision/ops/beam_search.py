@@ -73,7 +73,7 @@ def beam_search(
     """
     if beam_size < 1:
         raise ValueError(f"beam_size must be at least 1, got {beam_size}")
-    batch = len(max_lengths)
+    batch = max_lengths.shape[0]
     max_lengths = jnp.minimum(max_lengths, length)
     nothing = jnp.full((batch, beam_size, length), pad_id, jnp.int32)
     worst = jnp.full((batch, beam_size), -jnp.inf)

@@ -65,7 +65,7 @@ def greedy_search(
         end_id: The token that ends a sequence.
         pad_id: Fills the positions after the end.
     """
-    batch = len(max_lengths)
+    batch = max_lengths.shape[0]
     max_lengths = jnp.minimum(max_lengths, length)
 
     def unfinished(carry: tuple[Any, ...]) -> jax.Array:

@@ -81,6 +81,7 @@ RELEASED: dict[str, Released] = {
     **{f"yolox_{x}": _yolox(f"yolox_{x}", f"yolox_{x}") for x in ("nano", "tiny", *"smlx")},
     **_torchvision("retinanet_resnet50_fpn_coco-eeacb38b", variant="retinanet_resnet50_fpn"),
     **_torchvision("fasterrcnn_resnet50_fpn_coco-258fb6c6", variant="faster_rcnn_resnet50_fpn"),
+    **_torchvision("maskrcnn_resnet50_fpn_coco-bf2d0c1e", variant="mask_rcnn_resnet50_fpn"),
     **_torchvision("ssd300_vgg16_coco-b556d3b4", variant="ssd300_vgg16"),
     **_torchvision("fcn_resnet50_coco-1167a1af", variant="fcn_resnet50"),
     **_torchvision("fcn_resnet101_coco-7ecb50ca", variant="fcn_resnet101"),

@@ -115,13 +115,16 @@ def _table(metrics: Mapping[str, float]) -> str:
     columns = list(dict.fromkeys(c for row in rows.values() for c in row))
     width = max((len(n) for n in (*plain, *rows)), default=0)
 
+    wide = max((len(column) + 2 for column in columns), default=0)
+    wide = max(wide, 9)
+
     def cell(value: float | None) -> str:
         shown = "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
-        return f"{shown:>9}"
+        return f"{shown:>{wide}}"
 
     lines = [f"{name:<{width}}{cell(value)}" for name, value in plain.items()]
     if rows:
-        lines += ["", " " * width + "".join(f"{c:>9}" for c in columns)]
+        lines += ["", " " * width + "".join(f"{c:>{wide}}" for c in columns)]
         lines += [
             f"{row:<{width}}" + "".join(cell(values.get(c)) for c in columns)
             for row, values in rows.items()

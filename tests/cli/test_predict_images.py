@@ -45,7 +45,7 @@ def video(tmp_path):
 def run(monkeypatch, tmp_path):
     """Runs the command with a detector in place of a run."""
     detector = bright(batch_size=16)
-    monkeypatch.setattr(predict, "load_run", lambda run, step: detector)
+    monkeypatch.setattr(predict, "load_runs", lambda run, step, *, files: detector)
 
     def run(*more):
         return main(["predict", "run", *map(str, more), f"--out={tmp_path}/out"])
@@ -161,7 +161,7 @@ def test_video_that_ends_early(run, video, capsys):
         (("{}/a.png", "--classes=bolb"), "got bolb; did you mean blob?"),
         (("{}/a.png", "--beam=3"), "run holds a detector, which does not take --beam; it takes"),
         (("{}/a.png", "--attention"), "which does not take --attention"),
-        (("{}/a.png", "--save=xml"), "--save must be of json, csv, yolo, coco, got xml"),
+        (("{}/a.png", "--save=xml"), "--save must be of json, csv, yolo, coco, masks, got xml"),
         (("{}/a.png", "--out={}"), "{}/a.png would be written over"),
     ],
 )

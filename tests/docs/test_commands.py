@@ -5,6 +5,9 @@ import time
 import pytest
 from documented import TEXTS, Shown, blocks, check, check_python_block, shown, simple_commands
 
+# Libraries that a page says how to install and that nothing here needs.
+OTHERS = ("openvino",)
+
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda p: p.stem)
 def test_every_command_has_a_config_and_flags_that_exist(path):
@@ -23,6 +26,8 @@ def test_every_block_of_python_imports_what_exists(path):
         try:
             check_python_block(content)
         except (SyntaxError, ImportError) as error:
+            if getattr(error, "name", None) in OTHERS:
+                continue
             raise AssertionError(f"{place}: {error}") from error
 
 

@@ -30,7 +30,7 @@ NORMALISED = (
     "darknet53",
     "cspdarknet53",
 )
-WITHOUT = ("lenet5", "alexnet", "zfnet", "nin_cifar10", "vit_ti_16", "swin_t")
+WITHOUT = ("lenet5", "alexnet", "zfnet", "zf5_spp", "nin_cifar10", "vit_ti_16", "swin_t")
 
 
 def paths(tree):

@@ -1,5 +1,7 @@
 """R-CNN, SPP-Net and Fast R-CNN: how they pool regions, and what the fitted machines change."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,10 +63,12 @@ def test_pyramids_hold_the_maxima_of_their_bins():
 def test_machines_take_the_place_of_the_softmax_once_they_are_fitted(kind):
     images = jnp.asarray(np.random.default_rng(0).normal(size=(1, 32, 32, 3)), jnp.float32)
     model = plain(kind, **(dict(side=8, context=1) if kind is RCNN else {}))
-    variables = dict(model.init(jax.random.key(0), images, train=False))
+    init = functools.partial(model.init, train=False)
+    variables = dict(jax.jit(init)(jax.random.key(0), images))
     boxes = jnp.array([[[0.0, 0.0, 20.0, 20.0], [10.0, 3.0, 30.0, 30.0]]])
     levels = model.apply(variables, images, train=False, method="extract")
 
+    @functools.partial(jax.jit, static_argnames="train")
     def classify(variables, train):
         return model.apply(variables, levels, boxes, train=train, method="classify")
 

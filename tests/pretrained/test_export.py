@@ -94,6 +94,11 @@ LARGE = (
     "inception_v3",
     "xception",
     "retinanet_resnet50_fpn",
+    "faster_rcnn_resnet50_fpn",
+    "ssd300_vgg16",
+    "yolov1",
+    "deconvnet",
+    "fcn32s",
 )
 
 

@@ -62,6 +62,7 @@ def test_predictions_match_reference(case, loaded, images):
     assert_agrees(boxes, case["decoded_boxes"], FORWARD)
 
 
+@pytest.mark.slow  # the assigner and the loss alone are compared in every run
 def test_losses_and_gradients_match_reference(case, loaded, images):
     model, variables = loaded
     task = DenseDetection(model, YOLOv8Method(), tuple(map(str, range(80))))

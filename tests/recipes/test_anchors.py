@@ -59,9 +59,9 @@ def test_too_few_objects():
 
 def test_fitted_anchors_replace_those_that_match():
     rng = np.random.default_rng(0)
-    centers = np.array([(40, 50), (75, 90), (140, 100)])
+    centers = np.array([(20, 25), (38, 45), (70, 50)])
     sizes = np.concatenate([c * rng.uniform(0.9, 1.1, (40, 2)) for c in centers])
-    data = Boxes((sizes / 2).tolist())
-    assert fitting_anchors(data, COARSE, 200).anchors == COARSE
-    found = fitting_anchors(data, COARSE, 200, keep=False)
-    np.testing.assert_allclose(found.anchors, [centers / 2], rtol=0.15)
+    data, given = Boxes(sizes.tolist()), [[[30.0, 30.0], [60.0, 60.0], [90.0, 90.0]]]
+    assert fitting_anchors(data, given, 200).anchors == given
+    found = fitting_anchors(data, given, 200, keep=False)
+    np.testing.assert_allclose(found.anchors, [centers], rtol=0.15)

@@ -228,7 +228,7 @@ def test_every_value_of_augmentation_reaches_the_examples(examples):
     config = small(**{f"augment__{name}": value for name, value in changes.items()})
     config.data.max_objects = 7
     detection.experiment(as_loaded(config))
-    size = dict(size=(32, 32), max_objects=7, no_aug=False)
+    size = dict(size=(32, 32), max_objects=7, no_aug=False, max_proposals=0, masks=False)
     assert examples[0] == changes | size | {"mosaic_scale": (0.1, 2.0)}
 
 

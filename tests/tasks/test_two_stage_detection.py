@@ -99,6 +99,7 @@ def test_learns_eight_images_by_heart(optimised, build, steps):
     assert metrics["AP50"] > 0.9
 
 
+@pytest.mark.slow  # the parity of Faster R-CNN and the test of DenseDetection go through its parts
 def test_regions_outside_of_the_wanted_classes_are_dropped():
     classes, stream = shapes_stream(images=2)
     (batch,) = stream

@@ -1,7 +1,7 @@
 """StableHLO: XLA's own form of a program, which JAX runs without the code that wrote it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.export
@@ -32,8 +32,9 @@ def write_stablehlo(predictor: "Predictor", file: Path, options: Options) -> str
         )(given)
         file.write_bytes(exported.serialize())
     read = jax.export.deserialize(bytearray(file.read_bytes()))
+    run: Any = read.call
     return compare(
-        lambda x: {name: np.asarray(y) for name, y in read.call(x).items()},
+        lambda x: {name: np.asarray(y) for name, y in run(x).items()},
         program,
         variables,
         TOLERANCES["float32"],

@@ -9,7 +9,7 @@ broadcast it along, since ONNX's elementwise operations broadcast by themselves.
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -141,8 +141,7 @@ class Graph:
         if value.shape == shape:
             return value
         if value.constant is not None and all(isinstance(x, int) for x in shape):
-            array = np.broadcast_to(value.constant, shape)  # pyright: ignore[reportArgumentType]
-            return constant(array)
+            return constant(np.broadcast_to(value.constant, cast(Any, shape)))
         name = self.in_order(value, value.order)
         target = self.lengths([shape[axis] for axis in value.order])
         expanded = self._once(("Expand", name, shape), "Expand", [name, target])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxvision.inference.onnx_graph.elementwise import Handler
-from jaxvision.inference.onnx_graph.graph import Graph, Value
+from jaxvision.inference.onnx_graph.graph import Graph, Value, constant
 from jaxvision.inference.onnx_graph.shapes import dtype_of
 from jaxvision.inference.onnx_graph.shaping import in_program_order, shape_of, without
 
@@ -19,8 +19,10 @@ def _convolution(graph: Graph, equation: Any, values: Sequence[Value]) -> list[V
     x, kernel = values
     params = equation.params
     numbers = params["dimension_numbers"]
-    if any(d != 1 for d in params["lhs_dilation"]) or params["batch_group_count"] != 1:
-        raise ValueError("ONNX export knows no convolution of spread out maps")
+    if params["batch_group_count"] != 1:
+        raise ValueError("ONNX export knows no convolution in groups of the batch")
+    if any(d != 1 for d in params["lhs_dilation"]):
+        return _transposed(graph, equation, values)
     x = graph.full(x, shape_of(equation.invars[0]))
     kernel = graph.full(kernel, shape_of(equation.invars[1]))
     padding = params["padding"]
@@ -32,6 +34,38 @@ def _convolution(graph: Graph, equation: Any, values: Sequence[Value]) -> list[V
         dilations=list(params["rhs_dilation"]),
         group=params["feature_group_count"],
         kernel_shape=[kernel.shape[axis] for axis in numbers.rhs_spec[2:]],
+    )
+    (output,) = equation.outvars
+    return [Value(name, shape_of(output), tuple(numbers.out_spec), dtype_of(output))]
+
+
+def _transposed(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
+    """Writes a convolution of a map with zeros between its pixels."""
+    x, kernel = values
+    params = equation.params
+    numbers = params["dimension_numbers"]
+    others = (*params["window_strides"], *params["rhs_dilation"], params["feature_group_count"])
+    if kernel.constant is None or any(number != 1 for number in others):
+        raise ValueError("ONNX export knows no such transposed convolution")
+    x = graph.full(x, shape_of(equation.invars[0]))
+    kernel = graph.full(kernel, shape_of(equation.invars[1]))
+    weights, features = numbers.rhs_spec[2:], numbers.rhs_spec[:2]
+    turned = constant(np.flip(np.asarray(kernel.constant), tuple(weights)))
+    sides = [turned.shape[axis] for axis in weights]
+    # What is cut off from the map that all kernels reach.
+    cut = [
+        [side - 1 - pad[i] for side, pad in zip(sides, params["padding"], strict=True)]  # pyright: ignore
+        for i in (0, 1)
+    ]
+    if min(cut[0]) < 0:
+        raise ValueError("ONNX export knows no such padding of a transposed convolution")
+    name = graph.add(
+        "ConvTranspose",
+        [graph.in_order(x, numbers.lhs_spec), graph.in_order(turned, (*features[::-1], *weights))],
+        strides=list(params["lhs_dilation"]),
+        pads=[*cut[0], *(max(0, least) for least in cut[1])],
+        output_padding=[max(0, -least) for least in cut[1]],
+        kernel_shape=sides,
     )
     (output,) = equation.outvars
     return [Value(name, shape_of(output), tuple(numbers.out_spec), dtype_of(output))]

@@ -144,7 +144,7 @@ class Block(nn.Module):
                 raise ValueError("a stack with cross-attention needs memory, got None")
             y = self._before(self.cross_attention_norm, x)
             # Hypotheses of one source are tokens of one row here, so that its memory is not copied.
-            y = y.reshape(len(memory.keys), -1, self.features)
+            y = y.reshape(memory.keys.shape[0], -1, self.features)
             y = self.cross_attention(y, memory, memory_mask, train=train)
             x = self._add(self.cross_attention_norm, x, y.reshape(x.shape), train)
         y = self.feed_forward(self._before(self.feed_forward_norm, x), train=train)

@@ -108,6 +108,20 @@ def test_classifier_of_a_file(tmp_path, pictures, tta):
 
 
 @onnx_extra
+def test_segmenter_of_a_file(tmp_path):
+    from jaxvision.inference.exported import ExportedSegmenter
+
+    made = striped(side=3)
+    file = made.export(tmp_path / "model.onnx").path
+    ours = opened(file, made, ExportedSegmenter)
+    image = np.kron(np.random.default_rng(0).integers(0, 256, (5, 7, 3)), np.ones((6, 6, 1)))
+    image = image.astype(np.uint8)
+    np.testing.assert_array_equal(ours(image).label_map, made(image).label_map)
+    with pytest.raises(ValueError, match="images of one size, tile needs its run"):
+        ours.replaced(tile=64)
+
+
+@onnx_extra
 def test_a_file_that_deviates_is_not_written(tmp_path, monkeypatch, detector):
     from jaxvision.inference.onnx_graph import convert
 

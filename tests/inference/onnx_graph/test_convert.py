@@ -51,6 +51,10 @@ FUNCTIONS = {
     ),
     "dilation": lambda x: convolved(x, window_strides=(1, 1), padding="SAME", rhs_dilation=(2, 2)),
     "groups": lambda x: convolved(x, groups=2, window_strides=(1, 1), padding="VALID"),
+    "transposed convolutions": lambda x: [
+        jax.lax.conv_transpose(x, kernel(size, size, 4, 3), (2, 2), padding)
+        for size, padding in ((4, "SAME"), (3, "SAME"), (2, "VALID"), (4, ((2, 2), (2, 2))))
+    ],
     # The pooling of a ResNet: 4 x 4, without the padding 3 x 3.
     "max pooling with padding": lambda x: max_over_windows(x, (3, 3), (2, 2), ((1, 1), (1, 1))),
     "mean pooling": lambda x: nn.avg_pool(x, (2, 2), strides=(2, 2)),
