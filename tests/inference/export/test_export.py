@@ -192,17 +192,3 @@ def test_a_file_is_replaced_only_where_that_is_asked(tmp_path, detector):
     with pytest.raises(FileExistsError, match="x.onnx exists; give another --out"):
         detector.export(tmp_path / "x.onnx")
     assert (tmp_path / "x.onnx").read_text() == "mine"
-
-
-@onnx_extra
-def test_segmenter_of_a_file_gives_the_same_label_maps(tmp_path, pictures):
-    from jaxvision.inference.exported import ExportedSegmenter
-
-    wanted = striped(size=(64, 64))
-    found = opened(wanted.export(tmp_path / "model.onnx").path, wanted, ExportedSegmenter)
-    for image in pictures:
-        np.testing.assert_array_equal(found(image).label_map, wanted(image).label_map)
-    with pytest.raises(ValueError, match="images of one size, tile needs its run"):
-        found.replaced(tile=64)
-    with pytest.raises(ValueError, match="nms is for detectors, got a segmenter"):
-        wanted.export(tmp_path / "other.onnx", nms=True)
