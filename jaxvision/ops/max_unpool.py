@@ -40,7 +40,7 @@ def max_pool_with_indices(
     below, right = rows * window - height, columns * window - width
     lowest = jnp.asarray(-jnp.inf, x.dtype)
     padded = jax.lax.pad(x, lowest, ((0, 0, 0), (0, below, 0), (0, right, 0), (0, 0, 0)))
-    views = padded.reshape(len(x), rows, window, columns, window, x.shape[-1])
+    views = padded.reshape(x.shape[0], rows, window, columns, window, x.shape[-1])
 
     best = views[:, :, 0, :, 0]
     place = jnp.zeros(best.shape, jnp.int32)
