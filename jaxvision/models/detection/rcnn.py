@@ -161,5 +161,5 @@ def rcnn(variant: str, **options: Any) -> RCNN:
 
 
 def spp_net(variant: str, **options: Any) -> SPPNet:
-    """Builds a detector from a row of `SPP_VARIANTS`; the options are those of `fast_rcnn.build`."""
+    """Builds a detector from a row of `SPP_VARIANTS`; `fast_rcnn.build` has the options."""
     return build(SPPNet, "spp_net_", SPP_VARIANTS, variant, **options)
