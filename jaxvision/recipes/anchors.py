@@ -4,14 +4,17 @@ YOLOv2 (Redmon and Farhadi 2016, https://arxiv.org/abs/1612.08242, section 2) cl
 k-means; YOLOv5's authors refine the clusters by random changes that are kept if they fit better.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.cluster import KMeans
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.source import Source
+from jaxvision.losses.detection.anchor_method import Sizes
+from jaxvision.recipes import wiring
+from jaxvision.recipes.values import Config
 
 Anchors = Sequence[Sequence[Sequence[float]]]
 
@@ -126,3 +129,34 @@ def _evolved(
         if value > best:
             anchors, best = candidate, value
     return anchors
+
+
+def anchors_of(own: Callable[[str], Sizes]) -> Callable[[Config, Source], dict[str, Any]]:
+    """Returns what computes the anchors of a run; `own` gives the authors' of a variant."""
+
+    def info(config: Config, train: Source) -> dict[str, Any]:
+        anchors = own(config.variant)
+        if config.loss.anchors == "authors":
+            return dict(anchors=[list(map(list, level)) for level in anchors])
+        if config.loss.anchors not in ("auto", "fitted"):
+            got = config.loss.anchors
+            raise ValueError(f"loss.anchors must be auto, fitted or authors, got {got}")
+        keep = config.loss.anchors == "auto"
+        found = fitting_anchors(train, anchors, config.image_size, keep=keep)
+        print(found.message)
+        return dict(anchors=found.anchors)
+
+    return info
+
+
+def anchors_in(info: Mapping[str, Any]) -> Sizes:
+    """Returns the anchors of each map that `anchors_of` computed."""
+    return tuple(tuple(map(tuple, level)) for level in info["anchors"])
+
+
+def with_anchors(
+    build: Callable[..., Any], config: Config, info: Mapping[str, Any], method: Any
+) -> tuple[Any, Any]:
+    """Builds a network with as many anchors a cell as its method has; returns both."""
+    fields = wiring.normalised_fields(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
+    return wiring.network(build, config, **fields), method

@@ -6,19 +6,15 @@ from typing import Any, NamedTuple
 
 from jaxvision import models
 from jaxvision.data.source import Source
-from jaxvision.losses.detection import yolov2, yolov3, yolov4
-from jaxvision.losses.detection.anchor_method import Sizes
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
 from jaxvision.losses.detection.ssd import SSDMethod
-from jaxvision.losses.detection.yolov1 import YOLOv1Method
 from jaxvision.losses.detection.yolov5 import COCO_ANCHORS, YOLOv5Method
 from jaxvision.losses.detection.yolov8 import YOLOv8Method
 from jaxvision.losses.detection.yolox import YOLOXMethod
-from jaxvision.models.detection import ssd, yolov1
-from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD
+from jaxvision.models.detection import ssd
 from jaxvision.models.variant import fields_of
-from jaxvision.recipes import two_stage, wiring
-from jaxvision.recipes.anchors import fitting_anchors
+from jaxvision.recipes import darknet, two_stage, wiring
+from jaxvision.recipes.anchors import anchors_in, anchors_of, with_anchors
 from jaxvision.recipes.linear_machines import Finish, fit_machines
 from jaxvision.recipes.values import Config
 from jaxvision.tasks.dense_detection import DenseDetection
@@ -85,14 +81,6 @@ def no_aug_steps(config: Config, steps: int) -> int:
     return round(config.augment.no_aug * steps)
 
 
-def _normalised(config: Config, info: Info) -> dict[str, Any]:
-    """Returns the fields of a network whose own backbone takes pixels, another normalised ones."""
-    fields = wiring.fields(config, info)
-    if config.backbone:
-        fields |= dict(image_mean=IMAGE_MEAN, image_std=IMAGE_STD)
-    return fields
-
-
 def _yolox(config: Config) -> None:
     config.variant = "yolox_s"
     config.model.pyramid = ""  # ghost_pan: lighter than the paper's
@@ -118,7 +106,7 @@ def _build_yolox(config: Config, info: Info) -> Parts:
         class_weights=tuple(info["class_weights"]) or None,
         l1_from_step=steps - no_aug_steps(config, steps),
     )
-    return wiring.network(models.yolox, config, **_normalised(config, info)), method
+    return wiring.network(models.yolox, config, **wiring.normalised_fields(config, info)), method
 
 
 def _retinanet(config: Config) -> None:
@@ -201,152 +189,11 @@ def _yolov5(config: Config) -> None:
     config.loss.pre_nms = 3000  # detections of an image that enter suppression
 
 
-def _anchors_of(own: Callable[[str], Sizes]) -> Callable[[Config, Source], dict[str, Any]]:
-    """Returns what computes the anchors of a run; `own` gives the authors' of a variant."""
-
-    def info(config: Config, train: Source) -> dict[str, Any]:
-        anchors = own(config.variant)
-        if config.loss.anchors == "authors":
-            return dict(anchors=[list(map(list, level)) for level in anchors])
-        if config.loss.anchors not in ("auto", "fitted"):
-            got = config.loss.anchors
-            raise ValueError(f"loss.anchors must be auto, fitted or authors, got {got}")
-        keep = config.loss.anchors == "auto"
-        found = fitting_anchors(train, anchors, config.image_size, keep=keep)
-        print(found.message)
-        return dict(anchors=found.anchors)
-
-    return info
-
-
-def _anchors(info: Info) -> Sizes:
-    return tuple(tuple(map(tuple, level)) for level in info["anchors"])
-
-
 def _build_yolov5(config: Config, info: Info) -> Parts:
     options = wiring.keywords(config.loss, "anchors")
     options["objectness_weight"] *= (config.image_size / 640) ** 2
-    method = YOLOv5Method(anchors=_anchors(info), **options)
-    return _with_anchors(models.yolov5, config, info, method)
-
-
-def _darknet(config: Config) -> None:
-    """What Darknet's detectors have in common."""
-    config.image_size = 416
-    config.augment.update(hsv=1.0, hsv_gain=True)
-    config.optimizer.update(
-        name="momentum", learning_rate=1e-3, momentum=0.9, base_batch=64, weight_decay=5e-4
-    )
-    config.eval.update(score_threshold=0.005, nms_threshold=0.45)
-    config.eval.epochs = 10.0
-    config.loss.anchors = (
-        "auto"  # fitted to the data where the authors' do not match; fitted; or authors
-    )
-    config.loss.pre_nms = 3000  # detections of an image that enter suppression
-
-
-def _yolov1(config: Config) -> None:
-    config.variant = "yolov1"
-    config.image_size = 448
-    config.batch_size = 64
-    config.epochs = 135
-    config.augment.update(hsv=1.0, hsv_gain=True, crop=0.5)
-    config.optimizer.update(
-        name="momentum", learning_rate=1e-2, momentum=0.9, base_batch=64, weight_decay=5e-4
-    )
-    config.schedule.update(name="step", boundaries=(75 / 135, 105 / 135), warmup=1 / 135)
-    config.eval.update(score_threshold=0.005, nms_threshold=0.5)
-    config.eval.epochs = 10.0
-    config.loss.boxes = 2  # of a cell
-    config.loss.box_weight = 5.0
-    config.loss.background_weight = 0.5  # of the confidence of boxes without an object
-
-
-def _build_yolov1(config: Config, info: Info) -> Parts:
-    if config.backbone:
-        raise ValueError(
-            f"backbone must be empty for yolov1, which has its own, got {config.backbone}"
-        )
-    variant = fields_of(DETECTORS["yolov1"].full_name(config.variant), yolov1.VARIANTS)
-    stride = variant.get("stride", yolov1.STRIDE)
-    method = YOLOv1Method(stride=stride, **wiring.keywords(config.loss))
-    fields = wiring.fields(config, info) | dict(boxes=method.boxes)
-    return wiring.network(models.yolov1, config, **fields), method
-
-
-def _yolov2(config: Config) -> None:
-    config.variant = "yolov2"
-    config.epochs = 160
-    _darknet(config)
-    config.schedule.update(name="step", boundaries=(60 / 160, 90 / 160), warmup=1 / 160)
-    config.loss.ignore_iou = 0.6  # background that overlaps an object by more is ignored
-    config.loss.box_weight = 1.0
-    config.loss.object_weight = 5.0
-    config.loss.background_weight = 1.0
-    config.loss.class_weight = 1.0
-    config.loss.prior_weight = 0.01  # pulls other boxes to their anchors
-    config.loss.prior_images = 12_800  # during so many images
-
-
-def _yolov2_anchors(variant: str) -> Sizes:
-    by_name = {"yolov2": yolov2.VOC_ANCHORS, "yolov2_tiny": yolov2.TINY_VOC_ANCHORS}
-    return by_name.get(variant, yolov2.COCO_ANCHORS)
-
-
-def _build_yolov2(config: Config, info: Info) -> Parts:
-    method = yolov2.YOLOv2Method(_anchors(info), **wiring.keywords(config.loss, "anchors"))
-    return _with_anchors(models.yolov2, config, info, method)
-
-
-def _yolov3(config: Config) -> None:
-    config.variant = "yolov3"
-    config.epochs = 273
-    _darknet(config)
-    config.schedule.update(name="step", boundaries=(0.8, 0.9), warmup=1000 / 500_200)
-    config.loss.ignore_iou = 0.7  # background that overlaps an object by more is ignored
-    config.loss.box_weight = 1.0
-
-
-def _yolov3_anchors(variant: str) -> Sizes:
-    return yolov3.TINY_ANCHORS if variant.endswith("tiny") else yolov3.ANCHORS
-
-
-def _build_yolov3(config: Config, info: Info) -> Parts:
-    anchors, options = _anchors(info), wiring.keywords(config.loss, "anchors")
-    strides = (8, 16, 32)[-len(anchors) :]
-    method = yolov3.YOLOv3Method(anchors, strides, **options)
-    return _with_anchors(models.yolov3, config, info, method)
-
-
-def _yolov4(config: Config) -> None:
-    config.variant = "yolov4"
-    config.epochs = 273
-    _darknet(config)
-    config.augment.update(mosaic=1.0, mosaic_scale=(0.5, 1.5), degrees=0.0, shear=0.0)
-    config.optimizer.update(learning_rate=0.0013, momentum=0.949)
-    config.schedule.update(name="step", boundaries=(0.8, 0.9), warmup=1000 / 500_500)
-    config.loss.match_iou = 0.213  # of an object's shape and further anchors that match it
-    config.loss.ignore_iou = 0.7  # background that overlaps an object by more is ignored
-    config.loss.ignore_probability = 0.25  # if some class is as probable
-    config.loss.box_weight = 0.07
-    config.loss.label_smoothing = 0.0
-
-
-def _yolov4_anchors(variant: str) -> Sizes:
-    return yolov4.TINY_ANCHORS if variant.endswith("tiny") else yolov4.ANCHORS
-
-
-def _build_yolov4(config: Config, info: Info) -> Parts:
-    anchors, options = _anchors(info), wiring.keywords(config.loss, "anchors")
-    # The authors' numbers for three maps and for two.
-    scales = (1.2, 1.1, 1.05) if len(anchors) == 3 else (1.05, 1.05)
-    method = yolov4.YOLOv4Method(anchors, (8, 16, 32)[-len(anchors) :], scales, **options)
-    return _with_anchors(models.yolov4, config, info, method)
-
-
-def _with_anchors(build: Callable[..., Any], config: Config, info: Info, method: Any) -> Parts:
-    fields = _normalised(config, info) | dict(anchors_per_cell=method.anchors_per_cell)
-    return wiring.network(build, config, **fields), method
+    method = YOLOv5Method(anchors=anchors_in(info), **options)
+    return with_anchors(models.yolov5, config, info, method)
 
 
 def _yolov8(config: Config) -> None:
@@ -366,7 +213,7 @@ def _yolov8(config: Config) -> None:
 
 def _build_yolov8(config: Config, info: Info) -> Parts:
     method = YOLOv8Method(**wiring.keywords(config.loss))
-    return wiring.network(models.yolov8, config, **_normalised(config, info)), method
+    return wiring.network(models.yolov8, config, **wiring.normalised_fields(config, info)), method
 
 
 DETECTORS = {
@@ -400,10 +247,16 @@ DETECTORS = {
         finish=fit_machines,
     ),
     "ssd": Detector("ssd", _ssd, _build_ssd, multiple=4),
-    "yolov1": Detector("yolov1", _yolov1, _build_yolov1),
-    "yolov2": Detector("yolov2", _yolov2, _build_yolov2, _anchors_of(_yolov2_anchors)),
-    "yolov3": Detector("yolov3", _yolov3, _build_yolov3, _anchors_of(_yolov3_anchors)),
-    "yolov4": Detector("yolov4", _yolov4, _build_yolov4, _anchors_of(_yolov4_anchors)),
-    "yolov5": Detector("yolov5", _yolov5, _build_yolov5, _anchors_of(lambda _: COCO_ANCHORS)),
+    "yolov1": Detector("yolov1", darknet.yolov1_defaults, darknet.build_yolov1),
+    "yolov2": Detector(
+        "yolov2", darknet.yolov2_defaults, darknet.build_yolov2, anchors_of(darknet.yolov2_anchors)
+    ),
+    "yolov3": Detector(
+        "yolov3", darknet.yolov3_defaults, darknet.build_yolov3, anchors_of(darknet.yolov3_anchors)
+    ),
+    "yolov4": Detector(
+        "yolov4", darknet.yolov4_defaults, darknet.build_yolov4, anchors_of(darknet.yolov4_anchors)
+    ),
+    "yolov5": Detector("yolov5", _yolov5, _build_yolov5, anchors_of(lambda _: COCO_ANCHORS)),
     "yolov8": Detector("yolov8", _yolov8, _build_yolov8),
 }

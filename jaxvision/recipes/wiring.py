@@ -12,6 +12,7 @@ import optax
 from jaxvision import models
 from jaxvision.data import errors
 from jaxvision.data.errors import OnFault
+from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD
 from jaxvision.recipes import weights
 from jaxvision.recipes.values import Config
 from jaxvision.train import optim, schedules, wandb_writer
@@ -85,6 +86,14 @@ def fields(config: Config, info: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = dict(num_classes=len(info["class_names"]), dtype=dtype)
     if config.backbone:
         found["backbone"] = models.backbone(config.backbone, dtype=dtype)
+    return found
+
+
+def normalised_fields(config: Config, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of a network whose own backbone takes pixels, another normalised ones."""
+    found = fields(config, info)
+    if config.backbone:
+        found |= dict(image_mean=IMAGE_MEAN, image_std=IMAGE_STD)
     return found
 
 

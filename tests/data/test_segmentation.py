@@ -20,7 +20,7 @@ from jaxvision.data.segmentation_examples import (
     segmentation_train_example,
 )
 
-CAMVID = pathlib.Path("/work/shared/data/camvid")
+CAMVID = pathlib.Path(__file__).parents[3] / "shared" / "data" / "camvid"
 PALETTE = np.random.default_rng(0).integers(0, 256, (256, 3), np.uint8)
 
 
