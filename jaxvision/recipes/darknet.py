@@ -34,6 +34,7 @@ def _darknet(config: Config) -> None:
 
 
 def yolov1_defaults(config: Config) -> None:
+    """Sets the values of the authors' training on VOC."""
     config.variant = "yolov1"
     config.image_size = 448
     config.batch_size = 64
@@ -51,6 +52,11 @@ def yolov1_defaults(config: Config) -> None:
 
 
 def build_yolov1(config: Config, info: Info) -> Parts:
+    """Builds network and method.
+
+    Raises:
+        ValueError: If another backbone is asked for, or a value is out of its range.
+    """
     if config.backbone:
         raise ValueError(
             f"backbone must be empty for yolov1, which has its own, got {config.backbone}"
@@ -63,6 +69,7 @@ def build_yolov1(config: Config, info: Info) -> Parts:
 
 
 def yolov2_defaults(config: Config) -> None:
+    """Sets the values of the authors' training on VOC."""
     config.variant = "yolov2"
     config.epochs = 160
     _darknet(config)
@@ -77,16 +84,19 @@ def yolov2_defaults(config: Config) -> None:
 
 
 def yolov2_anchors(variant: str) -> Sizes:
+    """Returns the authors' anchors of a variant."""
     by_name = {"yolov2": yolov2.VOC_ANCHORS, "yolov2_tiny": yolov2.TINY_VOC_ANCHORS}
     return by_name.get(variant, yolov2.COCO_ANCHORS)
 
 
 def build_yolov2(config: Config, info: Info) -> Parts:
+    """Builds network and method."""
     method = yolov2.YOLOv2Method(anchors_in(info), **wiring.keywords(config.loss, "anchors"))
     return with_anchors(models.yolov2, config, info, method)
 
 
 def yolov3_defaults(config: Config) -> None:
+    """Sets the values of the authors' training on COCO."""
     config.variant = "yolov3"
     config.epochs = 273
     _darknet(config)
@@ -96,10 +106,12 @@ def yolov3_defaults(config: Config) -> None:
 
 
 def yolov3_anchors(variant: str) -> Sizes:
+    """Returns the authors' anchors of a variant."""
     return yolov3.TINY_ANCHORS if variant.endswith("tiny") else yolov3.ANCHORS
 
 
 def build_yolov3(config: Config, info: Info) -> Parts:
+    """Builds network and method."""
     anchors, options = anchors_in(info), wiring.keywords(config.loss, "anchors")
     strides = (8, 16, 32)[-len(anchors) :]
     method = yolov3.YOLOv3Method(anchors, strides, **options)
@@ -107,6 +119,7 @@ def build_yolov3(config: Config, info: Info) -> Parts:
 
 
 def yolov4_defaults(config: Config) -> None:
+    """Sets the values of the authors' training on COCO."""
     config.variant = "yolov4"
     config.epochs = 273
     _darknet(config)
@@ -121,10 +134,12 @@ def yolov4_defaults(config: Config) -> None:
 
 
 def yolov4_anchors(variant: str) -> Sizes:
+    """Returns the authors' anchors of a variant."""
     return yolov4.TINY_ANCHORS if variant.endswith("tiny") else yolov4.ANCHORS
 
 
 def build_yolov4(config: Config, info: Info) -> Parts:
+    """Builds network and method."""
     anchors, options = anchors_in(info), wiring.keywords(config.loss, "anchors")
     # The authors' numbers for three maps and for two.
     scales = (1.2, 1.1, 1.05) if len(anchors) == 3 else (1.05, 1.05)
