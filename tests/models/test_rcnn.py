@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import quick
 from flax import linen as nn
 from network import count
 
@@ -59,7 +60,7 @@ def test_pyramids_hold_the_maxima_of_their_bins():
     np.testing.assert_array_equal(pooled[0, 0, 0], [*parts, region.max((0, 1))])
 
 
-@pytest.mark.parametrize("kind", [RCNN, SPPNet])
+@pytest.mark.parametrize("kind", quick([RCNN, SPPNet], RCNN))
 def test_machines_take_the_place_of_the_softmax_once_they_are_fitted(kind):
     images = jnp.asarray(np.random.default_rng(0).normal(size=(1, 32, 32, 3)), jnp.float32)
     model = plain(kind, **(dict(side=8, context=1) if kind is RCNN else {}))
