@@ -17,6 +17,7 @@ from faster_coco_eval.core.coco import COCO
 from faster_coco_eval.core.faster_eval_api import COCOeval_faster
 
 from jaxvision.data.batch import DetectionBatch
+from jaxvision.metrics.records import leaves
 
 # Positions on the axes of COCOeval's arrays.
 SIZES = {"": 0, "_small": 1, "_medium": 2, "_large": 3}
@@ -139,7 +140,7 @@ class COCODetection(metrics.Metric):
         Raises:
             ValueError: If an image was evaluated twice.
         """
-        records = sorted(_leaves(self.records), key=lambda record: record.index)
+        records = sorted(leaves(self.records, ImageRecord), key=lambda record: record.index)
         for one, next_one in zip(records, records[1:], strict=False):
             if one.index == next_one.index:
                 raise ValueError(f"every image must be evaluated once, got {one.index} twice")
@@ -190,18 +191,6 @@ def evaluated(
         values[f"AP/{name}"] = _mean(precision[:, :, k, 0, -1])
         values[f"AP50/{name}"] = _mean(precision[IOU50, :, k, 0, -1])
     return values
-
-
-def _leaves(tree: tuple[Any, ...]) -> list[ImageRecord]:
-    # Not recursive: after merging batch by batch the tree is as deep as there are batches.
-    leaves, stack = [], [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ImageRecord):
-            leaves.append(node)
-        else:
-            stack.extend(node)
-    return leaves
 
 
 def _mean(values: np.ndarray) -> float:

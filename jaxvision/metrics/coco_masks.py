@@ -12,6 +12,7 @@ import numpy as np
 from jaxvision.data.batch import DetectionBatch, MaskTruth
 from jaxvision.data.segmentations import run_lengths
 from jaxvision.metrics.coco import COCODetection, evaluated
+from jaxvision.metrics.records import leaves
 from jaxvision.ops.region_masks import paste_masks
 
 # Pixels of a mask are those with at least this probability.
@@ -109,22 +110,10 @@ class COCOMasks(COCODetection):
             ValueError: If an image was evaluated twice.
         """
         values = super().compute()
-        masks = {record.index: record for record in _leaves(self.masks)}
+        masks = {record.index: record for record in leaves(self.masks, MaskRecord)}
         records = self.images()
         segmentations = [
             (masks[record.index].detected, masks[record.index].objects) for record in records
         ]
         found = evaluated(records, self.class_names, segmentations)
         return values | {f"mask_{name}": value for name, value in found.items()}
-
-
-def _leaves(tree: tuple[Any, ...]) -> list[MaskRecord]:
-    # Not recursive: after merging batch by batch the tree is as deep as there are batches.
-    leaves, stack = [], [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, MaskRecord):
-            leaves.append(node)
-        else:
-            stack.extend(node)
-    return leaves

@@ -11,6 +11,7 @@ import numpy as np
 from clu import metrics
 
 from jaxvision.metrics.curves import Ranked
+from jaxvision.metrics.records import leaves
 
 
 class Gathered(NamedTuple):
@@ -104,17 +105,10 @@ class GatheredPredictions(metrics.Metric):
         Raises:
             ValueError: If there is no image, or one was evaluated twice.
         """
-        # Not recursive: merging batch after batch makes the tree as deep as there are batches.
-        leaves, stack = [], [self.records]
-        while stack:
-            node = stack.pop()
-            if isinstance(node, Gathered):
-                leaves.append(node)
-            else:
-                stack.extend(node)
-        if not leaves:
+        found = leaves(self.records, Gathered)
+        if not found:
             raise ValueError("expected the predictions of one or more batches, got none")
-        index, probabilities, truth = (np.concatenate(parts) for parts in zip(*leaves, strict=True))
+        index, probabilities, truth = (np.concatenate(parts) for parts in zip(*found, strict=True))
         order = np.argsort(index, kind="stable")
         index = index[order]
         twice = index[1:][index[1:] == index[:-1]]

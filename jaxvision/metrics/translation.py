@@ -13,6 +13,7 @@ import numpy as np
 from clu import metrics
 
 from jaxvision.data.extras import library
+from jaxvision.metrics.records import leaves
 
 
 class TranslationRecord(NamedTuple):
@@ -82,7 +83,7 @@ class TranslationQuality(metrics.Metric):
         Raises:
             ValueError: If there is no sentence, or one was given twice.
         """
-        records = sorted(_leaves(self.records), key=lambda record: record.index)
+        records = sorted(leaves(self.records, TranslationRecord), key=lambda record: record.index)
         if not records:
             raise ValueError("expected at least one sentence, got none")
         for one, following in zip(records, records[1:], strict=False):
@@ -125,15 +126,3 @@ def bleu_signature() -> str:
 def _bleu() -> Any:
     bleu = library("sacrebleu.metrics.bleu", "text").BLEU
     return bleu(tokenize="13a", lowercase=False, smooth_method="exp")
-
-
-def _leaves(tree: tuple[Any, ...]) -> list[TranslationRecord]:
-    # Not recursive: merging batch after batch makes the tree as deep as there are batches.
-    leaves, stack = [], [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, TranslationRecord):
-            leaves.append(node)
-        else:
-            stack.extend(node)
-    return leaves
