@@ -120,7 +120,7 @@ def level_of(boxes: jax.Array, strides: list[int]) -> jax.Array:
     # Log2 of the stride. A box of exactly 224 must not fall to the level below by rounding.
     level = jnp.floor(4 + jnp.log2(side / 224) + 1e-6)
     logs = jnp.array([s.bit_length() - 1 for s in strides])
-    return (jnp.clip(level, logs[0], logs[-1]).astype(jnp.int32) - logs[0]).astype(jnp.int32)
+    return jnp.clip(level, logs[0], logs[-1]).astype(jnp.int32) - logs[0]
 
 
 def _extent(boxes: jax.Array, aligned: bool) -> tuple[jax.Array, jax.Array]:

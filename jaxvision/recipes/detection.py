@@ -313,6 +313,14 @@ def _source_options(config: Config) -> dict[str, Any]:
     return found | {"strict": config.data.strict}
 
 
+def _carried(config: Config) -> dict[str, Any]:
+    """Returns what examples hold beside boxes, which some detectors have values for."""
+    return {
+        "max_proposals": config.data.get("max_proposals", 0),
+        "masks": config.data.get("masks", False),
+    }
+
+
 def _example_at(
     config: Config, train: Source, no_aug_from: int
 ) -> Callable[[int], Callable[..., dict[str, Any]]]:
@@ -328,8 +336,7 @@ def _example_at(
             (side, side),
             config.data.max_objects,
             no_aug=no_aug,
-            max_proposals=config.data.get("max_proposals", 0),
-            masks=config.data.get("masks", False),
+            **_carried(config),
             **options,
         )
 
@@ -342,8 +349,7 @@ def _eval_stream(config: Config, source: Source) -> Stream:
         source,
         letterbox.size,
         shapes=letterbox.shapes,
-        max_proposals=config.data.get("max_proposals", 0),
-        masks=config.data.get("masks", False),
+        **_carried(config),
     )
     batch_size = config.eval.batch_size or config.batch_size
     groups = example.groups() if config.eval.rectangular else None

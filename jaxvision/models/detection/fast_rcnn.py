@@ -150,6 +150,10 @@ class FastRCNN(nn.Module):
         """Predicts for regions [B, R, 4], xyxy in pixels, from what `extract` returns."""
         return self.head(self.pool(levels, boxes, train=train), train=train)
 
+    def features(self, levels: Levels, boxes: jax.Array) -> jax.Array:
+        """Returns what classes and boxes are predicted from, of regions [B, R, 4]: [B, R, D]."""
+        return self.head.embed(self.pool(levels, boxes, train=False), train=False)
+
     def pool(self, levels: Levels, boxes: jax.Array, *, train: bool) -> jax.Array:
         """Pools what `extract` returns in regions [B, R, 4]: [B, R, bins, bins, C]."""
         del train

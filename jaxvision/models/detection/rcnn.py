@@ -87,10 +87,6 @@ class SPPNet(FastRCNN):
     pyramid_bins: tuple[int, ...] = (6, 3, 2, 1)
     head_type = FittedHead
 
-    def features(self, levels: Levels, boxes: jax.Array) -> jax.Array:
-        """Returns what the linear machines see of regions [B, R, 4]: [B, R, D]."""
-        return self.head.embed(self.pool(levels, boxes, train=False), train=False)
-
     def pool(self, levels: Levels, boxes: jax.Array, *, train: bool) -> jax.Array:
         """Takes maxima of regions [B, R, 4]: [B, R, 1, 50, C]."""
         del train
@@ -114,10 +110,6 @@ class RCNN(FastRCNN):
     side: int = 227
     context: int = 16
     head_type = FittedHead
-
-    def features(self, levels: Levels, boxes: jax.Array) -> jax.Array:
-        """Returns what the linear machines see of regions [B, R, 4]: [B, R, D]."""
-        return self.head.embed(self.pool(levels, boxes, train=False), train=False)
 
     def extract(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
         """Maps RGB images [B, H, W, 3] with values 0 to 255 to {1: normalised images}."""
