@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
+from jaxvision import pretrained
 from jaxvision.ops.boxes import cxcywh_to_xyxy
 from jaxvision.ops.objects import Objects
 
@@ -63,3 +64,18 @@ def anchors_first(x, level):
 
 def count(tree):
     return sum(x.size for x in jax.tree.leaves(tree))
+
+
+def classes_of(case):
+    """Returns the classes [B, N] of a case whose 0 is the background, and `valid` [B, N]."""
+    valid = np.arange(case["gt_boxes"].shape[1])[None] < case["gt_count"][:, None]
+    return np.where(valid, case["gt_labels"].astype(np.int32) - 1, 0), valid
+
+
+def gradients_that_agree(case, name, grads, state):
+    """Compares gradients, under the reference's names, with a case's; returns how many it has."""
+    exported = pretrained.export(name, {"params": grads, **state})
+    names = [key for key in case if key.startswith("grad:")]
+    for key in names:
+        assert_agrees(exported[key.removeprefix("grad:")], case[key], TRAINING)
+    return len(names)
