@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxvision.data.source import Source
+from jaxvision.ops import ranges
 from jaxvision.recipes import wiring
 from jaxvision.recipes.values import Config
 
@@ -35,8 +36,7 @@ def options(
         found["test"] = data.test
         counts.append("test_images")
     for name in counts:
-        if data[name] < 0:
-            raise ValueError(f"data.{name} must be at least 0, got {data[name]}")
+        ranges.check(config, "[0, inf)", f"data.{name}")
         found[name] = data[name] or None
     found["classes"] = tuple(info["class_names"]) if info else wiring.class_names(config)
     return found

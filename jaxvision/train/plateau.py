@@ -52,11 +52,9 @@ class Plateau:
     least: float = 0.0
 
     def __post_init__(self) -> None:
-        # Named as in a config.
-        own = {f"plateau.{name}": value for name, value in dataclasses.asdict(self).items()}
-        ranges.check(own, "[1, inf)", "plateau.patience")
-        ranges.check(own, "(0, 1)", "plateau.factor")
-        ranges.check(own, "[0, inf)", "plateau.tolerance", "plateau.least")
+        ranges.check(self, "[1, inf)", "patience")
+        ranges.check(self, "(0, 1)", "factor")
+        ranges.check(self, "[0, inf)", "tolerance", "least")
 
     def update(self, state: PlateauState, value: float) -> PlateauState:
         """Takes an evaluation into account; NaN is not better than any value.

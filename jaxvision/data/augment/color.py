@@ -36,6 +36,9 @@ class HSVShift:
     saturation: float = 30.0
     value: float = 30.0
 
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
+
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Changes the image of a sample."""
         if rng.random() >= self.probability:
@@ -64,6 +67,9 @@ class HSVGain:
     hue: float = 0.015
     saturation: float = 0.7
     value: float = 0.4
+
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Changes the image of a sample."""

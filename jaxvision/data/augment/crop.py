@@ -48,6 +48,7 @@ class RandomCrop:
     overlaps: tuple[float, ...] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 
     def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
         ranges.check_pair(self, "(0, 1]", "scale")
         ranges.check_pair(self, "(0, inf)", "aspect")
         if not self.aspect[0] <= 1 <= self.aspect[1]:

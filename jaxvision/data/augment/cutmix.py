@@ -48,6 +48,7 @@ class CutMix:
     max_reduction: int = 8
 
     def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
         ranges.check(self, "(0, inf)", "alpha")
 
     def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:

@@ -31,6 +31,7 @@ class _Erasing:
     max_covered: float
 
     def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
         if self.fill not in (*FILLS, *range(256)):
             known = ", ".join(FILLS)
             raise ValueError(f"fill must be one of {known} or in 0 to 255, got {self.fill}")

@@ -56,6 +56,9 @@ class PadCrop:
     size: tuple[int, int]
     padding: int = 4
 
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 10_000]", "padding")
+
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of `size`; objects that are cut away are dropped."""
         sample = _surround(sample, self.size, self.padding)

@@ -50,6 +50,7 @@ class RandAugment:
         ranges.check(self, f"[0, {LEVELS - 1}]", "magnitude")
         ranges.check(self, "[0, inf)", "deviation")
         ranges.check(self, "[0, 1]", "probability")
+        ranges.check(self, "[0, 255]", "fill")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of the same size; objects that left the image are dropped."""

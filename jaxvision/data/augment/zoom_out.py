@@ -29,6 +29,7 @@ class ZoomOut:
     largest: float = 4.0
 
     def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
         ranges.check(self, "[1, 16]", "largest")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
