@@ -156,6 +156,7 @@ def eval_transform(config: Config) -> CenterCrop:
 
 def _resize(config: Config) -> int | None:
     """Returns the length of the shorter side in pixels before the centre is cut out."""
+    ranges.check(config, "[1, 65_536]", "image_size")
     ranges.check(config, "[0, 16]", "eval.resize")
     return round(config.eval.resize * config.image_size) or None
 

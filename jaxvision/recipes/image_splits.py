@@ -35,8 +35,9 @@ def options(
             raise ValueError("data.test must name a split to evaluate it, and it is empty")
         found["test"] = data.test
         counts.append("test_images")
+    ranges.check(config, "[0, inf)", *(f"data.{part}_images" for part in ("train", "val", "test")))
+    ranges.check(config, f"[0, {2**32 - 1}]", "data.split_seed")
     for name in counts:
-        ranges.check(config, "[0, inf)", f"data.{name}")
         found[name] = data[name] or None
     found["classes"] = tuple(info["class_names"]) if info else wiring.class_names(config)
     return found

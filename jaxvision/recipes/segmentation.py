@@ -184,7 +184,8 @@ def eval_transform(config: Config) -> Letterbox:
 
 def _size(config: Config) -> tuple[int, int]:
     size = tuple(config.image_size)
-    if len(size) != 2 or min(size) < 1:
+    ranges.check(config, "[1, 65_536]", "image_size")
+    if len(size) != 2:
         raise ValueError(f"image_size must be a height and a width, got {size}")
     return size[0], size[1]
 
