@@ -167,10 +167,13 @@ def _repeatable(arguments: Sequence[str]) -> list[str]:
 
 
 def _stored_info(folder: pathlib.Path) -> Mapping[str, Any] | None:
-    """Returns what the task of a run knows of the data; None before its first checkpoint."""
-    from jaxvision.train.checkpoint import read_meta
+    """Returns what the task of a run knows of the data; None before its first checkpoint.
+
+    And where none can be read, of which the loop will say more.
+    """
+    from jaxvision.train.saved import DamagedCheckpoint, NoCheckpoints, read_meta
 
     try:
         return read_meta(folder)[1]["info"]
-    except FileNotFoundError:
+    except (NoCheckpoints, DamagedCheckpoint):
         return None

@@ -22,10 +22,10 @@ from toy import (
 
 from jaxvision.tasks.task import Loss
 from jaxvision.train import loop, sharding
-from jaxvision.train.checkpoint import read_checkpoint, read_meta
 from jaxvision.train.errors import TrainingError
 from jaxvision.train.experiment import Best, Report
 from jaxvision.train.plateau import Plateau
+from jaxvision.train.saved import read_checkpoint, read_meta
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
 
