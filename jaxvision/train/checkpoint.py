@@ -217,9 +217,13 @@ class Checkpoints:
         self._try(self._manager.wait_until_finished)
 
     def close(self) -> None:
-        """Waits and ends the manager's threads."""
+        """Waits and ends the manager's threads.
+
+        Raises:
+            TrainingError: If the last checkpoint cannot be written, unless that was said before.
+        """
         if not self._failed:  # else they would raise once more, or wait for ever
-            self._manager.close()
+            self._try(self._manager.close)
 
 
 def _is_not_raised(record: logging.LogRecord) -> bool:

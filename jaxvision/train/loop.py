@@ -25,6 +25,7 @@ from jaxvision.train.monitor import Monitor, say_already_finished
 from jaxvision.train.patience import Patience
 from jaxvision.train.progress import Progress
 from jaxvision.train.record import Record
+from jaxvision.train.save_times import SaveTimes
 from jaxvision.train.state import TrainState, create_state, state_shapes
 from jaxvision.train.step import Step, make_step
 
@@ -171,6 +172,7 @@ def _train(
 ) -> Result:
     """Makes the steps, and what comes after the last."""
     start, total, stream = int(state.step), experiment.total_steps, experiment.train_data
+    is_due = SaveTimes(experiment.save_every, experiment.save_minutes, mesh)
     guard = FiniteGuard(stream.name, experiment.learning_rate)
     step, metrics = start, None
 
@@ -189,13 +191,13 @@ def _train(
             guard.flush(state)
             metrics = monitor.evaluate(state, step, at_end=False)
             state = monitor.watch(state, step, metrics)
-        stop = interrupted() and step < total
+        stop, due = interrupted() and step < total, is_due(step)
         if step % stream.steps_per_epoch == 0 or step == total or stop:
             monitor.show_faults(step, stream)
         if monitor.patience.over:
             monitor.progress.message(f"stopped early after step {step}: {monitor.patience}")
             break
-        if step < total and (metrics is not None or step % experiment.save_every == 0 or stop):
+        if step < total and (metrics is not None or due or stop):
             guard.flush(state)  # nothing is saved that came from a loss that is NaN or infinite
             monitor.record.save(state, metrics)
         if stop:

@@ -293,6 +293,21 @@ def test_checkpoint_of_something_else_is_one_line(classified, monkeypatch, chang
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("change", ["name", "shape"])
+def test_parameters_of_another_version_are_one_line(classified, change):
+    predictor = load(classified.workdir)
+    params = dict(predictor.params)
+    head = params.pop("head")
+    if change == "name":
+        params["classifier"] = head
+    else:
+        params["head"] = jax.tree.map(lambda x: x[..., :3], head)
+    predictor.params = params
+    with pytest.raises(ValueError, match="not those of the network .*; they are of ano") as error:
+        predictor(np.zeros((28, 28, 3), np.uint8))
+    assert "\n" not in str(error.value)
+
+
 def test_recipe_of_the_user_comes_as_a_module_alone(classified, monkeypatch):
     mine = types.ModuleType("my_package.mine")
     for name in ("task", "eval_transform", "eval_data"):

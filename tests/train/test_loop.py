@@ -323,6 +323,7 @@ def test_resumed_run_remembers_its_patience(tmp_path):
         (dict(best=Best("val/score", "low")), "direction must be max or min, got low"),
         (dict(meta={"info": {1, 2}}), "meta must be JSON, which it is not: .* set is not"),
         (dict(total_steps=-1), "total_steps must be at least 0, got -1"),
+        (dict(save_minutes=float("nan")), "save_minutes must be at least 0, got nan"),
         (dict(accumulate=0), "accumulate must be at least 1, got 0"),
         (dict(freeze="kernel"), "freeze must be a tuple of patterns, got 'kernel'"),
         (dict(collections={"seen": "rest"}), "one of average, copy, rows, got 'rest'"),
