@@ -273,6 +273,7 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
         log_every=config.log_every,
         eval_every=config.eval_every or interval,
         save_every=config.save_every or max(epoch, 100),
+        save_minutes=config.save_minutes,
         wandb=config.wandb,
     )
 

@@ -15,7 +15,7 @@ from flax import traverse_util
 
 from jaxvision.data.files import replacing, write_whole
 from jaxvision.pretrained.variables import flat
-from jaxvision.train.checkpoint import LAYOUT
+from jaxvision.train.step_folders import LAYOUT
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 # Of the description in the metadata of a single file.
