@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxvision.cli.run import quiet_jax, start_jax
+from jaxvision.cli.run import print_any_name, quiet_jax, start_jax
 
 if TYPE_CHECKING:
     from jaxvision.cli.config_file import Command
@@ -42,6 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(arguments: Sequence[str]) -> int:
     """Runs a command line, the name of the program first; returns the exit code."""
+    print_any_name()
     quiet_jax()
     # Here, so that the other commands need not wait for JAX.
     from jaxvision.data.errors import DataError

@@ -127,3 +127,5 @@ def read_bytes(path: str, purpose: str = "image", missing: str = "missing-image"
             f"{path}: cannot read the {purpose}: {error.strerror}",
             code=missing if isinstance(error, FileNotFoundError) else "",
         ) from error
+    except ValueError as error:  # half a character, or a zero byte
+        raise DataError(f"{path!r} cannot be the name of the {purpose}: {error}") from error

@@ -294,7 +294,7 @@ def is_packed(folder: str) -> bool:
     """Says whether a folder is a packed split, whole or damaged, of any version."""
     try:
         return bool(_description(folder))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
