@@ -36,7 +36,10 @@ def _lies(picture: Image.Image, data: bytes) -> bool:
     # Pillow has turned a TIFF already, and decodes a PNG to look for EXIF behind the pixels.
     if picture.format == "TIFF" or (picture.format == "PNG" and b"eXIf" not in data):
         return False
-    return picture.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+    except Exception:  # damaged EXIF, which OpenCV passes over
+        return False
 
 
 def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import io
 import os
+import struct
 from collections.abc import Iterator
 
 from PIL import Image
@@ -16,6 +17,8 @@ from jaxvision.data.errors import DataError
 
 # A quarter of a gibibyte as RGB, the number above which Pillow warns, too.
 DEFAULT_MAX_PIXELS = (1 << 30) // 4 // 3
+# Of PNG: the beginning, the length and kind of a chunk, and the size of the checksum behind it.
+_PNG, _CHUNK, _CHECKSUM = b"\x89PNG\r\n\x1a\n", struct.Struct(">I4s"), 4
 LIMIT = "JAXVISION_MAX_PIXELS"
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
@@ -52,6 +55,20 @@ def check_pixels(width: int, height: int, name: str) -> None:
         )
 
 
+def _check_chunks(data: bytes) -> None:
+    """Checks that the chunks of a PNG end within it: OpenCV takes memory for what they state."""
+    place = len(_PNG)
+    while place < len(data):
+        if place + _CHUNK.size > len(data):
+            return  # bytes behind the picture, or its end is missing
+        length, kind = _CHUNK.unpack_from(data, place)
+        place += _CHUNK.size + length + _CHECKSUM
+        if place > len(data):
+            raise ValueError(f"it ends within a chunk {kind!r} of {length:,} bytes")
+        if kind == b"IEND":
+            return
+
+
 @contextlib.contextmanager
 def opened(
     data: bytes, name: str, purpose: str = "image", code: str = "unreadable-image"
@@ -74,6 +91,8 @@ def opened(
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             check_pixels(*picture.size, name)
+            if picture.format == "PNG":
+                _check_chunks(data)
             yield picture
     except DataError:
         raise

@@ -63,6 +63,21 @@ def test_a_larger_limit_is_also_pillows(monkeypatch):
     assert image_size(png(20_000, 20_000), "a.png") == (20_000, 20_000)
 
 
+@pytest.mark.parametrize("read", [image_size, decode_image, decode_label_map])
+def test_a_png_takes_no_memory_for_a_chunk_that_is_not_there(read, monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    whole = png(8, 8)
+    at = whole.index(b"IDAT") - 4
+    with pytest.raises(DataError, match=r"a\.png: .*ends within a chunk b'IDAT' of 2,147,483,647"):
+        read(whole[:at] + b"\x7f\xff\xff\xff" + whole[at + 4 :], "a.png")
+
+
+def test_damaged_exif_says_nothing_of_the_size():
+    file = io.BytesIO()
+    Image.new("RGB", (24, 16)).save(file, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
+    assert image_size(file.getvalue(), "a") == decode_image(file.getvalue(), "a").shape[:2]
+
+
 def test_size_of_a_png_is_read_without_its_pixels():
     assert image_size(png(40, 30), "a.png") == (30, 40)
 
