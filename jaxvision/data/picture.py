@@ -15,12 +15,13 @@ from PIL import Image
 
 from jaxvision.data.errors import DataError
 
+# Not JPEG 2000: it is rare, and its decoders have had faults for years.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 # A quarter of a gibibyte as RGB, the number above which Pillow warns, too.
 DEFAULT_MAX_PIXELS = (1 << 30) // 4 // 3
 # Of PNG: the beginning, the length and kind of a chunk, and the size of the checksum behind it.
 _PNG, _CHUNK, _CHECKSUM = b"\x89PNG\r\n\x1a\n", struct.Struct(">I4s"), 4
 LIMIT = "JAXVISION_MAX_PIXELS"
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import sys
 import tempfile
 import time
@@ -22,7 +23,6 @@ from tests.fuzz.parsers import PARSERS
 
 _SECONDS, _BYTES = 1.0, 500_000_000
 _STUCK = 30.0  # seconds after which a process is ended
-_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 _KINDS = 20  # faults printed for each parser
 
 
@@ -33,13 +33,8 @@ def make_input(parser: str, seed: int, number: int) -> bytes:
 
 
 def _peak() -> int:
-    """Returns the most memory that was used since the last call, in bytes; 0 but on Linux."""
-    try:
-        found = _PEAK.search(pathlib.Path("/proc/self/status").read_text())
-        pathlib.Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return 0
-    return int(found[1]) * 1024 if found else 0
+    """Returns the most memory that the process has used, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _work(parser: str, seed: int, first: int, last: int, at, found) -> None:
@@ -47,7 +42,6 @@ def _work(parser: str, seed: int, first: int, last: int, at, found) -> None:
     warnings.simplefilter("ignore")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders in C print what they find
     chosen = PARSERS[parser]
-    _peak()
     base = _peak()
     with tempfile.TemporaryDirectory(dir=_fast_folder()) as folder:
         for number in range(first, last):
@@ -65,8 +59,10 @@ def _work(parser: str, seed: int, first: int, last: int, at, found) -> None:
             seconds, used = time.process_time() - start, _peak() - base
             if seconds > _SECONDS:
                 found.put((number, f"slow: {seconds:.1f} s"))
-            if used > _BYTES:
+            if used > _BYTES:  # which is known of the first alone: another process goes on
                 found.put((number, f"large: {used / 1e6:.0f} MB"))
+                at.value = number + 1
+                return
         at.value = last
 
 
@@ -95,8 +91,9 @@ def run(parser: str, seed: int, first: int, count: int) -> list[tuple[int, str]]
                 worker.join()
         while not found.empty():
             faults.append(found.get())
-        start = at.value + 1
-        if at.value != last:
+        start = at.value
+        if worker.exitcode:
+            start += 1
             faults.append((at.value, f"the process ended with {worker.exitcode}"))
     return faults
 

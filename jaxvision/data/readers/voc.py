@@ -117,18 +117,22 @@ def _members(path: str, part: str, on_fault: OnFault) -> list[tuple[str, str]]:
     ]
 
 
-def _read(file: str) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...], bool]]]:
-    """Returns the size (width, height) and name, box and difficulty of each object."""
+def read_xml(file: str) -> ElementTree.Element:
+    """Parses an annotation; DataError if it is missing, broken, or has declarations."""
     # As bytes: XML names its own encoding.
     text = read_bytes(file, "VOC annotation", "missing-annotation")
     try:
-        root = ElementTree.fromstring(text, ElementTree.XMLParser(target=_Builder()))
+        return ElementTree.fromstring(text, ElementTree.XMLParser(target=_Builder()))
     except DataError as error:
         raise DataError(f"{file}: {error}") from None
     # LookupError and ValueError: an encoding that Python does not know, or expat does not take.
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise DataError(f"{file}: broken XML: {error}. Export the annotation again.") from error
 
+
+def _read(file: str) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...], bool]]]:
+    """Returns the size (width, height) and name, box and difficulty of each object."""
+    root = read_xml(file)
     width, height = (_side(file, root, f"size/{side}") for side in ("width", "height"))
     objects = []
     for element in root.iter("object"):
