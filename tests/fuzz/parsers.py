@@ -89,6 +89,17 @@ def _or_none(read: Callable[[], object]) -> object:
         return None
 
 
+def _label_maps() -> list[bytes]:
+    found = []
+    for kind, mode in (("PNG", "P"), ("PNG", "L"), ("TIFF", "L"), ("GIF", "P"), ("BMP", "L")):
+        file = io.BytesIO()
+        Image.frombytes(mode, SIZE, bytes(i % 21 for i in range(SIZE[0] * SIZE[1]))).save(
+            file, kind
+        )
+        found.append(file.getvalue())
+    return found
+
+
 def _label_map(data: bytes, folder: pathlib.Path) -> None:
     del folder
     as_classes(decode_label_map(data, "a.png"), class_table(21), "a.png")
@@ -316,7 +327,7 @@ _OWN = {"params/stem/kernel": np.ones((2, 3), np.float32), "params/stem/bias": n
 
 PARSERS: dict[str, Parser] = {
     "picture": Parser(pictures(), _picture),
-    "label_map": Parser(pictures(), _label_map),
+    "label_map": Parser(_label_maps(), _label_map),
     "coco": Parser(_coco_seeds(), _coco),
     "voc": Parser([_VOC.encode(), b'<?xml version="1.0" encoding="UTF-8"?>' + _VOC.encode()], _voc),
     "yolo_yaml": Parser(
