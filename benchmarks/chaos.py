@@ -34,7 +34,7 @@ FLAGS = (
     "--config.batch_size=8",
     "--config.ema.decay=0.99",
     "--config.log_every=1",
-    "--config.eval.epochs=5.0",
+    "--config.eval.epochs=15.0",
 )
 
 
@@ -43,8 +43,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--during_saves", type=int, default=5, help="of the kills")
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--save_every", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--save_every", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)

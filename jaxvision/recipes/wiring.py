@@ -267,6 +267,8 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
         eval_every=config.eval_every or interval,
         save_every=config.save_every or max(epoch, 100),
         save_minutes=config.save_minutes,
+        non_finite=config.non_finite,
+        spike=config.spike,
         wandb=config.wandb,
     )
 
