@@ -40,6 +40,7 @@ from jaxvision.cli import (
 )
 from jaxvision.cli.huge_pages import restart_with_huge_pages
 from jaxvision.cli.process import leave, take_interrupts
+from jaxvision.cli.run import print_any_name
 
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
 SUBCOMMANDS = (
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 2 if the command line cannot be parsed, with 0 for --help.
     """
+    print_any_name()
     own = arguments is None
     arguments = sys.argv[1:] if own else arguments
     if arguments[:1] == ["train"]:

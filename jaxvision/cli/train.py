@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jaxvision.cli.process import INTERRUPTED
-from jaxvision.cli.run import quiet_jax, start_jax
+from jaxvision.cli.run import print_any_name, quiet_jax, start_jax
 
 if TYPE_CHECKING:
     from jaxvision.cli.config_file import Command
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         The exit code: 0 for a run that has finished, 130 for one that a signal has stopped and the
         same command continues, 1 after an error.
     """
+    print_any_name()
     quiet_jax()
     # Here, so that the other commands need not wait for JAX.
     from jaxvision.data.errors import DataError

@@ -9,6 +9,8 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+
 from jaxvision import recipes
 from jaxvision.inference import exported
 from jaxvision.inference.classifier import Classifier
@@ -75,6 +77,8 @@ def load(
     task, origin = _restored(folder, meta, step, recipe)
     make = _maker(task)
     variables, _ = read_variables(folder)
+    if is_package(path):
+        return _fitting(make(task, variables, origin), path)
     return make(task, variables, origin)
 
 
@@ -88,7 +92,24 @@ def _of_file(file: pathlib.Path, recipe: types.ModuleType | None) -> Predictor:
         return exported.exported_predictor(file, meta, task, transform, _rows(config), origin)
     step, meta = weights.read_weights_meta(file)
     task, origin = _restored(file, meta, step, recipe)
-    return _maker(task)(task, read_arrays(file), origin)
+    return _fitting(_maker(task)(task, read_arrays(file), origin), file)
+
+
+def _fitting(predictor: Predictor, place: pathlib.Path) -> Predictor:
+    """Traces what a predictor of a file computes, so that weights of another model are an error."""
+    program = predictor.program()
+    try:
+        jax.eval_shape(program.apply, predictor.variables, *program.inputs(1))
+    # Flax, JAX and tasks have errors of their own for a shape or a name that is not theirs.
+    except Exception as error:
+        raise ValueError(f"{place}: its weights are not those of its config: {_line(error)}") from (
+            error
+        )
+    return predictor
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].strip("\"'")[:200]
 
 
 def _restored(
@@ -101,13 +122,13 @@ def _restored(
             f"{place} was not trained by a recipe: its checkpoints hold no {', '.join(missing)}"
         )
     module = _recipe(place, meta["recipe"], recipe)
-    config = values.restored(meta["config"])
     try:
+        config = values.restored(meta["config"])
         task = module.task(config, meta["info"])
-    except (AttributeError, KeyError) as error:
-        reason = str(error).splitlines()[0].strip("\"'")
+    # Of a file from elsewhere the config may be any JSON.
+    except (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise ValueError(
-            f"{place} was trained by another version of the recipe {meta['recipe']}: {reason}"
+            f"{place} was trained by another version of the recipe {meta['recipe']}: {_line(error)}"
         ) from error
     return task, Origin(module, config, meta["info"], step)
 
@@ -133,6 +154,7 @@ def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> 
         if own != name:
             raise ValueError(f"{folder} was trained by the recipe {name}, got recipe={own}")
         return given
+    # A name in a file is any JSON.
     known = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
     if name in known:
         module = importlib.import_module(f"{recipes.__name__}.{name}")

@@ -90,7 +90,7 @@ def test_damaged_packages_are_errors(run, tmp_path, capsys):
     assert main(["push", str(run), "me/digits", f"--out={tmp_path}"]) == 0
     file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="model.safetensors is not complete"):
+    with pytest.raises(ValueError, match="model.safetensors is not a complete"):
         read_package(tmp_path)
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(ValueError, match=r"config.json is not that of a model of jaxvision"):
