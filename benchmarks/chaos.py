@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import pathlib
-import random
 import signal
 import subprocess
 import sys
@@ -47,7 +46,7 @@ def main() -> int:
     parser.add_argument("--save_every", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    rng = random.Random(options.seed)
+    rng = np.random.default_rng(options.seed)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         run = Run(pathlib.Path(folder), options.epochs, options.save_every)
         started = time.monotonic()
@@ -57,7 +56,7 @@ def main() -> int:
         kills += ["step"] * (options.kills - options.during_saves)
         rng.shuffle(kills)
         last = EPOCH * options.epochs
-        at = sorted(rng.randrange(1, last - options.save_every) for _ in kills)
+        at = sorted(rng.integers(1, last - options.save_every, len(kills)).tolist())
         for number, (kind, step) in enumerate(zip(kills, at, strict=True), 1):
             print(f"kill {number}: {run.kill(kind, step, rng)}", flush=True)
         if run.start("killed").wait():
@@ -104,7 +103,7 @@ class Run:
             | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(self._folder / "compiled")},
         )
 
-    def kill(self, kind: str, step: int, rng: random.Random) -> str:
+    def kill(self, kind: str, step: int, rng: np.random.Generator) -> str:
         """Starts the run and kills it at or after a step, or while it saves; says when that was."""
         checkpoints = self._of("killed") / "checkpoints"
         process = self.start("killed")

@@ -113,7 +113,8 @@ def _replay(experiment: "Experiment", command: "Command") -> int:
     if jax.process_count() > 1:
         raise ValueError(f"--replay is for one process, got {jax.process_count()}")
     found = replay(experiment, command.workdir, command.replay)
-    logs = ", ".join(f"{name} = {value:.6g}" for name, value in found.logs.items())
+    names = sorted(found.logs, key=lambda name: (name != "loss", name != "grad_norm"))
+    logs = ", ".join(f"{name} = {found.logs[name]:.6g}" for name in names)
     print(f"step {command.replay} made again: {logs}")
     if not found.found:
         print("no result of it is NaN or infinite")

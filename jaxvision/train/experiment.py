@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import jax
 import optax
 
+from jaxvision.ops import ranges
 from jaxvision.plots.report import Report
 from jaxvision.tasks.task import ModelState, Params, Task
 from jaxvision.train.evaluate import Evaluation
@@ -206,12 +206,11 @@ class Experiment:
         for field, bound in least.items():
             if getattr(self, field) < bound:
                 raise ValueError(f"{field} must be at least {bound}, got {getattr(self, field)}")
-        if not 0 <= self.save_minutes < math.inf:
-            raise ValueError(f"save_minutes must be at least 0, got {self.save_minutes}")
+        ranges.check({"save_minutes": self.save_minutes}, "[0, inf)", "save_minutes")
         if self.non_finite not in ("stop", "skip"):
             raise ValueError(f"non_finite must be stop or skip, got {self.non_finite}")
-        if self.spike and not 1 < self.spike < math.inf:
-            raise ValueError(f"spike must be 0 or above 1, got {self.spike}")
+        if self.spike:
+            ranges.check({"spike": self.spike}, "(1, inf)", "spike")
         if isinstance(self.freeze, str):
             raise ValueError(f"freeze must be a tuple of patterns, got {self.freeze!r}")
         self._check_best()
