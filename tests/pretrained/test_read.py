@@ -134,7 +134,7 @@ def npz(path, name="w.npy", shape="(3,)", content=bytes(12)):
     ],
 )
 def test_faulty_npz_files_name_the_file(tmp_path, monkeypatch, fields, words):
-    monkeypatch.setattr("jaxvision.pretrained.read.MAX_SMALL", 1_000)
+    monkeypatch.setattr("jaxvision.data.npz.MAX_SMALL", 1_000)
     with pytest.raises(ValueError, match=rf"w\.npz is not a readable .npz file: .*{words}"):
         read_state(npz(tmp_path / "w.npz", **fields))
 
