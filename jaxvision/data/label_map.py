@@ -40,7 +40,7 @@ def decode_label_map(data: bytes, name: str) -> np.ndarray:
                 code="coloured-mask",
             )
         numbers = np.array(picture)
-    # Four bytes a pixel only where two would not do.
+    # Four bytes a pixel only where one would not do.
     return numbers.astype(
         np.uint8 if numbers.dtype in (np.bool_, np.uint8) else np.int32, copy=False
     )
