@@ -23,7 +23,11 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             if not isinstance(archive, np.lib.npyio.NpzFile) or archive.zip is None:
                 raise ValueError("it is one array, not an archive")
             _check_members(archive.zip.infolist(), os.path.getsize(path))
-            return {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
+            for name, value in arrays.items():
+                if not isinstance(value, np.ndarray):  # its content, if that does not begin so
+                    raise ValueError(f"{name} is no array")
+            return arrays
     except FileNotFoundError:
         raise
     # Of a damaged archive NumPy and the standard library raise whatever its fields lead to.
