@@ -8,7 +8,7 @@ import pathlib
 import pkgutil
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 
@@ -26,15 +26,9 @@ from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.translation import Translation
-from jaxvision.train.checkpoint import (
-    NoCheckpoints,
-    WrongCheckpoint,
-    read_checkpoint,
-    read_meta,
-)
 from jaxvision.train.package import is_package, read_arrays, read_package, read_package_meta
+from jaxvision.train.saved import read_checkpoint, read_meta
 
-T = TypeVar("T")
 # What building a model of a config may raise: in a file from elsewhere it may be any JSON.
 _FAULTS = (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError)
 # Endings of files that `jaxvision export` writes and `load` reads.
@@ -65,8 +59,8 @@ def load(
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
-        ValueError: If there is no checkpoint of that step, it is of another version of jaxvision,
-            or its recipe is not known.
+        ValueError: If there is no checkpoint of that step, it is damaged or of another version of
+            jaxvision, or its recipe is not known.
     """
     if hub.is_hub(str(run)):
         run = hub.fetch(str(run))
@@ -82,8 +76,8 @@ def load(
         read_variables = read_package
     else:
         folder, step = run_folder(pathlib.Path(run), step)
-        step, meta = _whole(folder, step, read_meta)
-        read_variables = functools.partial(_whole, step=step, read=read_checkpoint)
+        step, meta = read_meta(folder, step)
+        read_variables = functools.partial(read_checkpoint, step=step)
     task, origin = _restored(folder, meta, step, recipe)
     make = _maker(task)
     variables, _ = read_variables(folder)
@@ -165,22 +159,6 @@ def run_folder(run: pathlib.Path, step: int | None) -> tuple[pathlib.Path, int |
             raise ValueError(f"step must be that of {run} or None, got {step}")
         return run.parent.parent, int(run.name)
     return run, step
-
-
-def _whole(folder: pathlib.Path, step: int | None, read: Callable[..., T]) -> T:
-    """Reads a checkpoint; says it in a line if it is damaged."""
-    try:
-        return read(folder, step)
-    except (NoCheckpoints, WrongCheckpoint):
-        raise
-    except Exception as error:  # orbax raises what its storage raises
-        damage = error
-    name = "its checkpoint" if step is None else f"its checkpoint of step {step}"
-    reason = (str(damage) or type(damage).__name__).splitlines()[0][:200]
-    raise ValueError(
-        f"{folder}: {name} cannot be read, as after a copy that was interrupted ({reason}); name "
-        "another with --step, or step= in Python"
-    ) from damage
 
 
 def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> types.ModuleType:

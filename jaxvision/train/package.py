@@ -16,7 +16,7 @@ from flax import traverse_util
 from jaxvision.data.files import replacing, write_whole
 from jaxvision.pretrained.read import read_safetensors
 from jaxvision.pretrained.variables import flat
-from jaxvision.train.checkpoint import LAYOUT
+from jaxvision.train.step_folders import LAYOUT
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 # Of the description in the metadata of a single file.

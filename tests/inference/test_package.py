@@ -16,8 +16,8 @@ from jaxvision.inference.load import load
 from jaxvision.recipes import classification, detection
 from jaxvision.recipes.weights import part_of_run, read_weights
 from jaxvision.train import loop
-from jaxvision.train.checkpoint import read_checkpoint
 from jaxvision.train.package import read_package, write_package
+from jaxvision.train.saved import read_checkpoint
 
 
 @pytest.fixture(scope="module")
