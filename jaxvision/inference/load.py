@@ -1,12 +1,13 @@
 """Loads a trained run, whatever its task."""
 
+import contextlib
 import functools
 import importlib
 import os
 import pathlib
 import pkgutil
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -28,6 +29,8 @@ from jaxvision.tasks.translation import Translation
 from jaxvision.train.package import is_package, read_arrays, read_package, read_package_meta
 from jaxvision.train.saved import read_checkpoint, read_meta
 
+# What building a model of a config may raise: in a file from elsewhere it may be any JSON.
+_FAULTS = (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError)
 # Endings of files that `jaxvision export` writes and `load` reads.
 FILES = (exported.SUFFIX, ".safetensors")
 
@@ -65,7 +68,8 @@ def load(
     if path.suffix in FILES:
         if step is not None:
             raise ValueError(f"step is for runs, got the file {path}")
-        return _of_file(path, recipe)
+        with _described(path):
+            return _of_file(path, recipe)
     if is_package(path):
         folder = path
         step, meta = read_package_meta(folder)
@@ -78,7 +82,8 @@ def load(
     make = _maker(task)
     variables, _ = read_variables(folder)
     if is_package(path):
-        return _fitting(make(task, variables, origin), path)
+        with _described(path):
+            return _fitting(make(task, variables, origin), path)
     return make(task, variables, origin)
 
 
@@ -93,6 +98,15 @@ def _of_file(file: pathlib.Path, recipe: types.ModuleType | None) -> Predictor:
     step, meta = weights.read_weights_meta(file)
     task, origin = _restored(file, meta, step, recipe)
     return _fitting(_maker(task)(task, read_arrays(file), origin), file)
+
+
+@contextlib.contextmanager
+def _described(place: pathlib.Path) -> Iterator[None]:
+    """Makes one error of what a config that is none leads to."""
+    try:
+        yield
+    except _FAULTS as error:
+        raise ValueError(f"{place} does not describe a model: {_line(error)}") from error
 
 
 def _fitting(predictor: Predictor, place: pathlib.Path) -> Predictor:
@@ -125,8 +139,7 @@ def _restored(
     try:
         config = values.restored(meta["config"])
         task = module.task(config, meta["info"])
-    # Of a file from elsewhere the config may be any JSON.
-    except (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+    except _FAULTS as error:
         raise ValueError(
             f"{place} was trained by another version of the recipe {meta['recipe']}: {_line(error)}"
         ) from error
@@ -154,7 +167,6 @@ def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> 
         if own != name:
             raise ValueError(f"{folder} was trained by the recipe {name}, got recipe={own}")
         return given
-    # A name in a file is any JSON.
     known = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
     if name in known:
         module = importlib.import_module(f"{recipes.__name__}.{name}")
