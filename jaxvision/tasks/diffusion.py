@@ -5,7 +5,7 @@ Salimans 2022, https://arxiv.org/abs/2207.12598, algorithms 1 and 2.
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -109,9 +109,8 @@ class ImageDiffusion:
         noise = jax.random.normal(noise_key, image.shape)
         t = jax.random.randint(time_key, image.shape[:1], 0, self.process.steps)
         noisy = self.process.noised(image, noise, t)
-        output = self.model.apply(
-            {"params": params, **state}, noisy, t, labels, train=True, rngs={"dropout": dropout}
-        )
+        variables = {"params": params, **state}
+        output = self._output(variables, noisy, t, labels, train=True, rngs={"dropout": dropout})
         value = jnp.square(output - self.process.target(image, noise, t)).mean()
         logs = {}
         if self.process.prediction != "noise":
@@ -131,7 +130,7 @@ class ImageDiffusion:
         t = jax.vmap(lambda k: jax.random.randint(k, (), 0, self.process.steps))(keys)
         noisy = self.process.noised(image, noise, t)
         variables = {"params": params, **state}
-        output = self.model.apply(variables, noisy, t, self._labels(batch), train=False)
+        output = self._output(variables, noisy, t, self._labels(batch), train=False)
         found = self.process.image_and_noise(output, noisy, t)[1]
         return jnp.square(found - noise).mean(axis=(1, 2, 3))
 
@@ -157,11 +156,11 @@ class ImageDiffusion:
 
         def denoise(x: jax.Array, t: jax.Array) -> jax.Array:
             if self.guidance == 1 or given is None:
-                return self.model.apply(variables, x, t, given, train=False)
+                return self._output(variables, x, t, given, train=False)
             # Both predictions by one call of the network.
             none = jnp.full_like(given, len(self.class_names))
             twice = (jnp.concatenate(pair) for pair in ((x, x), (t, t), (given, none)))
-            with_class, without = jnp.split(self.model.apply(variables, *twice, train=False), 2)
+            with_class, without = jnp.split(self._output(variables, *twice, train=False), 2)
             return without + self.guidance * (with_class - without)
 
         noise = drawn(keys, (*self.image_size, self.model.channels), _START)
@@ -172,6 +171,9 @@ class ImageDiffusion:
                 self.process, denoise, noise, keys, steps=self.sample_steps, eta=self.eta
             )
         return to_bytes(found)
+
+    def _output(self, variables: Any, *inputs: Any, **options: Any) -> jax.Array:
+        return cast(jax.Array, self.model.apply(variables, *inputs, **options))
 
     def _labels(self, batch: Batch) -> jax.Array | None:
         return batch["label"] if self.class_names else None

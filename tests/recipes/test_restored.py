@@ -7,7 +7,14 @@ import pytest
 import toy_translation
 
 from jaxvision.data.text.tokenizer import SubwordTokenizer
-from jaxvision.recipes import classification, detection, translation, values
+from jaxvision.recipes import (
+    adversarial,
+    classification,
+    detection,
+    diffusion,
+    translation,
+    values,
+)
 from jaxvision.train.workdir import flatten
 
 IMAGES = dict(class_names=["cat", "dog"], class_weights=[], train_images=640)
@@ -37,7 +44,14 @@ OTHERS = {
     "loss.proposal_post_nms": (20, 10),
     "loss.proposal_pre_nms": (20, 10),
     "loss.positive_share": 0.4,
+    "channels": 3,
+    "discriminator.variant": "gan_discriminator",
     "mean": (0.1, 0.2, 0.3),
+    "noise": "uniform",
+    "process.prediction": "velocity",
+    "process.schedule": "cosine",
+    "process.variance": "small",
+    "sample.sampler": "ancestral",
     "loss.anchors": "authors",
     "loss.balance": (4.0, 2.0, 1.0),
     "model.positions": "learned",
@@ -58,6 +72,8 @@ VARIANTS = {
     "yolov5": "yolov5n",
     "yolov8": "yolov8n",
     "classification": "vit_ti_16",
+    "adversarial": "gan_generator",
+    "diffusion": "ddpm_cifar10",
     "translation": "transformer_tiny",
 }
 # Of every detector.
@@ -140,6 +156,15 @@ NEEDED = {
         variant image_size dtype remat mean std augment.erase augment.mixup augment.cutmix
         loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
     """,
+    "adversarial": """
+        variant image_size channels latent noise dtype loss.name
+        discriminator.variant discriminator.steps
+    """,
+    "diffusion": """
+        variant image_size channels conditional drop_label dtype
+        process.steps process.schedule process.prediction process.variance process.clip
+        sample.sampler sample.steps sample.eta sample.guidance
+    """,
     "translation": """
         variant dtype data.max_length loss.label_smoothing
         model.dropout_rate model.attention_dropout_rate model.activation_dropout_rate
@@ -171,6 +196,9 @@ def prepared(kind, tokenizer):
     """Returns the recipe, its default values and what it would know of some data."""
     if kind == "translation":
         return translation, translation.defaults(), {"tokenizer": tokenizer}
+    if kind in ("adversarial", "diffusion"):
+        recipe = {"adversarial": adversarial, "diffusion": diffusion}[kind]
+        return recipe, recipe.defaults(), IMAGES
     if kind == "classification":
         config = classification.defaults()
         config.variant = "vit_s_16"  # one that knows its image's size and remat

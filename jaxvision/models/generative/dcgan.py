@@ -6,6 +6,7 @@ pixels. Those of 32 pixels have one stage less; `small` ones are for grey images
 Departs from the paper: the discriminator gives a logit; the sigmoid is in the loss.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,12 +22,15 @@ from jaxvision.models.variant import fields_of
 _INIT = nn.initializers.normal(0.02)
 
 
-def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype) -> jax.Array:
+def _near_one(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
     return 1.0 + 0.02 * jax.random.normal(key, shape, dtype)
 
 
+_SCALE_INIT: Callable[..., jax.Array] = _near_one
+
+
 def _norm(dtype: jnp.dtype, name: str) -> BatchNorm:
-    return BatchNorm(scale_init=_scale_init, dtype=dtype, name=name)
+    return BatchNorm(scale_init=_SCALE_INIT, dtype=dtype, name=name)
 
 
 class DCGANGenerator(nn.Module):
