@@ -1,5 +1,6 @@
 """A trained generative model, which makes images."""
 
+import copy
 import dataclasses
 import functools
 import os
@@ -19,6 +20,7 @@ from jaxvision.inference.reports.generation import report_generation
 from jaxvision.inference.reports.layout import EvaluationReport
 from jaxvision.inference.result import Result
 from jaxvision.plots.samples import sample_grid
+from jaxvision.recipes import generation
 from jaxvision.tasks.diffusion import ImageDiffusion
 from jaxvision.tasks.generation import row_keys
 from jaxvision.train.evaluate import Evaluation
@@ -162,6 +164,30 @@ class Sampler(Predictor):
             found.append(np.asarray(images))
         names = tuple(self.class_names[k] for k in labels) if asked else ()
         return Samples(np.concatenate(found)[:n], names, seed)
+
+    def real_images(self, split: str, count: int, *, path: str | None = None) -> np.ndarray:
+        """Reads the first images of a split of the run's data, as the model was trained on them.
+
+        Args:
+            split: `val`, `test` or `train`.
+            count: How many, at most.
+            path: Folder of the dataset, in place of the run's.
+
+        Returns:
+            [N, H, W, 3] uint8.
+
+        Raises:
+            DataError: If the data is no longer there or has a fault.
+            ValueError: If there is no such split, or the model does not come from a run.
+        """
+        if self.origin is None:
+            raise ValueError("only a model that comes from a run has data; use jaxvision.load")
+        config = copy.deepcopy(self.origin.config)
+        config.eval.images = count
+        if path is not None:
+            config.data.path = path
+        data = generation.eval_data(config, self.origin.info, split)
+        return np.concatenate([batch["image"][batch["mask"]] for batch in data])
 
     def __call__(self, inputs: int) -> Samples:
         """Makes so many images with seed 0."""

@@ -45,6 +45,7 @@ OTHERS = {
     "loss.proposal_pre_nms": (20, 10),
     "loss.positive_share": 0.4,
     "channels": 3,
+    "image_size": (64, 64),
     "discriminator.variant": "gan_discriminator",
     "mean": (0.1, 0.2, 0.3),
     "noise": "uniform",
@@ -57,6 +58,7 @@ OTHERS = {
     "model.positions": "learned",
     "std": (0.3, 0.2, 0.1),
 }
+LOSSES = {"adversarial": "hinge"}
 VARIANTS = {
     "yolox": "yolox_tiny",
     "retinanet": "retinanet_resnet18_fpn",
@@ -223,6 +225,8 @@ def test_task_of_every_value_is_restored(kind, tokenizer):
         group, _, last = name.rpartition(".")
         part = config[group] if group else config
         part[last] = VARIANTS[kind] if name == "variant" else another(name, part[last])
+        if name == "loss.name":
+            part[last] = LOSSES.get(kind, part[last])
         if name == "method":
             continue  # the other detector is the other case
         if name in FIXED.get(kind, ()):
