@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvision.ops import ranges
+
 SCHEDULES = ("linear", "cosine")
 PREDICTIONS = ("noise", "image", "velocity")
 VARIANCES = ("large", "small")
@@ -44,8 +46,7 @@ class Diffusion:
     clip: bool = True
 
     def __post_init__(self) -> None:
-        if self.steps < 2:
-            raise ValueError(f"steps must be at least 2, got {self.steps}")
+        ranges.check(self, "[2, 1_000_000]", "steps")
         choices = dict(schedule=SCHEDULES, prediction=PREDICTIONS, variance=VARIANCES)
         for name, known in choices.items():
             if (value := getattr(self, name)) not in known:

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from jaxvision.data.stream import Stream
 from jaxvision.models.generative.catalogue import discriminator, generator
+from jaxvision.ops import ranges
 from jaxvision.plots.samples import generation_report
 from jaxvision.recipes import generation, values, wiring
 from jaxvision.recipes.values import Config
@@ -51,6 +52,7 @@ def task(config: Config, info: Mapping[str, Any]) -> AdversarialGeneration:
         ValueError: If a value is out of its range.
     """
     del info
+    ranges.check(config, "[1, 1_000_000]", "latent")
     height, width = generation.image_size(config)
     if height != width:
         raise ValueError(f"image_size must be a square for these networks, got {height} x {width}")
@@ -115,8 +117,11 @@ def _optimizers(
     """Gives each player an optimizer, whose learning rate is that of the step of the run."""
     count = task.discriminator_steps
     own = config.discriminator.learning_rate
-    if own < 0:
-        raise ValueError(f"discriminator.learning_rate must be at least 0, got {own}")
+    ranges.check(config, "[0, inf)", "discriminator.learning_rate")
+    if own and not config.optimizer.learning_rate:
+        raise ValueError(
+            "optimizer.learning_rate must be above 0 where discriminator.learning_rate is, got 0"
+        )
     scale = own / config.optimizer.learning_rate if own else 1.0
 
     def of_generator(moves: Any) -> Any:

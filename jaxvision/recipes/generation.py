@@ -11,6 +11,7 @@ from jaxvision.data.plans.shuffled import Shuffled
 from jaxvision.data.source import Source
 from jaxvision.data.splits import open_split, splits
 from jaxvision.data.stream import Stream
+from jaxvision.ops import ranges
 from jaxvision.recipes import image_splits, values
 from jaxvision.recipes.values import Config
 from jaxvision.recipes.words import words
@@ -95,8 +96,9 @@ def image_size(config: Config) -> tuple[int, int]:
     Raises:
         ValueError: If `image_size` is not two positive numbers.
     """
+    ranges.check(config, "[1, 65_536]", "image_size")
     size = tuple(config.image_size)
-    if len(size) != 2 or min(size) < 1:
+    if len(size) != 2:
         raise ValueError(f"image_size must be a height and a width, got {size}")
     return size[0], size[1]
 
@@ -162,8 +164,7 @@ def train_stream(config: Config, source: Source) -> Stream:
 
 def eval_stream(config: Config, source: Source) -> Stream:
     """Returns the first images of a split."""
-    if config.eval.images < 1:
-        raise ValueError(f"eval.images must be at least 1, got {config.eval.images}")
+    ranges.check(config, "[1, inf)", "eval.images")
     return Stream(
         InOrder(min(len(source), config.eval.images), config.eval.batch_size or config.batch_size),
         _example(config, source, 0.0),
@@ -175,16 +176,15 @@ def eval_stream(config: Config, source: Source) -> Stream:
 
 def request_stream(config: Config, info: Mapping[str, Any]) -> Stream:
     """Returns one batch that asks for `eval.samples` images, of all classes in turn."""
-    if config.eval.samples < 1:
-        raise ValueError(f"eval.samples must be at least 1, got {config.eval.samples}")
+    ranges.check(config, "[1, 65_536]", "eval.samples")
     plan = InOrder(config.eval.samples, config.eval.samples)
     return Stream(plan, Requests(len(info["class_names"])))
 
 
 def _example(config: Config, source: Source, flip: float) -> Any:
     size = image_size(config)
-    if config.augment.resize < 0:
-        raise ValueError(f"augment.resize must be at least 0, got {config.augment.resize}")
+    ranges.check(config, "[0, 16]", "augment.resize")
+    ranges.check(config, "[0, 1]", "augment.flip")
     resize = round(config.augment.resize * min(size)) or None
     return generation_example(source, size, resize=resize, flip=flip)
 

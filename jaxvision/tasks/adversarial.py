@@ -14,12 +14,12 @@ from clu import metrics
 
 from jaxvision.losses.adversarial import adversarial_loss
 from jaxvision.metrics.generation import SampleStatistics
+from jaxvision.ops import ranges
 from jaxvision.tasks.generation import check_channels, row_keys, to_bytes, to_signed
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
 PLAYERS = ("generator", "discriminator")
 NOISES = ("normal", "uniform")
-# An image's classes are not given to these networks.
 _STATE = "batch_stats"
 
 
@@ -50,10 +50,7 @@ class AdversarialGeneration:
     def __post_init__(self) -> None:
         check_channels(self.model.channels)
         adversarial_loss(self.loss_name)
-        if self.discriminator_steps < 1:
-            raise ValueError(
-                f"discriminator_steps must be at least 1, got {self.discriminator_steps}"
-            )
+        ranges.check(self, "[1, 1_000_000]", "discriminator_steps")
         if self.noise not in NOISES:
             raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {self.noise!r}")
 

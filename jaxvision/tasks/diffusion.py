@@ -13,6 +13,7 @@ from clu import metrics
 
 from jaxvision.metrics.generation import NoiseLoss, SampleStatistics
 from jaxvision.models.generative.ddpm_unet import DDPMUNet
+from jaxvision.ops import ranges
 from jaxvision.ops.diffusion import Diffusion
 from jaxvision.ops.diffusion_sampling import SAMPLERS, ancestral_sample, ddim_sample, drawn
 from jaxvision.tasks.generation import (
@@ -69,15 +70,9 @@ class ImageDiffusion:
             )
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
-        if not 1 <= self.sample_steps <= self.process.steps:
-            raise ValueError(
-                f"sample steps must be between 1 and {self.process.steps}, got {self.sample_steps}"
-            )
-        for name in ("drop_label", "eta"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        if self.guidance < 0:
-            raise ValueError(f"guidance must be at least 0, got {self.guidance}")
+        ranges.check(self, f"[1, {self.process.steps}]", "sample_steps")
+        ranges.check(self, "[0, 1]", "drop_label", "eta")
+        ranges.check(self, "[0, inf)", "guidance")
         if self.guidance != 1 and not self.class_names:
             raise ValueError(f"guidance needs a network with classes, got {self.guidance} without")
 

@@ -117,7 +117,7 @@ def test_a_dropped_label_is_one_more_class(task):
     [
         (dict(class_names=("one",)), "must be built for 1 classes, got num_classes=2"),
         (dict(sampler="heun"), "sampler must be one of ancestral, ddim, got 'heun'"),
-        (dict(sample_steps=21), "sample steps must be between 1 and 20, got 21"),
+        (dict(sample_steps=21), r"sample_steps must be in \[1, 20\], got 21"),
         (dict(drop_label=1.5), r"drop_label must be in \[0, 1\], got 1.5"),
         (dict(guidance=-1.0), "guidance must be at least 0, got -1.0"),
     ],
