@@ -18,12 +18,15 @@ from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.export import weights
 from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
+from jaxvision.tasks.adversarial import AdversarialGeneration
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.diffusion import ImageDiffusion
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.package import is_package, read_arrays, read_package, read_package_meta
@@ -55,7 +58,7 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier`, `Segmenter` or `Translator`, by the task.
+        A `Detector`, `Classifier`, `Segmenter`, `Translator` or `Sampler`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -180,8 +183,10 @@ def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> 
 
 def _maker(task: Any) -> Any:
     makers = {
+        AdversarialGeneration: _sampler,
         DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
+        ImageDiffusion: _sampler,
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
         Translation: _translator,
     }
@@ -227,3 +232,7 @@ def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin)
         batch_size=config.eval.batch_size,
         origin=origin,
     )
+
+
+def _sampler(task: Any, variables: Mapping[str, Any], origin: Origin) -> Sampler:
+    return Sampler(task, variables, batch_size=_rows(origin.config), origin=origin)

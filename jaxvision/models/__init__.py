@@ -12,6 +12,8 @@ For example:
     detector = models.yolox("yolox_s", num_classes=80)
     segmenter = models.segmenter("unet", num_classes=2)
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
+    denoiser = models.ddpm_unet("ddpm_cifar10")  # images, times -> predicted noise
+    generator = models.generator("dcgan_generator")  # noise -> images
 """
 
 from collections.abc import Callable, Mapping
@@ -63,6 +65,10 @@ from jaxvision.models.detection.yolov4 import yolov4
 from jaxvision.models.detection.yolov5 import yolov5
 from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
+from jaxvision.models.generative import catalogue as _generative
+from jaxvision.models.generative import ddpm_unet as _ddpm_unet
+from jaxvision.models.generative.catalogue import discriminator, generator
+from jaxvision.models.generative.ddpm_unet import ddpm_unet
 from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import transformer as _transformer
@@ -72,8 +78,11 @@ from jaxvision.models.variant import unknown
 __all__ = [
     "backbone",
     "classifier",
+    "ddpm_unet",
+    "discriminator",
     "fast_rcnn",
     "faster_rcnn",
+    "generator",
     "mask_rcnn",
     "rcnn",
     "retinanet",
@@ -149,7 +158,12 @@ _OTHERS = {
     "spp_net": _rcnn.SPP_VARIANTS,
     "segmenter": _segmentation.VARIANTS,
     "transformer": _transformer.VARIANTS,
+    "ddpm_unet": _ddpm_unet.VARIANTS,
+    "generator": _generative.GENERATORS,
+    "discriminator": _generative.DISCRIMINATORS,
 }
+# Kinds whose networks have no field `backbone`.
+_WHOLE = ("segmenter", "transformer", "ddpm_unet", "generator", "discriminator")
 
 
 def variants() -> tuple[str, ...]:
@@ -199,11 +213,7 @@ def _family(name: str) -> _Family:
             raise ValueError(
                 f"name must be a backbone or a classifier, and {name} is built by "
                 f"models.{kind}({name!r}, ...)"
-                + (
-                    ""
-                    if kind in ("segmenter", "transformer")
-                    else ", whose field `backbone` is its backbone"
-                )
+                + ("" if kind in _WHOLE else ", whose field `backbone` is its backbone")
             )
     known = [n for family in _FAMILIES for n in family.variants]
     raise ValueError(unknown("name", name, known))

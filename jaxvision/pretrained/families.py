@@ -5,6 +5,8 @@ from jaxvision.pretrained import (
     alexnet,
     darknet,
     darknet_names,
+    dcgan,
+    ddpm,
     densenet,
     dilated,
     faster_rcnn,
@@ -52,6 +54,8 @@ FAMILIES = (
     darknet.FAMILY,
     vit.FAMILY,
     swin.FAMILY,
+    ddpm.FAMILY,
+    *dcgan.FAMILIES,
 )
 
 

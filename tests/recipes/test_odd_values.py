@@ -30,6 +30,8 @@ SMALL = {
         "transformer_multi30k.py:tiny",
         {"data.vocabulary_size": 300, "data.path": "."},
     ),
+    "diffusion": ("ddpm.py:small,digits", FEW),
+    "adversarial": ("dcgan.py:small,digits", FEW),
     "segmentation": ("unet.py:small,shapes", FEW | dict(image_size=(32, 32))),
 }
 ODD = ["0", "-1", "2", "0.5", "nan", "inf", "1000000000", "1e-9", "text", "(1,2,3,4,5)", "('a',)"]
@@ -83,7 +85,7 @@ def outcome(recipe, name, value):
         command = parse(flags_of(recipe, **{name: value}), "")
         with contextlib.redirect_stdout(io.StringIO()):
             experiment = command.recipe.experiment(command.config)
-        for stream in (experiment.train_data, experiment.eval_data["val"].data):
+        for stream in (experiment.train_data, next(iter(experiment.eval_data.values())).data):
             batches = stream.batches()
             next(batches)
             batches.close()
