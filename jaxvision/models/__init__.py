@@ -11,6 +11,7 @@ For example:
 
     detector = models.yolox("yolox_s", num_classes=80)
     segmenter = models.segmenter("unet", num_classes=2)
+    enlarger = models.super_resolution("srresnet_x4")
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
 """
 
@@ -67,6 +68,8 @@ from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.transformer import transformer
+from jaxvision.models.super_resolution import catalogue as _super_resolution
+from jaxvision.models.super_resolution.catalogue import super_resolution
 from jaxvision.models.variant import unknown
 
 __all__ = [
@@ -80,6 +83,7 @@ __all__ = [
     "segmenter",
     "spp_net",
     "ssd",
+    "super_resolution",
     "transformer",
     "variants",
     "yolov1",
@@ -148,6 +152,7 @@ _OTHERS = {
     "rcnn": _rcnn.VARIANTS,
     "spp_net": _rcnn.SPP_VARIANTS,
     "segmenter": _segmentation.VARIANTS,
+    "super_resolution": _super_resolution.VARIANTS,
     "transformer": _transformer.VARIANTS,
 }
 
@@ -201,7 +206,7 @@ def _family(name: str) -> _Family:
                 f"models.{kind}({name!r}, ...)"
                 + (
                     ""
-                    if kind in ("segmenter", "transformer")
+                    if kind in ("segmenter", "super_resolution", "transformer")
                     else ", whose field `backbone` is its backbone"
                 )
             )
