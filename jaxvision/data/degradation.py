@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from jaxvision.data.errors import DataError
+from jaxvision.data.image import decode_image
 from jaxvision.data.imresize import imresize, rounded
 
 DOWNSIZE = ("bicubic", "direct")
@@ -157,4 +158,4 @@ def _filtered(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 def _compressed(image: np.ndarray, quality: int) -> np.ndarray:
     options = [cv2.IMWRITE_JPEG_QUALITY, max(quality, 1)]
     data = cv2.imencode(".jpg", image[..., ::-1], options)[1]
-    return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+    return decode_image(data.tobytes(), "a compressed patch")

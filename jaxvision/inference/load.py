@@ -17,11 +17,13 @@ from jaxvision.inference.export import weights
 from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
+from jaxvision.inference.upscaler import Upscaler
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.segmentation import SemanticSegmentation
+from jaxvision.tasks.super_resolution import SuperResolution
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.checkpoint import (
     NoCheckpoints,
@@ -56,7 +58,7 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier`, `Segmenter` or `Translator`, by the task.
+        A `Detector`, `Classifier`, `Segmenter`, `Upscaler` or `Translator`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -171,6 +173,7 @@ def _maker(task: Any) -> Any:
         DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
+        SuperResolution: _upscaler,
         Translation: _translator,
     }
     for kind, make in makers.items():
@@ -204,6 +207,11 @@ def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin
     max_proposals = origin.config.data.get("max_proposals", 0)
     make = functools.partial(Detector, max_proposals=max_proposals)
     return _of_images(make, task, variables, origin)
+
+
+def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origin) -> Predictor:
+    windows = origin.recipe.eval_transform(origin.config)
+    return Upscaler(task, variables, windows, origin=origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:

@@ -1,7 +1,5 @@
 """Restored pictures beside the small one, its interpolation, the truth and the error."""
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
@@ -31,23 +29,43 @@ def comparison(
     Returns:
         RGB [H', W', 3] uint8.
     """
+    return _beside(_pictures(low, restored, truth), caption)
+
+
+def detail(low: np.ndarray, restored: np.ndarray, truth: np.ndarray, caption: str) -> np.ndarray:
+    """Shows the part of a picture with the strongest edges enlarged, as `comparison` does."""
     scale = restored.shape[0] // low.shape[0]
-    bicubic = rounded(upscaled(low, scale)).astype(np.uint8)
+    left, top, right, bottom = _richest_part(truth, _PART, scale)
+    factor = max(1, _CELL // max(right - left, bottom - top))
+    parts = [
+        (name, np.repeat(np.repeat(x[top:bottom, left:right], factor, 0), factor, 1))
+        for name, x in _pictures(low, restored, truth)
+    ]
+    return _beside(parts, caption)
+
+
+def _pictures(
+    low: np.ndarray, restored: np.ndarray, truth: np.ndarray | None
+) -> list[tuple[str, np.ndarray]]:
+    """Lists the pictures that are compared with their names, all of the size of `restored`."""
+    scale = restored.shape[0] // low.shape[0]
     small = rounded(low.astype(np.float64)).astype(np.uint8)
-    pixels = np.repeat(np.repeat(small, scale, axis=0), scale, axis=1)
-    cells = [("low", pixels), ("bicubic", bicubic), ("restored", restored)]
+    found = [
+        ("low", np.repeat(np.repeat(small, scale, axis=0), scale, axis=1)),
+        ("bicubic", rounded(upscaled(low, scale)).astype(np.uint8)),
+        ("restored", restored),
+    ]
     if truth is not None:
-        cells += [("truth", truth), ("error", error_map(restored, truth))]
-    return np.concatenate(
-        [
-            np.pad(captioned(np.ascontiguousarray(x), name, caption if i == 0 else ""), _GAP)
-            for i, (name, x) in enumerate(cells)
-        ],
-        axis=1,
-    )
+        found += [("truth", truth), ("error", error_map(restored, truth))]
+    return found
 
 
-_GAP = ((0, 0), (0, 4), (0, 0))
+def _beside(pictures: list[tuple[str, np.ndarray]], caption: str) -> np.ndarray:
+    cells = [
+        captioned(np.ascontiguousarray(x), name, caption if name == "restored" else "")
+        for name, x in pictures
+    ]
+    return contact_sheet(cells, len(cells), gap=4)
 
 
 def error_map(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -57,7 +75,7 @@ def error_map(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
 
-def richest_part(image: np.ndarray, side: int, scale: int) -> tuple[int, int, int, int]:
+def _richest_part(image: np.ndarray, side: int, scale: int) -> tuple[int, int, int, int]:
     """Finds the part of a picture with the strongest edges, where methods differ.
 
     Args:
@@ -76,41 +94,6 @@ def richest_part(image: np.ndarray, side: int, scale: int) -> tuple[int, int, in
     inside = sums[: height - rows + 1 : scale, : width - columns + 1 : scale]
     top, left = np.unravel_index(int(inside.argmax()), inside.shape)
     return scale * int(left), scale * int(top), scale * int(left) + columns, scale * int(top) + rows
-
-
-def detail(low: np.ndarray, restored: np.ndarray, truth: np.ndarray, caption: str) -> np.ndarray:
-    """Shows the part of a picture with the strongest edges enlarged, as `comparison` does."""
-    scale = restored.shape[0] // low.shape[0]
-    left, top, right, bottom = richest_part(truth, _PART, scale)
-    whole = comparison_of_parts(low, restored, truth, (left, top, right, bottom), scale)
-    factor = max(1, _CELL // max(right - left, bottom - top))
-    cells = [
-        captioned(np.repeat(np.repeat(x, factor, 0), factor, 1), name, caption if not i else "")
-        for i, (name, x) in enumerate(whole)
-    ]
-    return contact_sheet(cells, len(cells), gap=4)
-
-
-def comparison_of_parts(
-    low: np.ndarray,
-    restored: np.ndarray,
-    truth: np.ndarray,
-    part: tuple[int, int, int, int],
-    scale: int,
-) -> list[tuple[str, np.ndarray]]:
-    """Cuts a part, in pixels of the truth, out of all pictures, the small one enlarged."""
-    left, top, right, bottom = part
-    bicubic = rounded(upscaled(low, scale)).astype(np.uint8)
-    small = rounded(low.astype(np.float64)).astype(np.uint8)
-    pixels = np.repeat(np.repeat(small, scale, axis=0), scale, axis=1)
-    pictures = {
-        "low": pixels,
-        "bicubic": bicubic,
-        "restored": restored,
-        "truth": truth,
-        "error": error_map(restored, truth),
-    }
-    return [(name, x[top:bottom, left:right]) for name, x in pictures.items()]
 
 
 def quality_lines(metrics: dict[str, float]) -> list[str]:
@@ -148,8 +131,3 @@ def super_resolution_report(evaluation: Evaluated) -> Report:
         f"{values['psnr_y']:.2f} dB",
     )
     return Report(lines, {"restored": picture})
-
-
-def names(captions: Sequence[str]) -> list[str]:
-    """Returns the names of files without their folders."""
-    return [caption.rpartition("/")[2] for caption in captions]

@@ -23,6 +23,7 @@ from jaxvision.data.super_resolution import (
     repeated,
     whole_example,
 )
+from jaxvision.data.windows import Windows
 from jaxvision.plots.super_resolution import super_resolution_report
 from jaxvision.recipes import values, wiring
 from jaxvision.recipes.values import Config
@@ -162,6 +163,15 @@ def sets(config: Config) -> Sets:
         train, val = divided(train, data.val_share, data.split_seed)
         evaluated = {"": val}
     return Sets(train, evaluated)
+
+
+def eval_transform(config: Config) -> Windows:
+    """Returns how a predictor cuts large pictures.
+
+    Raises:
+        ValueError: If a window would consist of overlap alone.
+    """
+    return Windows(config.eval.tile, config.eval.overlap)
 
 
 def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
