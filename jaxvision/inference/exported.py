@@ -198,7 +198,7 @@ class ExportedUpscaler(_OfFile, Upscaler):
         return super().replaced(batch_size=batch_size, back_projection=back_projection)
 
     def _compiled(self, task: Any) -> Predict:
-        return _of_file(lambda image: Enlarged(jnp.asarray(self._run(image)["image"]), None))
+        return _of_file(lambda image: Enlarged(jnp.asarray(self._run(image)["enlarged"]), None))
 
 
 def exported_predictor(

@@ -20,6 +20,11 @@ from jaxvision.inference.translator import Translator
 from jaxvision.inference.upscaler import Upscaler
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
+from jaxvision.tasks.adversarial_super_resolution import (
+    GENERATOR,
+    AdversarialSuperResolution,
+    params_of,
+)
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.segmentation import SemanticSegmentation
@@ -211,6 +216,12 @@ def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin
 
 def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origin) -> Predictor:
     windows = origin.recipe.eval_transform(origin.config)
+    if isinstance(task, AdversarialSuperResolution):
+        # A file that was exported holds the generator alone.
+        if GENERATOR in variables["params"]:
+            state = {name: tree for name, tree in variables.items() if name != "params"}
+            variables = params_of(variables["params"], state, GENERATOR)
+        task = task.generator()
     return Upscaler(task, variables, windows, origin=origin)
 
 

@@ -21,7 +21,7 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 # Of the description in the metadata of a single file.
 KEY = "jaxvision"
 # Values of a config that name places on its user's machine.
-_PLACES = ("path", "tokenizer")
+_PLACES = ("path", "tokenizer", "eval", "decoded")
 
 
 def is_package(folder: pathlib.Path) -> bool:

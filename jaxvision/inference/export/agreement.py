@@ -100,8 +100,8 @@ def _difference(
         if same < 1 - tolerance.missing:
             raise _deviates(f"only {same:.1%} of the tokens are equal")
         return 1 - same, f"{same:.1%} of the tokens are equal"
-    if "image" in expected:
-        apart = float(np.abs(given["image"] - expected["image"]).max())
+    if "enlarged" in expected:
+        apart = float(np.abs(given["enlarged"] - expected["enlarged"]).max())
         if apart > tolerance.level:
             raise _deviates(f"a pixel is off by {apart:.2g} of 255, more than {tolerance.level:g}")
         return apart, f"pixels differ by at most {apart:.1e} of 255"

@@ -68,9 +68,9 @@ def agreement_on(
         if "boxes" in expected:
             what = "boxes of the model are found"
             there, wanted = _found(given, expected)
-        elif "image" in expected:
+        elif "enlarged" in expected:
             what = "pictures are enlarged alike"
-            apart = np.abs(given["image"] - expected["image"]).mean(axis=(1, 2, 3))
+            apart = np.abs(given["enlarged"] - expected["enlarged"]).mean(axis=(1, 2, 3))
             there, wanted = int((apart <= _LEVELS).sum()), len(apart)
         else:
             same = given["probabilities"].argmax(-1) == expected["probabilities"].argmax(-1)
