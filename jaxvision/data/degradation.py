@@ -15,7 +15,7 @@ from jaxvision.data.imresize import imresize, rounded
 DOWNSIZE = ("bicubic", "direct")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Degradation:
     """Makes small pictures of large ones.
 
@@ -79,6 +79,20 @@ class Degradation:
         """Whether a picture has more than one counterpart."""
         drawn = any(low != high for low, high in (self.blur, self.noise, self.jpeg))
         return drawn or self.noise[1] > 0 or (self.elongation > 1 and self.kernel is None)
+
+    def fixed_kernel(self) -> np.ndarray | None:
+        """Returns the kernel that blurs every picture alike; None for none.
+
+        Raises:
+            ValueError: If kernels are drawn.
+        """
+        if self.kernel is None and (self.blur[0] != self.blur[1] or self.elongation > 1):
+            raise ValueError(
+                "expected one kernel for all pictures: degradation.blur of two equal numbers and "
+                f"elongation 1, got {self.blur} and {self.elongation}"
+            )
+        rng = np.random.default_rng(0)  # nothing is drawn between equal numbers
+        return self._gaussian(rng) if self.kernel is None else self.kernel
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Maps RGB [s * H, s * W, C] uint8 to [H, W, C], uint8 if `rounded`, else float32."""

@@ -18,6 +18,7 @@ from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
 from jaxvision.inference.upscaler import Upscaler
+from jaxvision.inference.zero_shot import ZeroShotUpscaler
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
 from jaxvision.tasks.adversarial_super_resolution import (
@@ -30,6 +31,7 @@ from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.super_resolution import SuperResolution
 from jaxvision.tasks.translation import Translation
+from jaxvision.tasks.zero_shot import ZeroShot
 from jaxvision.train.checkpoint import (
     NoCheckpoints,
     WrongCheckpoint,
@@ -222,6 +224,8 @@ def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origi
             state = {name: tree for name, tree in variables.items() if name != "params"}
             variables = params_of(variables["params"], state, GENERATOR)
         task = task.generator()
+    if isinstance(task, ZeroShot):
+        return ZeroShotUpscaler(task, variables, windows, origin=origin)
     return Upscaler(task, variables, windows, origin=origin)
 
 

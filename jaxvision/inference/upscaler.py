@@ -225,6 +225,17 @@ class Upscaler(ImagePredictor):
             config.data.eval = path
         return self.origin.recipe.eval_data(config, self.origin.info, "val")
 
+    def restored(self, row: Mapping[str, Any]) -> np.ndarray:
+        """Enlarges a picture of an evaluation as that did, RGB [s * H, s * W, 3] uint8.
+
+        Args:
+            row: Of the evaluation's stream.
+        """
+        batch = {name: np.asarray(row[name])[None] for name in ("image", "index")}
+        key = jax.random.key(0)
+        found = self._predict(self.params, self.model_state, batch, key)
+        return rounded(np.asarray(found.image[0])).astype(np.uint8)
+
     def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
         """Lays out an evaluation: the sets, each picture, the first ones beside the truth."""
         return report_super_resolution(evaluation, data, self)

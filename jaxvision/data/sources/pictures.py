@@ -75,6 +75,24 @@ class Pictures(Source):
         )
 
 
+class Given(Source):
+    """Pictures that are in memory."""
+
+    dense = True
+
+    def __init__(self, pictures: Sequence[np.ndarray]) -> None:
+        """Takes RGB [H, W, 3] uint8, at least one."""
+        self._pictures = list(pictures)
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Returns a picture."""
+        self.check_index(index)
+        return Sample(self._pictures[index], index)
+
+
 class Degraded(View):
     """Pictures with counterparts of low resolution that are computed from them.
 

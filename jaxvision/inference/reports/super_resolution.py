@@ -4,7 +4,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from jaxvision.data.imresize import rounded
 from jaxvision.inference.reports.layout import (
     EvaluationReport,
     Picture,
@@ -47,7 +46,7 @@ def report_super_resolution(evaluation: Evaluation, data: Any, predictor: Any) -
     for picture in metric.pictures[:_SHOWN]:
         row = data.example(picture.index)
         low, truth = np.asarray(row["image"]), np.asarray(row["target"])
-        restored = predictor.upscale(rounded(low.astype(np.float64)).astype(np.uint8))
+        restored = predictor.restored(row)
         caption = f"{picture.values['psnr_y']:.2f} dB"
         name = data.name(picture.index).rpartition("/")[2]
         shown.append(Picture(detail(low, restored, truth, caption), name))
