@@ -28,9 +28,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config = super_resolution.defaults()
     config.scale = int(scale[1:])
     config.variant = f"srresnet_{scale}" if size == "paper" else f"srresnet_small_{scale}"
-    config.update(image_size=96, batch_size=16, epochs=30)
+    config.update(image_size=72 if scale == "x3" else 64, batch_size=16, epochs=20)
     if size == "paper":  # a million updates: 5,000 epochs of 200
-        config.update(epochs=5000)
+        config.update(image_size=96, epochs=5000)
         config.optimizer.update(name="adam", learning_rate=1e-4)
         config.schedule.name = "constant"
         config.data.patches = 4

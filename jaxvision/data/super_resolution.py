@@ -216,7 +216,7 @@ def patch_example(
             f"image_size, the side of a patch, must be a multiple of the scale "
             f"{degradation.scale}, got {side}"
         )
-    transforms: list[Transform] = [RandomPatch(side)]
+    transforms: list[Transform] = [RandomPatch(side, source.name)]
     if turn:
         transforms.append(EightFold())
     if degradation.random:

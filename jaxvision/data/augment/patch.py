@@ -1,6 +1,7 @@
 """Patches of pictures with targets, turned in eight ways."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,12 +16,14 @@ class RandomPatch:
 
     Attributes:
         side: Of the square in pixels of the target.
+        name: Names a picture by its number, for messages.
 
     Raises:
         ValueError: If it is not positive.
     """
 
     side: int
+    name: Callable[[int], str] = str
 
     def __post_init__(self) -> None:
         if self.side < 1:
@@ -42,8 +45,9 @@ class RandomPatch:
         height, width = sample.size
         if min(height, width) < side:
             raise DataError(
-                f"picture {sample.index} has {factor * width} x {factor * height} pixels, fewer "
-                f"than a patch of {self.side} x {self.side}; lower image_size or remove it"
+                f"{self.name(sample.index)}: {factor * width} x {factor * height} pixels are fewer "
+                f"than a patch of {self.side} x {self.side}; lower image_size, or leave such "
+                "pictures out by data.on_fault=drop"
             )
         top = int(rng.integers(height - side + 1))
         left = int(rng.integers(width - side + 1))

@@ -90,7 +90,7 @@ def test_patches_that_do_not_fit_are_errors():
     sample = Sample(IMAGE[:4, :4], 3, target=IMAGE[:8, :8])
     with pytest.raises(ValueError, match="multiple of the scale, 2, got 7"):
         RandomPatch(7)(sample, RNG)
-    with pytest.raises(DataError, match="picture 3 has 8 x 8 pixels, fewer than a patch of 10"):
+    with pytest.raises(DataError, match="3: 8 x 8 pixels are fewer than a patch of 10"):
         RandomPatch(10)(sample, RNG)
     with pytest.raises(ValueError, match="must be a multiple of the scale 3, got 8"):
         patch_example(Given([IMAGE]), 8, Degradation(3))
