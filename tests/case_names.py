@@ -1,6 +1,7 @@
 """Our names of the networks that the cases in `tests/parity` are of, where they differ."""
 
 NAMES = {
+    "ddpm_unet_small": "ddpm_cifar10",
     "fasterrcnn_resnet50_fpn": "faster_rcnn_resnet50_fpn",
     "maskrcnn_resnet50_fpn": "mask_rcnn_resnet50_fpn",
     "segnet_gradients": "segnet",

@@ -14,7 +14,14 @@ from cases import quick
 
 from jaxvision.cli.config_file import load
 from jaxvision.data.text.tokenizer import SubwordTokenizer
-from jaxvision.recipes import classification, segmentation, translation, wiring
+from jaxvision.recipes import (
+    adversarial,
+    classification,
+    diffusion,
+    segmentation,
+    translation,
+    wiring,
+)
 from jaxvision.recipes.detectors import detector
 from jaxvision.train import sharding
 from jaxvision.train.experiment import Experiment
@@ -25,11 +32,14 @@ CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 # The argument of each config for its smallest network, and values to change.
 SMALLEST = {
     "classify_folder": ("resnet20_cifar", dict(image_size=32)),
+    "dcgan": ("small", {}),
+    "ddpm": ("small", {}),
     "deconvnet": ("shapes", {}),
     "deit_imagenet": ("vit_ti_16", dict(image_size=32, remat=True)),
     "fast_rcnn": ("tiny", dict(image_size=64)),
     "faster_rcnn": ("tiny", dict(image_size=64)),
     "fcn": ("shapes", dict(image_size=(32, 32))),
+    "gan": ("", {}),
     "lenet_mnist": ("original", {}),
     "mask_rcnn": ("tiny", dict(image_size=64)),
     "mobilenet_imagenet": ("mobilenet_v3_small", dict(image_size=32)),
@@ -66,6 +76,9 @@ def batch_of(recipe, config):
     """Shapes of a training batch."""
     if recipe is translation:
         return {"source": shape(B, T), "target": shape(B, T), "index": shape(B)}
+    if recipe in (adversarial, diffusion):
+        image = shape(B, *config.image_size, 3, dtype=np.uint8)
+        return {"image": image, "label": shape(B), "index": shape(B)}
     if recipe is segmentation:
         maps = shape(B, *config.image_size)
         image = shape(B, *config.image_size, 3, dtype=np.uint8)
@@ -96,7 +109,7 @@ def info_of(recipe, config):
     names = dict(class_names=list("abcdefghij"), class_weights=[], train_images=100)
     if recipe is classification:
         return names | {"multi_label": False}
-    if recipe is segmentation:
+    if recipe in (adversarial, diffusion, segmentation):
         return names
     if "anchors" in config.loss:
         config.loss.anchors = "authors"  # others are fitted to the data

@@ -147,3 +147,20 @@ class SuperResolutionBatch(TypedDict):
     index: np.ndarray
     truth: NotRequired[list[str]]
     mask: NotRequired[np.ndarray]
+
+
+class GenerationBatch(TypedDict):
+    """A batch of images to learn to make, or rows that ask for as many images, on the host.
+
+    Attributes:
+        image: RGB images [B, H, W, 3] uint8; absent where images are asked for.
+        label: Class of each image [B] int32, in [0, K).
+        index: Number of each image in its source [B] int32; where images are asked for, what the
+            noise of each is drawn by.
+        mask: False for rows of padding and images that cannot be read [B] bool. Evaluation only.
+    """
+
+    image: NotRequired[np.ndarray]
+    label: np.ndarray
+    index: np.ndarray
+    mask: NotRequired[np.ndarray]

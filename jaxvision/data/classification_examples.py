@@ -54,9 +54,7 @@ def classification_train_example(
     if operations:
         transforms.append(randaugment)
     if crop == "resized":
-        # A config holds lists.
-        (least, most), (slim, wide) = crop_area, crop_aspect
-        resized = RandomResizedCrop(image_size, (least, most), (slim, wide))
+        resized = RandomResizedCrop(image_size, crop_area, crop_aspect)
         reader: Reader = Pipeline(ReadCrop(resized), tuple(transforms))
     else:
         reader = Pipeline(transforms=(PadCrop(image_size, padding), *transforms))

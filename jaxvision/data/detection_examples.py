@@ -20,6 +20,7 @@ from jaxvision.data.augment.zoom_out import ZoomOut
 from jaxvision.data.rows import detection_eval_row, detection_row, mask_truth
 from jaxvision.data.source import Reader, Source, Transform
 from jaxvision.data.transforms import DropSmall, Either, Example, Pipeline, drop_crowds
+from jaxvision.ops import ranges
 
 _AFFINE = RandomAffine()
 
@@ -66,6 +67,10 @@ def detection_reader(
         flip: Probability of a mirror image.
         min_side: Objects with a side of at most this many pixels of the input are not trained on.
     """
+    if max_reduction not in (1, 2, 4, 8):
+        raise ValueError(f"max_reduction must be 1, 2, 4 or 8, got {max_reduction}")
+    probabilities = dict(mosaic=mosaic, mixup=mixup, cutmix=cutmix)
+    ranges.check(probabilities, "[0, 1]", *probabilities)
     reader: Reader = Pipeline(transforms=(drop_crowds,))
     if mosaic:
         mixed: Reader = Mosaic(image_size, affine, max_reduction)
@@ -141,8 +146,10 @@ def detection_train_example(
         RandomErasing(erasing, max_covered=0.8): erasing,
         Cutout(max(cutout, 1), max(1, image_size[0] // 8), max_covered=0.8): cutout,
     }
+    ranges.check({"max_objects": max_objects}, "[1, 10_000]", "max_objects")
+    ranges.check({"cutout": cutout}, "[0, 1000]", "cutout")
     # A config holds a list.
-    scale = mosaic_scale[0], mosaic_scale[1]
+    scale: Any = tuple(mosaic_scale)
     affine = RandomAffine(degrees, translate, scale, shear, affine_centered, filter_boxes)
     if no_aug:
         options |= {"mosaic": 0.0, "mixup": 0.0, "cutmix": 0.0}

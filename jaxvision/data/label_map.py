@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from jaxvision.data.errors import DataError
+from jaxvision.data.picture import opened
 from jaxvision.data.sample import VOID
 
 # Modes of Pillow whose values are classes.
@@ -30,21 +31,15 @@ def decode_label_map(data: bytes, name: str) -> np.ndarray:
     Raises:
         DataError: If the file cannot be read, or holds colours.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if picture.mode not in _INDEXED:
-                raise DataError(
-                    f"{name}: a label map must be a palette or grey PNG whose values are classes, "
-                    f"got one of mode {picture.mode}, which holds colours; export it with class "
-                    "numbers",
-                    code="coloured-mask",
-                )
-            return np.array(picture, np.int32)
-    except (OSError, SyntaxError) as error:
-        raise DataError(
-            f"{name}: not a readable label map ({len(data):,} bytes): {error}",
-            code="unreadable-mask",
-        ) from error
+    with opened(data, name, "label map", "unreadable-mask") as picture:
+        if picture.mode not in _INDEXED:
+            raise DataError(
+                f"{name}: a label map must be a palette or grey PNG whose values are classes, "
+                f"got one of mode {picture.mode}, which holds colours; export it with class "
+                "numbers",
+                code="coloured-mask",
+            )
+        return np.array(picture, np.int32)
 
 
 def as_classes(numbers: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:

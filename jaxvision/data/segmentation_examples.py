@@ -44,10 +44,10 @@ def segmentation_train_example(
     Raises:
         ValueError: If a number is out of its range.
     """
-    low, high = scale  # a config holds a list
-    transforms: list[Transform] = [ScaleCrop(image_size, (low, high))]
+    transforms: list[Transform] = [ScaleCrop(image_size, tuple(scale))]
+    deformation = Elastic(elastic, elastic_spacing)
     if elastic:
-        transforms.append(Elastic(elastic, elastic_spacing))
+        transforms.append(deformation)
     transforms.append(HorizontalFlip(flip))
     if vertical_flip:
         transforms.append(VerticalFlip(vertical_flip))

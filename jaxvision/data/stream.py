@@ -19,6 +19,7 @@ import numpy as np
 from jaxvision.data.allocator import keep_freed_memory
 from jaxvision.data.errors import DataError, FaultLog, OnFault, stop
 from jaxvision.data.plans.plan import NOTHING, Plan, Planned, Rows
+from jaxvision.ops import ranges
 
 # So many unreadable examples in a row are a broken dataset, not a few broken files.
 _ATTEMPTS = 20
@@ -91,12 +92,10 @@ class Stream:
         Raises:
             ValueError: If a number is out of its range.
         """
-        if num_workers < 0:
-            raise ValueError(f"num_workers must be at least 0, got {num_workers}")
-        if prefetch < 1:
-            raise ValueError(f"prefetch must be at least 1, got {prefetch}")
-        if not 0 <= seed < 2**32:
-            raise ValueError(f"seed must be in [0, 2**32), got {seed}")
+        numbers = {"num_workers": num_workers, "prefetch": prefetch, "seed": seed}
+        ranges.check(numbers, "[0, 1024]", "num_workers")
+        ranges.check(numbers, "[1, 1024]", "prefetch")
+        ranges.check(numbers, f"[0, {2**32 - 1}]", "seed")
         if example is None and schedule is not None:
             raise ValueError("schedule replaces example, so it needs one, got example=None")
         if not len(plan):

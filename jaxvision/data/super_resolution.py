@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxvision.data.augment.patch import EightFold, RandomPatch
 from jaxvision.data.degradation import Degradation
-from jaxvision.data.readers.pictures import picture_folder
+from jaxvision.data.readers.super_resolution import picture_folder
 from jaxvision.data.rows import Row, super_resolution_row
 from jaxvision.data.sample import Sample
 from jaxvision.data.source import Source, Transform

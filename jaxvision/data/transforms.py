@@ -12,6 +12,7 @@ import numpy as np
 from jaxvision.data.rows import Row
 from jaxvision.data.sample import Sample
 from jaxvision.data.source import Reader, Source, Transform
+from jaxvision.ops import ranges
 
 
 def read(source: Source, index: int, rng: np.random.Generator) -> Sample:
@@ -53,6 +54,9 @@ class Either:
     first: Reader
     second: Reader = read
 
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
+
     def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:
         """Reads an example with one of the readers."""
         chosen = self.first if rng.random() < self.probability else self.second
@@ -79,6 +83,9 @@ class DropSmall:
 
     min_side: float
     transforms: tuple[Transform, ...] = ()
+
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, inf)", "min_side")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of the same size."""

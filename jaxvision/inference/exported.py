@@ -48,6 +48,11 @@ def read_onnx_meta(file: Path) -> tuple[int, dict[str, Any]]:
         model = onnx.load(file, load_external_data=False)
     except Exception as error:  # what protobuf raises has no public name
         raise ValueError(f"{file} is not a whole ONNX file: {type(error).__name__}") from error
+    if _refers_to_files(model.graph):
+        raise ValueError(
+            f"{file} keeps arrays in other files, which jaxvision export does not do; they are not "
+            "opened"
+        )
     text = {x.key: x.value for x in model.metadata_props}.get(KEY)
     if text is None:
         raise ValueError(
@@ -56,6 +61,18 @@ def read_onnx_meta(file: Path) -> tuple[int, dict[str, Any]]:
         )
     step, meta = checked(text, file)
     return step, meta
+
+
+def _refers_to_files(graph: Any) -> bool:
+    """Says whether an array of a graph, or of one inside it, is in another file."""
+    arrays, graphs = list(graph.initializer), []
+    for node in graph.node:
+        for attribute in node.attribute:
+            arrays += [attribute.t, *attribute.tensors]
+            graphs += [attribute.g, *attribute.graphs]
+    return any(array.external_data for array in arrays) or any(
+        _refers_to_files(inner) for inner in graphs if inner.node or inner.initializer
+    )
 
 
 class _OfFile(ImagePredictor):

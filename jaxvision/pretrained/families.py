@@ -5,6 +5,8 @@ from jaxvision.pretrained import (
     alexnet,
     darknet,
     darknet_names,
+    dcgan,
+    ddpm,
     densenet,
     dilated,
     faster_rcnn,
@@ -54,6 +56,8 @@ FAMILIES = (
     darknet.FAMILY,
     vit.FAMILY,
     swin.FAMILY,
+    ddpm.FAMILY,
+    *dcgan.FAMILIES,
 )
 
 

@@ -2,7 +2,6 @@
 
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,12 @@ ACCEPTED = "a .safetensors, .pth, .pt or .npz file, or a mapping {name: array}"
 
 # `torch.nn.DataParallel` and `DistributedDataParallel` put it before every name.
 PARALLEL_PREFIX = "module."
+
+# Bytes of weights that a byte of a compressed archive stands for at most, of more than so many.
+MAX_RATIO, MAX_SMALL = 30, 1 << 26
+
+SAFETENSORS_DTYPES = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8")
+SAFETENSORS_DTYPES += ("U64", "U32", "U16", "U8", "BOOL", "C64")
 
 HALF = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
@@ -65,9 +70,26 @@ def _read_file(path: str) -> dict[str, np.ndarray]:
         return read_torch_file(path)
     if extension == ".npz":
         return _read_npz(path)
+    return read_safetensors(path)
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Reads a `.safetensors` file.
+
+    Raises:
+        ValueError: If it is damaged, or holds numbers of a type that NumPy has not.
+    """
     try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            for name in file.keys():  # noqa: SIM118, it is no mapping
+                dtype = file.get_slice(name).get_dtype()
+                if dtype not in SAFETENSORS_DTYPES:
+                    raise ValueError(
+                        f"{path}: {name} has numbers of the type {dtype}; expected one of "
+                        f"{', '.join(SAFETENSORS_DTYPES)}: save the weights as one of these"
+                    )
         return safetensors.numpy.load_file(path)
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, MemoryError) as error:
         raise ValueError(f"{path} is not a complete safetensors file: {error}") from error
 
 
@@ -76,9 +98,22 @@ def _read_npz(path: str) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} is not a complete .npz file")
     try:
         with np.load(path, allow_pickle=False) as archive:
+            _check_members(archive.zip.infolist(), os.path.getsize(path))
             arrays = {name: archive[name] for name in archive.files}
-    # ValueError is what NumPy raises for an array of objects, which it would have to unpickle.
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise ValueError(f"{path} is not a readable .npz file: {error}") from error
+    # Of a damaged archive NumPy and the standard library raise whatever its fields lead to; of
+    # objects, which NumPy would have to unpickle, ValueError.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{path} is not a readable .npz file: {reason}") from error
     # NumPy writes bfloat16, which is not its own, as two bytes without a type.
     return {n: v.view(ml_dtypes.bfloat16) if v.dtype == "V2" else v for n, v in arrays.items()}
+
+
+def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
+    """Checks that an archive of `size` bytes holds arrays alone, and not far more than weights."""
+    for member in members:
+        if not member.filename.endswith(".npy"):
+            raise ValueError(f"{member.filename} is no array, which has a name that ends in .npy")
+    total, most = sum(member.file_size for member in members), MAX_RATIO * size + MAX_SMALL
+    if total > most:
+        raise ValueError(f"its arrays have {total:,} bytes, expected at most {most:,}")

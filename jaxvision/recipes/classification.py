@@ -19,6 +19,7 @@ from jaxvision.data.source import Source
 from jaxvision.data.splits import open_split, splits
 from jaxvision.data.stream import Stream
 from jaxvision.models.backbones import vit
+from jaxvision.ops import ranges
 from jaxvision.plots.classification import classification_report
 from jaxvision.recipes import image_splits, values, wiring
 from jaxvision.recipes.values import Config
@@ -155,8 +156,8 @@ def eval_transform(config: Config) -> CenterCrop:
 
 def _resize(config: Config) -> int | None:
     """Returns the length of the shorter side in pixels before the centre is cut out."""
-    if config.eval.resize < 0:
-        raise ValueError(f"eval.resize must be at least 0, got {config.eval.resize}")
+    ranges.check(config, "[1, 65_536]", "image_size")
+    ranges.check(config, "[0, 16]", "eval.resize")
     return round(config.eval.resize * config.image_size) or None
 
 
@@ -217,6 +218,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
 def _train_stream(config: Config, source: Source) -> Stream:
     # Erasing and mixing are the task's: they run on the device.
     options = wiring.keywords(config.augment, "repeats", "erase", "mixup", "cutmix")
+    ranges.check(config, "(0, 1]", "augment.crop_area")
     options["crop_area"] = (config.augment.crop_area, 1.0)
     size = (config.image_size, config.image_size)
     weights = image_weights(source, config.data.balance) if config.data.balance else None

@@ -16,6 +16,7 @@ from jaxvision.data.plans.shuffled import Shuffled
 from jaxvision.data.source import Source
 from jaxvision.data.splits import open_split, splits
 from jaxvision.data.stream import Stream
+from jaxvision.ops import ranges
 from jaxvision.plots.detections import detection_report
 from jaxvision.recipes import image_splits, values, wiring
 from jaxvision.recipes.detectors import detector, no_aug_steps
@@ -285,10 +286,11 @@ def _check_sizes(config: Config) -> None:
     multiple = detector(config.method).multiple
     if config.eval.rectangular and multiple % 32:
         raise ValueError(f"eval.rectangular must be False for {config.method}, got True")
+    ranges.check(config, "[32, 65_536]", "image_size", "augment.multi_scale")
     sizes = [("image_size", config.image_size)]
     sizes += [("augment.multi_scale", side) for side in config.augment.multi_scale]
     for name, side in sizes:
-        if side % multiple or side < 32:
+        if side % multiple:
             raise ValueError(f"{name} must be a multiple of {multiple}, got {side}")
     side, several = config.image_size, tuple(config.augment.multi_scale)
     if several and not min(several) <= side <= max(several):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxvision.data.source import Source
+from jaxvision.ops import ranges
 from jaxvision.recipes import wiring
 from jaxvision.recipes.values import Config
 
@@ -34,9 +35,9 @@ def options(
             raise ValueError("data.test must name a split to evaluate it, and it is empty")
         found["test"] = data.test
         counts.append("test_images")
+    ranges.check(config, "[0, inf)", *(f"data.{part}_images" for part in ("train", "val", "test")))
+    ranges.check(config, f"[0, {2**32 - 1}]", "data.split_seed")
     for name in counts:
-        if data[name] < 0:
-            raise ValueError(f"data.{name} must be at least 0, got {data[name]}")
         found[name] = data[name] or None
     found["classes"] = tuple(info["class_names"]) if info else wiring.class_names(config)
     return found

@@ -20,6 +20,7 @@ from jaxvision.data.source import Source
 from jaxvision.data.splits import open_split, splits
 from jaxvision.data.stream import Stream
 from jaxvision.models.segmentation import unet
+from jaxvision.ops import ranges
 from jaxvision.plots.segmentation import segmentation_report
 from jaxvision.recipes import image_splits, values, wiring
 from jaxvision.recipes.values import Config
@@ -183,7 +184,8 @@ def eval_transform(config: Config) -> Letterbox:
 
 def _size(config: Config) -> tuple[int, int]:
     size = tuple(config.image_size)
-    if len(size) != 2 or min(size) < 1:
+    ranges.check(config, "[1, 65_536]", "image_size")
+    if len(size) != 2:
         raise ValueError(f"image_size must be a height and a width, got {size}")
     return size[0], size[1]
 
@@ -255,11 +257,8 @@ def _source_options(config: Config) -> dict[str, Any]:
 
 def _train_stream(config: Config, source: Source) -> Stream:
     weight, sigma = config.loss.border_weight, config.loss.border_sigma
-    if weight < 0 or sigma <= 0:
-        raise ValueError(
-            "loss.border_weight must be at least 0 and border_sigma above, got "
-            f"{weight} and {sigma}"
-        )
+    ranges.check(config, "[0, inf)", "loss.border_weight")
+    ranges.check(config, "(0, inf)", "loss.border_sigma")
     border = BorderWeights(weight, sigma) if weight else None
     options = wiring.keywords(config.augment)
     return Stream(

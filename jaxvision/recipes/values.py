@@ -21,6 +21,7 @@ FREE = (
     "log_every",
     "eval_every",
     "save_every",
+    "save_minutes",
     "patience",
     "wandb",
     "data.path",
@@ -52,6 +53,7 @@ def common() -> Config:
     config.log_every = 20  # steps, as the next two
     config.eval_every = 0  # 0: every `eval.epochs` epochs
     config.save_every = 0  # 0: an epoch, or 100 steps where an epoch is shorter
+    config.save_minutes = 10.0  # most minutes between checkpoints; 0: any
     config.wandb = ""  # a project on Weights & Biases that gets the metrics too; needs the extra
     config.patience = 0  # evaluations without a better value after which a run ends; 0: none
 

@@ -13,6 +13,7 @@ from jaxvision import models
 from jaxvision.data import errors
 from jaxvision.data.errors import OnFault
 from jaxvision.models.detection.retinanet import IMAGE_MEAN, IMAGE_STD
+from jaxvision.ops import ranges
 from jaxvision.recipes import weights
 from jaxvision.recipes.values import Config
 from jaxvision.train import optim, schedules, wandb_writer
@@ -21,6 +22,9 @@ from jaxvision.train.experiment import InitFrom
 from jaxvision.train.plateau import Plateau
 from jaxvision.train.precision import compute_dtype
 from jaxvision.train.sharding import state_sharding
+
+# A step is a 32-bit integer on the device.
+_MOST_STEPS = 2**31 - 1
 
 _PACKAGES = ("jax", "flax", "optax")
 
@@ -69,8 +73,9 @@ def network(build: Callable[..., Any], config: Config, **fields: Any) -> Any:
         **fields: Fields of the network.
 
     Raises:
-        ValueError: If the network has no such field.
+        ValueError: If the network has no such field, or a dropout rate is out of its range.
     """
+    ranges.check(config, "[0, 1)", *(f"model.{name}" for name in config.model if "drop" in name))
     fields |= keywords(config.model)
     try:
         return build(config.variant, **fields)
@@ -107,9 +112,14 @@ def total_steps(config: Config, epoch: int) -> int:
     Raises:
         ValueError: If `epochs` is not positive.
     """
-    if config.epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {config.epochs}")
-    return config.epochs * epoch
+    ranges.check(config, "[1, inf)", "epochs")
+    steps = config.epochs * epoch
+    if steps > _MOST_STEPS:
+        raise ValueError(
+            f"epochs must be at most {_MOST_STEPS // epoch:,} of {epoch:,} steps each, which are "
+            f"counted up to {_MOST_STEPS:,}; got {config.epochs:,}"
+        )
+    return steps
 
 
 def learning_rate(
@@ -134,13 +144,13 @@ def learning_rate(
     """
     values = config.schedule
     steps = total_steps(config, epoch)
-    warmup_steps = _warmup_steps(values, steps, epoch)
+    warmup_steps = _warmup_steps(config, steps, epoch)
     peak = config.optimizer.learning_rate
-    if peak < 0 or config.optimizer.base_batch < 0:
-        raise ValueError(
-            "optimizer.learning_rate and optimizer.base_batch must be at least 0, got "
-            f"{peak} and {config.optimizer.base_batch}"
-        )
+    ranges.check(config, "[0, inf)", "optimizer.learning_rate", "optimizer.base_batch")
+    ranges.check(config, "(0, 1)", "schedule.boundaries")
+    ranges.check(config, "[0, inf)", "schedule.factor", "schedule.power")
+    ranges.check(config, "(0, inf)", "schedule.period_epochs")
+    ranges.check(config, "[0, 1]", "schedule.final_ratio", "schedule.rise")
     if config.optimizer.base_batch:
         peak = peak * batch_size / config.optimizer.base_batch
     if values.name == "noam" and features:
@@ -167,14 +177,17 @@ def learning_rate(
     )
 
 
-def _warmup_steps(values: Config, steps: int, epoch: int) -> int:
+def _warmup_steps(config: Config, steps: int, epoch: int) -> int:
+    ranges.check(config, "[0, 1)", "schedule.warmup")
+    ranges.check(config, "[0, inf)", "schedule.warmup_epochs", "schedule.warmup_steps")
+    values = config.schedule
     lengths = {
         "warmup": values.warmup * steps,
         "warmup_epochs": values.warmup_epochs * epoch,
         "warmup_steps": values.warmup_steps,
     }
     given = {f"schedule.{name}": values[name] for name, length in lengths.items() if length}
-    if len(given) > 1 or min(lengths.values()) < 0:
+    if len(given) > 1:
         raise ValueError(
             "one of schedule.warmup, warmup_epochs and warmup_steps may be above 0, got "
             + ", ".join(f"{name}={value}" for name, value in given.items())
@@ -195,15 +208,12 @@ def average(config: Config, steps: int) -> Callable[[jax.Array], jax.Array] | No
         ValueError: If a number is out of its range, or both a decay and a tail are given.
     """
     values = config.ema
-    for name in ("decay", "tail"):
-        if not 0 <= values[name] < 1:
-            raise ValueError(f"ema.{name} must be in [0, 1), got {values[name]}")
+    ranges.check(config, "[0, 1)", "ema.decay", "ema.tail")
+    ranges.check(config, "[0, inf)", "ema.warmup")
     if values.decay and values.tail:
         raise ValueError(
             f"one of ema.decay and ema.tail may be above 0, got {values.decay} and {values.tail}"
         )
-    if values.warmup < 0:
-        raise ValueError(f"ema.warmup must be at least 0, got {values.warmup}")
     if values.tail:
         return tail_average(round((1 - values.tail) * steps))
     if not values.decay:
@@ -246,11 +256,8 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
         ValueError: If a number is out of its range.
     """
     steps = total_steps(config, epoch)
-    if config.eval.epochs <= 0:
-        raise ValueError(f"eval.epochs must be above 0, got {config.eval.epochs}")
-    for name in ("eval_every", "save_every", "patience"):
-        if config[name] < 0:
-            raise ValueError(f"{name} must be at least 0, got {config[name]}")
+    ranges.check(config, "(0, inf)", "eval.epochs")
+    ranges.check(config, "[0, inf)", "eval_every", "save_every", "patience")
     if config.wandb:
         wandb_writer.client()  # an extra that is missing is an error now, not after hours
     interval = min(max(1, round(config.eval.epochs * epoch)), steps)
@@ -261,13 +268,21 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
         accumulate=config.accumulate,
         freeze=tuple(config.freeze.split()),
         patience=config.patience or None,
-        plateau=Plateau(**config.plateau) if config.plateau.patience else None,
+        plateau=_plateau(config),
         state_sharding=state_sharding(config.sharding),
         log_every=config.log_every,
         eval_every=config.eval_every or interval,
         save_every=config.save_every or max(epoch, 100),
+        save_minutes=config.save_minutes,
         wandb=config.wandb,
     )
+
+
+def _plateau(config: Config) -> Plateau | None:
+    ranges.check(config, "[0, inf)", "plateau.patience")
+    options = keywords(config.plateau, "patience")
+    checked = Plateau(config.plateau.patience or 1, **options)
+    return checked if config.plateau.patience else None
 
 
 def meta(recipe: str, config: Config, info: Mapping[str, Any]) -> dict[str, Any]:

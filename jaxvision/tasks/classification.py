@@ -18,6 +18,7 @@ from jaxvision.losses.classification import (
 from jaxvision.metrics.classification import Classification
 from jaxvision.metrics.multi_label import MultiLabel
 from jaxvision.models.classifier_output import ClassifierOutput
+from jaxvision.ops import ranges
 from jaxvision.ops.mixing import cutmix, mixup, random_erasing
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
@@ -102,19 +103,15 @@ class ImageClassification:
                 f"mean and std must have 3 numbers each, or 1 for grey images, got {self.mean} and "
                 f"{self.std}"
             )
-        if min(self.std) <= 0:
-            raise ValueError(f"std must be positive, got {self.std}")
+        ranges.check(self, "(-inf, inf)", "mean")
+        ranges.check(self, "(0, inf)", "std")
         if self.class_weights and len(self.class_weights) != len(self.class_names):
             raise ValueError(
                 f"class_weights must have {len(self.class_names)} numbers, one a class, got "
                 f"{len(self.class_weights)}"
             )
-        for field in ("label_smoothing", "erase"):
-            if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(f"{field} must be in [0, 1], got {getattr(self, field)}")
-        for field in ("mixup", "cutmix", "auxiliary_weight"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"{field} must be at least 0, got {getattr(self, field)}")
+        ranges.check(self, "[0, 1]", "label_smoothing", "erase")
+        ranges.check(self, "[0, inf)", "class_weights", "mixup", "cutmix", "auxiliary_weight")
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises the network for images of the batch's size."""

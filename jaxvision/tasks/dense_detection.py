@@ -13,6 +13,7 @@ from jaxvision.data.batch import DetectionBatch
 from jaxvision.losses.detection.method import DetectionMethod
 from jaxvision.metrics.coco import COCODetection
 from jaxvision.metrics.voc import VOC07Detection, VOC10Detection
+from jaxvision.ops import ranges
 from jaxvision.ops.nms import Candidates, Detections
 from jaxvision.ops.objects import Objects
 from jaxvision.ops.suppression import KINDS, joined, suppress
@@ -94,21 +95,18 @@ class DenseDetection:
             if getattr(self, field) not in known:
                 got = getattr(self, field)
                 raise ValueError(f"{field} must be one of {', '.join(known)}, got {got}")
-        if not self.scales or not all(0 < scale <= 4 for scale in self.scales):
-            raise ValueError(f"scales must be numbers in (0, 4], at least one, got {self.scales}")
+        ranges.check(self, "(0, 4]", "scales")
+        if not self.scales:
+            raise ValueError("scales must be at least one number, got none")
         if tuple(self.scales) != (1.0,) and not self.any_size:
             raise ValueError(
                 "scales must be (1.0,) for a network with fully connected layers, which takes "
                 f"images of one size, got {self.scales}"
             )
-        if not self.nms_sigma > 0:
-            raise ValueError(f"nms_sigma must be above 0, got {self.nms_sigma}")
-        for field in ("score_threshold", "nms_threshold", "fusion_threshold"):
-            if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(f"{field} must be in [0, 1], got {getattr(self, field)}")
-        for field in ("max_detections", "max_candidates"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        ranges.check(self, "(0, inf)", "nms_sigma")
+        ranges.check(self, "[0, 1]", "score_threshold", "nms_threshold", "fusion_threshold")
+        # Suppression compares each with each.
+        ranges.check(self, "[1, 100_000]", "max_detections", "max_candidates")
         classes = len(self.class_names)
         if self.model.num_classes != classes:
             raise ValueError(

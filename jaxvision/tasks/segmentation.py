@@ -12,6 +12,7 @@ from jaxvision.data.sample import VOID
 from jaxvision.losses.segmentation import dice_loss, pixel_cross_entropy
 from jaxvision.metrics.segmentation import Segmentation
 from jaxvision.models.segmentation.segmenter_output import SegmenterOutput
+from jaxvision.ops import ranges
 from jaxvision.tasks.classification import IMAGENET_MEAN, IMAGENET_STD
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
@@ -71,8 +72,8 @@ class SemanticSegmentation:
                 f"mean and std must have 3 numbers each, or 1 for grey images, got {self.mean} and "
                 f"{self.std}"
             )
-        if min(self.std) <= 0:
-            raise ValueError(f"std must be positive, got {self.std}")
+        ranges.check(self, "(-inf, inf)", "mean")
+        ranges.check(self, "(0, inf)", "std")
         count = len(self.class_names)
         if not 2 <= count < VOID:
             raise ValueError(f"class_names must be 2 to {VOID - 1} names, got {count}")
@@ -81,19 +82,11 @@ class SemanticSegmentation:
                 f"class_weights must have {count} numbers, one a class, got "
                 f"{len(self.class_weights)}"
             )
-        terms = self.cross_entropy, self.dice, self.focal
-        if min(terms) < 0 or not any(terms):
-            raise ValueError(
-                "cross_entropy, dice and focal must be at least 0 and one of them above, got "
-                f"{', '.join(map(str, terms))}"
-            )
-        if self.gamma < 1:
-            raise ValueError(f"gamma must be at least 1, got {self.gamma}")
-        if self.auxiliary_weight < 0 or self.smooth < 0:
-            raise ValueError(
-                "auxiliary_weight and smooth must be at least 0, got "
-                f"{self.auxiliary_weight} and {self.smooth}"
-            )
+        ranges.check(self, "[0, inf)", "cross_entropy", "dice", "focal")
+        if not (self.cross_entropy or self.dice or self.focal):
+            raise ValueError("one of cross_entropy, dice and focal must be above 0, got 0 for all")
+        ranges.check(self, "[1, inf)", "gamma")
+        ranges.check(self, "[0, inf)", "class_weights", "auxiliary_weight", "smooth")
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises the network for images of the batch's size."""

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -15,6 +14,7 @@ from jaxvision.losses.label_smoothing import TokenLoss, smoothed_cross_entropy
 from jaxvision.metrics.translation import TranslationQuality
 from jaxvision.models.sequence.embedding import segment_positions
 from jaxvision.models.sequence.transformer import Transformer
+from jaxvision.ops import ranges
 from jaxvision.ops.beam_search import Hypotheses, beam_search, length_penalty
 from jaxvision.ops.greedy_search import greedy_search
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
@@ -77,12 +77,10 @@ class Translation:
             raise ValueError(
                 f"pad_id must be that of the tokenizer, {PAD}, got {self.model.pad_id}"
             )
-        if self.beam_size < 1:
-            raise ValueError(f"beam_size must be at least 1, got {self.beam_size}")
-        if not 0 <= self.alpha < math.inf:
-            raise ValueError(f"alpha must be a number of at least 0, got {self.alpha}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}")
+        ranges.check(self, "[1, 1024]", "beam_size")
+        ranges.check(self, "[0, 100_000]", "extra_length")
+        ranges.check(self, "[0, inf)", "alpha")
+        ranges.check(self, "[0, 1)", "label_smoothing")
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises the network; it has no state."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
@@ -160,6 +161,7 @@ class Experiment:
         log_every: Steps between lines of the log.
         eval_every: Steps between evaluations; there is one after the last step too.
         save_every: Steps between checkpoints; evaluations and the last step have one too.
+        save_minutes: Minutes after which there is one at the latest; 0 for any.
         make_step: Replaces `make_step` of `jaxvision.train.step`, as for sparse updates; called
             with task, optimizer and ema. Other fields that change the step must not be set.
         wandb: Project on Weights & Biases that gets metrics and pictures too; "" for none.
@@ -188,6 +190,7 @@ class Experiment:
     log_every: int = 20
     eval_every: int = 1000
     save_every: int = 1000
+    save_minutes: float = 0.0
     make_step: Callable[..., Callable[..., Any]] | None = None
     wandb: str = ""
     meta: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -197,6 +200,8 @@ class Experiment:
         for field, bound in least.items():
             if getattr(self, field) < bound:
                 raise ValueError(f"{field} must be at least {bound}, got {getattr(self, field)}")
+        if not 0 <= self.save_minutes < math.inf:
+            raise ValueError(f"save_minutes must be at least 0, got {self.save_minutes}")
         if isinstance(self.freeze, str):
             raise ValueError(f"freeze must be a tuple of patterns, got {self.freeze!r}")
         self._check_best()

@@ -20,10 +20,12 @@ from jaxvision.train.compiled import CompiledStep
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.guard import FiniteGuard
 from jaxvision.train.interrupt import interruptible
+from jaxvision.train.lock import locked
 from jaxvision.train.monitor import Monitor, say_already_finished
 from jaxvision.train.patience import Patience
 from jaxvision.train.progress import Progress
 from jaxvision.train.record import Record
+from jaxvision.train.save_times import SaveTimes
 from jaxvision.train.state import TrainState, create_state, state_shapes
 from jaxvision.train.step import Step, make_step
 
@@ -61,7 +63,8 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
             continues. None: nothing is written.
 
     Raises:
-        TrainingError: If a loss is NaN or infinite, the checkpoints there are of another model, or
+        TrainingError: If a loss or the state is NaN or infinite, the checkpoints there are of
+            another model or damaged, one cannot be written, another process uses the folder, or
             processes have different data.
         ValueError: If parts of the experiment do not fit together.
     """
@@ -72,6 +75,7 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         if sharding.num_processes(mesh) > 1:
             processes.check_same(experiment.common())
             experiment = experiment.share(jax.process_index(), jax.process_count())
+        processes.from_first(lambda: stack.enter_context(locked(workdir)))
         record = stack.enter_context(contextlib.closing(Record(experiment, workdir)))
         stack.enter_context(processes.ends_with_the_others())
         constants = sharding.put_whole(dict(experiment.constants), sharding.replicated(mesh))
@@ -168,7 +172,8 @@ def _train(
 ) -> Result:
     """Makes the steps, and what comes after the last."""
     start, total, stream = int(state.step), experiment.total_steps, experiment.train_data
-    guard = FiniteGuard(stream.name)
+    is_due = SaveTimes(experiment.save_every, experiment.save_minutes, mesh)
+    guard = FiniteGuard(stream.name, experiment.learning_rate)
     step, metrics = start, None
 
     for step, host_batch in enumerate(itertools.islice(batches, total - start), start + 1):
@@ -183,21 +188,21 @@ def _train(
 
         metrics = None
         if step % experiment.eval_every == 0 and step < total:
-            guard.flush()
+            guard.flush(state)
             metrics = monitor.evaluate(state, step, at_end=False)
             state = monitor.watch(state, step, metrics)
-        stop = interrupted() and step < total
+        stop, due = interrupted() and step < total, is_due(step)
         if step % stream.steps_per_epoch == 0 or step == total or stop:
             monitor.show_faults(step, stream)
         if monitor.patience.over:
             monitor.progress.message(f"stopped early after step {step}: {monitor.patience}")
             break
-        if step < total and (metrics is not None or step % experiment.save_every == 0 or stop):
-            guard.flush()  # nothing is saved that came from a loss that is NaN or infinite
+        if step < total and (metrics is not None or due or stop):
+            guard.flush(state)  # nothing is saved that came from a loss that is NaN or infinite
             monitor.record.save(state, metrics)
         if stop:
             return Result(Outcome.INTERRUPTED, state, metrics or {})
-    guard.flush()
+    guard.flush(state)
     return _conclude(experiment, monitor, state, step, metrics)
 
 

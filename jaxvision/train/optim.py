@@ -1,5 +1,6 @@
 """Optimizers by the names that papers and configs use, with decay, clipping and groups."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxvision.ops import ranges
 from jaxvision.train.layer_decay import layer_scales
 from jaxvision.train.names import first_match
 
@@ -120,7 +122,18 @@ def optimizer(
     """
     if name not in _RULES:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name}")
-    _check_factors(weight_decay=weight_decay, l1=l1, clip_norm=clip_norm, clip_value=clip_value)
+    own = dict(momentum=momentum, b1=b1, b2=b2, decay=decay, epsilon=epsilon)
+    ranges.check(own, "[0, 1)", "momentum", "b1", "b2", "decay")
+    factors = dict(
+        epsilon=epsilon,
+        initial_accumulator=initial_accumulator,
+        weight_decay=weight_decay,
+        l1=l1,
+        clip_norm=clip_norm,
+        clip_value=clip_value,
+    )
+    ranges.check(factors, "[0, inf)", *factors)
+    ranges.check({"layer_decay": layer_decay}, "(0, 1]", "layer_decay")
     scales = _group_scales(groups)
 
     def decay_scales(params: Any) -> Any:
@@ -136,7 +149,6 @@ def optimizer(
         stages.append(add_decay(lambda p: l1 * jnp.sign(p), decay_scales))
     if weight_decay and name not in DECOUPLED:
         stages.append(decay_term)
-    own = dict(momentum=momentum, b1=b1, b2=b2, decay=decay, epsilon=epsilon)
     stages.append(_RULES[name](initial_accumulator=initial_accumulator, **own))
     if weight_decay and name in DECOUPLED:
         stages.append(decay_term)
@@ -151,16 +163,12 @@ def optimizer(
     return optax.chain(*stages)
 
 
-def _check_factors(**factors: float) -> None:
-    for field, value in factors.items():
-        if value < 0:
-            raise ValueError(f"{field} must be at least 0, got {value}")
-
-
 def _group_scales(groups: Sequence[tuple[str, float, float]]) -> Callable[[Any, int], Any]:
     """Returns a function from parameters and 1 or 2, rate or decay, to the tree of scales."""
     for group in groups:
-        if len(group) != 3 or min(group[1:]) < 0:
+        is_row = isinstance(group, tuple | list) and len(group) == 3 and isinstance(group[0], str)
+        numbers = group[1:] if is_row else [-1]
+        if not all(isinstance(x, int | float) and 0 <= x < math.inf for x in numbers):
             raise ValueError(
                 "groups must be of (pattern, learning-rate scale, decay scale), scales at least 0, "
                 f"got {group!r}"

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvision.ops import ranges
 from jaxvision.train.sharding import put_whole
 
 
@@ -51,15 +52,9 @@ class Plateau:
     least: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ValueError(f"patience of plateau must be at least 1, got {self.patience}")
-        if not 0 < self.factor < 1:
-            raise ValueError(f"factor of plateau must be in (0, 1), got {self.factor}")
-        if self.tolerance < 0 or self.least < 0:
-            raise ValueError(
-                f"tolerance and least of plateau must be at least 0, got {self.tolerance} and "
-                f"{self.least}"
-            )
+        ranges.check(self, "[1, inf)", "patience")
+        ranges.check(self, "(0, 1)", "factor")
+        ranges.check(self, "[0, inf)", "tolerance", "least")
 
     def update(self, state: PlateauState, value: float) -> PlateauState:
         """Takes an evaluation into account; NaN is not better than any value.

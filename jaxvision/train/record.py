@@ -13,6 +13,7 @@ from jaxvision.data.files import write_whole
 from jaxvision.train import processes
 from jaxvision.train.checkpoint import Checkpoints
 from jaxvision.train.experiment import Experiment
+from jaxvision.train.starts import append_start, describe_start
 from jaxvision.train.state import TrainState
 from jaxvision.train.wandb_writer import WandbWriter
 from jaxvision.train.writer import MetricWriter, Writer, keep_pictures
@@ -89,6 +90,11 @@ class Record:
         """Writes a file for people."""
         if self.workdir is not None and processes.is_first():
             write_whole(self.workdir / name, text)
+
+    def start(self, experiment: Experiment, step: int) -> None:
+        """Records how the run is started, to be repeated."""
+        if self.workdir is not None and processes.is_first():
+            append_start(self.workdir, describe_start(experiment, step))
 
     def wait(self) -> None:
         """Returns when every checkpoint is on the disk."""

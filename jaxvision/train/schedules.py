@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxvision.ops import ranges
+
 SCHEDULES = (
     "constant",
     "step",
@@ -65,7 +67,8 @@ def schedule(
             raise ValueError(f"one_cycle has its own warmup; got warmup_steps {warmup_steps}")
         return _one_cycle(peak, total_steps, max(1, round(rise * total_steps)), final_ratio)
     if name == "step":
-        if list(boundaries) != sorted(set(boundaries)) or not all(0 < b < 1 for b in boundaries):
+        ranges.check({"boundaries": boundaries}, "(0, 1)", "boundaries")
+        if list(boundaries) != sorted(set(boundaries)):
             raise ValueError(f"boundaries must be ascending shares in (0, 1), got {boundaries}")
         main = optax.piecewise_constant_schedule(
             peak, {round(b * total_steps) - warmup_steps: factor for b in boundaries}

@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from jaxvision.data.files import write_whole
+from jaxvision.train import lock
 from jaxvision.train.errors import TrainingError
+from jaxvision.train.lock import locked
 
 
 def prepare(
@@ -33,18 +35,18 @@ def prepare(
         command: The command line, one line of `command.txt` a start.
 
     Raises:
-        TrainingError: If the folder holds a run of another config, or other files.
+        TrainingError: If the folder holds a run of another config, or other files, or another
+            process uses it.
     """
     versions = _configs(workdir)
     if not versions:
-        if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+        if workdir.exists() and (not workdir.is_dir() or _files(workdir)):
             raise TrainingError(
                 f"{workdir} is not empty and holds no config.json of a run; "
                 "give an empty or new folder with --workdir"
             )
         workdir.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(config_file, workdir / config_file.name)
-        write_whole(workdir / "config.json", json.dumps(config, indent=2) + "\n")
+        name = "config.json"
     else:
         try:
             old = flatten(read_config(workdir))
@@ -60,11 +62,14 @@ def prepare(
                 + "\n".join(lines)
                 + "\ngive another folder with --workdir, or the old values to continue that run"
             )
-        if changed:
-            name = f"config.{_version(versions[-1]) + 1}.json"
+        name = f"config.{_version(versions[-1]) + 1}.json" if changed else ""
+    with locked(workdir):
+        if not versions:
+            shutil.copyfile(config_file, workdir / config_file.name)
+        if name:
             write_whole(workdir / name, json.dumps(config, indent=2) + "\n")
-    with (workdir / "command.txt").open("a") as file:
-        file.write(" ".join([pathlib.Path(sys.executable).name, *command]) + "\n")
+        with (workdir / "command.txt").open("a") as file:
+            file.write(" ".join([pathlib.Path(sys.executable).name, *command]) + "\n")
 
 
 def read_config(workdir: pathlib.Path) -> dict[str, Any]:
@@ -86,6 +91,11 @@ def read_config(workdir: pathlib.Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ValueError(f"{versions[-1]} must hold the values of a config, got {config!r}")
     return config
+
+
+def _files(workdir: pathlib.Path) -> list[str]:
+    """Lists what is in a folder, but for what a process leaves that ended before it wrote."""
+    return [p.name for p in workdir.iterdir() if p.name != lock.NAME]
 
 
 def _is_free(name: str, free: Collection[str]) -> bool:

@@ -287,11 +287,11 @@ def test_a_dataset_smaller_than_a_batch():
     ("change", "words"),
     [
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"num_workers": -1}, "num_workers must be at least 0, got -1"),
-        ({"prefetch": 0}, "prefetch must be at least 1, got 0"),
+        ({"num_workers": -1}, r"num_workers must be in \[0, 1024\], got -1"),
+        ({"prefetch": 0}, r"prefetch must be in \[1, 1024\], got 0"),
         ({"seed": -1}, "seed must be in"),
         ({"seed": 2**32}, "seed must be in"),
-        ({"repeats": 0}, "repeats must be at least 1, got 0"),
+        ({"repeats": 0}, r"repeats must be in \[1, 4\], got 0"),
         ({"example": None, "schedule": lambda step: _late}, "schedule replaces example"),
     ],
 )

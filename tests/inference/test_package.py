@@ -13,8 +13,8 @@ from jaxvision.inference.load import load
 from jaxvision.recipes import classification, detection
 from jaxvision.recipes.weights import part_of_run, read_weights
 from jaxvision.train import loop
-from jaxvision.train.checkpoint import read_checkpoint
 from jaxvision.train.package import read_package, write_package
+from jaxvision.train.saved import read_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_damaged_packages_are_errors(run, tmp_path, capsys):
     assert main(["push", str(run), "me/digits", f"--out={tmp_path}"]) == 0
     file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="model.safetensors is not complete"):
+    with pytest.raises(ValueError, match="model.safetensors is not a complete"):
         read_package(tmp_path)
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(ValueError, match=r"config.json is not that of a model of jaxvision"):

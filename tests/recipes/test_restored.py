@@ -7,7 +7,14 @@ import pytest
 import toy_translation
 
 from jaxvision.data.text.tokenizer import SubwordTokenizer
-from jaxvision.recipes import classification, detection, translation, values
+from jaxvision.recipes import (
+    adversarial,
+    classification,
+    detection,
+    diffusion,
+    translation,
+    values,
+)
 from jaxvision.train.workdir import flatten
 
 IMAGES = dict(class_names=["cat", "dog"], class_weights=[], train_images=640)
@@ -37,12 +44,21 @@ OTHERS = {
     "loss.proposal_post_nms": (20, 10),
     "loss.proposal_pre_nms": (20, 10),
     "loss.positive_share": 0.4,
+    "channels": 3,
+    "image_size": (64, 64),
+    "discriminator.variant": "gan_discriminator",
     "mean": (0.1, 0.2, 0.3),
+    "noise": "uniform",
+    "process.prediction": "velocity",
+    "process.schedule": "cosine",
+    "process.variance": "small",
+    "sample.sampler": "ancestral",
     "loss.anchors": "authors",
     "loss.balance": (4.0, 2.0, 1.0),
     "model.positions": "learned",
     "std": (0.3, 0.2, 0.1),
 }
+LOSSES = {"adversarial": "hinge"}
 VARIANTS = {
     "yolox": "yolox_tiny",
     "retinanet": "retinanet_resnet18_fpn",
@@ -58,6 +74,8 @@ VARIANTS = {
     "yolov5": "yolov5n",
     "yolov8": "yolov8n",
     "classification": "vit_ti_16",
+    "adversarial": "gan_generator",
+    "diffusion": "ddpm_cifar10",
     "translation": "transformer_tiny",
 }
 # Of every detector.
@@ -140,6 +158,15 @@ NEEDED = {
         variant image_size dtype remat mean std augment.erase augment.mixup augment.cutmix
         loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
     """,
+    "adversarial": """
+        variant image_size channels latent noise dtype loss.name
+        discriminator.variant discriminator.steps
+    """,
+    "diffusion": """
+        variant image_size channels conditional drop_label dtype
+        process.steps process.schedule process.prediction process.variance process.clip
+        sample.sampler sample.steps sample.eta sample.guidance
+    """,
     "translation": """
         variant dtype data.max_length loss.label_smoothing
         model.dropout_rate model.attention_dropout_rate model.activation_dropout_rate
@@ -171,6 +198,9 @@ def prepared(kind, tokenizer):
     """Returns the recipe, its default values and what it would know of some data."""
     if kind == "translation":
         return translation, translation.defaults(), {"tokenizer": tokenizer}
+    if kind in ("adversarial", "diffusion"):
+        recipe = {"adversarial": adversarial, "diffusion": diffusion}[kind]
+        return recipe, recipe.defaults(), IMAGES
     if kind == "classification":
         config = classification.defaults()
         config.variant = "vit_s_16"  # one that knows its image's size and remat
@@ -195,6 +225,8 @@ def test_task_of_every_value_is_restored(kind, tokenizer):
         group, _, last = name.rpartition(".")
         part = config[group] if group else config
         part[last] = VARIANTS[kind] if name == "variant" else another(name, part[last])
+        if name == "loss.name":
+            part[last] = LOSSES.get(kind, part[last])
         if name == "method":
             continue  # the other detector is the other case
         if name in FIXED.get(kind, ()):

@@ -218,7 +218,7 @@ def test_eight_devices_equal_one(small):
             "binary_cross_entropy, focal with multi_label, got cross_entropy",
         ),
         (dict(mean=(0.5, 0.5)), "mean and std must have 3 numbers each, or 1"),
-        (dict(std=(0.0, 1.0, 1.0)), "std must be positive"),
+        (dict(std=(0.0, 1.0, 1.0)), "std must be above 0"),
         (dict(class_weights=(1.0,)), "class_weights must have 10 numbers, one a class, got 1"),
         (dict(erase=1.5), r"erase must be in \[0, 1\], got 1.5"),
         (dict(mixup=-1.0), "mixup must be at least 0, got -1"),

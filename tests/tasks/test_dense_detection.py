@@ -157,8 +157,8 @@ def test_terms_of_the_method_are_summed_and_logged():
     [
         (dict(score_threshold=1.5), r"score_threshold must be in \[0, 1\], got 1.5"),
         (dict(nms_threshold=-1), r"nms_threshold must be in \[0, 1\], got -1"),
-        (dict(max_detections=0), "max_detections must be at least 1, got 0"),
-        (dict(max_candidates=0), "max_candidates must be at least 1, got 0"),
+        (dict(max_detections=0), r"max_detections must be in \[1, 100_000\], got 0"),
+        (dict(max_candidates=0), r"max_candidates must be in \[1, 100_000\], got 0"),
         (dict(class_names=("a",)), "one for each of the network's 4 classes, got 1"),
         (
             dict(method=YOLOXMethod(class_weights=(1.0,) * 3)),

@@ -98,8 +98,8 @@ def test_what_is_no_ensemble():
     [
         (dict(nms="soft"), "nms must be one of hard, soft_linear, soft_gaussian, fusion, got soft"),
         (dict(metric="voc"), "metric must be one of coco, voc07, voc10, got voc"),
-        (dict(scales=()), r"scales must be numbers in \(0, 4\], at least one, got \(\)"),
-        (dict(scales=(1.0, -1.0)), r"scales must be numbers in \(0, 4\], .* got \(1.0, -1.0\)"),
+        (dict(scales=()), r"scales must be at least one number"),
+        (dict(scales=(1.0, -1.0)), r"scales must be in \(0, 4\], got \(1.0, -1.0\)"),
         (dict(nms_sigma=0.0), "nms_sigma must be above 0, got 0.0"),
         (dict(fusion_threshold=2.0), r"fusion_threshold must be in \[0, 1\], got 2.0"),
     ],

@@ -67,7 +67,9 @@ def test_wrong_scales_and_losses_are_errors():
     with pytest.raises(ValueError, match="loss.name must be one of l1, l2, charbonnier, got mse"):
         SuperResolution(SMALL, 2, "mse")
     with pytest.raises(ValueError, match="scale must be one of 1, 2, 3, 4, 8, got 5"):
-        models.super_resolution("srresnet_x2", scale=5).init(KEY, np.zeros((1, 4, 4, 3)), train=True)
+        models.super_resolution("srresnet_x2", scale=5).init(
+            KEY, np.zeros((1, 4, 4, 3)), train=True
+        )
 
 
 @pytest.fixture(scope="module")

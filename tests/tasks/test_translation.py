@@ -157,8 +157,8 @@ def test_packed_pairs_have_the_loss_and_the_gradient_of_pairs_alone(small):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (dict(beam_size=0), "beam_size must be at least 1, got 0"),
-        (dict(alpha=float("nan")), "alpha must be a number of at least 0, got nan"),
+        (dict(beam_size=0), "beam_size must be in \\[1, 1024\\], got 0"),
+        (dict(alpha=float("nan")), "alpha must be at least 0, got nan"),
         (dict(label_smoothing=1.0), r"label_smoothing must be in \[0, 1\), got 1.0"),
         (dict(model=models.transformer("tiny", vocabulary_size=7)), "that of the tokenizer.*got 7"),
     ],

@@ -43,9 +43,9 @@ def test_nan_is_not_better_and_the_rate_has_a_floor():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (dict(patience=0), "patience of plateau must be at least 1, got 0"),
-        (dict(patience=1, factor=1.0), r"factor of plateau must be in \(0, 1\), got 1.0"),
-        (dict(patience=1, least=-1.0), "tolerance and least of plateau must be at least 0"),
+        (dict(patience=0), "Plateau.patience must be at least 1, got 0"),
+        (dict(patience=1, factor=1.0), r"Plateau.factor must be in \(0, 1\), got 1.0"),
+        (dict(patience=1, least=-1.0), "Plateau.least must be at least 0"),
     ],
 )
 def test_wrong_numbers(fields, message):

@@ -38,7 +38,8 @@ def test_new_folder_gets_config_file_and_command(start):
 def test_the_same_config_continues(start):
     path = start()
     start()
-    assert sorted(p.name for p in path.iterdir()) == ["command.txt", "config.json", "some.py"]
+    names = [".lock", "command.txt", "config.json", "some.py"]
+    assert sorted(p.name for p in path.iterdir()) == names
     assert len((path / "command.txt").read_text().splitlines()) == 2
 
 

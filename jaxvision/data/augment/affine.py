@@ -12,6 +12,7 @@ import numpy as np
 from jaxvision.data import boxes as boxes_of
 from jaxvision.data.augment import geometry
 from jaxvision.data.sample import Sample
+from jaxvision.ops import ranges
 
 _MAX_ASPECT = 20.0
 _MIN_VISIBLE = 0.2
@@ -43,8 +44,10 @@ class RandomAffine:
     filter_boxes: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale must be two numbers, 0 < low <= high, got {self.scale}")
+        ranges.check_pair(self, "(0, inf)", "scale")
+        ranges.check(self, "[0, 360]", "degrees")
+        ranges.check(self, "[0, 80]", "shear")
+        ranges.check(self, "[0, 1]", "translate")
 
     def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, float]:
         """Draws a matrix for a result of a height and width in pixels.

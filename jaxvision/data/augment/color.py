@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxvision.data.augment.geometry import map_image
 from jaxvision.data.sample import Sample
+from jaxvision.ops import ranges
 
 _LEVELS = np.arange(256)
 
@@ -34,6 +35,9 @@ class HSVShift:
     hue: float = 5.0
     saturation: float = 30.0
     value: float = 30.0
+
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Changes the image of a sample."""
@@ -64,6 +68,9 @@ class HSVGain:
     saturation: float = 0.7
     value: float = 0.4
 
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
+
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Changes the image of a sample."""
         if rng.random() >= self.probability:
@@ -93,9 +100,7 @@ class ColorJitter:
     saturation: float = 0.0
 
     def __post_init__(self) -> None:
-        for field, extent in dataclasses.asdict(self).items():
-            if extent < 0:
-                raise ValueError(f"{field} must be at least 0, got {extent}")
+        ranges.check(self, "[0, inf)", *dataclasses.asdict(self))
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Changes the image of a sample."""

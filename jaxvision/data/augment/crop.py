@@ -12,6 +12,7 @@ import numpy as np
 from jaxvision.data import boxes as boxes_of
 from jaxvision.data.augment import geometry
 from jaxvision.data.sample import Sample, image_objects
+from jaxvision.ops import ranges
 
 _TRIALS = 50
 
@@ -47,14 +48,14 @@ class RandomCrop:
     overlaps: tuple[float, ...] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale[0] <= self.scale[1] <= 1:
-            raise ValueError(f"scale must be two numbers, 0 < low <= high <= 1, got {self.scale}")
-        if not 0 < self.aspect[0] <= 1 <= self.aspect[1]:
-            raise ValueError(f"aspect must be two numbers, 0 < low <= 1 <= high, got {self.aspect}")
-        if not self.overlaps or not all(0 <= least <= 1 for least in self.overlaps):
-            raise ValueError(
-                f"overlaps must be numbers in [0, 1], at least one, got {self.overlaps}"
-            )
+        ranges.check(self, "[0, 1]", "probability")
+        ranges.check_pair(self, "(0, 1]", "scale")
+        ranges.check_pair(self, "(0, inf)", "aspect")
+        if not self.aspect[0] <= 1 <= self.aspect[1]:
+            raise ValueError(f"aspect must be two numbers, low <= 1 <= high, got {self.aspect}")
+        ranges.check(self, "[0, 1]", "overlaps")
+        if not self.overlaps:
+            raise ValueError("overlaps must be at least one number, got none")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to a patch of it."""

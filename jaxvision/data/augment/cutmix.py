@@ -16,6 +16,7 @@ from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.augment.warp import reduction
 from jaxvision.data.sample import VOID, ImageObjects, Sample, concatenate
 from jaxvision.data.source import Reader, Source, read_reduced
+from jaxvision.ops import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +48,8 @@ class CutMix:
     max_reduction: int = 8
 
     def __post_init__(self) -> None:
-        if self.alpha <= 0:
-            raise ValueError(f"alpha must be above 0, got {self.alpha}")
+        ranges.check(self, "[0, 1]", "probability")
+        ranges.check(self, "(0, inf)", "alpha")
 
     def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:
         """Reads an example and pastes a part of another one of the source."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxvision.data.augment import geometry
 from jaxvision.data.sample import VOID, Sample
+from jaxvision.ops import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +30,8 @@ class Elastic:
     spacing: int = 128
 
     def __post_init__(self) -> None:
-        if self.deviation < 0 or self.spacing < 1:
-            raise ValueError(
-                "deviation must be at least 0 and spacing at least 1, got "
-                f"{self.deviation} and {self.spacing}"
-            )
+        ranges.check(self, "[0, inf)", "deviation")
+        ranges.check(self, "[1, inf)", "spacing")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of the same size.

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from jaxvision.data.sample import VOID, Sample
+from jaxvision.ops import ranges
 
 FILLS = ("noise", "color", "mean")
 Rectangle = tuple[int, int, int, int]
@@ -30,6 +31,7 @@ class _Erasing:
     max_covered: float
 
     def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
         if self.fill not in (*FILLS, *range(256)):
             known = ", ".join(FILLS)
             raise ValueError(f"fill must be one of {known} or in 0 to 255, got {self.fill}")
@@ -95,10 +97,8 @@ class RandomErasing(_Erasing):
     max_covered: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.area[0] <= self.area[1] <= 1:
-            raise ValueError(f"area must be two numbers, 0 < low <= high <= 1, got {self.area}")
-        if not 0 < self.aspect[0] <= self.aspect[1]:
-            raise ValueError(f"aspect must be two numbers, 0 < low <= high, got {self.aspect}")
+        ranges.check_pair(self, "(0, 1]", "area")
+        ranges.check_pair(self, "(0, inf)", "aspect")
         super().__post_init__()
 
     def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[Rectangle]:
@@ -138,10 +138,8 @@ class Cutout(_Erasing):
     max_covered: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.squares < 1 or self.side < 1:
-            raise ValueError(
-                f"squares and side must be at least 1, got {self.squares} and {self.side}"
-            )
+        ranges.check(self, "[1, 1000]", "squares")
+        ranges.check(self, "[1, inf)", "side")
         super().__post_init__()
 
     def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[Rectangle]:

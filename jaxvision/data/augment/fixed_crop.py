@@ -7,6 +7,7 @@ from PIL import Image
 
 from jaxvision.data.augment import geometry
 from jaxvision.data.sample import Sample
+from jaxvision.ops import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +24,8 @@ class CenterCrop:
     resize: int | None = None
 
     def __post_init__(self) -> None:
-        if self.resize is not None and self.resize < 1:
-            raise ValueError(f"resize must be at least 1 or None, got {self.resize}")
+        if self.resize is not None:
+            ranges.check(self, "[1, 65_535]", "resize")
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
         """Maps a sample to one of `size`."""
@@ -54,6 +55,9 @@ class PadCrop:
 
     size: tuple[int, int]
     padding: int = 4
+
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 10_000]", "padding")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of `size`; objects that are cut away are dropped."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxvision.data.augment.geometry import flip
 from jaxvision.data.sample import Sample
+from jaxvision.ops import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,9 @@ class HorizontalFlip:
 
     probability: float = 0.5
     axis: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of the same size."""

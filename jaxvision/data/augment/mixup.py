@@ -13,6 +13,7 @@ from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.augment.warp import part_of, reduction
 from jaxvision.data.sample import VOID, Sample, concatenate, image_objects
 from jaxvision.data.source import Reader, Source, read_reduced
+from jaxvision.ops import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Mixup:
     scale: tuple[float, float] = (0.5, 1.5)
     filter_boxes: bool = False
     max_reduction: int = 8
+
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
 
     def __call__(self, source: Source, index: int, rng: np.random.Generator) -> Sample:
         """Reads an example and mixes another one of the source in.

@@ -8,6 +8,8 @@ import dataclasses
 
 import numpy as np
 
+from jaxvision.ops import ranges
+
 
 @dataclasses.dataclass(frozen=True)
 class MultiScale:
@@ -28,10 +30,9 @@ class MultiScale:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.sizes or min(self.sizes) < 1:
-            raise ValueError(f"sizes must be at least one positive number, got {self.sizes}")
-        if self.every < 1:
-            raise ValueError(f"every must be at least 1, got {self.every}")
+        if not self.sizes:
+            raise ValueError("sizes must be at least one number, got none")
+        ranges.check(self, "[1, inf)", "sizes", "every")
 
     def __call__(self, step: int) -> int:
         """Returns the side of the images of the batch number `step`, from 0 on."""

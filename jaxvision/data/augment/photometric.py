@@ -12,6 +12,7 @@ import numpy as np
 from jaxvision.data.augment.color import adjust_brightness, scale_hsv, shift_hsv
 from jaxvision.data.augment.geometry import map_image
 from jaxvision.data.sample import Sample
+from jaxvision.ops import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,9 @@ class PhotometricDistortion:
     contrast: tuple[float, float] = (0.5, 1.5)
     saturation: tuple[float, float] = (0.5, 1.5)
     hue: float = 18.0
+
+    def __post_init__(self) -> None:
+        ranges.check(self, "[0, 1]", "probability")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Changes the image of a sample."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.color import adjust_saturation
 from jaxvision.data.sample import Sample
+from jaxvision.ops import ranges
 
 LEVELS = 31
 
@@ -45,14 +46,11 @@ class RandAugment:
     probability: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.operations < 0:
-            raise ValueError(f"operations must be at least 0, got {self.operations}")
-        if not 0 <= self.magnitude <= LEVELS - 1:
-            raise ValueError(f"magnitude must be in [0, {LEVELS - 1}], got {self.magnitude}")
-        if self.deviation < 0:
-            raise ValueError(f"deviation must be at least 0, got {self.deviation}")
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"probability must be in [0, 1], got {self.probability}")
+        ranges.check(self, "[0, 100]", "operations")
+        ranges.check(self, f"[0, {LEVELS - 1}]", "magnitude")
+        ranges.check(self, "[0, inf)", "deviation")
+        ranges.check(self, "[0, 1]", "probability")
+        ranges.check(self, "[0, 255]", "fill")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of the same size; objects that left the image are dropped."""

@@ -12,6 +12,7 @@ import numpy as np
 from jaxvision.data.augment import geometry
 from jaxvision.data.sample import Sample
 from jaxvision.data.source import Source
+from jaxvision.ops import ranges
 
 
 class Window(NamedTuple):
@@ -41,10 +42,8 @@ class RandomResizedCrop:
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
 
     def __post_init__(self) -> None:
-        if not 0 < self.area[0] <= self.area[1] <= 1:
-            raise ValueError(f"area must be two shares in (0, 1], in order, got {self.area}")
-        if not 0 < self.aspect[0] <= self.aspect[1]:
-            raise ValueError(f"aspect must be two positive numbers, in order, got {self.aspect}")
+        ranges.check_pair(self, "(0, 1]", "area")
+        ranges.check_pair(self, "(0, inf)", "aspect")
 
     def window(self, height: int, width: int, rng: np.random.Generator) -> Window:
         """Draws the part to cut from an image of a size in pixels.

@@ -7,6 +7,7 @@ import numpy as np
 from jaxvision.data.augment import geometry
 from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.sample import Sample
+from jaxvision.ops import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +26,7 @@ class ScaleCrop:
     scale: tuple[float, float] = (0.5, 2.0)
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale must be two numbers, 0 < low <= high, got {self.scale}")
+        ranges.check_pair(self, "(0, 16]", "scale")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of `size`; objects that are cut away are dropped."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxvision.data.augment import geometry
 from jaxvision.data.sample import Sample
+from jaxvision.ops import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +29,8 @@ class ZoomOut:
     largest: float = 4.0
 
     def __post_init__(self) -> None:
-        if not self.largest >= 1:
-            raise ValueError(f"largest must be at least 1, got {self.largest}")
+        ranges.check(self, "[0, 1]", "probability")
+        ranges.check(self, "[1, 16]", "largest")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of larger sides."""

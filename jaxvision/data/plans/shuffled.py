@@ -3,6 +3,7 @@
 import numpy as np
 
 from jaxvision.data.errors import DataError
+from jaxvision.ops import ranges
 
 
 class Shuffled:
@@ -34,10 +35,9 @@ class Shuffled:
             DataError: If the dataset does not fill one batch.
             ValueError: If a number is out of its range.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        if repeats < 1:
-            raise ValueError(f"repeats must be at least 1, got {repeats}")
+        numbers = {"batch_size": batch_size, "repeats": repeats}
+        ranges.check(numbers, "[1, inf)", "batch_size")
+        ranges.check(numbers, f"[1, {max(batch_size, 1)}]", "repeats")
         if length < batch_size:
             raise DataError(
                 f"the training split has {length} examples, fewer than one batch of {batch_size}; "

@@ -5,6 +5,7 @@ the bytes. The files may be compressed by gzip.
 """
 
 import gzip
+import io
 import os
 import struct
 import zlib
@@ -19,6 +20,8 @@ MNIST_CLASSES = tuple("0123456789")
 # Zalando's names (https://github.com/zalandoresearch/fashion-mnist), in their order.
 FASHION_MNIST_CLASSES = ("T-shirt_top", "Trouser", "Pullover", "Dress", "Coat")
 FASHION_MNIST_CLASSES += ("Sandal", "Shirt", "Sneaker", "Bag", "Ankle_boot")
+# Bytes of a file, at most; those of MNIST have 47 million.
+_LARGEST = 1 << 28
 _SPLITS = {"train": "train", "test": "t10k"}
 
 
@@ -63,7 +66,8 @@ def _read_idx(folder: str, stem: str, axes: int) -> np.ndarray:
     content = read_bytes(path, "IDX file")
     if path.endswith(".gz"):
         try:
-            content = gzip.decompress(content)
+            with gzip.open(io.BytesIO(content)) as stream:
+                content = stream.read(_LARGEST + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(
                 f"{path}: not a whole gzip file: {error}. Download it again."

@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxvision.data.source import Source
 from jaxvision.data.sources.labelled import check_same_classes
+from jaxvision.ops import ranges
 
 
 class Drawn(Source):
@@ -31,8 +32,8 @@ class Drawn(Source):
             ValueError: If `length` or `image_size` is too small.
         """
         check_same_classes(self.kind, self.classes, classes)
-        if length < 1:
-            raise ValueError(f"length must be at least 1, got {length}")
+        # Every picture has a label, an order in an epoch and the like in memory.
+        ranges.check({"length": length}, "[1, 10_000_000]", "length")
         if image_size < self.smallest:
             raise ValueError(f"image_size must be at least {self.smallest}, got {image_size}")
         self._name = f"{self.kind}/{split}"

@@ -19,6 +19,7 @@ from array_record.python.array_record_module import ArrayRecordReader
 from jaxvision.data.annotations import Annotations
 from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.image import decode_image
+from jaxvision.data.picture import opened
 from jaxvision.data.readers.checks import (
     check_classes,
     class_index,
@@ -272,8 +273,9 @@ def encode_labels(mask: np.ndarray) -> bytes:
 
 
 def _decode_labels(data: bytes, name: str) -> np.ndarray:
-    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if mask is None:
+    with opened(data, f"{name}: its label map", code="unreadable-mask"):
+        mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if mask is None or mask.dtype != np.uint8 or mask.shape[2:] not in ((), (4,)):
         raise DataError(f"{name}: its label map is damaged; pack the dataset again")
     return mask if mask.ndim == 2 else mask.view(np.int32)[..., 0]
 
@@ -292,7 +294,7 @@ def is_packed(folder: str) -> bool:
     """Says whether a folder is a packed split, whole or damaged, of any version."""
     try:
         return bool(_description(folder))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

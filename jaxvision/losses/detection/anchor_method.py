@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
+from jaxvision.ops import ranges
 from jaxvision.ops.grid_anchors import GridAnchors, grid_anchors
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.top_pairs import top_pairs
@@ -41,17 +42,7 @@ class AnchorMethod:
         for size in (size for level in self.anchors for size in level):
             if len(size) != 2 or not all(0 < side < math.inf for side in size):
                 raise ValueError(f"an anchor must be a width and a height in pixels, got {size}")
-        if self.pre_nms < 1:
-            raise ValueError(f"pre_nms must be at least 1, got {self.pre_nms}")
-
-    def _check(self, *, shares: tuple[str, ...] = (), weights: tuple[str, ...] = ()) -> None:
-        """Checks fields that must be in [0, 1], and fields that must not be negative."""
-        for field in shares:
-            if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(f"{field} must be in [0, 1], got {getattr(self, field)}")
-        for field in weights:
-            if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
+        ranges.check(self, "[1, inf)", "pre_nms")
 
     @property
     def anchors_per_cell(self) -> int:

@@ -18,7 +18,7 @@ from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.losses.detection.rpn import Proposals
 from jaxvision.losses.smooth_l1 import smooth_l1
 from jaxvision.models.detection.fast_rcnn import RegionOutput
-from jaxvision.ops import box_coding
+from jaxvision.ops import box_coding, ranges
 from jaxvision.ops.balanced_choice import balanced_choice
 from jaxvision.ops.boxes import without_slivers
 from jaxvision.ops.nms import Candidates
@@ -73,16 +73,12 @@ class FastRCNNMethod:
 
     def __post_init__(self) -> None:
         check_thresholds(self.foreground_iou, self.background_iou)
-        for field in ("samples", "pre_nms"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
-        if not 0 <= self.positive_share <= 1:
-            raise ValueError(f"positive_share must be in [0, 1], got {self.positive_share}")
-        for field in ("beta", "box_weight"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
-        if len(self.weights) != 4 or min(self.weights) <= 0:
-            raise ValueError(f"weights must be four positive numbers, got {self.weights}")
+        ranges.check(self, "[1, inf)", "samples", "pre_nms")
+        ranges.check(self, "[0, 1]", "positive_share")
+        ranges.check(self, "[0, inf)", "beta", "box_weight")
+        ranges.check(self, "(0, inf)", "weights")
+        if len(self.weights) != 4:
+            raise ValueError(f"weights must be four numbers, got {self.weights}")
 
     def sample(self, proposals: Proposals, objects: Objects, *, key: jax.Array) -> Regions:
         """Draws regions to train on from proposals [B, P] and the objects themselves [B, N]."""

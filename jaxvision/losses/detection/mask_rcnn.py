@@ -11,6 +11,7 @@ import optax
 
 from jaxvision.losses.detection.fast_rcnn import Regions
 from jaxvision.losses.detection.faster_rcnn import FasterRCNNMethod
+from jaxvision.ops import ranges
 from jaxvision.ops.objects import Objects
 from jaxvision.ops.region_masks import cut_masks
 
@@ -29,8 +30,7 @@ class MaskRCNNMethod(FasterRCNNMethod):
     mask_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.mask_weight < 0:
-            raise ValueError(f"mask_weight must not be negative, got {self.mask_weight}")
+        ranges.check(self, "[0, inf)", "mask_weight")
 
     def drawn(self, regions: Regions) -> Regions:
         """Chooses the regions that show an object, at most the share of these in a sample."""

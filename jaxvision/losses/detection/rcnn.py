@@ -19,7 +19,7 @@ from sklearn.svm import LinearSVC
 from jaxvision.losses.detection.fast_rcnn import FastRCNNMethod
 from jaxvision.losses.detection.rpn import Proposals
 from jaxvision.models.detection.fast_rcnn import RegionOutput
-from jaxvision.ops import box_coding
+from jaxvision.ops import box_coding, ranges
 from jaxvision.ops.nms import Candidates
 
 NORM = 20.0
@@ -71,12 +71,8 @@ class RCNNMethod(FastRCNNMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("svm_background_iou", "box_iou"):
-            if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(f"{field} must be in [0, 1], got {getattr(self, field)}")
-        for field in ("svm_c", "box_ridge", "max_negatives"):
-            if getattr(self, field) <= 0:
-                raise ValueError(f"{field} must be positive, got {getattr(self, field)}")
+        ranges.check(self, "[0, 1]", "svm_background_iou", "box_iou")
+        ranges.check(self, "(0, inf)", "svm_c", "box_ridge", "max_negatives")
 
     def decode(
         self, output: RegionOutput, proposals: Proposals, height: int, width: int

@@ -20,7 +20,7 @@ from jaxvision.assigners.max_iou import check_thresholds, max_iou
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.losses.focal import sigmoid_focal_loss
 from jaxvision.models.detection.detector_output import DetectorOutput
-from jaxvision.ops import box_coding
+from jaxvision.ops import box_coding, ranges
 from jaxvision.ops.anchors import Anchors, anchor_boxes
 from jaxvision.ops.boxes import clip_to_image
 from jaxvision.ops.nms import Candidates
@@ -63,18 +63,14 @@ class RetinaNetMethod:
 
     def __post_init__(self) -> None:
         check_thresholds(self.foreground_iou, self.background_iou)
-        if not self.ratios or min(self.ratios) <= 0:
-            raise ValueError(f"ratios must be positive, got {self.ratios}")
-        if self.anchor_scale <= 0:
-            raise ValueError(f"anchor_scale must be positive, got {self.anchor_scale}")
-        for field in ("scales_per_octave", "pre_nms"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
-        if not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha must be in [0, 1], got {self.alpha}")
-        for field in ("gamma", "box_weight"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
+        ranges.check(self, "(0, inf)", "ratios")
+        if not self.ratios:
+            raise ValueError("ratios must be at least one number, got none")
+        ranges.check(self, "(0, inf)", "anchor_scale")
+        ranges.check(self, "[1, inf)", "pre_nms")
+        ranges.check(self, "[1, 64]", "scales_per_octave")
+        ranges.check(self, "[0, 1]", "alpha")
+        ranges.check(self, "[0, inf)", "gamma", "box_weight")
 
     @property
     def anchors_per_cell(self) -> int:

@@ -20,7 +20,7 @@ from jaxvision.assigners.max_iou import check_thresholds, max_iou
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.losses.smooth_l1 import smooth_l1
 from jaxvision.models.detection.faster_rcnn import ProposalOutput
-from jaxvision.ops import box_coding
+from jaxvision.ops import box_coding, ranges
 from jaxvision.ops.anchors import Anchors, anchor_boxes
 from jaxvision.ops.balanced_choice import balanced_choice
 from jaxvision.ops.boxes import without_slivers
@@ -77,8 +77,9 @@ class RPNMethod:
 
     def __post_init__(self) -> None:
         check_thresholds(self.foreground_iou, self.background_iou)
-        if not self.ratios or min(self.ratios) <= 0:
-            raise ValueError(f"ratios must be positive, got {self.ratios}")
+        ranges.check(self, "(0, inf)", "ratios")
+        if not self.ratios:
+            raise ValueError("ratios must be at least one number, got none")
         numbers = {len(sizes) for sizes in self.sizes}
         if len(self.sizes) != len(self.strides) or len(numbers) != 1 or numbers == {0}:
             raise ValueError(
@@ -86,18 +87,13 @@ class RPNMethod:
             )
         for field in ("pre_nms", "post_nms"):
             value = getattr(self, field)
-            if len(value) != 2 or min(value) < 1:
+            if len(value) != 2:
                 raise ValueError(
-                    f"{field} must be two numbers of at least 1, for training and evaluation, "
-                    f"got {value}"
+                    f"{field} must be two numbers, for training and evaluation, got {value}"
                 )
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1, got {self.samples}")
-        for field in ("positive_share", "nms_threshold"):
-            if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(f"{field} must be in [0, 1], got {getattr(self, field)}")
-        if self.beta < 0:
-            raise ValueError(f"beta must not be negative, got {self.beta}")
+        ranges.check(self, "[1, inf)", "pre_nms", "post_nms", "samples")
+        ranges.check(self, "[0, 1]", "positive_share", "nms_threshold")
+        ranges.check(self, "[0, inf)", "beta")
 
     @property
     def anchors_per_cell(self) -> int:

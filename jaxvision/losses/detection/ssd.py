@@ -15,7 +15,7 @@ from jaxvision.assigners.best_default import best_default
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.ssd import SSD300
-from jaxvision.ops import box_coding
+from jaxvision.ops import box_coding, ranges
 from jaxvision.ops.anchors import Anchors
 from jaxvision.ops.boxes import clip_to_image, without_slivers
 from jaxvision.ops.default_boxes import DefaultBoxes, default_boxes
@@ -49,13 +49,9 @@ class SSDMethod:
     pre_nms: int = 3000
 
     def __post_init__(self) -> None:
-        if not 0 <= self.foreground_iou <= 1:
-            raise ValueError(f"foreground_iou must be in [0, 1], got {self.foreground_iou}")
-        for field in ("negatives", "box_weight"):
-            if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
-        if self.pre_nms < 1:
-            raise ValueError(f"pre_nms must be at least 1, got {self.pre_nms}")
+        ranges.check(self, "[0, 1]", "foreground_iou")
+        ranges.check(self, "[0, inf)", "negatives", "box_weight")
+        ranges.check(self, "[1, inf)", "pre_nms")
 
     def priors(self, height: int, width: int) -> Anchors:
         """Lays out the default boxes of an image of this size."""

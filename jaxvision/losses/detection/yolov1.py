@@ -15,6 +15,7 @@ import numpy as np
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
 from jaxvision.models.detection.yolov1 import STRIDE
+from jaxvision.ops import ranges
 from jaxvision.ops.boxes import cxcywh_to_xyxy, iou, xyxy_to_cxcywh
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects, without_padding
@@ -53,12 +54,8 @@ class YOLOv1Method:
     stride: int = STRIDE
 
     def __post_init__(self) -> None:
-        for field in ("boxes", "stride"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
-        for field in ("box_weight", "background_weight"):
-            if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
+        ranges.check(self, "[1, inf)", "boxes", "stride")
+        ranges.check(self, "[0, inf)", "box_weight", "background_weight")
 
     def priors(self, height: int, width: int) -> Cells:
         """Lays out the cells of an image of this size."""

@@ -17,7 +17,7 @@ from jaxvision.assigners.best_anchor import best_anchor, last_objects
 from jaxvision.losses.detection.anchor_method import AnchorMethod, Sizes
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
-from jaxvision.ops import grid_boxes
+from jaxvision.ops import grid_boxes, ranges
 from jaxvision.ops.boxes import iou, pairwise_iou
 from jaxvision.ops.grid_anchors import GridAnchors, image_size
 from jaxvision.ops.nms import Candidates
@@ -76,7 +76,8 @@ class YOLOv2Method(AnchorMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         weights = ("box_weight", "object_weight", "background_weight", "class_weight")
-        self._check(shares=("ignore_iou",), weights=(*weights, "prior_weight", "prior_images"))
+        ranges.check(self, "[0, 1]", "ignore_iou")
+        ranges.check(self, "[0, inf)", *weights, "prior_weight", "prior_images")
 
     def loss(
         self,

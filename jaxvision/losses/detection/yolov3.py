@@ -17,7 +17,7 @@ from jaxvision.assigners.best_anchor import best_anchor, class_targets, last_obj
 from jaxvision.losses.detection.anchor_method import AnchorMethod, Sizes
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
-from jaxvision.ops import grid_boxes
+from jaxvision.ops import grid_boxes, ranges
 from jaxvision.ops.boxes import pairwise_iou
 from jaxvision.ops.grid_anchors import GridAnchors, image_size
 from jaxvision.ops.nms import Candidates
@@ -54,7 +54,8 @@ class YOLOv3Method(AnchorMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check(shares=("ignore_iou",), weights=("box_weight",))
+        ranges.check(self, "[0, 1]", "ignore_iou")
+        ranges.check(self, "[0, inf)", "box_weight")
 
     def loss(
         self,

@@ -16,7 +16,7 @@ from jaxvision.assigners.best_anchor import Slots, best_anchor, class_targets
 from jaxvision.losses.detection.anchor_method import AnchorMethod, Sizes
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
-from jaxvision.ops import grid_boxes
+from jaxvision.ops import grid_boxes, ranges
 from jaxvision.ops.boxes import complete_iou, pairwise_iou
 from jaxvision.ops.grid_anchors import GridAnchors, image_size
 from jaxvision.ops.nms import Candidates
@@ -62,15 +62,14 @@ class YOLOv4Method(AnchorMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.center_scales) != len(self.strides) or min(self.center_scales) < 1:
+        if len(self.center_scales) != len(self.strides):
             raise ValueError(
-                f"center_scales must be {len(self.strides)} numbers of at least 1, got "
-                f"{self.center_scales}"
+                f"center_scales must be {len(self.strides)} numbers, got {self.center_scales}"
             )
-        self._check(
-            shares=("match_iou", "ignore_iou", "ignore_probability", "label_smoothing"),
-            weights=("box_weight",),
-        )
+        ranges.check(self, "[1, inf)", "center_scales")
+        shares = "match_iou", "ignore_iou", "ignore_probability", "label_smoothing"
+        ranges.check(self, "[0, 1]", *shares)
+        ranges.check(self, "[0, inf)", "box_weight")
 
     def loss(
         self,

@@ -15,6 +15,7 @@ from jaxvision.losses.detection.anchor_method import AnchorMethod, Sizes
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
 from jaxvision.models.detection.yolov5 import STRIDES
+from jaxvision.ops import ranges
 from jaxvision.ops.boxes import complete_iou, cxcywh_to_xyxy
 from jaxvision.ops.grid_anchors import GridAnchors, GridLevel
 from jaxvision.ops.nms import Candidates
@@ -58,9 +59,9 @@ class YOLOv5Method(AnchorMethod):
             raise ValueError(
                 f"balance must be {len(self.strides)} numbers, one a map, got {self.balance}"
             )
-        if not self.max_ratio > 1:
-            raise ValueError(f"max_ratio must be above 1, got {self.max_ratio}")
-        self._check(weights=("box_weight", "objectness_weight", "class_weight"))
+        ranges.check(self, "(1, inf)", "max_ratio")
+        weights = "box_weight", "objectness_weight", "class_weight"
+        ranges.check(self, "[0, inf)", *weights, "balance")
 
     def loss(
         self,

@@ -16,6 +16,7 @@ from jaxvision.assigners.task_aligned import AlignedAssignment, task_aligned
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.yolov8 import BINS, STRIDES
+from jaxvision.ops import ranges
 from jaxvision.ops.boxes import complete_iou
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
@@ -51,13 +52,9 @@ class YOLOv8Method:
     pre_nms: int = 3000
 
     def __post_init__(self) -> None:
-        for field in ("top_k", "pre_nms"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
-        names = ("class_power", "overlap_power", "box_weight", "class_weight")
-        for field in (*names, "distribution_weight"):
-            if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
+        ranges.check(self, "[1, inf)", "top_k", "pre_nms")
+        ranges.check(self, "[0, inf)", "class_power", "overlap_power")
+        ranges.check(self, "[0, inf)", "box_weight", "class_weight", "distribution_weight")
 
     def priors(self, height: int, width: int) -> AnchorPoints:
         """Lays out the cells of an image of this size."""

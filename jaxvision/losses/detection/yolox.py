@@ -15,6 +15,7 @@ from jaxvision.assigners.assignment import Assignment
 from jaxvision.assigners.simota import PENALTY, simota
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput, objectness_of
+from jaxvision.ops import ranges
 from jaxvision.ops.boxes import cxcywh_to_xyxy, generalized_iou, iou, xyxy_to_cxcywh
 from jaxvision.ops.nms import Candidates
 from jaxvision.ops.objects import Objects
@@ -66,15 +67,11 @@ class YOLOXMethod:
                 raise ValueError(
                     f"{field} must be one of {', '.join(known)}, got {getattr(self, field)}"
                 )
-        if self.center_radius <= 0:
-            raise ValueError(f"center_radius must be positive, got {self.center_radius}")
-        if self.top_k < 1:
-            raise ValueError(f"top_k must be at least 1, got {self.top_k}")
-        for field in ("iou_weight", "box_weight"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"{field} must not be negative, got {getattr(self, field)}")
-        if self.class_weights is not None and min(self.class_weights, default=0.0) < 0:
-            raise ValueError(f"class_weights must not be negative, got {self.class_weights}")
+        ranges.check(self, "(0, inf)", "center_radius")
+        ranges.check(self, "[1, inf)", "top_k")
+        ranges.check(self, "[0, inf)", "iou_weight", "box_weight")
+        if self.class_weights is not None:
+            ranges.check(self, "[0, inf)", "class_weights")
 
     def priors(self, height: int, width: int) -> AnchorPoints:
         """Lays out the cells of an image of this size."""

@@ -134,7 +134,7 @@ def test_fill_and_shape():
 def test_wrong_numbers():
     with pytest.raises(ValueError, match=r"magnitude must be in \[0, 30\], got 31"):
         RandAugment(magnitude=31)
-    with pytest.raises(ValueError, match="operations must be at least 0"):
+    with pytest.raises(ValueError, match=r"operations must be in \[0, 100\]"):
         RandAugment(operations=-1)
     with pytest.raises(ValueError, match="deviation must be at least 0, got -1"):
         RandAugment(deviation=-1)

@@ -54,7 +54,7 @@ def test_elastic_moves_image_and_label_map_alike_and_nothing_without_deviation()
 
 
 def test_wrong_values_are_errors():
-    with pytest.raises(ValueError, match="0 < low <= high"):
+    with pytest.raises(ValueError, match="scale must be two numbers, low <= high, got"):
         ScaleCrop((8, 8), (2.0, 1.0))
     with pytest.raises(ValueError, match="deviation must be at least 0"):
         Elastic(-1.0)

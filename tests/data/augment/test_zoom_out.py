@@ -27,5 +27,5 @@ def test_probability_and_range():
     rng = np.random.default_rng(0)
     same = sum(ZoomOut()(sample, rng) is sample for _ in range(200))
     assert 80 < same < 120
-    with pytest.raises(ValueError, match="largest must be at least 1, got 0.5"):
+    with pytest.raises(ValueError, match=r"largest must be in \[1, 16\], got 0.5"):
         ZoomOut(largest=0.5)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from jaxvision.data.errors import DataError
-from jaxvision.data.readers.pictures import picture_folder
+from jaxvision.data.readers.super_resolution import picture_folder
 from jaxvision.data.sources.decoded import Decoded
 from jaxvision.data.sources.pictures import Given
 from jaxvision.data.super_resolution import evaluation_sets

@@ -187,7 +187,7 @@ def test_a_decoded_object_is_the_one_coded(name):
     [
         (YOLOv2Method, dict(ignore_iou=2.0), r"ignore_iou must be in \[0, 1\], got 2.0"),
         (YOLOv3Method, dict(strides=(8, 16)), "anchors must be those of 2 maps, got 3"),
-        (YOLOv3Method, dict(box_weight=float("nan")), "box_weight must not be negative, got nan"),
+        (YOLOv3Method, dict(box_weight=float("nan")), "box_weight must be at least 0, got nan"),
         (YOLOv4Method, dict(center_scales=(1.0,)), "center_scales must be 3 numbers"),
         (YOLOv4Method, dict(label_smoothing=-1), "label_smoothing must be in"),
         (YOLOv2Method, dict(anchors=(((0, 1),),)), "an anchor must be a width and a height"),

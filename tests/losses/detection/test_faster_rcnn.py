@@ -207,16 +207,16 @@ def test_decoded_boxes_lie_in_the_image_and_padding_has_no_score():
     ("method", "options", "message"),
     [
         (RPNMethod, dict(sizes=((32.0,),)), "sizes must be as many for each of the strides"),
-        (RPNMethod, dict(pre_nms=(0, 1)), "pre_nms must be two numbers of at least 1"),
+        (RPNMethod, dict(pre_nms=(0, 1)), "pre_nms must be at least 1"),
         (RPNMethod, dict(nms_threshold=1.5), r"nms_threshold must be in \[0, 1\], got 1.5"),
-        (RPNMethod, dict(ratios=(0.0,)), "ratios must be positive"),
+        (RPNMethod, dict(ratios=(0.0,)), "ratios must be above 0"),
         (RPNMethod, dict(samples=0), "samples must be at least 1, got 0"),
-        (RPNMethod, dict(beta=-1.0), "beta must not be negative"),
+        (RPNMethod, dict(beta=-1.0), "beta must be at least 0"),
         (FastRCNNMethod, dict(positive_share=2.0), r"positive_share must be in \[0, 1\], got 2.0"),
         (FastRCNNMethod, dict(background_iou=0.6), "background_iou and foreground_iou must be"),
-        (FastRCNNMethod, dict(weights=(1.0, 1.0, 0.0, 1.0)), "weights must be four positive"),
+        (FastRCNNMethod, dict(weights=(1.0, 1.0, 0.0, 1.0)), "weights must be above 0"),
         (FastRCNNMethod, dict(pre_nms=0), "pre_nms must be at least 1"),
-        (FastRCNNMethod, dict(box_weight=-1.0), "box_weight must not be negative"),
+        (FastRCNNMethod, dict(box_weight=-1.0), "box_weight must be at least 0"),
     ],
 )
 def test_values_out_of_range_are_errors(method, options, message):

@@ -86,8 +86,8 @@ def test_a_class_without_objects_is_never_found():
     ("options", "message"),
     [
         (dict(box_iou=1.5), r"box_iou must be in \[0, 1\], got 1.5"),
-        (dict(svm_c=0.0), "svm_c must be positive, got 0.0"),
-        (dict(max_negatives=0), "max_negatives must be positive, got 0"),
+        (dict(svm_c=0.0), "svm_c must be above 0, got 0.0"),
+        (dict(max_negatives=0), "max_negatives must be above 0, got 0"),
     ],
 )
 def test_values_out_of_range_are_errors(options, message):

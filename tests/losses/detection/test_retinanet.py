@@ -187,13 +187,13 @@ def test_a_network_with_other_anchors_is_an_error():
     ("options", "message"),
     [
         (dict(background_iou=0.6), "must be in .*, got 0.6 and 0.5"),
-        (dict(ratios=()), "ratios must be positive"),
-        (dict(anchor_scale=0), "anchor_scale must be positive, got 0"),
-        (dict(scales_per_octave=0), "scales_per_octave must be at least 1, got 0"),
+        (dict(ratios=()), "ratios must be at least one number"),
+        (dict(anchor_scale=0), "anchor_scale must be above 0, got 0"),
+        (dict(scales_per_octave=0), "scales_per_octave must be in \\[1, 64\\], got 0"),
         (dict(pre_nms=0), "pre_nms must be at least 1, got 0"),
         (dict(alpha=1.5), "alpha must be in"),
-        (dict(gamma=-0.5), "gamma must not be negative, got -0.5"),
-        (dict(box_weight=-1), "box_weight must not be negative, got -1"),
+        (dict(gamma=-0.5), "gamma must be at least 0, got -0.5"),
+        (dict(box_weight=-1), "box_weight must be at least 0, got -1"),
     ],
 )
 def test_impossible_numbers_are_errors(options, message):
