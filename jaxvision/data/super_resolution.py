@@ -225,7 +225,7 @@ def patch_example(
 
 
 def _contiguous(sample: Sample) -> Row:
-    return {name: np.ascontiguousarray(x) for name, x in super_resolution_row(sample).items()}
+    return {name: np.asarray(x, order="C") for name, x in super_resolution_row(sample).items()}
 
 
 def whole_example(sets: Joined) -> Callable[[int, np.random.Generator], Row]:

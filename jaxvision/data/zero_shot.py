@@ -52,7 +52,7 @@ class ZeroShotExample:
         son = self.degradation(father, rng)
         pair = Sample(upscaled(son, self.degradation.scale), index, target=father)
         pair = EightFold()(RandomPatch(self.side)(pair, rng), rng)
-        return {name: np.ascontiguousarray(x) for name, x in super_resolution_row(pair).items()}
+        return {name: np.asarray(x, order="C") for name, x in super_resolution_row(pair).items()}
 
 
 def largest_patch(source: Source, scale: int, wanted: int) -> int:

@@ -108,6 +108,7 @@ def test_interpolated_patches_are_cut_from_the_interpolated_picture():
     kept = prepared(source, how, y_alone=True, cache_bytes=10**6)
     row = patch_example(kept, 12, how, turn=False, y_alone=True)(0, np.random.default_rng(3))
     assert row["image"].shape == (12, 12, 1) and row["target"].shape == (12, 12, 3)
+    assert row["index"].shape == ()
     places = [
         (y, x)
         for y in range(13)
