@@ -21,14 +21,23 @@ from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
+from jaxvision.inference.upscaler import Upscaler
+from jaxvision.inference.zero_shot import ZeroShotUpscaler
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
 from jaxvision.tasks.adversarial import AdversarialGeneration
+from jaxvision.tasks.adversarial_super_resolution import (
+    GENERATOR,
+    AdversarialSuperResolution,
+    params_of,
+)
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.diffusion import ImageDiffusion
 from jaxvision.tasks.segmentation import SemanticSegmentation
+from jaxvision.tasks.super_resolution import SuperResolution
 from jaxvision.tasks.translation import Translation
+from jaxvision.tasks.zero_shot import ZeroShot
 from jaxvision.train.package import is_package, read_arrays, read_package, read_package_meta
 from jaxvision.train.saved import read_checkpoint, read_meta
 
@@ -58,7 +67,7 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier`, `Segmenter`, `Translator` or `Sampler`, by the task.
+        A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator` or `Sampler`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -188,6 +197,7 @@ def _maker(task: Any) -> Any:
         ImageClassification: functools.partial(_of_images, Classifier),
         ImageDiffusion: _sampler,
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
+        SuperResolution: _upscaler,
         Translation: _translator,
     }
     for kind, make in makers.items():
@@ -221,6 +231,19 @@ def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin
     max_proposals = origin.config.data.get("max_proposals", 0)
     make = functools.partial(Detector, max_proposals=max_proposals)
     return _of_images(make, task, variables, origin)
+
+
+def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origin) -> Predictor:
+    windows = origin.recipe.eval_transform(origin.config)
+    if isinstance(task, AdversarialSuperResolution):
+        # A file that was exported holds the generator alone.
+        if GENERATOR in variables["params"]:
+            state = {name: tree for name, tree in variables.items() if name != "params"}
+            variables = params_of(variables["params"], state, GENERATOR)
+        task = task.generator()
+    if isinstance(task, ZeroShot):
+        return ZeroShotUpscaler(task, variables, windows, origin=origin)
+    return Upscaler(task, variables, windows, origin=origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:
