@@ -113,7 +113,6 @@ def test_commands_apply_and_evaluate_the_run(trained, folder, tmp_path, capsys):
     np.testing.assert_array_equal(
         jaxvision.load(file).upscale(picture), jaxvision.load(workdir).upscale(picture)
     )
-    assert main(["export", workdir, "--out", file, "--names=reference", "--overwrite"]) == 0
 
 
 def test_players_continue_bit_for_bit_after_a_kill(tmp_path):
