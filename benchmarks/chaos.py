@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import pathlib
-import random
 import signal
 import subprocess
 import sys
@@ -34,7 +33,7 @@ FLAGS = (
     "--config.batch_size=8",
     "--config.ema.decay=0.99",
     "--config.log_every=1",
-    "--config.eval.epochs=5.0",
+    "--config.eval.epochs=15.0",
 )
 
 
@@ -43,11 +42,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--during_saves", type=int, default=5, help="of the kills")
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--save_every", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--save_every", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    rng = random.Random(options.seed)
+    rng = np.random.default_rng(options.seed)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         run = Run(pathlib.Path(folder), options.epochs, options.save_every)
         started = time.monotonic()
@@ -57,7 +56,7 @@ def main() -> int:
         kills += ["step"] * (options.kills - options.during_saves)
         rng.shuffle(kills)
         last = EPOCH * options.epochs
-        at = sorted(rng.randrange(1, last - options.save_every) for _ in kills)
+        at = sorted(rng.integers(1, last - options.save_every, len(kills)).tolist())
         for number, (kind, step) in enumerate(zip(kills, at, strict=True), 1):
             print(f"kill {number}: {run.kill(kind, step, rng)}", flush=True)
         if run.start("killed").wait():
@@ -104,7 +103,7 @@ class Run:
             | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(self._folder / "compiled")},
         )
 
-    def kill(self, kind: str, step: int, rng: random.Random) -> str:
+    def kill(self, kind: str, step: int, rng: np.random.Generator) -> str:
         """Starts the run and kills it at or after a step, or while it saves; says when that was."""
         checkpoints = self._of("killed") / "checkpoints"
         process = self.start("killed")

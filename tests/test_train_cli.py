@@ -406,6 +406,21 @@ def test_folders_that_are_no_classes_end_in_one_message(failing, tmp_path):
     assert "two or more classes, got cat" in message()
 
 
+@pytest.mark.slow
+def test_a_step_that_is_nan_is_replayed_by_the_same_command(tmp_path, capsys):
+    flags = (f"--workdir={tmp_path / 'run'}", *DIGITS, "--config.optimizer.learning_rate=1e38")
+    assert run(*flags, config="configs/lenet_mnist.py:modern") == 1
+    error = capsys.readouterr().err
+    step = re.search(r"With --replay=(\d+) it finds the operation", error)
+    assert step is not None, error
+    assert run(*flags, f"--replay={step[1]}", config="configs/lenet_mnist.py:modern") == 1
+    shown = capsys.readouterr().out
+    assert f"step {step[1]} made again: loss = " in shown
+    assert "the operation is the last of these lines:\n  " in shown and "/jaxvision/" in shown
+    assert run(*flags, "--replay=1", config="configs/lenet_mnist.py:modern") == 0
+    assert "no result of it is NaN or infinite" in capsys.readouterr().out
+
+
 def logged_lines(workdir):
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 

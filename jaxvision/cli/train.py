@@ -94,8 +94,34 @@ def _train(arguments: Sequence[str]) -> int:
         _check_same(command)
         _check_devices(command)
         experiment = _experiment(command, arguments)
+        if command.replay:
+            return _replay(experiment, command)
         result = loop.run(experiment, command.workdir)
     return 0 if result.outcome is loop.Outcome.FINISHED else INTERRUPTED
+
+
+def _replay(experiment: "Experiment", command: "Command") -> int:
+    """Makes a step again and prints what it did; the exit code is 1 if it was not finite.
+
+    Raises:
+        ValueError: If there are several processes, or the step is before the newest checkpoint.
+    """
+    import jax
+
+    from jaxvision.train.replay import replay
+
+    if jax.process_count() > 1:
+        raise ValueError(f"--replay is for one process, got {jax.process_count()}")
+    found = replay(experiment, command.workdir, command.replay)
+    names = sorted(found.logs, key=lambda name: (name != "loss", name != "grad_norm"))
+    logs = ", ".join(f"{name} = {found.logs[name]:.6g}" for name in names)
+    print(f"step {command.replay} made again: {logs}")
+    if not found.found:
+        print("no result of it is NaN or infinite")
+        return 0
+    print(f"{found.found}; the operation is the last of these lines:")
+    print("\n".join(f"  {line}" for line in found.place))
+    return 1
 
 
 def _check_same(command: "Command") -> None:

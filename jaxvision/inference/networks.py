@@ -13,6 +13,7 @@ from jaxvision.models.generative import catalogue as generative
 from jaxvision.models.generative import ddpm_unet
 from jaxvision.models.segmentation import catalogue as segmentation
 from jaxvision.models.sequence import transformer
+from jaxvision.models.super_resolution import catalogue as super_resolution
 
 # Height, width and channels of inputs, by what a variant's name begins with; the first that fits.
 _SIZES = {
@@ -33,6 +34,11 @@ _SIZES = {
     "deeplabv3": (520, 520, 3),
     "fcn": (500, 500, 3),
     "segnet": (360, 480, 3),
+    "srcnn": (256, 256, 1),
+    "srresnet": (96, 96, 3),
+    "rrdbnet": (96, 96, 3),
+    "zssr": (256, 256, 3),
+    "srgan_discriminator": (96, 96, 3),
     "ddpm_256": (256, 256, 3),
     "ddpm_small": (32, 32, 1),
     "ddpm": (32, 32, 3),
@@ -88,6 +94,8 @@ def network(variant: str, *, image_size: int | None = None) -> Network:
         model = models.retinanet(variant, num_classes=91)
     elif variant in segmentation.VARIANTS:
         model = models.segmenter(variant)
+    elif variant in super_resolution.VARIANTS:
+        model = models.super_resolution(variant)
     else:
         model = models.classifier(variant, **options)
 

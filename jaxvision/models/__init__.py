@@ -11,6 +11,7 @@ For example:
 
     detector = models.yolox("yolox_s", num_classes=80)
     segmenter = models.segmenter("unet", num_classes=2)
+    enlarger = models.super_resolution("srresnet_x4")
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
     denoiser = models.ddpm_unet("ddpm_cifar10")  # images, times -> predicted noise
     generator = models.generator("dcgan_generator")  # noise -> images
@@ -73,6 +74,8 @@ from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.transformer import transformer
+from jaxvision.models.super_resolution import catalogue as _super_resolution
+from jaxvision.models.super_resolution.catalogue import super_resolution
 from jaxvision.models.variant import unknown
 
 __all__ = [
@@ -89,6 +92,7 @@ __all__ = [
     "segmenter",
     "spp_net",
     "ssd",
+    "super_resolution",
     "transformer",
     "variants",
     "yolov1",
@@ -157,13 +161,21 @@ _OTHERS = {
     "rcnn": _rcnn.VARIANTS,
     "spp_net": _rcnn.SPP_VARIANTS,
     "segmenter": _segmentation.VARIANTS,
+    "super_resolution": _super_resolution.VARIANTS,
     "transformer": _transformer.VARIANTS,
     "ddpm_unet": _ddpm_unet.VARIANTS,
     "generator": _generative.GENERATORS,
     "discriminator": _generative.DISCRIMINATORS,
 }
 # Kinds whose networks have no field `backbone`.
-_WHOLE = ("segmenter", "transformer", "ddpm_unet", "generator", "discriminator")
+_WHOLE = (
+    "segmenter",
+    "super_resolution",
+    "transformer",
+    "ddpm_unet",
+    "generator",
+    "discriminator",
+)
 
 
 def variants() -> tuple[str, ...]:

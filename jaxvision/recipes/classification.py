@@ -34,6 +34,7 @@ FREE = (
     "remat",
     "data.cache_bytes",
     "data.on_fault",
+    "data.timeout",
     "data.test_images",
 )
 
@@ -55,6 +56,7 @@ def defaults() -> Config:
     config.data.fold = ""  # "2/5": the second of five parts of train is val
     config.data.split_seed = 0
     config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
+    config.data.timeout = 0.0  # seconds after which an image counts as unreadable; 0: waits
     config.data.balance = ""  # repeat or inverse: draws images of rare classes more often
     config.data.cache_bytes = 0  # decoded images are kept in memory up to so many bytes
     # Images of each split, for `digits`; 0: its own number.

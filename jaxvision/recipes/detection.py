@@ -38,6 +38,7 @@ FREE = (
     "batch_size",
     "data.cache_bytes",
     "data.on_fault",
+    "data.timeout",
     "data.test_images",
 )
 
@@ -67,6 +68,7 @@ def defaults(method: str = "yolox") -> Config:
     config.data.split_seed = 0
     config.data.strict = False  # boxes outside the image or without area are errors
     config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
+    config.data.timeout = 0.0  # seconds after which an image counts as unreadable; 0: waits
     config.data.cache_bytes = 0  # decoded images are kept in memory up to so many bytes
     config.data.max_objects = 120  # trained on, an image
     config.data.balance = ""  # repeat or inverse: draws images of rare classes more often

@@ -72,9 +72,15 @@ def check_length(info: Mapping[str, Any], train: Source) -> None:
 
 
 def reading(config: Config) -> dict[str, Any]:
-    """Returns the keywords of a stream that say how it is read."""
+    """Returns the keywords of a stream that say how it is read.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+    ranges.check(config, "[0, inf)", "data.timeout")
     return dict(
         num_workers=config.num_workers,
         prefetch=config.data.prefetch,
         on_fault=wiring.on_fault(config, "on_fault"),
+        timeout=config.data.timeout,
     )

@@ -257,7 +257,7 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
     """
     steps = total_steps(config, epoch)
     ranges.check(config, "(0, inf)", "eval.epochs")
-    ranges.check(config, "[0, inf)", "eval_every", "save_every", "patience")
+    ranges.check(config, "[0, inf)", "eval_every", "save_every", "save_minutes", "patience")
     if config.wandb:
         wandb_writer.client()  # an extra that is missing is an error now, not after hours
     interval = min(max(1, round(config.eval.epochs * epoch)), steps)
@@ -274,6 +274,8 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
         eval_every=config.eval_every or interval,
         save_every=config.save_every or max(epoch, 100),
         save_minutes=config.save_minutes,
+        non_finite=config.non_finite,
+        spike=config.spike,
         wandb=config.wandb,
     )
 

@@ -1,5 +1,6 @@
 """Checkpoints that survive: asynchronous saves, the newest and the best kept, exact resume."""
 
+import dataclasses
 import functools
 import logging
 import math
@@ -16,6 +17,9 @@ from jaxvision.train.errors import TrainingError
 from jaxvision.train.experiment import Best
 from jaxvision.train.sharding import replicated
 from jaxvision.train.state import TrainState
+
+# Optional parts of a state that checkpoints of this layout did not have at first.
+_NEWER = ("loss_mean",)
 
 
 class Checkpoints:
@@ -99,7 +103,7 @@ class Checkpoints:
             value = (metrics or {}).get(self._best.name, worst)
             score = {self._best.name: value if math.isfinite(value) else worst}
         args = ocp.args.Composite(
-            state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(self._meta)
+            state=ocp.args.StandardSave(_as_tree(state)), meta=ocp.args.JsonSave(self._meta)
         )
         # An error of the checkpoint before is raised here too.
         self._try(self._manager.wait_until_finished)
@@ -153,6 +157,7 @@ class Checkpoints:
             except TrainingError:
                 raise
             except Exception as error:  # orbax raises what its storage raises
+                self._check_damage(folder, error)
                 processes.from_first(
                     functools.partial(step_folders.set_aside, self._directory, step, error)
                 )
@@ -186,10 +191,21 @@ class Checkpoints:
             anew = _shapes(rows) != _shapes(template.rows)
             template = template.replace(rows=rows)
             self._check_model(folder, saved, template)
-        restored = self._manager.restore(
-            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
-        )["state"]
+        wanted = ocp.args.StandardRestore(_as_tree(template))
+        tree = self._manager.restore(step, args=ocp.args.Composite(state=wanted))["state"]
+        restored = TrainState(**tree)
         return restored.replace(rows=None) if anew else restored
+
+    def _check_damage(self, folder: pathlib.Path, error: Exception) -> None:
+        """Raises an error again that is not about damage: the digests have been compared."""
+        if isinstance(error, manifest.DamagedError) or not (folder / manifest.NAME).exists():
+            return
+        if jax.process_count() > 1:
+            raise error  # perhaps that another process is lost, which others recognise
+        raise TrainingError(
+            f"{folder} cannot be restored, though its files are as they were written "
+            f"({step_folders.reason(error)})"
+        ) from error
 
     def _check_model(self, folder: pathlib.Path, saved: Any, template: TrainState) -> None:
         there, here = _shapes(saved), _shapes(template)
@@ -229,6 +245,15 @@ class Checkpoints:
 def _is_not_raised(record: logging.LogRecord) -> bool:
     """Keeps orbax from logging the traceback of an error that it raises as well."""
     return not (record.exc_info and "orbax" in record.pathname)
+
+
+def _as_tree(state: TrainState) -> dict[str, Any]:
+    """Returns the parts of a state by name; those that older versions did not have may be absent.
+
+    With a part that is None a checkpoint would have another structure than one without it.
+    """
+    tree = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    return {name: part for name, part in tree.items() if part is not None or name not in _NEWER}
 
 
 def _saved_rows(saved: Any, rows: Any) -> Any:

@@ -6,16 +6,15 @@ import functools
 import itertools
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
-from absl import logging
 from jax.sharding import Mesh
 
-from jaxvision.pretrained.transfer import transfer
 from jaxvision.tasks.task import Batch
 from jaxvision.train import processes, sharding
+from jaxvision.train.begin import newest_state, open_batches, step_of
 from jaxvision.train.compiled import CompiledStep
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.guard import FiniteGuard
@@ -26,8 +25,7 @@ from jaxvision.train.patience import Patience
 from jaxvision.train.progress import Progress
 from jaxvision.train.record import Record
 from jaxvision.train.save_times import SaveTimes
-from jaxvision.train.state import TrainState, create_state, state_shapes
-from jaxvision.train.step import Step, make_step
+from jaxvision.train.state import TrainState, state_shapes
 
 
 class Outcome(enum.Enum):
@@ -81,19 +79,19 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         constants = sharding.put_whole(dict(experiment.constants), sharding.replicated(mesh))
 
         latest = record.latest_step() or 0
-        batches = stack.enter_context(_open(experiment, latest))
+        batches = stack.enter_context(open_batches(experiment, latest))
         first_batch = next(batches)
-        make = CompiledStep(_make_step(experiment), mesh, constants)
+        make = CompiledStep(step_of(experiment), mesh, constants)
         key = sharding.put_key(jax.random.key(experiment.seed), mesh)
         axis, rows = experiment.train_data.axis, experiment.train_data.rows(first_batch)
         shapes = sharding.batch_shapes(first_batch, mesh, axis)
         wanted = state_shapes(experiment, shapes, mesh)
         if latest < experiment.total_steps:  # while the state is made and tried
             make.begin(wanted, sharding.put_batch(first_batch, mesh, axis), key, rows)
-        state, restored = _state(experiment, shapes, wanted, record, mesh)
+        state, restored = newest_state(experiment, shapes, wanted, record, mesh)
         start = int(state.step)
         if start != latest:  # the newest checkpoint could not be read
-            batches = stack.enter_context(_open(experiment, start))
+            batches = stack.enter_context(open_batches(experiment, start))
             first_batch = next(batches)
         history = record.history(start)
         patience = Patience(experiment.patience, experiment.best, history)
@@ -122,44 +120,6 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         return result
 
 
-@contextlib.contextmanager
-def _open(experiment: Experiment, step: int) -> Iterator[Iterator[Batch]]:
-    batches = experiment.train_data.batches(step)
-    try:
-        yield batches
-    finally:
-        if close := getattr(batches, "close", None):
-            close()
-
-
-def _state(
-    experiment: Experiment,
-    shapes: Mapping[str, jax.ShapeDtypeStruct],
-    wanted: TrainState,
-    record: Record,
-    mesh: Mesh,
-) -> tuple[TrainState, bool]:
-    """Returns the newest saved state, or a fresh one, and whether it was saved."""
-    restored = record.restore(wanted)
-    if restored is None:
-        state = create_state(experiment, shapes, mesh)
-        if experiment.init_from:
-            variables = sharding.readable(state.variables)
-            for source in experiment.init_from:
-                given = source.variables() if callable(source.variables) else source.variables
-                found = transfer(given, variables, source.there, source.here, strict=source.strict)
-                print(f"started from {source.label}: {found.message}")
-                variables = found.variables
-            state = state.with_variables(variables)
-        return state, False
-    if restored.rows is None:
-        logging.warning(
-            "the batch size has changed: the rows of %s start anew", ", ".join(experiment.rows)
-        )
-        restored = restored.replace(rows=create_state(experiment, shapes, mesh).rows)
-    return restored, True
-
-
 def _train(
     experiment: Experiment,
     monitor: Monitor,
@@ -173,7 +133,7 @@ def _train(
     """Makes the steps, and what comes after the last."""
     start, total, stream = int(state.step), experiment.total_steps, experiment.train_data
     is_due = SaveTimes(experiment.save_every, experiment.save_minutes, mesh)
-    guard = FiniteGuard(stream.name, experiment.learning_rate)
+    guard = FiniteGuard(experiment, monitor.record.failed)
     step, metrics = start, None
 
     for step, host_batch in enumerate(itertools.islice(batches, total - start), start + 1):
@@ -226,21 +186,3 @@ def _conclude(
         metrics = {**metrics, **monitor.evaluate(state, step, at_end=True)}
     monitor.record.save(state, metrics)
     return Result(Outcome.FINISHED, state, metrics)
-
-
-def _make_step(experiment: Experiment) -> Step:
-    if experiment.make_step is not None:
-        return experiment.make_step(experiment.task, experiment.optimizer, experiment.ema)
-
-    def axis(key: str) -> int | None:
-        return None if key in experiment.constants else experiment.train_data.axis(key)
-
-    return make_step(
-        experiment.task,
-        experiment.optimizer,
-        experiment.ema,
-        accumulate=experiment.accumulate,
-        freeze=experiment.freeze,
-        collections=experiment.collections,
-        axis=axis,
-    )

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 import sys
 from collections.abc import Collection, Mapping
@@ -24,7 +25,8 @@ def prepare(
     """Makes a work directory, or checks that the one there belongs to this config.
 
     Writes `config.json`, a copy of the config file and the command line. Where a continued run
-    changes free values, the new config is written beside the old as `config.2.json`, and so on.
+    changes free values, the new config is written beside the old as `config.2.json`, and so on; so
+    is any config where a run ended before its first checkpoint, of which nothing is continued.
 
     Args:
         workdir: The folder.
@@ -55,7 +57,7 @@ def prepare(
         new = flatten(json.loads(json.dumps(config)))
         changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
         conflicts = [k for k in changed if not _is_free(k, free)]
-        if conflicts:
+        if conflicts and _has_checkpoints(workdir):
             lines = [f"  {k}: {old.get(k)!r} there, {new.get(k)!r} now" for k in conflicts]
             raise TrainingError(
                 f"{workdir} holds a run of another config:\n"
@@ -64,7 +66,7 @@ def prepare(
             )
         name = f"config.{_version(versions[-1]) + 1}.json" if changed else ""
     with locked(workdir):
-        if not versions:
+        if not _has_checkpoints(workdir):
             shutil.copyfile(config_file, workdir / config_file.name)
         if name:
             write_whole(workdir / name, json.dumps(config, indent=2) + "\n")
@@ -96,6 +98,12 @@ def read_config(workdir: pathlib.Path) -> dict[str, Any]:
 def _files(workdir: pathlib.Path) -> list[str]:
     """Lists what is in a folder, but for what a process leaves that ended before it wrote."""
     return [p.name for p in workdir.iterdir() if p.name != lock.NAME]
+
+
+def _has_checkpoints(workdir: pathlib.Path) -> bool:
+    """Says whether there is or was one; one that was half written when a run ended is none."""
+    folders = (workdir / "checkpoints").glob("*")
+    return any(re.fullmatch(r"\d+(\.unreadable)?", folder.name) for folder in folders)
 
 
 def _is_free(name: str, free: Collection[str]) -> bool:

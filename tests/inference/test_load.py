@@ -42,7 +42,8 @@ def changed(config, changes):
 
 def detection_config(method="yolox", **changes):
     config = detection.defaults(method)
-    config.variant = {"yolox": "yolox_nano", "retinanet": "retinanet_tiny"}[method]
+    smallest = {"yolox": "yolox_nano", "retinanet": "retinanet_tiny", "yolov1": "yolov1_nano"}
+    config.variant = smallest[method]
     config.update(image_size=32, batch_size=8, epochs=1, num_workers=0)
     config.data.update(source="shapes", train_images=8, val_images=12, test_images=8)
     config.augment.update(mosaic=0, mixup=0, hsv=0)
@@ -120,9 +121,13 @@ def check_metrics(predictor, found, split="val"):
             ),
             marks=pytest.mark.slow,
         ),
-        dict(method="retinanet", loss__ratios=(0.5, 1.0), loss__anchor_scale=3.0),
+        pytest.param(
+            dict(method="retinanet", loss__ratios=(0.5, 1.0), loss__anchor_scale=3.0),
+            marks=pytest.mark.slow,
+        ),
+        dict(method="yolov1", loss__boxes=3),
     ],
-    ids=["bfloat16", "backbone", "model", "retinanet"],
+    ids=["bfloat16", "backbone", "model", "retinanet", "yolov1"],
 )
 def test_detector_predicts_what_the_run_did(tmp_path, changes):
     config = detection_config(**changes)

@@ -9,11 +9,14 @@ import toy_translation
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.recipes import (
     adversarial,
+    adversarial_super_resolution,
     classification,
     detection,
     diffusion,
+    super_resolution,
     translation,
     values,
+    zero_shot,
 )
 from jaxvision.train.workdir import flatten
 
@@ -46,6 +49,11 @@ OTHERS = {
     "loss.positive_share": 0.4,
     "channels": 3,
     "image_size": (64, 64),
+    "degradation.blur": (1.0, 1.0),
+    "degradation.jpeg": (40, 50),
+    "degradation.noise": (1.0, 2.0),
+    "discriminator": "srgan_discriminator",
+    "loss.adversarial": "hinge",
     "discriminator.variant": "gan_discriminator",
     "mean": (0.1, 0.2, 0.3),
     "noise": "uniform",
@@ -58,7 +66,17 @@ OTHERS = {
     "model.positions": "learned",
     "std": (0.3, 0.2, 0.1),
 }
-LOSSES = {"adversarial": "hinge"}
+LOSSES = {
+    "adversarial": "hinge",
+    "adversarial_super_resolution": "l1",
+    "super_resolution": "l1",
+    "zero_shot": "l2",
+}
+RESTORING = {
+    "adversarial_super_resolution": adversarial_super_resolution,
+    "super_resolution": super_resolution,
+    "zero_shot": zero_shot,
+}
 VARIANTS = {
     "yolox": "yolox_tiny",
     "retinanet": "retinanet_resnet18_fpn",
@@ -76,6 +94,9 @@ VARIANTS = {
     "classification": "vit_ti_16",
     "adversarial": "gan_generator",
     "diffusion": "ddpm_cifar10",
+    "super_resolution": "srcnn_955",
+    "adversarial_super_resolution": "srresnet_x4",
+    "zero_shot": "zssr",
     "translation": "transformer_tiny",
 }
 # Of every detector.
@@ -86,6 +107,9 @@ SUPPRESSION = """
 # The network has a backbone or a size of its own, or its masks have one view and one metric.
 FIXED = {
     "mask_rcnn": ("eval.flip", "eval.scales", "eval.metric"),
+    # Scale and network belong together; kernels that are drawn are an error.
+    "adversarial_super_resolution": ("scale",),
+    "zero_shot": ("degradation.elongation", "degradation.kernel", "degradation.downsize"),
     "ssd": ("backbone", "eval.rectangular"),
     "yolov1": ("backbone", "eval.scales"),
 }
@@ -167,6 +191,16 @@ NEEDED = {
         process.steps process.schedule process.prediction process.variance process.clip
         sample.sampler sample.steps sample.eta sample.guidance
     """,
+    "super_resolution": "variant scale dtype loss.name eval.border eval.tile eval.overlap",
+    "adversarial_super_resolution": """
+        variant dtype discriminator eval.border eval.tile eval.overlap loss.name
+        loss.pixel_weight loss.adversarial loss.adversarial_weight loss.discriminator_steps loss.vgg
+        loss.perceptual_weight
+    """,
+    "zero_shot": """
+        variant scale dtype loss.name degradation.blur degradation.jpeg degradation.noise
+        degradation.rounded eval.border eval.tile eval.overlap eval.back_projection eval.ensemble
+    """,
     "translation": """
         variant dtype data.max_length loss.label_smoothing
         model.dropout_rate model.attention_dropout_rate model.activation_dropout_rate
@@ -198,6 +232,8 @@ def prepared(kind, tokenizer):
     """Returns the recipe, its default values and what it would know of some data."""
     if kind == "translation":
         return translation, translation.defaults(), {"tokenizer": tokenizer}
+    if kind in RESTORING:
+        return RESTORING[kind], RESTORING[kind].defaults(), {"pictures": 2}
     if kind in ("adversarial", "diffusion"):
         recipe = {"adversarial": adversarial, "diffusion": diffusion}[kind]
         return recipe, recipe.defaults(), IMAGES

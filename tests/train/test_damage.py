@@ -183,3 +183,17 @@ def test_what_a_killed_run_continues_from_has_digests(tmp_path):
         loop.run(killed_at(experiment(), 9), tmp_path)
     for step in step_folders.steps(tmp_path / "checkpoints"):
         manifest.check(tmp_path / "checkpoints" / str(step))
+
+
+def test_what_fails_without_damage_is_an_error_and_moves_nothing(run, states, monkeypatch):
+    checkpoints = Checkpoints(run / "checkpoints", meta={}, best=BEST)
+    monkeypatch.setattr(checkpoints, "_restore", no_space)
+    with pytest.raises(TrainingError, match="4 cannot be restored, though its files are as they"):
+        checkpoints.restore(states[0])
+    checkpoints.close()
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"0", "4"}
+
+
+def test_parts_that_older_states_do_not_have_are_not_saved(run, states):
+    names = {p.name for p in (run / "checkpoints/4/state").rglob("*")}
+    assert names and "loss_mean" not in (run / "checkpoints/4/state/_METADATA").read_text()

@@ -17,7 +17,7 @@ BATCH = next(experiment().train_data.batches(0))
     "index", [[4, 7, -1, -1], [[7, -1, -1], [4, -1, -1], [-1, -1, -1]]], ids=["rows", "packed"]
 )
 def test_examples_of_a_broken_step_are_named_and_padding_is_not(index):
-    guard = FiniteGuard("number {}".format)
+    guard = FiniteGuard(experiment())
     batch = {"index": np.array(index, np.int32)}
     guard.watch(1, batch, {"loss": jnp.float32(1.0), "grad_norm": jnp.float32(2.0)})
     guard.watch(2, batch, {"loss": jnp.float32(1.0), "grad_norm": jnp.float32(jnp.inf)})

@@ -67,8 +67,18 @@ def test_how_a_run_lies_in_memory_may_be_free(start):
     assert json.loads((path / "config.3.json").read_text())["sharding"] == "fsdp"
 
 
-def test_another_config_is_an_error_that_names_the_differences(start):
+@pytest.mark.parametrize("left", ["checkpoints", "checkpoints/3.orbax-checkpoint-tmp"])
+def test_another_config_begins_where_no_checkpoint_was_written(start, left):
     path = start()
+    (path / left).mkdir(parents=True)
+    start({**CONFIG, "variant": "tiny"})
+    assert workdir.read_config(path)["variant"] == "tiny"
+
+
+@pytest.mark.parametrize("left", ["3", "3.unreadable"])
+def test_another_config_is_an_error_that_names_the_differences(start, left):
+    path = start()
+    (path / "checkpoints" / left).mkdir(parents=True)
     other = {**CONFIG, "variant": "tiny", "data": {"path": "a", "train": "trainval"}}
     with pytest.raises(TrainingError) as error:
         start(other)
