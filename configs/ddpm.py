@@ -26,7 +26,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config = diffusion.defaults()
     generation.from_source(config, source)
     if variant == "small":
-        config.update(batch_size=48, epochs=3 if source == "mnist" else 9)
+        config.update(batch_size=48, epochs=4 if source == "mnist" else 12)
         config.process.schedule = "cosine"
         config.optimizer.update(name="adamw", learning_rate=2e-3, clip_norm=1.0)
         config.schedule.warmup = 0.05

@@ -17,6 +17,7 @@ from jaxvision.metrics.generation import SampleStatistics
 from jaxvision.ops import ranges
 from jaxvision.tasks.generation import check_channels, row_keys, to_bytes, to_signed
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
+from jaxvision.tasks.turns import by_turn
 
 PLAYERS = ("generator", "discriminator")
 NOISES = ("normal", "uniform")
@@ -114,16 +115,16 @@ class AdversarialGeneration:
         ) -> tuple[jax.Array, Any]:
             return _applied(self.discriminator, judge, old, images, key)
 
-        def of_discriminator() -> tuple[jax.Array, Any, dict[str, jax.Array]]:
+        def of_discriminator(params: Params) -> tuple[jax.Array, Any]:
             maker = jax.lax.stop_gradient(params["generator"])
             fake, _ = _applied(self.model, maker, stats["generator"], noise, None)
             judge = params["discriminator"]
             of_real, new = judged(judge, stats["discriminator"], real, real_key)
             of_fake, new = judged(judge, new, jax.lax.stop_gradient(fake), fake_key)
             value = terms.discriminator(of_real, of_fake)
-            return value, {**stats, "discriminator": new}, _shares(of_real, of_fake)
+            return value, ({**stats, "discriminator": new}, _shares(of_real, of_fake))
 
-        def of_generator() -> tuple[jax.Array, Any, dict[str, jax.Array]]:
+        def of_generator(params: Params) -> tuple[jax.Array, Any]:
             fake, new = _applied(self.model, params["generator"], stats["generator"], noise, None)
             judge = jax.lax.stop_gradient(params["discriminator"])
             of_fake, _ = judged(judge, stats["discriminator"], fake, fake_key)
@@ -131,10 +132,10 @@ class AdversarialGeneration:
             if terms.uses_real:
                 of_real, _ = judged(judge, stats["discriminator"], real, real_key)
             value = terms.generator(of_real, of_fake)
-            return value, {**stats, "generator": new}, _shares(of_real, of_fake)
+            return value, ({**stats, "generator": new}, _shares(of_real, of_fake))
 
         turn = self.generator_turn(step)
-        value, new, logs = jax.lax.cond(turn, of_generator, of_discriminator)
+        value, (new, logs) = by_turn(turn, of_generator, of_discriminator, params)
         return Loss(value, {_STATE: new} if _STATE in state else state, logs)
 
     def predict(

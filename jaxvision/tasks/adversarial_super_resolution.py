@@ -13,6 +13,7 @@ from jaxvision.losses.pixels import pixel_loss
 from jaxvision.models.super_resolution.discriminator import Discriminator
 from jaxvision.tasks.super_resolution import Enlarged, SuperResolution
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
+from jaxvision.tasks.turns import by_turn
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 # Key of the constants that are the variables of VGG19.
@@ -102,7 +103,7 @@ class AdversarialSuperResolution(SuperResolution):
         del key
         rule = adversarial_loss(self.adversarial)
 
-        def generated() -> tuple[jax.Array, jax.Array, Any]:
+        def generated(params: Params) -> tuple[jax.Array, jax.Array, Any]:
             own = params_of(params, state, GENERATOR)
             fake, after = self.restored(own.pop("params"), own, batch)
             return fake, self.targets(batch, fake), after
@@ -111,9 +112,9 @@ class AdversarialSuperResolution(SuperResolution):
             mutable = [name for name in judge if name != "params"]
             return self.discriminator.apply(judge, images, train=True, mutable=mutable)
 
-        # The networks run in the branches: who rests is not differentiated.
-        def of_generator() -> tuple[jax.Array, Any, dict[str, jax.Array]]:
-            fake, real, after = generated()
+        # The networks run in both: who rests is not differentiated.
+        def of_generator(params: Params) -> tuple[jax.Array, Any]:
+            fake, real, after = generated(params)
             judge = jax.lax.stop_gradient(params_of(params, state, DISCRIMINATOR))
             fake_logits, _ = judged(fake, judge)
             real_logits, _ = judged(real, judge)
@@ -122,20 +123,19 @@ class AdversarialSuperResolution(SuperResolution):
             if self.perceptual is not None:
                 value += self.perceptual_weight * self.perceptual(batch[VGG], fake, real)
             logs = self._logs(fake, real, real_logits, fake_logits)
-            return value, merged(state, after, GENERATOR), logs
+            return value, (merged(state, after, GENERATOR), logs)
 
-        def of_discriminator() -> tuple[jax.Array, Any, dict[str, jax.Array]]:
-            fake, real, _ = jax.lax.stop_gradient(generated())
+        def of_discriminator(params: Params) -> tuple[jax.Array, Any]:
+            fake, real, _ = jax.lax.stop_gradient(generated(params))
             judge = params_of(params, state, DISCRIMINATOR)
             real_logits, seen = judged(real, judge)
             fake_logits, seen = judged(fake, {**judge, **seen})
             value = rule.discriminator(real_logits, fake_logits)
             logs = self._logs(fake, real, real_logits, fake_logits)
-            return value, merged(state, seen, DISCRIMINATOR), logs
+            return value, (merged(state, seen, DISCRIMINATOR), logs)
 
-        value, state, found = jax.lax.cond(
-            self.generator_turn(step), of_generator, of_discriminator
-        )
+        turn = self.generator_turn(step)
+        value, (state, found) = by_turn(turn, of_generator, of_discriminator, params)
         return Loss(value, state, found)
 
     def _logs(

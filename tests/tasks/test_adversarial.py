@@ -134,7 +134,7 @@ def test_every_loss_moves_the_player_whose_turn_it_is(task, name):
     ("changes", "message"),
     [
         (dict(loss_name="wgan"), "adversarial loss must be one of non_saturating"),
-        (dict(discriminator_steps=0), "discriminator_steps must be at least 1, got 0"),
+        (dict(discriminator_steps=0), r"discriminator_steps must be in .1, 1_000_000., got 0"),
         (dict(noise="cauchy"), "noise must be one of normal, uniform, got 'cauchy'"),
     ],
 )
