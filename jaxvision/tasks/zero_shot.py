@@ -65,8 +65,8 @@ class ZeroShot(SuperResolution):
         """Computes the sum of the networks' losses, so that none depends on their number."""
         del step, key
 
-        # Not vmapped, nor in a loop: XLA's CPU backend is slow at convolutions with a kernel for each
-        # row, and at those in the body of a loop.
+        # Neither vmapped nor in a loop: XLA's CPU backend is slow at convolutions with a kernel for
+        # each row, and at those in the body of a loop.
         losses, errors = [], []
         for i in range(batch["index"].shape[0]):
             own = {"params": of_picture(params, batch["index"][i])}
