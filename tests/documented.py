@@ -218,7 +218,7 @@ def all_flags() -> set[str]:
     """Returns every flag of every command, those of all configs included."""
     found = {flag for of_command in command_flags().values() for flag in of_command}
     found |= {f"--{name}" for name in ("coordinator", "num_processes", "process_id")}
-    found |= {f"--{name}" for name in ("distributed", "nodistributed", "connect_seconds")}
+    found |= {f"--{name}" for name in ("distributed", "nodistributed", "connect_seconds", "replay")}
     for recipe, method in (
         *((detection, [name]) for name in detectors.DETECTORS),
         (classification, []),
