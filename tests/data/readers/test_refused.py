@@ -296,6 +296,14 @@ def test_labelme_raises_its_own_error(tmp_path, fields):
         read_labelme(str(tmp_path))
 
 
+@pytest.mark.parametrize("sizes", [(0, 4, 4), (2, -4, -4), (2, -1, 4), (2, 4, 0)])
+def test_idx_files_have_positive_sizes(tmp_path, sizes):
+    content = bytes([0, 0, 8, 3]) + struct.pack(">3i", *sizes) + bytes(32)
+    place(tmp_path / "train-images-idx3-ubyte", content)
+    with pytest.raises(DataError, match="positive sizes"):
+        mnist(str(tmp_path), "train")
+
+
 def test_compressed_files_unpack_no_more_than_they_may_hold(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxvision.data.readers.mnist._LARGEST", 1_000)
     header = bytes([0, 0, 8, 3]) + struct.pack(">3i", 1, 1, 1 << 20)
