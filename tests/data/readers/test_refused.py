@@ -18,6 +18,7 @@ from jaxvision.data.readers.csv import csv
 from jaxvision.data.readers.image_folder import image_folder
 from jaxvision.data.readers.labelme import read_labelme
 from jaxvision.data.readers.mnist import mnist
+from jaxvision.data.readers.pictures import pictures
 from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.voc_label_maps import voc_label_maps
 from jaxvision.data.readers.yolo import yolo
@@ -270,6 +271,7 @@ def test_links_that_go_round_are_followed_once(tmp_path):
         os.symlink(target, tmp_path / "train" / label / name)
     os.symlink("../dog", tmp_path / "train/cat/other")  # of another class: read once there, too
     assert len(image_folder(str(tmp_path), "train")) == 3
+    assert len(pictures(str(tmp_path), "train")) == 3
 
 
 @pytest.mark.parametrize(
