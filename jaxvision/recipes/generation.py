@@ -20,7 +20,14 @@ from jaxvision.recipes.words import words
 SOURCES = ("digits", "mnist", "cifar10", "folder")
 
 # What a continued run may change.
-FREE = (*values.FREE, "data.cache_bytes", "data.on_fault", "data.test_images", "eval.samples")
+FREE = (
+    *values.FREE,
+    "data.cache_bytes",
+    "data.on_fault",
+    "data.timeout",
+    "data.test_images",
+    "eval.samples",
+)
 
 
 def defaults() -> Config:
@@ -38,6 +45,7 @@ def defaults() -> Config:
     config.data.fold = ""  # "2/5": the second of five parts of train is val
     config.data.split_seed = 0
     config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
+    config.data.timeout = 0.0  # seconds after which an image counts as unreadable; 0: waits
     config.data.cache_bytes = 300_000_000  # decoded images are kept in memory up to so many bytes
     # Images of each split, for `digits`; 0: its own number.
     config.data.train_images = config.data.val_images = config.data.test_images = 0
