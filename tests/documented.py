@@ -8,16 +8,18 @@ import ast
 import functools
 import importlib
 import pathlib
+import pkgutil
 import re
 import shlex
 import tomllib
 from typing import NamedTuple
 
+from jaxvision import recipes
 from jaxvision.cli.completion import flags as command_flags
 from jaxvision.cli.config_file import Command, parse
 from jaxvision.cli.config_names import config_file
 from jaxvision.cli.main import parser
-from jaxvision.recipes import classification, detection, detectors, translation
+from jaxvision.recipes import detection, detectors
 from jaxvision.train.workdir import flatten
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -221,12 +223,13 @@ def all_flags() -> set[str]:
     found = {flag for of_command in command_flags().values() for flag in of_command}
     found |= {f"--{name}" for name in ("coordinator", "num_processes", "process_id")}
     found |= {f"--{name}" for name in ("distributed", "nodistributed", "connect_seconds", "replay")}
-    for recipe, method in (
-        *((detection, [name]) for name in detectors.DETECTORS),
-        (classification, []),
-        (translation, []),
-    ):
-        found |= {f"--config.{name}" for name in flatten(recipe.defaults(*method).to_dict())}
+    configs = [detection.defaults(name) for name in detectors.DETECTORS]
+    for module in pkgutil.iter_modules(recipes.__path__, f"{recipes.__name__}."):
+        recipe = importlib.import_module(module.name)
+        if hasattr(recipe, "experiment"):
+            configs.append(recipe.defaults())
+    for config in configs:
+        found |= {f"--config.{name}" for name in flatten(config.to_dict())}
     return found
 
 
