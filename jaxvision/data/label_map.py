@@ -26,7 +26,7 @@ def decode_label_map(data: bytes, name: str) -> np.ndarray:
         name: What to call it in messages: the path.
 
     Returns:
-        Palette indices or grey values [H, W] int32.
+        Palette indices or grey values [H, W] uint8, of deeper files int32.
 
     Raises:
         DataError: If the file cannot be read, or holds colours.
@@ -39,7 +39,11 @@ def decode_label_map(data: bytes, name: str) -> np.ndarray:
                 "numbers",
                 code="coloured-mask",
             )
-        return np.array(picture, np.int32)
+        numbers = np.array(picture)
+    # Four bytes a pixel only where one would not do.
+    return numbers.astype(
+        np.uint8 if numbers.dtype in (np.bool_, np.uint8) else np.int32, copy=False
+    )
 
 
 def as_classes(numbers: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
@@ -57,9 +61,13 @@ def as_classes(numbers: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
         DataError: If a number has no class.
     """
     known = np.flatnonzero(table >= 0)
-    outside = (numbers < 0) | (numbers >= len(table))
-    found = table[np.where(outside, 0, numbers)]
-    wrong = outside | (found < 0)
+    if numbers.dtype == np.uint8:
+        found = table[numbers]
+        wrong = found < 0
+    else:
+        outside = (numbers < 0) | (numbers >= len(table))
+        found = table[np.where(outside, 0, numbers)]
+        wrong = outside | (found < 0)
     if wrong.any():
         values = np.unique(numbers[wrong])
         shown = ", ".join(map(str, values[:_SHOWN].tolist())) + (

@@ -24,16 +24,14 @@ from jaxvision.data.sample import Sample
 from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.source import Source
 from jaxvision.data.sources.packed import (
-    ARRAYS,
-    ARRAYS_FILE,
     DESCRIPTION,
-    OBJECT_COLUMNS,
     Contents,
     RecordFile,
     describe,
     encode_labels,
     is_packed,
 )
+from jaxvision.data.sources.packed_arrays import ARRAYS, ARRAYS_FILE, OBJECT_COLUMNS
 
 # One record per group, or reading one would read its neighbours; pictures do not compress further.
 _WRITER_OPTIONS = "group_size:1,uncompressed"

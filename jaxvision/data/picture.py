@@ -19,6 +19,8 @@ from jaxvision.data.errors import DataError
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 # A quarter of a gibibyte as RGB, the number above which Pillow warns, too.
 DEFAULT_MAX_PIXELS = (1 << 30) // 4 // 3
+# OpenCV decodes no picture with a longer side.
+MAX_SIDE = 1 << 20
 # Of PNG: the beginning, the length and kind of a chunk, and the size of the checksum behind it.
 _PNG, _CHUNK, _CHECKSUM = b"\x89PNG\r\n\x1a\n", struct.Struct(">I4s"), 4
 LIMIT = "JAXVISION_MAX_PIXELS"
@@ -47,11 +49,11 @@ def check_pixels(width: int, height: int, name: str) -> None:
     Raises:
         DataError: If it is.
     """
-    if width * height > max_pixels():
+    if width * height > max_pixels() or max(width, height) > MAX_SIDE:
         raise DataError(
             f"{name}: the image has {width} x {height} pixels (width x height), expected at most "
-            f"{max_pixels():,} in all. Make it smaller, or set the environment variable {LIMIT} "
-            "if the memory suffices",
+            f"{max_pixels():,} in all, and {MAX_SIDE:,} in a row or column. Make it smaller, or "
+            f"set the environment variable {LIMIT} if the memory suffices",
             code="too-many-pixels",
         )
 

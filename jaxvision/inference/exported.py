@@ -1,5 +1,6 @@
 """An exported ONNX file, run by onnxruntime with the interface of the run that it comes from."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,10 +18,12 @@ from jaxvision.inference.image_predictor import ImagePredictor
 from jaxvision.inference.onnx_runtime import Run, session
 from jaxvision.inference.predictor import Origin
 from jaxvision.inference.segmenter import Segmenter
+from jaxvision.inference.upscaler import Upscaler
 from jaxvision.inference.views import of_one_shape
 from jaxvision.ops.nms import Candidates, Detections
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.segmentation import SemanticSegmentation
+from jaxvision.tasks.super_resolution import Enlarged, SuperResolution
 from jaxvision.tasks.task import Batch, ModelState, Params
 from jaxvision.train.evaluate import Predict
 from jaxvision.train.package import KEY, checked
@@ -188,10 +191,40 @@ class ExportedSegmenter(_OfFile, Segmenter):
         return _of_file(lambda image: self._run(image)["probabilities"])
 
 
+class ExportedUpscaler(_OfFile, Upscaler):
+    """An upscaler whose network is an ONNX file, for windows of one size."""
+
+    options = ("batch_size", "back_projection")
+
+    def replaced(
+        self,
+        *,
+        batch_size: int | None = None,
+        back_projection: int | None = None,
+        **others: Any,
+    ) -> Self:
+        """Returns an upscaler of the same file with other options.
+
+        Raises:
+            ValueError: For `tta` and `tile`, which need the run.
+        """
+        if any(others.values()):
+            raise ValueError(
+                f"an exported file takes windows of one size, {', '.join(others)} needs its run"
+            )
+        return super().replaced(batch_size=batch_size, back_projection=back_projection)
+
+    def _compiled(self, task: Any) -> Predict:
+        return _of_file(lambda image: Enlarged(jnp.asarray(self._run(image)["enlarged"]), None))
+
+
 def exported_predictor(
     file: Path, meta: Mapping[str, Any], task: Any, transform: Any, batch_size: int, origin: Origin
-) -> Detector | Classifier | Segmenter:
+) -> Detector | Classifier | Segmenter | Upscaler:
     """Opens a file as the predictor that its meta describes."""
+    if isinstance(task, SuperResolution):
+        windows = dataclasses.replace(transform, filled=True)
+        return ExportedUpscaler(session(file), task, windows, origin=origin)
     if isinstance(task, DenseDetection):
         kind = SuppressedDetector if meta.get("nms") else ExportedDetector
     else:

@@ -1,12 +1,13 @@
 """Loads a trained run, whatever its task."""
 
+import contextlib
 import functools
 import importlib
 import os
 import pathlib
 import pkgutil
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -17,17 +18,31 @@ from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.export import weights
 from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
+from jaxvision.inference.upscaler import Upscaler
+from jaxvision.inference.zero_shot import ZeroShotUpscaler
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
+from jaxvision.tasks.adversarial import AdversarialGeneration
+from jaxvision.tasks.adversarial_super_resolution import (
+    GENERATOR,
+    AdversarialSuperResolution,
+    params_of,
+)
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.diffusion import ImageDiffusion
 from jaxvision.tasks.segmentation import SemanticSegmentation
+from jaxvision.tasks.super_resolution import SuperResolution
 from jaxvision.tasks.translation import Translation
+from jaxvision.tasks.zero_shot import ZeroShot
 from jaxvision.train.package import is_package, read_arrays, read_package, read_package_meta
 from jaxvision.train.saved import read_checkpoint, read_meta
 
+# What building a model of a config may raise: in a file from elsewhere it may be any JSON.
+_FAULTS = (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError)
 # Endings of files that `jaxvision export` writes and `load` reads.
 FILES = (exported.SUFFIX, ".safetensors")
 
@@ -52,7 +67,7 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier`, `Segmenter` or `Translator`, by the task.
+        A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator` or `Sampler`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -65,7 +80,8 @@ def load(
     if path.suffix in FILES:
         if step is not None:
             raise ValueError(f"step is for runs, got the file {path}")
-        return _of_file(path, recipe)
+        with _described(path):
+            return _of_file(path, recipe)
     if is_package(path):
         folder = path
         step, meta = read_package_meta(folder)
@@ -78,7 +94,8 @@ def load(
     make = _maker(task)
     variables, _ = read_variables(folder)
     if is_package(path):
-        return _fitting(make(task, variables, origin), path)
+        with _described(path):
+            return _fitting(make(task, variables, origin), path)
     return make(task, variables, origin)
 
 
@@ -93,6 +110,15 @@ def _of_file(file: pathlib.Path, recipe: types.ModuleType | None) -> Predictor:
     step, meta = weights.read_weights_meta(file)
     task, origin = _restored(file, meta, step, recipe)
     return _fitting(_maker(task)(task, read_arrays(file), origin), file)
+
+
+@contextlib.contextmanager
+def _described(place: pathlib.Path) -> Iterator[None]:
+    """Makes one error of what a config that is none leads to."""
+    try:
+        yield
+    except _FAULTS as error:
+        raise ValueError(f"{place} does not describe a model: {_line(error)}") from error
 
 
 def _fitting(predictor: Predictor, place: pathlib.Path) -> Predictor:
@@ -125,8 +151,7 @@ def _restored(
     try:
         config = values.restored(meta["config"])
         task = module.task(config, meta["info"])
-    # Of a file from elsewhere the config may be any JSON.
-    except (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+    except _FAULTS as error:
         raise ValueError(
             f"{place} was trained by another version of the recipe {meta['recipe']}: {_line(error)}"
         ) from error
@@ -154,7 +179,6 @@ def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> 
         if own != name:
             raise ValueError(f"{folder} was trained by the recipe {name}, got recipe={own}")
         return given
-    # A name in a file is any JSON.
     known = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
     if name in known:
         module = importlib.import_module(f"{recipes.__name__}.{name}")
@@ -168,9 +192,12 @@ def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> 
 
 def _maker(task: Any) -> Any:
     makers = {
+        AdversarialGeneration: _sampler,
         DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
+        ImageDiffusion: _sampler,
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
+        SuperResolution: _upscaler,
         Translation: _translator,
     }
     for kind, make in makers.items():
@@ -206,6 +233,19 @@ def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin
     return _of_images(make, task, variables, origin)
 
 
+def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origin) -> Predictor:
+    windows = origin.recipe.eval_transform(origin.config)
+    if isinstance(task, AdversarialSuperResolution):
+        # A file that was exported holds the generator alone.
+        if GENERATOR in variables["params"]:
+            state = {name: tree for name, tree in variables.items() if name != "params"}
+            variables = params_of(variables["params"], state, GENERATOR)
+        task = task.generator()
+    if isinstance(task, ZeroShot):
+        return ZeroShotUpscaler(task, variables, windows, origin=origin)
+    return Upscaler(task, variables, windows, origin=origin)
+
+
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:
     config = origin.config
     return Translator(
@@ -215,3 +255,7 @@ def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin)
         batch_size=config.eval.batch_size,
         origin=origin,
     )
+
+
+def _sampler(task: Any, variables: Mapping[str, Any], origin: Origin) -> Sampler:
+    return Sampler(task, variables, batch_size=_rows(origin.config), origin=origin)

@@ -11,7 +11,10 @@ For example:
 
     detector = models.yolox("yolox_s", num_classes=80)
     segmenter = models.segmenter("unet", num_classes=2)
+    enlarger = models.super_resolution("srresnet_x4")
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
+    denoiser = models.ddpm_unet("ddpm_cifar10")  # images, times -> predicted noise
+    generator = models.generator("dcgan_generator")  # noise -> images
 """
 
 from collections.abc import Callable, Mapping
@@ -63,23 +66,33 @@ from jaxvision.models.detection.yolov4 import yolov4
 from jaxvision.models.detection.yolov5 import yolov5
 from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
+from jaxvision.models.generative import catalogue as _generative
+from jaxvision.models.generative import ddpm_unet as _ddpm_unet
+from jaxvision.models.generative.catalogue import discriminator, generator
+from jaxvision.models.generative.ddpm_unet import ddpm_unet
 from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.transformer import transformer
+from jaxvision.models.super_resolution import catalogue as _super_resolution
+from jaxvision.models.super_resolution.catalogue import super_resolution
 from jaxvision.models.variant import unknown
 
 __all__ = [
     "backbone",
     "classifier",
+    "ddpm_unet",
+    "discriminator",
     "fast_rcnn",
     "faster_rcnn",
+    "generator",
     "mask_rcnn",
     "rcnn",
     "retinanet",
     "segmenter",
     "spp_net",
     "ssd",
+    "super_resolution",
     "transformer",
     "variants",
     "yolov1",
@@ -148,8 +161,21 @@ _OTHERS = {
     "rcnn": _rcnn.VARIANTS,
     "spp_net": _rcnn.SPP_VARIANTS,
     "segmenter": _segmentation.VARIANTS,
+    "super_resolution": _super_resolution.VARIANTS,
     "transformer": _transformer.VARIANTS,
+    "ddpm_unet": _ddpm_unet.VARIANTS,
+    "generator": _generative.GENERATORS,
+    "discriminator": _generative.DISCRIMINATORS,
 }
+# Kinds whose networks have no field `backbone`.
+_WHOLE = (
+    "segmenter",
+    "super_resolution",
+    "transformer",
+    "ddpm_unet",
+    "generator",
+    "discriminator",
+)
 
 
 def variants() -> tuple[str, ...]:
@@ -199,11 +225,7 @@ def _family(name: str) -> _Family:
             raise ValueError(
                 f"name must be a backbone or a classifier, and {name} is built by "
                 f"models.{kind}({name!r}, ...)"
-                + (
-                    ""
-                    if kind in ("segmenter", "transformer")
-                    else ", whose field `backbone` is its backbone"
-                )
+                + ("" if kind in _WHOLE else ", whose field `backbone` is its backbone")
             )
     known = [n for family in _FAMILIES for n in family.variants]
     raise ValueError(unknown("name", name, known))

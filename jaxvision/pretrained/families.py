@@ -5,6 +5,8 @@ from jaxvision.pretrained import (
     alexnet,
     darknet,
     darknet_names,
+    dcgan,
+    ddpm,
     densenet,
     dilated,
     faster_rcnn,
@@ -16,6 +18,7 @@ from jaxvision.pretrained import (
     retinanet,
     segnet,
     ssd,
+    super_resolution,
     swin,
     unet,
     vgg,
@@ -40,6 +43,7 @@ FAMILIES = (
     dilated.FAMILY,
     segnet.FAMILY,
     segnet.DECONVNET_FAMILY,
+    *super_resolution.FAMILIES,
     alexnet.FAMILY,
     vgg.FAMILY,
     googlenet.FAMILY,
@@ -52,6 +56,8 @@ FAMILIES = (
     darknet.FAMILY,
     vit.FAMILY,
     swin.FAMILY,
+    ddpm.FAMILY,
+    *dcgan.FAMILIES,
 )
 
 

@@ -10,15 +10,13 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from jaxvision.data.npz import read_npz
 from jaxvision.pretrained.torch_file import read_torch_file
 
 ACCEPTED = "a .safetensors, .pth, .pt or .npz file, or a mapping {name: array}"
 
 # `torch.nn.DataParallel` and `DistributedDataParallel` put it before every name.
 PARALLEL_PREFIX = "module."
-
-# Bytes of weights that a byte of a compressed archive stands for at most, of more than so many.
-MAX_RATIO, MAX_SMALL = 30, 1 << 26
 
 SAFETENSORS_DTYPES = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8")
 SAFETENSORS_DTYPES += ("U64", "U32", "U16", "U8", "BOOL", "C64")
@@ -97,23 +95,8 @@ def _read_npz(path: str) -> dict[str, np.ndarray]:
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is not a complete .npz file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            _check_members(archive.zip.infolist(), os.path.getsize(path))
-            arrays = {name: archive[name] for name in archive.files}
-    # Of a damaged archive NumPy and the standard library raise whatever its fields lead to; of
-    # objects, which NumPy would have to unpickle, ValueError.
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise ValueError(f"{path} is not a readable .npz file: {reason}") from error
+        arrays = read_npz(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a readable .npz file: {error}") from error
     # NumPy writes bfloat16, which is not its own, as two bytes without a type.
     return {n: v.view(ml_dtypes.bfloat16) if v.dtype == "V2" else v for n, v in arrays.items()}
-
-
-def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
-    """Checks that an archive of `size` bytes holds arrays alone, and not far more than weights."""
-    for member in members:
-        if not member.filename.endswith(".npy"):
-            raise ValueError(f"{member.filename} is no array, which has a name that ends in .npy")
-    total, most = sum(member.file_size for member in members), MAX_RATIO * size + MAX_SMALL
-    if total > most:
-        raise ValueError(f"its arrays have {total:,} bytes, expected at most {most:,}")

@@ -23,7 +23,7 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 KEY = "jaxvision"
 _MAX_DEPTH = 64  # parts of a variable's path
 # Values of a config that name places on its user's machine.
-_PLACES = ("path", "tokenizer")
+_PLACES = ("path", "tokenizer", "eval", "decoded")
 
 
 def is_package(folder: pathlib.Path) -> bool:

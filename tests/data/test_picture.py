@@ -33,7 +33,7 @@ def _limit_anew():
     picture.max_pixels.cache_clear()
 
 
-@pytest.mark.parametrize("size", [(20_000, 20_000), (9_500, 9_500)])
+@pytest.mark.parametrize("size", [(20_000, 20_000), (9_500, 9_500), (8, 2_000_000)])
 @pytest.mark.parametrize("read", [image_size, decode_image, decode_label_map])
 def test_too_many_pixels_are_refused_from_the_header(read, size, monkeypatch):
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))

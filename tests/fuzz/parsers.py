@@ -1,10 +1,12 @@
 """Everything that reads files from outside, with valid files and the errors that it may raise."""
 
+import functools
 import gzip
 import io
 import json
 import pathlib
 import struct
+import tempfile
 import zipfile
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from jaxvision.check.images import read_header
 from jaxvision.data.errors import DataError, drop
 from jaxvision.data.image import decode_image, image_size
 from jaxvision.data.label_map import as_classes, class_table, decode_label_map
+from jaxvision.data.pack import pack
 from jaxvision.data.readers.coco import coco
 from jaxvision.data.readers.csv import csv
 from jaxvision.data.readers.image_folder import image_folder
@@ -25,6 +28,7 @@ from jaxvision.data.readers.labelme import draw_labelme, read_labelme
 from jaxvision.data.readers.mnist import mnist
 from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.yolo import yolo
+from jaxvision.data.sources.packed import packed
 from jaxvision.data.text.parallel import read_lines
 from jaxvision.pretrained.darknet_file import read_darknet
 from jaxvision.pretrained.hub import repository
@@ -237,6 +241,34 @@ def _lines(data: bytes, folder: pathlib.Path) -> None:
     list(read_lines(_placed(folder / "train.en.gz", data)))
 
 
+@functools.cache
+def _packed_files() -> dict[str, bytes]:
+    """Packs a dataset with masks; returns its files by name."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for i in (1, 2):
+            _placed(folder / f"train/{i}.png", PNG)
+        _placed(folder / "annotations/instances_train.json", _coco_seeds()[0])
+        pack(coco(name, "train", masks=True), str(folder / "packed/train"))
+        return {file.name: file.read_bytes() for file in (folder / "packed/train").iterdir()}
+
+
+def _packed(suffix: str) -> Parser:
+    """Returns a parser of a packed split of which the file of this ending is another one."""
+    changed = next(name for name in _packed_files() if name.endswith(suffix))
+
+    def read(data: bytes, folder: pathlib.Path) -> None:
+        for name, content in _packed_files().items():
+            if name != changed and not (folder / "train" / name).exists():
+                _placed(folder / "train" / name, content)
+        _placed(folder / "train" / changed, data)
+        source = packed(str(folder), "train")
+        for i in range(min(len(source), 2)):
+            _ = source[i]
+
+    return Parser([_packed_files()[changed]], read)
+
+
 def _state() -> dict[str, np.ndarray]:
     return {
         "stem.weight": np.ones((2, 3), np.float32),
@@ -343,6 +375,9 @@ PARSERS: dict[str, Parser] = {
     "labelme": Parser(_labelme_seeds(), _labelme),
     "idx": Parser([_idx(3, 2, 4, 4), gzip.compress(_idx(3, 2, 4, 4))], _mnist),
     "text": Parser([gzip.compress(b"a line\nanother one\n")], _lines),
+    "packed_json": _packed(".json"),
+    "packed_arrays": _packed(".npz"),
+    "packed_records": _packed(".array_record"),
     "pickle": Parser(_pickles(), _weights(".pth", torch_file)),
     "torch": Parser([torch_file(pickled) for pickled in _pickles()], _weights(".pth")),
     "npz": Parser(_npz_seeds(), _weights(".npz")),

@@ -112,12 +112,12 @@ def test_types_that_numpy_has_not_are_named(tmp_path, dtype, size):
         read_state(safetensors_file(tmp_path / "w.safetensors", dtype, size))
 
 
-def npz(path, name="w.npy", shape="(3,)", content=bytes(12)):
+def npz(path, name="w.npy", shape="(3,)", content=bytes(12), start=0):
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
-        archive.writestr(name, data if name.endswith(".npy") else b"text")
+        archive.writestr(name, data[start:] if name.endswith(".npy") else b"text")
     return path
 
 
@@ -131,10 +131,11 @@ def npz(path, name="w.npy", shape="(3,)", content=bytes(12)):
         ({"shape": f"({'1, ' * 200})"}, ""),
         ({"name": "readme.txt"}, "readme.txt is no array"),
         ({"content": bytes(1 << 20)}, "expected at most"),
+        ({"start": 1}, "w is no array"),
     ],
 )
 def test_faulty_npz_files_name_the_file(tmp_path, monkeypatch, fields, words):
-    monkeypatch.setattr("jaxvision.pretrained.read.MAX_SMALL", 1_000)
+    monkeypatch.setattr("jaxvision.data.npz.MAX_SMALL", 1_000)
     with pytest.raises(ValueError, match=rf"w\.npz is not a readable .npz file: .*{words}"):
         read_state(npz(tmp_path / "w.npz", **fields))
 

@@ -20,6 +20,7 @@ from jaxvision.train.workdir import flatten
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 FEW = dict(batch_size=4, num_workers=0, **{"data.train_images": 12, "data.val_images": 5})
+SUPER = FEW | {"data.patches": 2, "data.val_images": 2}
 # The config and argument of each recipe, and values that make it small.
 SMALL = {
     "classification": ("lenet_mnist.py:modern,digits", FEW),
@@ -30,6 +31,11 @@ SMALL = {
         "transformer_multi30k.py:tiny",
         {"data.vocabulary_size": 300, "data.path": "."},
     ),
+    "diffusion": ("ddpm.py:small,digits", FEW),
+    "adversarial": ("dcgan.py:small,digits", FEW),
+    "super_resolution": ("srcnn.py", SUPER),
+    "adversarial_super_resolution": ("srgan.py", SUPER),
+    "zero_shot": ("zssr.py", dict(num_workers=0)),
     "segmentation": ("unet.py:small,shapes", FEW | dict(image_size=(32, 32))),
 }
 ODD = ["0", "-1", "2", "0.5", "nan", "inf", "1000000000", "1e-9", "text", "(1,2,3,4,5)", "('a',)"]
@@ -83,7 +89,7 @@ def outcome(recipe, name, value):
         command = parse(flags_of(recipe, **{name: value}), "")
         with contextlib.redirect_stdout(io.StringIO()):
             experiment = command.recipe.experiment(command.config)
-        for stream in (experiment.train_data, experiment.eval_data["val"].data):
+        for stream in (experiment.train_data, next(iter(experiment.eval_data.values())).data):
             batches = stream.batches()
             next(batches)
             batches.close()

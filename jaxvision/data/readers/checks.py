@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from jaxvision.data.errors import DataError, OnFault, shown, stop
+from jaxvision.data.picture import MAX_SIDE
 
-# OpenCV decodes no picture with a longer side.
-MAX_SIDE = 1 << 20
 # Longest path of a file, in bytes.
 _MAX_NAME = 4096
 # Allows names of files outside the folder of a dataset.

@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 
 from jaxvision.data.errors import DataError, shown
-from jaxvision.data.picture import check_pixels
+from jaxvision.data.picture import MAX_SIDE, check_pixels
 from jaxvision.data.readers.checks import (
-    MAX_SIDE,
     check_side,
     check_text,
     list_folder,
