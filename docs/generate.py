@@ -20,16 +20,30 @@ from jaxvision.cli.config_help import comments, settings, sources_of
 from jaxvision.cli.config_names import config_file, config_names
 from jaxvision.recipes import (
     adversarial,
+    adversarial_super_resolution,
     classification,
     detection,
     detectors,
     diffusion,
     segmentation,
+    super_resolution,
     translation,
+    zero_shot,
 )
 from jaxvision.train.workdir import flatten
 
 FOLDER = pathlib.Path(__file__).parent
+# Of which all values are listed, besides detection.
+RECIPES = (
+    classification,
+    segmentation,
+    diffusion,
+    adversarial,
+    super_resolution,
+    adversarial_super_resolution,
+    zero_shot,
+    translation,
+)
 _WRITTEN = "<!-- Written by docs/generate.py: change the code, then run it. -->"
 
 
@@ -108,8 +122,8 @@ def values() -> str:
         }
         lines += ["", f"## Detection, method {method}", "", f"What differs from {first}:", ""]
         lines += _table(own, detection, method)
-    for recipe in (classification, segmentation, diffusion, adversarial, translation):
-        heading = recipe.__name__.rpartition(".")[2].capitalize()
+    for recipe in RECIPES:
+        heading = recipe.__name__.rpartition(".")[2].replace("_", " ").capitalize()
         defaults = flatten(recipe.defaults().to_dict())
         lines += ["", f"## {heading}", "", *_table(defaults, recipe)]
     return "\n".join(lines) + "\n"

@@ -190,7 +190,7 @@ def _check_python(words: list[str]) -> None:
         compile(words[1], "-c", "exec")
         return
     if words[0] == "-m":
-        if words[1] not in ("pytest", "build", "jaxvision", ORT_FORMAT):
+        if words[1] not in ("pytest", "build", "jaxvision", "tests.fuzz", ORT_FORMAT):
             raise ValueError(f"python -m {words[1]} is none of the programs that the texts use")
         if words[1] == "pytest" and (bad := {w for w in words[2:] if w[0] == "-"} - PYTEST):
             raise ValueError(f"pytest is called with {' '.join(bad)}")

@@ -58,7 +58,8 @@ def comments(recipe: Any, method: str = "") -> dict[str, str]:
 def sources_of(recipe: Any) -> list[Any]:
     """Lists the modules that set a recipe's values, each before those that change its values."""
     shared = re.findall(r"config = (\w+)\.defaults\(\)", inspect.getsource(recipe.defaults))
-    return [values, *(getattr(recipe, name) for name in shared), recipe]
+    below = [sources_of(getattr(recipe, name)) for name in shared] or [[values]]
+    return [*itertools.chain.from_iterable(below), recipe]
 
 
 def settings(function: Callable[..., Any]) -> list[Callable[..., Any]]:

@@ -12,6 +12,7 @@ jaxvision bench yolox_s
 jaxvision export runs/yolox --out=yolox.onnx
 jaxvision download resnet50
 jaxvision push runs/yolox owner/name
+jaxvision opinions make bicubic/ srgan/ --out=sheet.html
 jaxvision doctor
 
 `jaxvision --help` lists the commands, `jaxvision pack --help` the flags of one.
@@ -33,6 +34,7 @@ from jaxvision.cli import (
     export,
     info,
     labelme,
+    opinions,
     pack,
     predict,
     push,
@@ -53,6 +55,7 @@ SUBCOMMANDS = (
     bench,
     check_data,
     labelme,
+    opinions,
     pack,
     download,
     push,

@@ -3,8 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange
 
 from jaxvision.data.imresize import resize_matrix
+from jaxvision.layers.convolution import NHWC, conv_general_dilated
 
 
 def enlarge_bicubic(x: jax.Array, factor: int) -> jax.Array:
@@ -51,9 +53,8 @@ def _blurred(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Correlates each channel with a kernel [k, k]; pictures are mirrored at their edges."""
     height, width = kernel.shape
     pads = ((0, 0), (height // 2, (height - 1) // 2), (width // 2, (width - 1) // 2), (0, 0))
-    channels = jnp.moveaxis(jnp.pad(x, pads, mode="symmetric"), -1, 1)
-    batch, count, *sides = channels.shape
-    found = jax.lax.conv_general_dilated(
-        channels.reshape(batch * count, 1, *sides), kernel[None, None], (1, 1), "VALID"
+    channels = rearrange(jnp.pad(x, pads, mode="symmetric"), "b h w c -> (b c) h w 1")
+    found = conv_general_dilated(
+        channels, kernel[:, :, None, None], (1, 1), "VALID", dimension_numbers=NHWC
     )
-    return jnp.moveaxis(found.reshape(batch, count, *found.shape[2:]), 1, -1)
+    return rearrange(found, "(b c) h w 1 -> b h w c", b=len(x))

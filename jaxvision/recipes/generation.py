@@ -12,7 +12,7 @@ from jaxvision.data.source import Source
 from jaxvision.data.splits import open_split, splits
 from jaxvision.data.stream import Stream
 from jaxvision.ops import ranges
-from jaxvision.recipes import image_splits, values
+from jaxvision.recipes import image_splits
 from jaxvision.recipes.values import Config
 from jaxvision.recipes.words import words
 
@@ -20,35 +20,19 @@ from jaxvision.recipes.words import words
 SOURCES = ("digits", "mnist", "cifar10", "folder")
 
 # What a continued run may change.
-FREE = (
-    *values.FREE,
-    "data.cache_bytes",
-    "data.on_fault",
-    "data.timeout",
-    "data.test_images",
-    "eval.samples",
-)
+FREE = (*image_splits.FREE, "eval.samples")
 
 
 def defaults() -> Config:
     """Returns the values that all of them have; those of drawn digits. Not yet locked."""
-    config = values.common()
+    config = image_splits.defaults()
     config.image_size = (32, 32)  # height and width
     config.channels = 1  # 3 for RGB
     config.batch_size = 64
     config.log_every = 50
 
     config.data.source = "digits"
-    config.data.classes = ""  # comma-separated; empty: as the data names them
-    config.data.num_classes = 0  # 0: as many as the data names; another number is checked
-    config.data.val_share = 0.0  # a part of train is val, for sets that come without one
-    config.data.fold = ""  # "2/5": the second of five parts of train is val
-    config.data.split_seed = 0
-    config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
-    config.data.timeout = 0.0  # seconds after which an image counts as unreadable; 0: waits
-    config.data.cache_bytes = 300_000_000  # decoded images are kept in memory up to so many bytes
-    # Images of each split, for `digits`; 0: its own number.
-    config.data.train_images = config.data.val_images = config.data.test_images = 0
+    config.data.cache_bytes = 300_000_000
 
     config.augment = ConfigDict()
     config.augment.resize = 0.0  # of the shorter side, in image sizes, before the cut; 0: not

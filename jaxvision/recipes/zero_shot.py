@@ -16,6 +16,7 @@ from jaxvision.data.zero_shot import ZeroShotExample, largest_patch
 from jaxvision.plots.super_resolution import super_resolution_report
 from jaxvision.recipes import super_resolution, values, wiring
 from jaxvision.recipes.super_resolution import (
+    WHOLE,
     best_name,
     degradation,
     eval_stream,
@@ -173,4 +174,5 @@ def _stream(config: Config, pairs: Source, how: Degradation) -> Stream:
         prefetch=config.data.prefetch,
         name=pairs.name,
         digest=pairs.digest,
+        axes=WHOLE,  # as many rows as pictures, which devices need not be able to share
     )

@@ -1,5 +1,7 @@
 """The references' pictures and logits, through the importer of weights."""
 
+import pathlib
+
 import fill
 import jax
 import numpy as np
@@ -8,7 +10,9 @@ from cases import quick
 from reference import FORWARD, assert_agrees, count, state_of
 
 from jaxvision import pretrained
+from jaxvision.losses.perceptual import Perceptual
 
+SHARED = pathlib.Path(__file__).parents[3] / "shared" / "parity"
 # What a case calls the result.
 RESULTS = {
     "srcnn_915": "same_output",
@@ -49,3 +53,22 @@ def test_srcnn_without_padding_matches_reference(name):
     model, variables = pretrained.load(name, state_of(case), padding="VALID")
     found = model.apply(variables, channels_last(case["inputs"]), train=False)
     assert_agrees(found, channels_last(case["valid_output"]), FORWARD)
+
+
+@pytest.mark.slow
+def test_features_of_vgg19_match_reference():
+    # Only of the folder of all cases: this one is too large for the project.
+    if not (SHARED / "vgg19_features.npz").is_file():
+        pytest.skip("the features of VGG19 are not beside the project")
+    case = fill.load_case("vgg19_features", SHARED)
+    _, variables = pretrained.load("vgg19", state_of(case))
+    images = channels_last(case["inputs"])
+    for layer, activated, name in (
+        ("conv5_4", False, "conv5_4"),
+        ("conv5_4", True, "conv5_4_relu"),
+        ("conv2_2", True, "conv2_2_relu"),
+    ):
+        rule = Perceptual(layer, activated)
+        kept = {part: variables["params"]["backbone"][part] for part in rule.layers()}
+        found = rule.features({"params": kept}, images)
+        assert_agrees(found, channels_last(case[name]), FORWARD)
