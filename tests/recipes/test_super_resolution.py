@@ -148,6 +148,7 @@ def test_a_network_of_a_picture_is_trained_at_test_time(tmp_path, pictures):
     assert large.shape == (40, 40, 3)
     # Back-projection keeps even an untrained network near the interpolation.
     assert np.abs(large - upscaled(picture, 2)).mean() < 10
+    pytest.importorskip("flatbuffers", reason="needs the extra export")
     with pytest.raises(ValueError, match="nothing to export"):
         upscaler.export(tmp_path / "model.stablehlo")
 
