@@ -110,6 +110,7 @@ def test_a_run_is_loaded_and_an_image_does_not_depend_on_the_others(trained):
     assert sampler.real_images("val", 5).shape == (5, 8, 8, 3)
 
 
+@pytest.mark.slow
 def test_commands(trained, tmp_path, capsys):
     assert main(["predict", str(trained), "--count=3", f"--out={tmp_path}", "--save=json"]) == 0
     assert len(list((tmp_path / "images").glob("*.png"))) == 3
