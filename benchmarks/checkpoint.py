@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxvision.train import sharding, step_folders
 from jaxvision.train.checkpoint import Checkpoints
+from jaxvision.train.guard import not_finite
 from jaxvision.train.state import TrainState
 
 LAYERS = 64
@@ -49,11 +50,13 @@ def main() -> None:
             plain.append(seconds(lambda: jax.block_until_ready(checkpoints.restore(state))))
             step_folders.check = check
             verified.append(seconds(lambda: jax.block_until_ready(checkpoints.restore(state))))
+        looks = [seconds(lambda: not_finite(state)) for _ in range(options.repeats)]
         digests = [seconds(lambda: check(step_folder)) for _ in range(options.repeats)]
         checkpoints.close()
     print(f"{size / 1e6:.0f} MB on the disk")
     show("save, until training goes on", until_training)
     show("save, until it is on the disk", until_written)
+    show("looking for NaN before a save", looks)
     show("restore without digests", plain)
     show("restore with digests", verified)
     show("digests alone", digests)

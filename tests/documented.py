@@ -22,7 +22,7 @@ from jaxvision.train.workdir import flatten
 
 ROOT = pathlib.Path(__file__).parents[1]
 TEXTS = [
-    *(ROOT / name for name in ("README.md", "BENCHMARKS.md", "CONTRIBUTING.md")),
+    *(ROOT / name for name in ("README.md", "BENCHMARKS.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 # Programs of others: their arguments are theirs.
@@ -189,8 +189,10 @@ def _check_python(words: list[str]) -> None:
     if words[0] == "-c":
         compile(words[1], "-c", "exec")
         return
-    if words[0] == "-m":
-        if words[1] not in ("pytest", "build", "jaxvision", "tests.fuzz", ORT_FORMAT):
+    if words[:2] == ["-m", "tests.fuzz"]:
+        words = ["tests/fuzz/__main__.py", *words[2:]]
+    elif words[0] == "-m":
+        if words[1] not in ("pytest", "build", "jaxvision", ORT_FORMAT):
             raise ValueError(f"python -m {words[1]} is none of the programs that the texts use")
         if words[1] == "pytest" and (bad := {w for w in words[2:] if w[0] == "-"} - PYTEST):
             raise ValueError(f"pytest is called with {' '.join(bad)}")
@@ -218,7 +220,7 @@ def all_flags() -> set[str]:
     """Returns every flag of every command, those of all configs included."""
     found = {flag for of_command in command_flags().values() for flag in of_command}
     found |= {f"--{name}" for name in ("coordinator", "num_processes", "process_id")}
-    found |= {f"--{name}" for name in ("distributed", "nodistributed", "connect_seconds")}
+    found |= {f"--{name}" for name in ("distributed", "nodistributed", "connect_seconds", "replay")}
     for recipe, method in (
         *((detection, [name]) for name in detectors.DETECTORS),
         (classification, []),

@@ -138,9 +138,10 @@ def read_kernel(path: str) -> np.ndarray:
     """
     try:
         kernel = np.load(path, allow_pickle=False).astype(np.float32)
-    except (OSError, ValueError) as error:
+    # Of a damaged file NumPy raises whatever its header leads to.
+    except Exception as error:
         raise ValueError(f"degradation.kernel must be a .npy file, got {path}: {error}") from error
-    if kernel.ndim != 2 or not kernel.sum() > 0:
+    if kernel.ndim != 2 or not 0 < kernel.sum() < np.inf:
         raise ValueError(
             f"degradation.kernel must hold [k, k] with a positive sum, {path} has "
             f"{list(kernel.shape)}"

@@ -23,6 +23,7 @@ FREE = (
     "save_every",
     "save_minutes",
     "non_finite",
+    "spike",
     "patience",
     "wandb",
     "data.path",

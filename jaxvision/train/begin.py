@@ -48,6 +48,8 @@ def newest_state(
                 variables = found.variables
             state = state.with_variables(variables)
         return state, False
+    if restored.loss_mean is None and experiment.spike:
+        restored = restored.replace(loss_mean=create_state(experiment, shapes, mesh).loss_mean)
     if restored.rows is None:
         logging.warning(
             "the batch size has changed: the rows of %s start anew", ", ".join(experiment.rows)

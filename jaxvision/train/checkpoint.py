@@ -16,7 +16,7 @@ from jaxvision.train import manifest, processes, step_folders
 from jaxvision.train.errors import TrainingError
 from jaxvision.train.experiment import Best
 from jaxvision.train.sharding import replicated
-from jaxvision.train.state import TrainState
+from jaxvision.train.state import LossMean, TrainState
 
 # Optional parts of a state that checkpoints of this layout did not have at first.
 _NEWER = ("loss_mean",)
@@ -140,7 +140,8 @@ class Checkpoints:
 
         Args:
             like: A state of the run or its shapes, for structure and placement. Its rows may have
-                another batch size than those saved: then they are None in what is returned.
+                another batch size than those saved: then they are None in what is returned. So is
+                its mean of the losses if none was saved.
 
         Raises:
             TrainingError: If all that there are or were are damaged, or the newest has another
@@ -185,15 +186,18 @@ class Checkpoints:
                 "in another work directory, or with the same values"
             )
         saved = self._manager.item_metadata(step)["state"]
-        anew = False
+        anew, wanted_mean = False, True
         if saved is not None:  # else reading it will say why
             rows = _saved_rows(saved, template.rows)
             anew = _shapes(rows) != _shapes(template.rows)
-            template = template.replace(rows=rows)
+            wanted_mean = template.loss_mean is not None
+            template = _with_saved_mean(saved, template.replace(rows=rows))
             self._check_model(folder, saved, template)
         wanted = ocp.args.StandardRestore(_as_tree(template))
         tree = self._manager.restore(step, args=ocp.args.Composite(state=wanted))["state"]
         restored = TrainState(**tree)
+        if not wanted_mean:
+            restored = restored.replace(loss_mean=None)
         return restored.replace(rows=None) if anew else restored
 
     def _check_damage(self, folder: pathlib.Path, error: Exception) -> None:
@@ -245,6 +249,19 @@ class Checkpoints:
 def _is_not_raised(record: logging.LogRecord) -> bool:
     """Keeps orbax from logging the traceback of an error that it raises as well."""
     return not (record.exc_info and "orbax" in record.pathname)
+
+
+def _with_saved_mean(saved: Any, template: TrainState) -> TrainState:
+    """Returns the template with a mean of the losses if one was saved, whatever is wanted now."""
+    there = any(name.startswith("loss_mean/") for name in _shapes(saved))
+    if there == (template.loss_mean is not None):
+        return template
+    if not there:
+        return template.replace(loss_mean=None)
+    shapes = jax.eval_shape(LossMean.initial)
+    sharding = template.step.sharding
+    mean = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+    return template.replace(loss_mean=mean)
 
 
 def _as_tree(state: TrainState) -> dict[str, Any]:

@@ -69,6 +69,14 @@ def test_a_loss_that_jumps_is_skipped_once_its_mean_is_known():
     assert after([1.0] * 50 + [np.nan]) == (51, 51, 0.0)
 
 
+def test_a_run_continues_with_and_without_looking_for_jumps(tmp_path):
+    for steps, spike in ((4, 0.0), (8, 3.0), (12, 2.0), (16, 0.0)):
+        found = loop.run(experiment(total_steps=steps, spike=spike), tmp_path)
+        assert found.outcome is loop.Outcome.FINISHED and int(found.state.step) == steps
+        mean = found.state.loss_mean
+        assert (mean is None) if not spike else int(mean.count) == steps - 4
+
+
 def test_replay_of_the_kept_batch_names_the_operation(tmp_path):
     broken = experiment(task=Breaks())
     with pytest.raises(TrainingError, match="With --replay=7 it .*step_7.npz holds"):

@@ -97,6 +97,27 @@ def check_text(text: str, where: str) -> str:
     return text
 
 
+def walk(root: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yields each folder below a root, its folders and its files, as `os.walk` does; follows links.
+
+    In each folder of the root a folder is read once, and the root never again: links may go round.
+    """
+    top = os.stat(root)
+    seen: set[tuple[str, int, int]] = set()
+
+    def is_new(folder: str) -> bool:
+        found = os.stat(folder)
+        key = os.path.relpath(folder, root).split(os.sep)[0], found.st_dev, found.st_ino
+        if key in seen or key[1:] == (top.st_dev, top.st_ino):
+            return False
+        seen.add(key)
+        return True
+
+    for folder, inner, files in os.walk(root, followlinks=True):
+        inner[:] = [name for name in inner if is_new(os.path.join(folder, name))]
+        yield folder, inner, files
+
+
 def files_exist(root: str, paths: Sequence[str]) -> list[bool]:
     """Says which files, relative to `root`, are there, with one listing a folder."""
     listings: dict[str, set[str]] = {}

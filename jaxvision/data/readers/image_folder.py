@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import read_bytes
-from jaxvision.data.readers.checks import IMAGE_SUFFIXES, list_folder
+from jaxvision.data.readers.checks import IMAGE_SUFFIXES, list_folder, walk
 from jaxvision.data.readers.zip_file import ZipMembers
 from jaxvision.data.sources.labelled import LabelledFiles
 
@@ -75,26 +75,12 @@ def image_folder(path: str, split: str, *, classes: tuple[str, ...] | None = Non
 
 def _walk(root: str) -> Iterator[str]:
     """Yields the files below a folder, relative to it, `/` between their parts; `a/` if empty."""
-    seen: set[tuple[str, int, int]] = set()
-    for folder, inner, files in os.walk(root, followlinks=True):
-        inner[:] = [name for name in inner if _first(seen, root, os.path.join(folder, name))]
+    for folder, inner, files in walk(root):
         relative = os.path.relpath(folder, root).replace(os.sep, "/")
         prefix = "" if relative == "." else f"{relative}/"
         if prefix and not inner and not files:
             yield prefix  # or a class without files would go unnoticed
         yield from (prefix + name for name in files)
-
-
-def _first(seen: set[tuple[str, int, int]], root: str, folder: str) -> bool:
-    """Says whether a folder is read for the first time within its class: links may go round."""
-    found = os.stat(folder)
-    below = os.stat(root)
-    label = os.path.relpath(folder, root).split(os.sep)[0]
-    key = label, found.st_dev, found.st_ino
-    if key in seen or (found.st_dev, found.st_ino) == (below.st_dev, below.st_ino):
-        return False
-    seen.add(key)
-    return True
 
 
 def _ignored(name: str) -> bool:

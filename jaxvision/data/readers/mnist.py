@@ -80,6 +80,10 @@ def _read_idx(folder: str, stem: str, axes: int) -> np.ndarray:
             f"{bytes([0, 0, 8, axes]).hex(' ')}, got {content[:4].hex(' ')}"
         )
     shape = struct.unpack(f">{axes}i", content[4:start])
+    if min(shape) < 1:
+        raise DataError(
+            f"{path}: expected positive sizes in the header, got {' x '.join(map(str, shape))}"
+        )
     array = np.frombuffer(content, np.uint8, offset=start)
     if array.size != np.prod(shape, dtype=np.int64):
         raise DataError(

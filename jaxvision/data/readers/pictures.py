@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import read_bytes
-from jaxvision.data.readers.checks import IMAGE_SUFFIXES
+from jaxvision.data.readers.checks import IMAGE_SUFFIXES, walk
 from jaxvision.data.sources.labelled import LabelledFiles, check_same_classes
 
 CLASSES = ("picture",)
@@ -31,7 +31,7 @@ def pictures(path: str, split: str, *, classes: tuple[str, ...] | None = None) -
         raise DataError(f"{folder}: there is no such folder; set data.path, or data.val_share")
     names = sorted(
         os.path.join(place, file)
-        for place, _, files in os.walk(folder, followlinks=True)
+        for place, _, files in walk(folder)
         for file in files
         if file.lower().endswith(IMAGE_SUFFIXES) and not file.startswith(".")
     )

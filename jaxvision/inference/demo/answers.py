@@ -104,7 +104,11 @@ class _Pictures(Answers):
         except DataError as error:
             if error.code == "too-many-pixels":
                 raise too_large from error
-            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from error
+            raise Refused(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "expected a picture, as PNG or JPEG, got one that is truncated, damaged or of "
+                "another format",
+            ) from error
 
     def example(self) -> np.ndarray:
         return np.zeros((480, 640, 3), np.uint8)

@@ -18,6 +18,7 @@ from jaxvision.data.readers.csv import csv
 from jaxvision.data.readers.image_folder import image_folder
 from jaxvision.data.readers.labelme import read_labelme
 from jaxvision.data.readers.mnist import mnist
+from jaxvision.data.readers.pictures import pictures
 from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.voc_label_maps import voc_label_maps
 from jaxvision.data.readers.yolo import yolo
@@ -270,6 +271,7 @@ def test_links_that_go_round_are_followed_once(tmp_path):
         os.symlink(target, tmp_path / "train" / label / name)
     os.symlink("../dog", tmp_path / "train/cat/other")  # of another class: read once there, too
     assert len(image_folder(str(tmp_path), "train")) == 3
+    assert len(pictures(str(tmp_path), "train")) == 3
 
 
 @pytest.mark.parametrize(
@@ -294,6 +296,14 @@ def test_labelme_raises_its_own_error(tmp_path, fields):
     place(tmp_path / "a.json", DEEP)
     with pytest.raises(DataError, match=r"a\.json"):
         read_labelme(str(tmp_path))
+
+
+@pytest.mark.parametrize("sizes", [(0, 4, 4), (2, -4, -4), (2, -1, 4), (2, 4, 0)])
+def test_idx_files_have_positive_sizes(tmp_path, sizes):
+    content = bytes([0, 0, 8, 3]) + struct.pack(">3i", *sizes) + bytes(32)
+    place(tmp_path / "train-images-idx3-ubyte", content)
+    with pytest.raises(DataError, match="positive sizes"):
+        mnist(str(tmp_path), "train")
 
 
 def test_compressed_files_unpack_no_more_than_they_may_hold(tmp_path, monkeypatch):
