@@ -152,7 +152,7 @@ def test_a_network_of_a_picture_is_trained_at_test_time(tmp_path, pictures):
     # Back-projection keeps even an untrained network near the interpolation.
     assert np.abs(large - upscaled(picture, 2)).mean() < 10
     with pytest.raises(ValueError, match="nothing to export"):
-        upscaler.export(tmp_path / "model.stablehlo")
+        upscaler.served()
 
 
 def test_values_that_do_not_fit_are_errors_of_one_line(folder):
