@@ -6,7 +6,6 @@ import cv2
 import jax
 import numpy as np
 import pytest
-from cases import quick
 from toy import KilledError, equal, killed_at
 
 import jaxvision
@@ -88,6 +87,7 @@ def test_windows_and_views_give_what_the_whole_picture_gives(trained):
     np.testing.assert_array_equal(half.upscale(picture), whole)
 
 
+@pytest.mark.slow
 def test_back_projection_brings_the_result_closer_to_the_input(trained):
     upscaler = jaxvision.load(trained[0])
     picture = texture(24, 24)
@@ -99,6 +99,7 @@ def test_back_projection_brings_the_result_closer_to_the_input(trained):
     assert error(upscaler.replaced(back_projection=5).upscale(picture)) < 0.5 * error(plain)
 
 
+@pytest.mark.slow
 def test_commands_apply_and_evaluate_the_run(trained, folder, tmp_path, capsys):
     workdir = str(trained[0])
     high = str(folder / "one" / "HR")
@@ -115,6 +116,7 @@ def test_commands_apply_and_evaluate_the_run(trained, folder, tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 def test_players_continue_bit_for_bit_after_a_kill(tmp_path):
     config = config_of("srgan", epochs=3, save_every=3)
     straight = run(adversarial_super_resolution.experiment(config), tmp_path / "straight").state
@@ -135,7 +137,8 @@ def test_players_continue_bit_for_bit_after_a_kill(tmp_path):
     assert upscaler.upscale(texture(8, 8)).shape == (32, 32, 3)
 
 
-@pytest.mark.parametrize("pictures", quick([1, 2], 2))
+@pytest.mark.slow
+@pytest.mark.parametrize("pictures", [1, 2])
 def test_a_network_of_a_picture_is_trained_at_test_time(tmp_path, pictures):
     config = config_of("zssr", epochs=4)
     config.data.val_images = pictures
@@ -150,7 +153,7 @@ def test_a_network_of_a_picture_is_trained_at_test_time(tmp_path, pictures):
     assert np.abs(large - upscaled(picture, 2)).mean() < 10
     pytest.importorskip("flatbuffers", reason="needs the extra export")
     with pytest.raises(ValueError, match="nothing to export"):
-        upscaler.export(tmp_path / "model.stablehlo")
+        upscaler.served()
 
 
 def test_values_that_do_not_fit_are_errors_of_one_line(folder):

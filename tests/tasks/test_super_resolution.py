@@ -46,6 +46,7 @@ def test_a_network_of_y_leaves_the_colours_to_the_interpolation():
     np.testing.assert_allclose(change, np.repeat(change[..., :1], 3, -1), atol=0.05)
 
 
+@pytest.mark.slow
 def test_loss_of_interpolated_patches_is_that_of_the_small_pictures():
     task = SuperResolution(SRCNN, 2, "l2")
     batch = batch_of()
@@ -92,6 +93,7 @@ def adversarial():
     return task, params, state, [turn(params, step) for step in (0, 1)]
 
 
+@pytest.mark.slow
 def test_the_player_who_rests_has_neither_gradient_nor_new_statistics(adversarial):
     _, _, state, turns = adversarial
     players = ("discriminator", "generator")
@@ -107,6 +109,7 @@ def abs_max(x):
     return float(jnp.abs(x).max())
 
 
+@pytest.mark.slow
 def test_the_generator_enlarges_alone(adversarial):
     task, params, state, _ = adversarial
     batch = batch_of(size=5)
@@ -118,6 +121,7 @@ def test_the_generator_enlarges_alone(adversarial):
         dataclasses.replace(task, model=SRCNN)
 
 
+@pytest.mark.slow
 def test_features_before_the_activation_have_negative_values():
     shapes = {}
     for activated in (False, True):

@@ -65,6 +65,7 @@ class SRResNet(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         """Maps pictures [B, H, W, C] in [0, 1] to [B, s * H, s * W, C] float32, not clipped."""
+        factors = stages(self.scale)
         he = nn.initializers.he_normal()
         conv = functools.partial(Conv, padding="SAME", kernel_init=he, dtype=self.dtype)
         norm_conv = functools.partial(
@@ -83,7 +84,7 @@ class SRResNet(nn.Module):
             y = PReLU(name=f"block{i}_act")(y)
             x = x + norm_conv(name=f"block{i}_second")(y, train=train)
         x = shortcut + norm_conv(name="trunk")(x, train=train)
-        for i, factor in enumerate(stages(self.scale), start=1):
+        for i, factor in enumerate(factors, start=1):
             x = conv(self.features * factor**2, (3, 3), name=f"upsample{i}")(x)
             x = PReLU(name=f"upsample{i}_act")(pixel_shuffle(x, factor))
         # Of a residual, a small last layer: the network begins as the enlargement.
