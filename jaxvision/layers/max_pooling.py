@@ -67,15 +67,16 @@ def _derivative(
 
     # Without the checkpoint, the comparisons would be made on the way forward and kept.
     @functools.partial(jax.checkpoint, prevent_cse=False)
-    def of_first_maximum(x: jax.Array, y: jax.Array, tangent: jax.Array) -> jax.Array:
-        values = _views(x, axis, window, stride, pads, -jnp.inf)
-        moves = _views(tangent, axis, window, stride, pads, 0.0)
-        found = moves[-1]
-        for value, move in reversed(list(zip(values[:-1], moves[:-1], strict=True))):
-            found = jnp.where(value == y, move, found)
+    def of_first_maximum(x: jax.Array, tangent: jax.Array) -> jax.Array:
+        # Not where a value equals y: XLA may compute x again for this, with other rounding.
+        highest, *values = _views(x, axis, window, stride, pads, -jnp.inf)
+        found, *moves = _views(tangent, axis, window, stride, pads, 0.0)
+        for value, move in zip(values, moves, strict=True):
+            found = jnp.where(value > highest, move, found)
+            highest = jnp.maximum(value, highest)
         return found
 
-    return y, of_first_maximum(x, y, tangent)
+    return y, of_first_maximum(x, tangent)
 
 
 def _views(
