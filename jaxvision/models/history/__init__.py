@@ -1,0 +1,1 @@
+"""Where it began: one learning rule a file, as its paper states it."""
