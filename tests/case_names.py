@@ -4,6 +4,7 @@ NAMES = {
     "ddpm_unet_small": "ddpm_cifar10",
     "fasterrcnn_resnet50_fpn": "faster_rcnn_resnet50_fpn",
     "maskrcnn_resnet50_fpn": "mask_rcnn_resnet50_fpn",
+    "protonet_conv4": "conv4",
     "segnet_gradients": "segnet",
     "vgg19_features": "vgg19",
     "vit_ti_16_big_vision": "vit_ti_16",

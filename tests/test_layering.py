@@ -77,8 +77,8 @@ def test_only_layers_and_models_import_linen():
 
 
 def test_every_convolution_passes_one_place():
-    # layers/convolution.py gives it gradients that are fast on CPUs; the other two have their own.
-    own = ("convolution.py", "depthwise.py", "conv_transpose.py")
+    # layers/convolution.py gives it gradients that are fast on CPUs; the others have their own.
+    own = ("clip_convolution.py", "convolution.py", "depthwise.py", "conv_transpose.py")
     plain = re.compile(r"nn\.(Conv|ConvTranspose|ConvLocal)\(|lax\.conv\w*\(")
     assert [
         f"{path}: {found[0]}"

@@ -9,15 +9,25 @@ import numpy as np
 
 from jaxvision import models
 from jaxvision.models.detection import retinanet, yolox
+from jaxvision.models.embedding import catalogue as embedding
+from jaxvision.models.embedding import siamese
 from jaxvision.models.generative import catalogue as generative
 from jaxvision.models.generative import ddpm_unet
 from jaxvision.models.segmentation import catalogue as segmentation
 from jaxvision.models.sequence import transformer
 from jaxvision.models.super_resolution import catalogue as super_resolution
+from jaxvision.models.video import c3d
+from jaxvision.models.video import resnet as clip_resnet
 
 # Height, width and channels of inputs, by what a variant's name begins with; the first that fits.
 _SIZES = {
     "lenet": (32, 32, 1),
+    "c3d": (112, 112, 3),
+    "r3d_": (112, 112, 3),
+    "mc3_": (112, 112, 3),
+    "r2plus1d_": (112, 112, 3),
+    "conv4": (28, 28, 1),
+    "siamese_koch": (105, 105, 1),
     "nin_cifar10": (32, 32, 3),
     "densenet_bc": (32, 32, 3),
     "inception_v3": (299, 299, 3),
@@ -44,6 +54,7 @@ _SIZES = {
     "ddpm": (32, 32, 3),
 }
 _IMAGENET, _CIFAR = (224, 224, 3), (32, 32, 3)
+_CLIP_FRAMES = 16
 # A translator's subwords, and tokens of a sentence.
 _VOCABULARY, _TOKENS = 37_000, 32
 
@@ -94,19 +105,24 @@ def network(variant: str, *, image_size: int | None = None) -> Network:
         model = models.retinanet(variant, num_classes=91)
     elif variant in segmentation.VARIANTS:
         model = models.segmenter(variant)
+    elif variant in embedding.VARIANTS:
+        model = models.embedding(variant)
     elif variant in super_resolution.VARIANTS:
         model = models.super_resolution(variant)
     else:
         model = models.classifier(variant, **options)
 
+    what, frames = _stacked(variant)
+    shape = (*frames, height, width, channels)
+
     def inputs(batch: int) -> tuple[np.ndarray, ...]:
         rng = np.random.default_rng(0)
-        return (rng.uniform(0, 1, (batch, height, width, channels)).astype(np.float32),)
+        return (rng.uniform(0, 1, (batch, *shape)).astype(np.float32),)
 
     return Network(
-        f"image {height} x {width}",
+        f"{what} {height} x {width}",
         lambda variables, images: model.apply(variables, images, train=False),
-        lambda key: model.init(key, jnp.zeros((1, height, width, channels)), train=False),
+        lambda key: model.init(key, jnp.zeros((1, *shape)), train=False),
         inputs,
     )
 
@@ -115,6 +131,15 @@ def _size(variant: str) -> tuple[int, int, int]:
     if variant.endswith("_cifar"):
         return _CIFAR
     return next((size for name, size in _SIZES.items() if variant.startswith(name)), _IMAGENET)
+
+
+def _stacked(variant: str) -> tuple[str, tuple[int, ...]]:
+    """Says what an input is, and the axis of images that it has before the height, if any."""
+    if variant in c3d.VARIANTS or variant in clip_resnet.VARIANTS:
+        return f"clip of {_CLIP_FRAMES} x", (_CLIP_FRAMES,)
+    if variant in siamese.VARIANTS:
+        return "pair of images", (2,)
+    return "image", ()
 
 
 def _generator(variant: str) -> Network:

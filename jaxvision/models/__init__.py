@@ -11,6 +11,7 @@ For example:
 
     detector = models.yolox("yolox_s", num_classes=80)
     segmenter = models.segmenter("unet", num_classes=2)
+    encoder = models.embedding("conv4")
     enlarger = models.super_resolution("srresnet_x4")
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
     denoiser = models.ddpm_unet("ddpm_cifar10")  # images, times -> predicted noise
@@ -66,6 +67,8 @@ from jaxvision.models.detection.yolov4 import yolov4
 from jaxvision.models.detection.yolov5 import yolov5
 from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
+from jaxvision.models.embedding import catalogue as _embedding
+from jaxvision.models.embedding.catalogue import embedding
 from jaxvision.models.generative import catalogue as _generative
 from jaxvision.models.generative import ddpm_unet as _ddpm_unet
 from jaxvision.models.generative.catalogue import discriminator, generator
@@ -77,10 +80,13 @@ from jaxvision.models.sequence.transformer import transformer
 from jaxvision.models.super_resolution import catalogue as _super_resolution
 from jaxvision.models.super_resolution.catalogue import super_resolution
 from jaxvision.models.variant import unknown
+from jaxvision.models.video import c3d as _c3d
+from jaxvision.models.video import resnet as _clip_resnet
 
 __all__ = [
     "backbone",
     "classifier",
+    "embedding",
     "ddpm_unet",
     "discriminator",
     "fast_rcnn",
@@ -141,6 +147,9 @@ _FAMILIES = (
     ),
     _Family(_vit.VARIANTS, _vit.vit, _vit.vit_classifier),
     _Family(_swin.VARIANTS, _swin.swin, _swin.swin_classifier),
+    # These take clips [B, T, H, W, 3].
+    _Family(_c3d.VARIANTS, _c3d.c3d, _c3d.c3d_classifier),
+    _Family(_clip_resnet.VARIANTS, _clip_resnet.clip_resnet, _clip_resnet.clip_resnet_classifier),
 )
 
 
@@ -161,6 +170,7 @@ _OTHERS = {
     "rcnn": _rcnn.VARIANTS,
     "spp_net": _rcnn.SPP_VARIANTS,
     "segmenter": _segmentation.VARIANTS,
+    "embedding": _embedding.VARIANTS,
     "super_resolution": _super_resolution.VARIANTS,
     "transformer": _transformer.VARIANTS,
     "ddpm_unet": _ddpm_unet.VARIANTS,
@@ -169,6 +179,7 @@ _OTHERS = {
 }
 # Kinds whose networks have no field `backbone`.
 _WHOLE = (
+    "embedding",
     "segmenter",
     "super_resolution",
     "transformer",
@@ -189,6 +200,8 @@ def variants() -> tuple[str, ...]:
 def backbone(name: str, **overrides: Any) -> nn.Module:
     """Builds a network from images [B, H, W, 3] to {stride: features [B, H', W', C]}.
 
+    Those of video take clips [B, T, H, W, 3], and their features are [B, T', H', W', C].
+
     Args:
         name: A variant, as `variants` lists them.
         **overrides: Fields of the family's backbone.
@@ -200,12 +213,12 @@ def backbone(name: str, **overrides: Any) -> nn.Module:
 
 
 def classifier(name: str, *, num_classes: int | None = None, **overrides: Any) -> nn.Module:
-    """Builds a network from images [B, H, W, 3] to logits [B, K] in float32.
+    """Builds a network from images [B, H, W, 3], or clips, to logits [B, K] in float32.
 
     Args:
         name: A variant, as `variants` lists them.
         num_classes: K, by default that of the reference: 1000 for ImageNet's networks, 10 for
-            those of MNIST and CIFAR-10.
+            those of MNIST and CIFAR-10, 400 for Kinetics'.
         **overrides: Options of the family's factory, such as fields of its backbone.
 
     Raises:

@@ -9,6 +9,7 @@ from jaxvision.pretrained import (
     ddpm,
     densenet,
     dilated,
+    embedding,
     faster_rcnn,
     fcn,
     googlenet,
@@ -22,6 +23,7 @@ from jaxvision.pretrained import (
     swin,
     unet,
     vgg,
+    video,
     vit,
     xception,
     yolov5,
@@ -58,6 +60,8 @@ FAMILIES = (
     swin.FAMILY,
     ddpm.FAMILY,
     *dcgan.FAMILIES,
+    *video.FAMILIES,
+    *embedding.FAMILIES,
 )
 
 

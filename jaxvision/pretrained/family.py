@@ -99,6 +99,15 @@ def _image(side: int, channels: int) -> tuple[jax.ShapeDtypeStruct, ...]:
     return (jax.ShapeDtypeStruct((1, side, side, channels), np.float32),)
 
 
+def clips(frames: int) -> Callable[[int, int], tuple[jax.ShapeDtypeStruct, ...]]:
+    """Returns the `Family.inputs` of models that take clips of so many frames, or pairs."""
+
+    def inputs(side: int, channels: int) -> tuple[jax.ShapeDtypeStruct, ...]:
+        return (jax.ShapeDtypeStruct((1, frames, side, side, channels), np.float32),)
+
+    return inputs
+
+
 @dataclasses.dataclass(frozen=True)
 class Family:
     """Models that share a name table.

@@ -26,16 +26,16 @@ class Layout(NamedTuple):
 
 
 def to_flax_layout(tensor: np.ndarray) -> np.ndarray:
-    """Moves the axes of a PyTorch tensor to Flax's: OIHW to HWIO, [out, in] to [in, out]."""
-    if tensor.ndim == 4:
-        return tensor.transpose(2, 3, 1, 0)
+    """Moves the axes of a PyTorch tensor to Flax's: OI(T)HW to (T)HWIO, [out, in] to [in, out]."""
+    if tensor.ndim >= 4:
+        return np.moveaxis(tensor, (1, 0), (-2, -1))
     return tensor.T if tensor.ndim == 2 else tensor
 
 
 def to_torch_layout(array: np.ndarray) -> np.ndarray:
-    """Moves the axes of a Flax array to PyTorch's: HWIO to OIHW, [in, out] to [out, in]."""
-    if array.ndim == 4:
-        return array.transpose(3, 2, 0, 1)
+    """Moves the axes of a Flax array to PyTorch's: (T)HWIO to OI(T)HW, [in, out] to [out, in]."""
+    if array.ndim >= 4:
+        return np.moveaxis(array, (-2, -1), (1, 0))
     return array.T if array.ndim == 2 else array
 
 

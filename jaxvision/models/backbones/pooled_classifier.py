@@ -8,10 +8,10 @@ from flax import linen as nn
 
 
 class PooledClassifier(nn.Module):
-    """Averages the backbone's last map over its pixels, then dropout and a linear layer.
+    """Averages the backbone's last map over its pixels and frames, dropout and a linear layer.
 
     Attributes:
-        backbone: Maps images to {stride: features}.
+        backbone: Maps images or clips to {stride: features}.
         num_classes: K.
         dropout: Fraction of pooled features dropped in training, drawn from the rng `dropout`.
         kernel_init: Initialiser of the linear layer.
@@ -26,9 +26,10 @@ class PooledClassifier(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """Maps images [B, H, W, 3] to logits [B, K] in float32."""
+        """Maps images [B, H, W, 3], or clips [B, T, H, W, 3], to logits [B, K] in float32."""
         features = self.backbone(images, train=train)
-        x = features[max(features)].astype(jnp.float32).mean((1, 2))
+        x = features[max(features)].astype(jnp.float32)
+        x = x.mean(tuple(range(1, x.ndim - 1)))
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
         return nn.Dense(
             self.num_classes,

@@ -1,0 +1,1 @@
+"""Networks from images to vectors whose distances say what is alike."""

@@ -1,0 +1,1 @@
+"""Networks from clips, the frames of a short video, to classes."""
