@@ -25,6 +25,7 @@ from jaxvision.recipes import (
     detection,
     detectors,
     diffusion,
+    few_shot,
     segmentation,
     super_resolution,
     translation,
@@ -42,6 +43,7 @@ RECIPES = (
     super_resolution,
     adversarial_super_resolution,
     zero_shot,
+    few_shot,
     translation,
 )
 _WRITTEN = "<!-- Written by docs/generate.py: change the code, then run it. -->"

@@ -19,6 +19,7 @@ from jaxvision.recipes import (
     classification,
     detection,
     diffusion,
+    few_shot,
     segmentation,
     super_resolution,
     translation,
@@ -77,6 +78,7 @@ def test_has_the_names_of_its_recipe_and_plain_values(path):
         classification,
         detection,
         diffusion,
+        few_shot,
         segmentation,
         super_resolution,
         translation,
@@ -106,7 +108,7 @@ def test_configs_hold_values_alone():
     sizes = {path.name: len(path.read_text().splitlines()) for path in CONFIGS}
     assert max(sizes.values()) <= 65, sizes
     assert sum(sizes.values()) < 40 * len(CONFIGS), sizes
-    assert len(CONFIGS) == 36
+    assert len(CONFIGS) == 39
 
 
 @pytest.fixture
@@ -248,6 +250,25 @@ def test_step_of_a_generative_model_traces(capsys, name):
     config.data.train_images = config.data.val_images = 8
     config.channels = 3 if argument == "paper" or argument.isdigit() else 1
     trace_step(config_file(name).recipe.experiment(config))
+
+
+@pytest.mark.parametrize("network", quick(["small", "mc3_18", "r2plus1d_18"], "small"))
+def test_step_on_clips_traces(capsys, network):
+    config = changed(get_config("video", network), num_workers=0, batch_size=2)
+    config.data.update(train_images=4, val_images=4)
+    trace_step(config_file("video").recipe.experiment(config))
+
+
+@pytest.mark.parametrize(
+    "name", quick(["protonet", "protonet:semi_hard", "siamese", "siamese:koch"], "protonet")
+)
+def test_step_on_episodes_traces(capsys, name):
+    name, _, argument = name.partition(":")
+    config = changed(get_config(name, argument), num_workers=0)
+    config.data.update(train_characters=6, val_characters=20)
+    experiment = config_file(name).recipe.experiment(config)
+    assert set(experiment.eval_data) == {"val/5way_1shot", "val/5way_5shot", "val/20way_1shot"}
+    trace_step(experiment)
 
 
 SUPER_RESOLUTION = ["srcnn", "srresnet", "srresnet:paper", "srgan", "srgan:paper", "esrgan"]

@@ -19,6 +19,7 @@ from jaxvision.recipes import (
     adversarial_super_resolution,
     classification,
     diffusion,
+    few_shot,
     segmentation,
     super_resolution,
     translation,
@@ -33,6 +34,7 @@ from jaxvision.train.step import make_step
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 # The argument of each config for its smallest network, and values to change.
+EPISODES = dict(episode=dict(way=2, query=1), eval=dict(way=(2,), shot=(1,), query=1))
 SMALLEST = {
     "classify_folder": ("resnet20_cifar", dict(image_size=32)),
     "dcgan": ("small", {}),
@@ -47,11 +49,13 @@ SMALLEST = {
     "lenet_mnist": ("original", {}),
     "mask_rcnn": ("tiny", dict(image_size=64)),
     "mobilenet_imagenet": ("mobilenet_v3_small", dict(image_size=32)),
+    "protonet": ("", EPISODES),
     "rcnn": ("tiny", dict(image_size=64)),
     "resnet_cifar10": ("resnet20", {}),
     "resnet_imagenet": ("resnet18", dict(image_size=32, accumulate=2)),
     "retinanet": ("shapes", dict(image_size=64)),
     "segnet": ("basic", dict(image_size=(32, 32))),
+    "siamese": ("", EPISODES),
     "spp_net": ("tiny", dict(image_size=64)),
     "srcnn": ("", {}),
     "srgan": ("", dict(model=dict(blocks=1), image_size=16)),
@@ -60,6 +64,7 @@ SMALLEST = {
     "swin_imagenet": ("swin_t", dict(image_size=32)),
     "transformer_multi30k": ("tiny", dict(model=dict(num_layers=(1, 1)))),
     "unet": ("small", dict(image_size=(32, 32))),
+    "video": ("", {}),
     "vit_cifar10": ("short", {}),
     "vit_imagenet": ("vit_ti_16", dict(image_size=32)),
     "yolov1": ("nano", dict(image_size=64)),
@@ -104,7 +109,10 @@ def batch_of(recipe, config):
         "image": shape(B, config.image_size, config.image_size, 3, dtype=np.uint8),
         "index": shape(B),
     }
-    if recipe is classification:
+    if recipe is classification and config.data.frames:
+        size = config.data.frames, config.image_size, config.image_size
+        batch["image"] = shape(B, *size, 3, dtype=np.uint8)
+    if recipe in (classification, few_shot):
         return batch | {"label": shape(B)}
     if "masks" in config.data:
         sides = config.image_size, config.image_size
@@ -128,7 +136,7 @@ def info_of(recipe, config):
         return dict(train_images=100, pictures=2)
     if recipe is classification:
         return names | {"multi_label": False}
-    if recipe in (adversarial, diffusion, segmentation):
+    if recipe in (adversarial, diffusion, few_shot, segmentation):
         return names
     if "anchors" in config.loss:
         config.loss.anchors = "authors"  # others are fitted to the data

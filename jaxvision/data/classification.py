@@ -10,9 +10,11 @@ from jaxvision.data.readers.image_folder import image_folder
 from jaxvision.data.readers.mnist import fashion_mnist, mnist
 from jaxvision.data.readers.named import open_named
 from jaxvision.data.readers.tfds import labelled_records
+from jaxvision.data.readers.video_folder import video_folder
 from jaxvision.data.source import Source
 from jaxvision.data.sources.cached import cached
 from jaxvision.data.sources.digits import Digits
+from jaxvision.data.sources.motions import Motions
 from jaxvision.data.sources.multi_label import MultiLabelView
 from jaxvision.data.sources.packed import packed
 
@@ -23,12 +25,17 @@ READERS: dict[str, Callable[..., Source]] = {
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "packed": packed,
+    "video_folder": video_folder,
 }
+
+
+# Sources of clips, which take a number of frames.
+CLIPS = ("motions", "video_folder")
 
 
 def is_classification(source: str) -> bool:
     """Says whether a format is one of `classification_source` and not of `detection_source`."""
-    own = {"digits", *READERS} - {"packed"}
+    own = {"digits", "motions", *READERS} - {"packed"}
     return source in own or source.startswith("objects:")
 
 
@@ -39,6 +46,7 @@ def classification_source(
     *,
     classes: tuple[str, ...] | None = None,
     cache_bytes: int = 0,
+    frames: int = 0,
     **options: Any,
 ) -> Source:
     """Opens one split of a classification dataset.
@@ -46,7 +54,8 @@ def classification_source(
     Args:
         source: `digits`, `image_folder`, `cifar10`, `cifar100`, `mnist`, `fashion_mnist`,
             `packed`, `tfds:<name>`, as `tfds:oxford_flowers102`, or `objects:<detection source>`,
-            as `objects:voc`, which labels an image with all the classes of its objects.
+            as `objects:voc`, which labels an image with all the classes of its objects; of clips
+            `motions` and `video_folder`.
         path: Folder of the dataset; None or empty for `digits` and `objects:shapes`.
         split: Name of the split, as the format has it; see the readers.
         classes: The classes to use, in order: those of the training split when reading another one,
@@ -54,6 +63,7 @@ def classification_source(
             default the dataset's own.
         cache_bytes: Up to this many bytes of decoded images are kept in memory; 50,000 of 32 x 32
             pixels take 154 MB.
+        frames: Frames of a clip, for the sources of clips; 0: as the source has them.
         **options: Further options of a source: `length`, `image_size` and `seed` of digits.
 
     Returns:
@@ -65,12 +75,16 @@ def classification_source(
     """
     kind, _, name = source.partition(":")
     options["classes"] = classes
-    if source == "digits":
-        opened: Source = Digits(split=split, **options)
+    if frames and source in CLIPS:
+        options["frames"] = frames
+    if source == "motions":
+        opened: Source = Motions(split=split, **options)
+    elif source == "digits":
+        opened = Digits(split=split, **options)
     elif kind == "objects" and name:
         opened = MultiLabelView(detection_source(name, path, split, **options))
     else:
-        others = dict(first=("digits",), last=("objects:<detection source>",))
+        others = dict(first=("digits", "motions"), last=("objects:<detection source>",))
         opened = open_named(source, path, split, READERS, labelled_records, **others, **options)
     if opened.labels is None:
         raise DataError(f"{path}: the split {split} has no labels; pack a classification dataset")

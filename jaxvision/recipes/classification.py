@@ -1,5 +1,6 @@
 """Image classification: one class an image, or several."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,9 +22,9 @@ from jaxvision.data.stream import Stream
 from jaxvision.models.backbones import vit
 from jaxvision.ops import ranges
 from jaxvision.plots.classification import classification_report
-from jaxvision.recipes import image_splits, values, wiring
+from jaxvision.recipes import image_splits, teacher, values, wiring
 from jaxvision.recipes.values import Config
-from jaxvision.tasks.classification import ImageClassification
+from jaxvision.tasks.classification import TEACHER, Distillation, ImageClassification
 from jaxvision.train.experiment import Best, EvalSet, Experiment
 from jaxvision.train.precision import compute_dtype
 
@@ -47,6 +48,7 @@ def defaults() -> Config:
 
     config.data.source = "image_folder"  # objects:voc and the like: several labels an image
     config.data.balance = ""  # repeat or inverse: draws images of rare classes more often
+    config.data.frames = 0  # of a clip, for `motions` and `video_folder`; 0: the source's own
 
     config.augment = ConfigDict()
     config.augment.crop = "resized"  # a part of random size; or pad: a shift within a black frame
@@ -68,6 +70,13 @@ def defaults() -> Config:
     config.loss.label_smoothing = 0.0
     config.loss.class_weights = ""  # inverse or effective, by the training split's frequencies
     config.loss.auxiliary_weight = 0.3  # of auxiliary heads, where the network has any
+
+    config.distillation = ConfigDict()
+    # A classifier of the same classes, named as in `weights`, whose outputs are learned, too.
+    config.distillation.teacher = ""
+    config.distillation.variant = ""  # its network, where the teacher is not a run's folder
+    config.distillation.temperature = 4.0
+    config.distillation.weight = 0.7  # share of the teacher's targets in the loss
 
     # Of the shorter side before the centre is cut out, in image sizes: 256 for 224; 0: not resized.
     config.eval.resize = 8 / 7
@@ -160,7 +169,7 @@ def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
     Raises:
         ValueError: If there is no such split.
     """
-    options = image_splits.options(config, info, split)
+    options = _source_options(config, info, split)
     return _eval_stream(config, open_split(classification_source, split, **options))
 
 
@@ -174,7 +183,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     Raises:
         ValueError: If a value is out of its range.
     """
-    options = image_splits.options(config, info)
+    options = _source_options(config, info)
     train, val = splits(classification_source, **options)
     image_splits.check_classes(config, train)
     new_run = info is None
@@ -187,10 +196,12 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     if config.data.test:
         eval_sets["test"] = EvalSet(eval_data(config, info, "test"), at_end=True)
 
+    own, constants = _with_teacher(config, info)
     epoch = train_data.steps_per_epoch
     rate = wiring.learning_rate(config, epoch=epoch, batch_size=config.batch_size)
     return Experiment(
-        task=task(config, info),
+        task=own,
+        constants=constants,
         train_data=train_data,
         eval_data=eval_sets,
         optimizer=wiring.optimizer(config, rate),
@@ -201,6 +212,27 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         meta=wiring.meta(__name__, config, info),
         **wiring.run_options(config, epoch),
     )
+
+
+def _source_options(
+    config: Config, info: Mapping[str, Any] | None, split: str = ""
+) -> dict[str, Any]:
+    options = image_splits.options(config, info, split)
+    ranges.check(config, "[0, 1_024]", "data.frames")
+    # Only sources of clips have the option.
+    return options | {"frames": config.data.frames} if config.data.frames else options
+
+
+def _with_teacher(
+    config: Config, info: Mapping[str, Any]
+) -> tuple[ImageClassification, dict[str, Any]]:
+    """Returns the task of training and its constants; a loaded run needs no teacher."""
+    own, values = task(config, info), config.distillation
+    if not values.teacher:
+        return own, {}
+    found = teacher.read_teacher(config, info, _model)
+    distillation = Distillation(found.model, values.temperature, values.weight)
+    return dataclasses.replace(own, distillation=distillation), {TEACHER: dict(found.variables)}
 
 
 def _train_stream(config: Config, source: Source) -> Stream:

@@ -64,10 +64,9 @@ def part_of_run(given: str, config: Config) -> str | None:
     Raises:
         ValueError: If it is a run of another network, or cannot be read.
     """
-    folder = _folder(given)
-    if folder is None:
+    meta = meta_of_run(given)
+    if meta is None:
         return None
-    _, meta = read_package_meta(folder) if is_package(folder) else read_meta(*_run_and_step(folder))
     there = meta.get("config", {})
     if _network(there) == _network(config):
         return ""
@@ -77,6 +76,16 @@ def part_of_run(given: str, config: Config) -> str | None:
         f"weights must be of the same network or backbone: {given} is a run of "
         f"{_described(there)}, and this config is of {_described(config)}"
     )
+
+
+def meta_of_run(given: str) -> Mapping[str, Any] | None:
+    """Returns what the checkpoint of a run says of it; None if `given`, as above, is no run."""
+    folder = _folder(given)
+    if folder is None:
+        return None
+    return (read_package_meta(folder) if is_package(folder) else read_meta(*_run_and_step(folder)))[
+        1
+    ]
 
 
 def _network(config: Mapping[str, Any] | Config) -> tuple[str, str, str]:

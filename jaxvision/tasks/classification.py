@@ -15,6 +15,7 @@ from jaxvision.losses.classification import (
     softmax_cross_entropy,
     softmax_focal,
 )
+from jaxvision.losses.distillation import soft_targets
 from jaxvision.metrics.classification import Classification
 from jaxvision.metrics.multi_label import MultiLabel
 from jaxvision.models.classifier_output import ClassifierOutput
@@ -49,6 +50,40 @@ class Classifier(Protocol):
         ...
 
 
+# The key of a batch that holds the variables of a teacher, a constant of the experiment.
+TEACHER = "teacher"
+
+
+@dataclasses.dataclass(frozen=True)
+class Distillation:
+    """Learning from a teacher, whose variables are the batch's `TEACHER`.
+
+    Attributes:
+        model: Its network.
+        temperature: T, which divides the logits of both.
+        weight: Share of the soft targets in the loss; the rest is that of the labels.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    model: Classifier
+    temperature: float = 4.0
+    weight: float = 0.7
+
+    def __post_init__(self) -> None:
+        numbers = {f"distillation.{k}": getattr(self, k) for k in ("temperature", "weight")}
+        ranges.check(numbers, "(0, inf)", "distillation.temperature")
+        ranges.check(numbers, "[0, 1]", "distillation.weight")
+
+    def loss(self, images: jax.Array, variables: Any, logits: jax.Array) -> jax.Array:
+        """Returns the mean loss [] of a student's logits [B, K] against the teacher's."""
+        output = self.model.apply(variables, images, train=False)
+        teacher = _parts(output)[0].astype(jnp.float32)
+        student = logits.astype(jnp.float32)
+        return soft_targets(student, teacher, temperature=self.temperature).mean()
+
+
 @dataclasses.dataclass(frozen=True)
 class ImageClassification:
     """Trains a classifier on batches of `jaxvision.data.batch.ClassificationBatch`.
@@ -72,6 +107,7 @@ class ImageClassification:
         cutmix: Parameter of CutMix's, 0 for none; with both, each batch gets one of the two,
             equally often.
         erase: Probability that a part of an image is erased.
+        distillation: A teacher whose outputs are learned besides the labels; None for none.
 
     Raises:
         ValueError: If `loss_name` is unknown, or a number or a tuple's length is wrong.
@@ -89,6 +125,7 @@ class ImageClassification:
     mixup: float = 0.0
     cutmix: float = 0.0
     erase: float = 0.0
+    distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
         if (self.loss_name, self.multi_label) not in LOSSES:
@@ -150,9 +187,14 @@ class ImageClassification:
         main = self._mean_loss(logits, targets)
         logs = {}
         value = main
+        if self.distillation is not None:
+            share = self.distillation.weight
+            soft = self.distillation.loss(images, batch[TEACHER], logits)
+            value = (1 - share) * main + share * soft
+            logs |= {"main": main, "soft": soft}
         if auxiliary:
             inner = sum((self._mean_loss(x, targets) for x in auxiliary), start=jnp.zeros(()))
-            value = main + self.auxiliary_weight * inner
+            value += self.auxiliary_weight * inner
             logs |= {"main": main, "auxiliary": inner}
         if not self.multi_label:
             logs["accuracy"] = (logits.argmax(axis=-1) == targets.argmax(axis=-1)).mean()
@@ -178,11 +220,12 @@ class ImageClassification:
         )
 
     def normalize(self, images: jax.Array) -> jax.Array:
-        """Maps images [B, H, W, 3] uint8 to the network's input [B, H, W, 3 or 1] float32."""
+        """Maps images [B, ..., H, W, 3] uint8 to the network's input [B, ..., 3 or 1] float32."""
         x = images.astype(jnp.float32) / 255.0
         if len(self.mean) == 1:
             x = x.mean(axis=-1, keepdims=True)
-        mean, std = (jnp.asarray(v, jnp.float32)[None, None, None] for v in (self.mean, self.std))
+        shape = (1,) * (x.ndim - 1) + (-1,)
+        mean, std = (jnp.asarray(v, jnp.float32).reshape(shape) for v in (self.mean, self.std))
         return (x - mean) / std
 
     def targets(self, batch: Batch) -> jax.Array:

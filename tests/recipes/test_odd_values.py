@@ -33,6 +33,10 @@ SMALL = {
     ),
     "diffusion": ("ddpm.py:small,digits", FEW),
     "adversarial": ("dcgan.py:small,digits", FEW),
+    "few_shot": (
+        "protonet.py",
+        {"num_workers": 0, "data.train_characters": 8, "eval.episodes": 2, "episode.steps": 2},
+    ),
     "super_resolution": ("srcnn.py", SUPER),
     "adversarial_super_resolution": ("srgan.py", SUPER),
     "zero_shot": ("zssr.py", dict(num_workers=0)),

@@ -13,6 +13,7 @@ from jaxvision.recipes import (
     classification,
     detection,
     diffusion,
+    few_shot,
     super_resolution,
     translation,
     values,
@@ -30,6 +31,8 @@ OTHERS = {
     "backbone": "resnet18",
     "dtype": "bfloat16",
     "eval.metric": "voc07",
+    "eval.shot": (1, 2, 3),
+    "eval.way": (5, 10, 20),
     "eval.nms": "fusion",
     "eval.nms_threshold": 0.4,
     "eval.scales": (0.5, 1.0),
@@ -68,6 +71,7 @@ OTHERS = {
 }
 LOSSES = {
     "adversarial": "hinge",
+    "few_shot": "matching",
     "adversarial_super_resolution": "l1",
     "super_resolution": "l1",
     "zero_shot": "l2",
@@ -109,6 +113,8 @@ FIXED = {
     "mask_rcnn": ("eval.flip", "eval.scales", "eval.metric"),
     # Scale and network belong together; kernels that are drawn are an error.
     "adversarial_super_resolution": ("scale",),
+    # Another network has another loss.
+    "few_shot": ("variant",),
     "zero_shot": ("degradation.elongation", "degradation.kernel", "degradation.downsize"),
     "ssd": ("backbone", "eval.rectangular"),
     "yolov1": ("backbone", "eval.scales"),
@@ -191,6 +197,10 @@ NEEDED = {
         process.steps process.schedule process.prediction process.variance process.clip
         sample.sampler sample.steps sample.eta sample.guidance
     """,
+    "few_shot": """
+        dtype loss.name loss.margin episode.way episode.shot episode.query
+        eval.way eval.shot eval.query
+    """,
     "super_resolution": "variant scale dtype loss.name eval.border eval.tile eval.overlap",
     "adversarial_super_resolution": """
         variant dtype discriminator eval.border eval.tile eval.overlap loss.name
@@ -234,8 +244,8 @@ def prepared(kind, tokenizer):
         return translation, translation.defaults(), {"tokenizer": tokenizer}
     if kind in RESTORING:
         return RESTORING[kind], RESTORING[kind].defaults(), {"pictures": 2}
-    if kind in ("adversarial", "diffusion"):
-        recipe = {"adversarial": adversarial, "diffusion": diffusion}[kind]
+    if kind in ("adversarial", "diffusion", "few_shot"):
+        recipe = dict(adversarial=adversarial, diffusion=diffusion, few_shot=few_shot)[kind]
         return recipe, recipe.defaults(), IMAGES
     if kind == "classification":
         config = classification.defaults()
