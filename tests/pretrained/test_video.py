@@ -15,6 +15,7 @@ def clips_of(case):
     return fill.image_batch(shape, int(case["input_seed"])).transpose(0, 2, 3, 4, 1)
 
 
+@pytest.mark.slow
 def test_logits_of_r3d_match_reference():
     case = fill.load_case("r3d_18")
     state = fill.fill_state(case["spec"])

@@ -98,6 +98,7 @@ VARIANTS = {
     "classification": "vit_ti_16",
     "adversarial": "gan_generator",
     "diffusion": "ddpm_cifar10",
+    "few_shot": "siamese_koch",
     "super_resolution": "srcnn_955",
     "adversarial_super_resolution": "srresnet_x4",
     "zero_shot": "zssr",

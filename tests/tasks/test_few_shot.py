@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import quick
 from flax import linen as nn
 
 from jaxvision.data.plans.episodes import Episode
@@ -42,7 +43,7 @@ def batch_of(episode, count=1, noise=0):
     return {"image": jnp.asarray(images.reshape(-1, 4, 4, 3))}
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", quick(LOSSES, "prototypical", "semi_hard", "siamese"))
 def test_classes_of_queries_are_learned(name):
     task, batch = task_of(name), batch_of(TRAIN, count=2)
     params, state = jax.jit(task.init)(jax.random.key(0), batch)
