@@ -12,6 +12,8 @@ For example:
     detector = models.yolox("yolox_s", num_classes=80)
     segmenter = models.segmenter("unet", num_classes=2)
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
+    writer = models.language_model("gpt2", vocabulary_size=50_257)
+    layers = models.recurrent("lstm", features=128)
 """
 
 from collections.abc import Callable, Mapping
@@ -65,7 +67,11 @@ from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
 from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
+from jaxvision.models.sequence import language_models as _language_models
+from jaxvision.models.sequence import recurrent as _recurrent
 from jaxvision.models.sequence import transformer as _transformer
+from jaxvision.models.sequence.language_models import language_model
+from jaxvision.models.sequence.recurrent import recurrent
 from jaxvision.models.sequence.transformer import transformer
 from jaxvision.models.variant import unknown
 
@@ -74,8 +80,10 @@ __all__ = [
     "classifier",
     "fast_rcnn",
     "faster_rcnn",
+    "language_model",
     "mask_rcnn",
     "rcnn",
+    "recurrent",
     "retinanet",
     "segmenter",
     "spp_net",
@@ -149,7 +157,11 @@ _OTHERS = {
     "spp_net": _rcnn.SPP_VARIANTS,
     "segmenter": _segmentation.VARIANTS,
     "transformer": _transformer.VARIANTS,
+    "language_model": _language_models.VARIANTS,
+    "recurrent": _recurrent.VARIANTS,
 }
+# Kinds of networks that are not built on a backbone of the catalogue, or whose input is no image.
+_WITHOUT_BACKBONE = ("segmenter", "transformer", "language_model", "recurrent")
 
 
 def variants() -> tuple[str, ...]:
@@ -199,11 +211,7 @@ def _family(name: str) -> _Family:
             raise ValueError(
                 f"name must be a backbone or a classifier, and {name} is built by "
                 f"models.{kind}({name!r}, ...)"
-                + (
-                    ""
-                    if kind in ("segmenter", "transformer")
-                    else ", whose field `backbone` is its backbone"
-                )
+                + ("" if kind in _WITHOUT_BACKBONE else ", whose field `backbone` is its backbone")
             )
     known = [n for family in _FAMILIES for n in family.variants]
     raise ValueError(unknown("name", name, known))

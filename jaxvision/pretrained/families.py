@@ -10,8 +10,10 @@ from jaxvision.pretrained import (
     faster_rcnn,
     fcn,
     googlenet,
+    gpt,
     inception_v3,
     mobilenet_v3,
+    recurrent,
     resnet,
     retinanet,
     segnet,
@@ -52,6 +54,8 @@ FAMILIES = (
     darknet.FAMILY,
     vit.FAMILY,
     swin.FAMILY,
+    *recurrent.FAMILIES,
+    gpt.FAMILY,
 )
 
 

@@ -85,6 +85,10 @@ def _rgb(weights: Weights) -> int:
     return 3
 
 
+def _image(side: int, channels: int) -> tuple[jax.ShapeDtypeStruct, ...]:
+    return (jax.ShapeDtypeStruct((1, side, side, channels), np.float32),)
+
+
 @dataclasses.dataclass(frozen=True)
 class Family:
     """Models that share a name table.
@@ -96,6 +100,7 @@ class Family:
         build: Builds the variant that the weights belong to, with as many classes.
         image_side: Side in pixels of an image that the models take.
         channels: Number of channels of the images that weights are for.
+        inputs: Maps side and channels to the shapes of what the models take.
         resize: Fits tensors that depend on the model's image size.
         read_file: Reads a variant's file in a format of the family's own, by its ending.
     """
@@ -105,6 +110,7 @@ class Family:
     build: Callable[[str, Weights], nn.Module]
     image_side: int = 64
     channels: Callable[[Weights], int] = _rgb
+    inputs: Callable[[int, int], tuple[jax.ShapeDtypeStruct, ...]] = _image
     resize: Callable[[nn.Module, Weights], Weights] = _unchanged
     read_file: Mapping[str, Callable[[str, str], State]] = dataclasses.field(default_factory=dict)
 
@@ -118,9 +124,8 @@ class Family:
 
     def shapes(self, model: nn.Module, channels: int = 3) -> dict[str, dict]:
         """Returns the shapes and dtypes of a model's variables without computing them."""
-        side = self.image_side
-        images = jax.ShapeDtypeStruct((1, side, side, channels), np.float32)
-        return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+        given = self.inputs(self.image_side, channels)
+        return jax.eval_shape(lambda *x: model.init(jax.random.key(0), *x, train=False), *given)
 
 
 def check_depth(name: str, depth: int, weights: Weights, blocks: Sequence[str]) -> None:
