@@ -2,6 +2,8 @@
 
 NAMES = {
     "fasterrcnn_resnet50_fpn": "faster_rcnn_resnet50_fpn",
+    "gcn_cora": "gcn",
+    "gcn_small": "gcn",
     "maskrcnn_resnet50_fpn": "mask_rcnn_resnet50_fpn",
     "segnet_gradients": "segnet",
     "vit_ti_16_big_vision": "vit_ti_16",

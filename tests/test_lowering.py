@@ -14,7 +14,13 @@ from cases import quick
 
 from jaxvision.cli.config_file import load
 from jaxvision.data.text.tokenizer import SubwordTokenizer
-from jaxvision.recipes import classification, segmentation, translation, wiring
+from jaxvision.recipes import (
+    classification,
+    node_classification,
+    segmentation,
+    translation,
+    wiring,
+)
 from jaxvision.recipes.detectors import detector
 from jaxvision.train import sharding
 from jaxvision.train.experiment import Experiment
@@ -30,6 +36,7 @@ SMALLEST = {
     "fast_rcnn": ("tiny", dict(image_size=64)),
     "faster_rcnn": ("tiny", dict(image_size=64)),
     "fcn": ("shapes", dict(image_size=(32, 32))),
+    "gcn": ("", {}),
     "lenet_mnist": ("original", {}),
     "mask_rcnn": ("tiny", dict(image_size=64)),
     "mobilenet_imagenet": ("mobilenet_v3_small", dict(image_size=32)),
@@ -66,6 +73,11 @@ def batch_of(recipe, config):
     """Shapes of a training batch."""
     if recipe is translation:
         return {"source": shape(B, T), "target": shape(B, T), "index": shape(B)}
+    if recipe is node_classification:
+        entries = {name: shape(T) for name in ("rows", "columns")}
+        values = shape(T, dtype=np.float32)
+        graph = {"edges": shape(T, 2), "labels": shape(N)}
+        return {"nodes": shape(2), **entries, "values": values, **graph}
     if recipe is segmentation:
         maps = shape(B, *config.image_size)
         image = shape(B, *config.image_size, 3, dtype=np.uint8)
@@ -96,6 +108,8 @@ def info_of(recipe, config):
     names = dict(class_names=list("abcdefghij"), class_weights=[], train_images=100)
     if recipe is classification:
         return names | {"multi_label": False}
+    if recipe is node_classification:
+        return names | {"num_features": 9}
     if recipe is segmentation:
         return names
     if "anchors" in config.loss:
@@ -135,7 +149,15 @@ def test_every_config_is_lowered():
 
 @pytest.mark.parametrize(
     "name",
-    quick(SMALLEST, "resnet_cifar10", "retinanet", "transformer_multi30k", "vit_cifar10", "yolox"),
+    quick(
+        SMALLEST,
+        "gcn",
+        "resnet_cifar10",
+        "retinanet",
+        "transformer_multi30k",
+        "vit_cifar10",
+        "yolox",
+    ),
 )
 def test_step_and_prediction_lower_in_bfloat16(name):
     for function in traced(name):

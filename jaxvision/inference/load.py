@@ -14,6 +14,7 @@ from jaxvision.inference import exported
 from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.export import weights
+from jaxvision.inference.node_classifier import NodeClassifier
 from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
@@ -21,6 +22,7 @@ from jaxvision.pretrained import hub
 from jaxvision.recipes import values
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.node_classification import NodeClassification
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.translation import Translation
 from jaxvision.train.checkpoint import (
@@ -56,7 +58,7 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier`, `Segmenter` or `Translator`, by the task.
+        A `Detector`, `Classifier`, `Segmenter`, `NodeClassifier` or `Translator`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -170,6 +172,7 @@ def _maker(task: Any) -> Any:
     makers = {
         DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
+        NodeClassification: _of_graphs,
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
         Translation: _translator,
     }
@@ -204,6 +207,10 @@ def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin
     max_proposals = origin.config.data.get("max_proposals", 0)
     make = functools.partial(Detector, max_proposals=max_proposals)
     return _of_images(make, task, variables, origin)
+
+
+def _of_graphs(task: Any, variables: Mapping[str, Any], origin: Origin) -> NodeClassifier:
+    return NodeClassifier(task, variables, origin=origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:

@@ -14,6 +14,7 @@ For example:
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
     writer = models.language_model("gpt2", vocabulary_size=50_257)
     layers = models.recurrent("lstm", features=128)
+    network = models.graph_network("gcn", num_classes=7)
 """
 
 from collections.abc import Callable, Mapping
@@ -65,6 +66,8 @@ from jaxvision.models.detection.yolov4 import yolov4
 from jaxvision.models.detection.yolov5 import yolov5
 from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
+from jaxvision.models.graph import catalogue as _graph
+from jaxvision.models.graph.catalogue import graph_network
 from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import language_models as _language_models
@@ -80,6 +83,7 @@ __all__ = [
     "classifier",
     "fast_rcnn",
     "faster_rcnn",
+    "graph_network",
     "language_model",
     "mask_rcnn",
     "rcnn",
@@ -159,9 +163,10 @@ _OTHERS = {
     "transformer": _transformer.VARIANTS,
     "language_model": _language_models.VARIANTS,
     "recurrent": _recurrent.VARIANTS,
+    "graph_network": _graph.VARIANTS,
 }
 # Kinds of networks that are not built on a backbone of the catalogue, or whose input is no image.
-_WITHOUT_BACKBONE = ("segmenter", "transformer", "language_model", "recurrent")
+_WITHOUT_BACKBONE = ("segmenter", "transformer", "language_model", "recurrent", "graph_network")
 
 
 def variants() -> tuple[str, ...]:

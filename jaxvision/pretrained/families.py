@@ -9,6 +9,7 @@ from jaxvision.pretrained import (
     dilated,
     faster_rcnn,
     fcn,
+    gcn,
     googlenet,
     gpt,
     inception_v3,
@@ -56,6 +57,7 @@ FAMILIES = (
     swin.FAMILY,
     *recurrent.FAMILIES,
     gpt.FAMILY,
+    gcn.FAMILY,
 )
 
 

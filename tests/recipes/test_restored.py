@@ -7,7 +7,13 @@ import pytest
 import toy_translation
 
 from jaxvision.data.text.tokenizer import SubwordTokenizer
-from jaxvision.recipes import classification, detection, translation, values
+from jaxvision.recipes import (
+    classification,
+    detection,
+    node_classification,
+    translation,
+    values,
+)
 from jaxvision.train.workdir import flatten
 
 IMAGES = dict(class_names=["cat", "dog"], class_weights=[], train_images=640)
@@ -58,6 +64,7 @@ VARIANTS = {
     "yolov5": "yolov5n",
     "yolov8": "yolov8n",
     "classification": "vit_ti_16",
+    "node_classification": "graph_sage_max",
     "translation": "transformer_tiny",
 }
 # Of every detector.
@@ -140,6 +147,7 @@ NEEDED = {
         variant image_size dtype remat mean std augment.erase augment.mixup augment.cutmix
         loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
     """,
+    "node_classification": "variant dtype",
     "translation": """
         variant dtype data.max_length loss.label_smoothing
         model.dropout_rate model.attention_dropout_rate model.activation_dropout_rate
@@ -171,6 +179,9 @@ def prepared(kind, tokenizer):
     """Returns the recipe, its default values and what it would know of some data."""
     if kind == "translation":
         return translation, translation.defaults(), {"tokenizer": tokenizer}
+    if kind == "node_classification":
+        info = dict(num_features=9, class_names=["cat", "dog"])
+        return node_classification, node_classification.defaults(), info
     if kind == "classification":
         config = classification.defaults()
         config.variant = "vit_s_16"  # one that knows its image's size and remat
