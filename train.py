@@ -9,8 +9,10 @@ The same command continues a run that was stopped. `jaxvision train` is this com
 import sys
 
 from jaxvision.cli.huge_pages import restart_with_huge_pages
+from jaxvision.cli.process import leave, take_interrupts
 from jaxvision.cli.train import main
 
 if __name__ == "__main__":
+    take_interrupts()
     restart_with_huge_pages()
-    sys.exit(main(sys.argv))
+    leave(main(sys.argv))

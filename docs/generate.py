@@ -16,13 +16,36 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxvision.cli.config_file import load
-from jaxvision.cli.config_help import comments, settings
+from jaxvision.cli.config_help import comments, settings, sources_of
 from jaxvision.cli.config_names import config_file, config_names
-from jaxvision.recipes import classification, detection, detectors, segmentation, translation
-from jaxvision.recipes import values as common
+from jaxvision.recipes import (
+    adversarial,
+    adversarial_super_resolution,
+    classification,
+    detection,
+    detectors,
+    diffusion,
+    node_classification,
+    segmentation,
+    super_resolution,
+    translation,
+    zero_shot,
+)
 from jaxvision.train.workdir import flatten
 
 FOLDER = pathlib.Path(__file__).parent
+# Of which all values are listed, besides detection.
+RECIPES = (
+    classification,
+    segmentation,
+    diffusion,
+    adversarial,
+    super_resolution,
+    adversarial_super_resolution,
+    zero_shot,
+    node_classification,
+    translation,
+)
 _WRITTEN = "<!-- Written by docs/generate.py: change the code, then run it. -->"
 
 
@@ -101,8 +124,8 @@ def values() -> str:
         }
         lines += ["", f"## Detection, method {method}", "", f"What differs from {first}:", ""]
         lines += _table(own, detection, method)
-    for recipe in (classification, segmentation, translation):
-        heading = recipe.__name__.rpartition(".")[2].capitalize()
+    for recipe in RECIPES:
+        heading = recipe.__name__.rpartition(".")[2].replace("_", " ").capitalize()
         defaults = flatten(recipe.defaults().to_dict())
         lines += ["", f"## {heading}", "", *_table(defaults, recipe)]
     return "\n".join(lines) + "\n"
@@ -111,7 +134,7 @@ def values() -> str:
 def _table(defaults: Mapping[str, Any], recipe: Any, method: str = "") -> list[str]:
     """Lists values with what the source says of them, in its order."""
     explained = comments(recipe, method)
-    sources: list[Any] = [common, recipe]
+    sources = sources_of(recipe)
     if method:
         sources += settings(detectors.detector(method).defaults)
     lines = ["| value | default | |", "|---|---|---|"]

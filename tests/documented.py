@@ -8,21 +8,23 @@ import ast
 import functools
 import importlib
 import pathlib
+import pkgutil
 import re
 import shlex
 import tomllib
 from typing import NamedTuple
 
+from jaxvision import recipes
 from jaxvision.cli.completion import flags as command_flags
 from jaxvision.cli.config_file import Command, parse
 from jaxvision.cli.config_names import config_file
 from jaxvision.cli.main import parser
-from jaxvision.recipes import classification, detection, detectors, translation
+from jaxvision.recipes import detection, detectors
 from jaxvision.train.workdir import flatten
 
 ROOT = pathlib.Path(__file__).parents[1]
 TEXTS = [
-    *(ROOT / name for name in ("README.md", "BENCHMARKS.md", "CONTRIBUTING.md")),
+    *(ROOT / name for name in ("README.md", "BENCHMARKS.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 # Programs of others: their arguments are theirs.
@@ -189,7 +191,9 @@ def _check_python(words: list[str]) -> None:
     if words[0] == "-c":
         compile(words[1], "-c", "exec")
         return
-    if words[0] == "-m":
+    if words[:2] == ["-m", "tests.fuzz"]:
+        words = ["tests/fuzz/__main__.py", *words[2:]]
+    elif words[0] == "-m":
         if words[1] not in ("pytest", "build", "jaxvision", ORT_FORMAT):
             raise ValueError(f"python -m {words[1]} is none of the programs that the texts use")
         if words[1] == "pytest" and (bad := {w for w in words[2:] if w[0] == "-"} - PYTEST):
@@ -218,13 +222,14 @@ def all_flags() -> set[str]:
     """Returns every flag of every command, those of all configs included."""
     found = {flag for of_command in command_flags().values() for flag in of_command}
     found |= {f"--{name}" for name in ("coordinator", "num_processes", "process_id")}
-    found |= {f"--{name}" for name in ("distributed", "nodistributed", "connect_seconds")}
-    for recipe, method in (
-        *((detection, [name]) for name in detectors.DETECTORS),
-        (classification, []),
-        (translation, []),
-    ):
-        found |= {f"--config.{name}" for name in flatten(recipe.defaults(*method).to_dict())}
+    found |= {f"--{name}" for name in ("distributed", "nodistributed", "connect_seconds", "replay")}
+    configs = [detection.defaults(name) for name in detectors.DETECTORS]
+    for module in pkgutil.iter_modules(recipes.__path__, f"{recipes.__name__}."):
+        recipe = importlib.import_module(module.name)
+        if hasattr(recipe, "experiment"):
+            configs.append(recipe.defaults())
+    for config in configs:
+        found |= {f"--config.{name}" for name in flatten(config.to_dict())}
     return found
 
 

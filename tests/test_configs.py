@@ -14,12 +14,17 @@ from jaxvision import models
 from jaxvision.cli.config_file import load
 from jaxvision.models.detection.yolox import VARIANTS
 from jaxvision.recipes import (
+    adversarial,
+    adversarial_super_resolution,
     classification,
     detection,
+    diffusion,
     node_classification,
     segmentation,
+    super_resolution,
     translation,
     wiring,
+    zero_shot,
 )
 from jaxvision.train import sharding
 from jaxvision.train.state import create_state, state_shapes
@@ -68,11 +73,16 @@ def names(config):
 def test_has_the_names_of_its_recipe_and_plain_values(path):
     module = config_file(path.stem)
     assert module.recipe in (
+        adversarial,
+        adversarial_super_resolution,
         classification,
         detection,
+        diffusion,
         node_classification,
         segmentation,
+        super_resolution,
         translation,
+        zero_shot,
     )
     config = module.get_config()
     assert set(COMMON) <= set(config)
@@ -99,7 +109,7 @@ def test_configs_hold_values_alone():
     sizes = {path.name: len(path.read_text().splitlines()) for path in CONFIGS}
     assert max(sizes.values()) <= 65, sizes
     assert sum(sizes.values()) < 40 * len(CONFIGS), sizes
-    assert len(CONFIGS) == 29
+    assert len(CONFIGS) == 37
 
 
 @pytest.fixture
@@ -230,6 +240,30 @@ def test_step_of_retinanet_traces(capsys):
 @pytest.mark.slow  # the tests of lowering trace it, too
 def test_step_of_yolox_traces(capsys):
     trace_step(detector("yolox")[0])
+
+
+@pytest.mark.parametrize(
+    "name", quick(["ddpm", "ddpm:paper", "dcgan", "dcgan:32", "dcgan:64", "gan"], "ddpm")
+)
+def test_step_of_a_generative_model_traces(capsys, name):
+    name, _, argument = name.partition(":")
+    config = changed(get_config(name, argument), num_workers=0, batch_size=4)
+    config.data.train_images = config.data.val_images = 8
+    config.channels = 3 if argument == "paper" or argument.isdigit() else 1
+    trace_step(config_file(name).recipe.experiment(config))
+
+
+SUPER_RESOLUTION = ["srcnn", "srresnet", "srresnet:paper", "srgan", "srgan:paper", "esrgan"]
+
+
+@pytest.mark.parametrize(
+    "name", quick([*SUPER_RESOLUTION, "esrgan:paper", "zssr", "zssr:blurred"], "srcnn", "zssr")
+)
+def test_step_of_a_super_resolution_network_traces(capsys, name):
+    name, _, argument = name.partition(":")
+    config = changed(get_config(name, argument), num_workers=0, batch_size=2)
+    config.data.update(drawn_size=160, val_images=2)
+    trace_step(config_file(name).recipe.experiment(config))
 
 
 @pytest.mark.parametrize("name", quick(["unet", "fcn", "segnet", "deconvnet"], "unet"))

@@ -75,7 +75,9 @@ def failing(capsys, tmp_path):
         (["--config.variant=huge"], "variant must be one of yolox_nano"),
         (["--config.method=fcos"], "method must be one of yolox, retinanet, "),
         (["--config.data.num_classes=7"], "data.num_classes must be 0 or 4"),
-        (["--config.batch_size=17"], "the training split has 16 examples, fewer than one batch"),
+        (["--config.batch_size=24"], "the training split has 16 examples, fewer than one batch"),
+        (["--config.batch_size=12"], "a multiple of the number of devices, 8, got 12"),
+        (["--config.eval.batch_size=3"], "eval.batch_size must be a multiple of the number of dev"),
         (["--config.dtype=float8"], "dtype must be auto, float32"),
         (["--config.dtype=float16"], "dtype float16 is not supported"),
         (["--config.data.source=pascal"], "data.source must be one of shapes, coco, voc"),
@@ -402,6 +404,21 @@ def test_folders_that_are_no_classes_end_in_one_message(failing, tmp_path):
     assert "train/cat: the folder of a class holds no image" in message()
     cv2.imwrite(str(tmp_path / "data/train/cat/0.png"), np.zeros((8, 8, 3), np.uint8))
     assert "two or more classes, got cat" in message()
+
+
+@pytest.mark.slow
+def test_a_step_that_is_nan_is_replayed_by_the_same_command(tmp_path, capsys):
+    flags = (f"--workdir={tmp_path / 'run'}", *DIGITS, "--config.optimizer.learning_rate=1e38")
+    assert run(*flags, config="configs/lenet_mnist.py:modern") == 1
+    error = capsys.readouterr().err
+    step = re.search(r"With --replay=(\d+) it finds the operation", error)
+    assert step is not None, error
+    assert run(*flags, f"--replay={step[1]}", config="configs/lenet_mnist.py:modern") == 1
+    shown = capsys.readouterr().out
+    assert f"step {step[1]} made again: loss = " in shown
+    assert "the operation is the last of these lines:\n  " in shown and "/jaxvision/" in shown
+    assert run(*flags, "--replay=1", config="configs/lenet_mnist.py:modern") == 0
+    assert "no result of it is NaN or infinite" in capsys.readouterr().out
 
 
 def logged_lines(workdir):

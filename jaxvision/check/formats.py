@@ -2,7 +2,6 @@
 
 import ntpath
 import os
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from typing import Any
 
@@ -10,6 +9,7 @@ from jaxvision.check.findings import Finding, first
 from jaxvision.data.readers.checks import IMAGE_SUFFIXES, list_folder
 from jaxvision.data.readers.coco import annotation_file
 from jaxvision.data.readers.json_stream import read_json
+from jaxvision.data.readers.voc import read_xml
 from jaxvision.data.readers.yolo import label_path
 from jaxvision.data.sources.files import DetectionFiles
 
@@ -42,7 +42,7 @@ def _voc_file_names(split: str, source: DetectionFiles) -> list[Finding]:
         folder, name = os.path.split(source.name(index))
         stem = os.path.splitext(name)[0]
         file = os.path.join(os.path.dirname(folder), "Annotations", f"{stem}.xml")
-        named = (ElementTree.parse(file).findtext("filename") or "").strip()
+        named = (read_xml(file).findtext("filename") or "").strip()
         # Some tools write a path, also of Windows, and some leave the suffix out.
         base = ntpath.basename(named)
         if named and stem not in (base, os.path.splitext(base)[0]):

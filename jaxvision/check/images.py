@@ -1,18 +1,18 @@
 """Reads every image of a split once, by threads, as training reads it."""
 
 import hashlib
-import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
 from jaxvision.check.findings import Example, Finding, found
 from jaxvision.data.allocator import keep_freed_memory
 from jaxvision.data.errors import DataError, OnFault
+from jaxvision.data.picture import opened
 from jaxvision.data.sources.encoded import Encoded
 from jaxvision.data.sources.files import DetectionFiles
 
@@ -110,7 +110,7 @@ def read_images(
 def read_header(data: bytes) -> Header:
     """Reads how a picture is stored; all False for formats that only OpenCV knows."""
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with opened(data, "") as picture:
             mode = picture.mode
             bits = getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, 8)
             alpha = mode in _ALPHA_MODES or "transparency" in picture.info
@@ -118,7 +118,7 @@ def read_header(data: bytes) -> Header:
             # Pillow decodes a PNG to look for EXIF behind the pixels.
             if not data.startswith(b"\x89PNG") or b"eXIf" in data:
                 rotated = picture.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-    except (OSError, SyntaxError, Image.DecompressionBombError):
+    except DataError:
         return Header()
     # Pillow shows a PNG of 3 x 16 bits as one of 3 x 8; its header has the bits after the sides.
     depth = data[24] if data.startswith(b"\x89PNG") else bits

@@ -92,6 +92,12 @@ KINDS: dict[str, Kind] = {
         "Images that end too early",
         "Copy or download the files again, or take them out of the split.",
     ),
+    "too-many-pixels": Kind(
+        _E,
+        "Images with more pixels than are read",
+        "Make them smaller or cut them into tiles, or set the environment variable "
+        "JAXVISION_MAX_PIXELS to a larger number if the memory suffices.",
+    ),
     "wrong-size": Kind(
         _E,
         "Images of another size than their annotation states",

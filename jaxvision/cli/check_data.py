@@ -300,7 +300,7 @@ def _write(out: Path, checked: _Checked) -> None:
     """Writes the files, each whole, over those of an earlier check."""
     sheet = checked.sheet
     page = checked.page(None if sheet is None else _CONTACT_SHEET)
-    contents = [page.encode(), checked.json.encode()]
+    contents: list[str | bytes] = [page, checked.json]
     if sheet is not None:
         contents.append(cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
     out.mkdir(parents=True, exist_ok=True)

@@ -67,6 +67,7 @@ def flags() -> dict[str, dict[str, str]]:
     found["train"] = {
         "--config": "config file or name",
         "--workdir": "folder of the run",
+        "--replay": "make this step again and find what is NaN",
         "--traceback": "show where an error came from",
         "--help": "show this help and the config",
     }

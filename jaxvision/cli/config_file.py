@@ -28,6 +28,7 @@ class Command(NamedTuple):
         file: The config file.
         workdir: The work directory.
         processes: The other processes of the run.
+        replay: The step that is made again in place of training; 0 for none.
     """
 
     config: ConfigDict
@@ -35,6 +36,7 @@ class Command(NamedTuple):
     file: pathlib.Path
     workdir: pathlib.Path
     processes: Processes
+    replay: int = 0
 
 
 def parse(arguments: Sequence[str], usage: str) -> Command | None:
@@ -56,6 +58,14 @@ def parse(arguments: Sequence[str], usage: str) -> Command | None:
         "workdir",
         None,
         "Folder of the run; by default under runs/, named after the config.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "replay",
+        0,
+        "Make this step of the run again, from its newest checkpoint, and find the operation whose "
+        "result is NaN or infinite.",
+        lower_bound=0,
         flag_values=values,
     )
     flags.DEFINE_bool("traceback", False, "Show where an error came from.", flag_values=values)
@@ -94,7 +104,8 @@ def parse(arguments: Sequence[str], usage: str) -> Command | None:
     workdir = pathlib.Path(values["workdir"].value or default).absolute()
     flag: Any = {name: values[name].value for name in Processes._fields}
     processes = Processes(**flag)
-    return Command(config, module.recipe, file, workdir, processes)
+    replay: Any = values["replay"].value
+    return Command(config, module.recipe, file, workdir, processes, replay)
 
 
 def _define_processes(values: flags.FlagValues) -> None:

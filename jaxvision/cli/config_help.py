@@ -46,13 +46,20 @@ def comments(recipe: Any, method: str = "") -> dict[str, str]:
         recipe: The module.
         method: Of detection, whose own values are set apart from the recipe's; "" for none.
     """
-    sources = [values, recipe]
+    sources = sources_of(recipe)
     if method:
         sources += settings(detectors.detector(method).defaults)
     found: dict[str, str] = {}
     for source in sources:
         found |= _comments(inspect.getsource(source))
     return found
+
+
+def sources_of(recipe: Any) -> list[Any]:
+    """Lists the modules that set a recipe's values, each before those that change its values."""
+    shared = re.findall(r"config = (\w+)\.defaults\(\)", inspect.getsource(recipe.defaults))
+    below = [sources_of(getattr(recipe, name)) for name in shared] or [[values]]
+    return [*itertools.chain.from_iterable(below), recipe]
 
 
 def settings(function: Callable[..., Any]) -> list[Callable[..., Any]]:

@@ -4,6 +4,7 @@ jaxvision evaluate runs/yolox
 jaxvision evaluate runs/yolox --split=test --path=DIR --out=report
 jaxvision evaluate runs/yolox --metric=voc07 --tta --nms=soft_gaussian
 jaxvision evaluate runs/yolox,runs/retinanet --nms=fusion --out=both
+jaxvision evaluate runs/ddpm --judge=runs/lenet_mnist --samples=1000
 """
 
 import argparse
@@ -65,6 +66,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--iou", type=float, help="the worse of two boxes is dropped if they overlap by more"
     )
     add_nms_flag(group)
+    group = parser.add_argument_group("generative models")
+    group.add_argument(
+        "--judge",
+        type=Path,
+        help="run of a classifier, or weights of inception_v3 (.pth): FID, IS, precision, recall "
+        "and the classes that it finds, of images that the model makes and of those of the split",
+    )
+    group.add_argument("--samples", type=int, help="images to judge; 1000")
     parser.set_defaults(run=run)
 
 
@@ -88,6 +97,11 @@ def run(options: argparse.Namespace) -> int:
         kind = type(predictor).__name__.lower()
         flags = ", ".join(wrong or (f"--{name}" for name in given))
         raise ValueError(f"{options.trained} holds a {kind}, whose evaluation takes no {flags}")
+    if predictor.reads != "noise" and (options.judge or options.samples):
+        kind = type(predictor).__name__.lower()
+        raise ValueError(f"--judge and --samples are for generative models, got a {kind}")
+    if options.samples is not None and options.judge is None:
+        raise ValueError("--samples needs --judge")
     predictor = predictor.replaced(**given)
     if options.out is None and not options.trained.exists():
         raise ValueError("--out must name a folder for the report on several runs")
@@ -100,6 +114,8 @@ def run(options: argparse.Namespace) -> int:
         role, name = "test", options.split
     data = predictor.data(role, path=options.path, name=name)
     evaluation = predictor.evaluation(data, options.split, _shown(data))
+    if options.judge is not None:
+        evaluation.metrics.update(_judged(options, predictor, role))
     report = predictor.report(evaluation, data)
 
     # Of a file `model.onnx` into `model/`.
@@ -124,6 +140,16 @@ def run(options: argparse.Namespace) -> int:
                 print(f"{as_text(part)}\n")
     print(f"{report.headline}\nwrote {out / 'report.html'}, {out / 'report.json'}")
     return 0
+
+
+def _judged(options: argparse.Namespace, predictor: Any, role: str) -> dict[str, float]:
+    """Compares images that a generative model makes with those of a split."""
+    from jaxvision.inference.judge import Judge
+
+    count = 1000 if options.samples is None else options.samples
+    judge = Judge(options.judge)
+    real = predictor.real_images(role, count, path=options.path)
+    return judge.compare(predictor.sample(count), real)
 
 
 def _shown(data: Any) -> Iterator[Any]:

@@ -15,7 +15,8 @@ from jaxvision.cli.run import metrics_at, start_jax
 
 _DESCRIPTION = """
 Says what a run is: task, variant, classes, size, its checkpoints with the best one and its metrics,
-and the values of its config that are not the recipe's defaults. Of a file of weights (.pth, .pt,
+how it was started (command, versions, commit, devices, environment, digests of its data), and the
+values of its config that are not the recipe's defaults. Of a file of weights (.pth, .pt,
 .safetensors, .npz) it says what it holds, and which variant that is if the file's name tells.
 """
 # Classes that are named.
@@ -56,6 +57,8 @@ def _run(path: Path, step: int | None) -> dict[str, Any]:
     import jax
 
     from jaxvision.inference.load import load, run_folder
+    from jaxvision.train.starts import read_starts
+    from jaxvision.train.workdir import flatten
 
     predictor = load(path, step=step)
     origin = predictor.origin
@@ -78,6 +81,9 @@ def _run(path: Path, step: int | None) -> dict[str, Any]:
     if names := origin.info.get("class_names"):
         found["classes"] = list(names)
     defaults = _values(_defaults(origin.recipe, config))
+    if starts := read_starts(folder):
+        found["started"] = [f"{start.get('time')} at step {start.get('step')}" for start in starts]
+        found["last start"] = flatten(starts[-1])
     found["config"] = {k: v for k, v in _values(config).items() if defaults.get(k, v) != v}
     return found
 

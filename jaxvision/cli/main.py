@@ -12,6 +12,7 @@ jaxvision bench yolox_s
 jaxvision export runs/yolox --out=yolox.onnx
 jaxvision download resnet50
 jaxvision push runs/yolox owner/name
+jaxvision opinions make bicubic/ srgan/ --out=sheet.html
 jaxvision doctor
 
 `jaxvision --help` lists the commands, `jaxvision pack --help` the flags of one.
@@ -33,12 +34,15 @@ from jaxvision.cli import (
     export,
     info,
     labelme,
+    opinions,
     pack,
     predict,
     push,
     train,
 )
 from jaxvision.cli.huge_pages import restart_with_huge_pages
+from jaxvision.cli.process import leave, take_interrupts
+from jaxvision.cli.run import print_any_name
 
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
 SUBCOMMANDS = (
@@ -51,6 +55,7 @@ SUBCOMMANDS = (
     bench,
     check_data,
     labelme,
+    opinions,
     pack,
     download,
     push,
@@ -72,13 +77,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 2 if the command line cannot be parsed, with 0 for --help.
     """
+    print_any_name()
     own = arguments is None
     arguments = sys.argv[1:] if own else arguments
     if arguments[:1] == ["train"]:
         if own:
+            take_interrupts()
             restart_with_huge_pages()
         # Its flags are the values of its config, which argparse does not know.
-        return train.main([train.NAME, *arguments[1:]])
+        code = train.main([train.NAME, *arguments[1:]])
+        if own:
+            leave(code)
+        return code
     commands = parser()
     options, rest = commands.parse_known_args(arguments)
     if any(word.startswith("-") for word in rest) or (rest and not hasattr(options, "inputs")):

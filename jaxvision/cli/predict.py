@@ -4,6 +4,7 @@ jaxvision predict runs/yolox photos/ holiday.mp4 --out=found --save=json,coco --
 jaxvision predict runs/yolox,runs/retinanet photos/ --nms=fusion
 jaxvision predict runs/classify_folder "photos/*.jpg" --save=csv
 jaxvision predict runs/transformer_multi30k test.en.gz --out=translated --reference=test.de.gz
+jaxvision predict runs/ddpm --count=64 --seed=1 --ask=3,7 --guidance=3
 """
 
 import argparse
@@ -20,9 +21,9 @@ _DESCRIPTION = """
 Applies a trained run. For a detector, a classifier or a segmenter, INPUT is a picture, a video, a
 folder, a pattern with *, a .txt file with a path on each line, or a number for a camera; drawn
 pictures and videos go into --out. For a translator, INPUT is a text file with a sentence on each
-line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. Exit code: 0 if
-everything was predicted, 1 if an input could not be read and the others were predicted, 2 for a
-wrong command line.
+line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. A generative model
+takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was predicted, 1 if an
+input could not be read and the others were predicted, 2 for a wrong command line.
 """
 # By name of a predictor's option: what its flag is called.
 _FLAGS = {
@@ -35,13 +36,21 @@ _FLAGS = {
     "tile": "--tile",
     "beam_size": "--beam",
     "alpha": "--alpha",
+    "guidance": "--guidance",
+    "sampler": "--sampler",
+    "sample_steps": "--steps",
+    "eta": "--eta",
     "batch_size": "--batch-size",
 }
 # Pictures a batch on a CPU, at most: YOLOX-s at 640 pixels took 0.36 s of processor time a picture
 # one by one, 0.37 s in batches of 4, and 0.42 s in batches of 16.
 _CPU_BATCH = 4
 # Flags of the command alone, by what a predictor reads.
-_OWN = {"images": ("no_draw",), "text": ("reference", "too_long", "attention")}
+_OWN = {
+    "images": ("no_draw",),
+    "text": ("reference", "too_long", "attention"),
+    "noise": ("no_draw", "count", "seed", "ask"),
+}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -93,6 +102,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     _add_detector_flags(parser.add_argument_group("detectors"))
     _add_translator_flags(parser.add_argument_group("translators"))
+    _add_sampler_flags(parser.add_argument_group("generative models"))
     parser.set_defaults(run=run)
 
 
@@ -152,6 +162,26 @@ def _add_translator_flags(group: "argparse._ArgumentGroup") -> None:
     )
 
 
+def _add_sampler_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--count", type=int, help="images to make; 64")
+    group.add_argument("--seed", type=int, help="another one makes other images; 0")
+    group.add_argument(
+        "--ask", metavar="CLASSES", help="names a,b,... of classes that take turns; all"
+    )
+    group.add_argument(
+        "--guidance",
+        type=float,
+        help="of a diffusion model with classes: 1 for none, above for more typical images",
+    )
+    group.add_argument(
+        "--sampler", choices=("ddim", "ancestral"), help="of a diffusion model; as in the run"
+    )
+    group.add_argument(
+        "--steps", dest="sample_steps", type=int, help="calls of ddim; as in the run"
+    )
+    group.add_argument("--eta", type=float, help="fresh noise of ddim, 0 to 1; as in the run")
+
+
 def run(options: argparse.Namespace) -> int:
     """Predicts; returns the exit code.
 
@@ -181,6 +211,10 @@ def run(options: argparse.Namespace) -> int:
         from jaxvision.cli.predict_text import predict_text
 
         return predict_text(predictor, options)
+    if predictor.reads == "noise":
+        from jaxvision.cli.predict_samples import predict_samples
+
+        return predict_samples(predictor, options)
     from jaxvision.cli.predict_images import predict_images
 
     return predict_images(predictor, options)
@@ -221,10 +255,10 @@ def _check_known(
 
     kind = type(predictor).__name__.lower()
     wrong = [_FLAGS[name] for name in given if name not in predictor.options]
-    for reads, names in _OWN.items():
-        if reads != predictor.reads:
-            own = [name for name in names if getattr(options, name) is not None]
-            wrong += [f"--{name.replace('_', '-')}" for name in own]
+    others = {name for reads, names in _OWN.items() if reads != predictor.reads for name in names}
+    for name in sorted(others - set(_OWN[predictor.reads])):
+        if getattr(options, name) is not None:
+            wrong.append(f"--{name.replace('_', '-')}")
     if wrong:
         known = ", ".join(_FLAGS[name] for name in predictor.options if name in _FLAGS)
         raise ValueError(

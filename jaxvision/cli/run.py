@@ -1,11 +1,22 @@
 """Loading the run that a command names."""
 
+import contextlib
+import io
 import os
 import pathlib
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jaxvision.inference.predictor import Predictor
+
+
+def print_any_name() -> None:
+    """Prints names of files that are not of the terminal's encoding with escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(ValueError):  # closed
+                stream.reconfigure(errors="backslashreplace")
 
 
 def quiet_jax() -> None:

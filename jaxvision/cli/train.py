@@ -20,7 +20,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxvision.cli.run import quiet_jax, start_jax
+from jaxvision.cli.process import INTERRUPTED
+from jaxvision.cli.run import print_any_name, quiet_jax, start_jax
 
 if TYPE_CHECKING:
     from jaxvision.cli.config_file import Command
@@ -41,7 +42,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs a command line, the name of the program first; returns the exit code."""
+    """Runs a command line, the name of the program first.
+
+    Returns:
+        The exit code: 0 for a run that has finished, 130 for one that a signal has stopped and the
+        same command continues, 1 after an error.
+    """
+    print_any_name()
     quiet_jax()
     # Here, so that the other commands need not wait for JAX.
     from jaxvision.data.errors import DataError
@@ -52,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         return _train_on_devices(arguments)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return _leave(130)
+        return _leave(INTERRUPTED)
     # ImportError: an extra that is not installed.
     except (ValueError, OSError, ImportError, TrainingError) as error:
         if show_traceback:
@@ -85,10 +92,36 @@ def _train(arguments: Sequence[str]) -> int:
     connect(command.processes)
     with processes.one_speaks(), processes.ends_with_the_others():
         _check_same(command)
+        _check_devices(command)
         experiment = _experiment(command, arguments)
+        if command.replay:
+            return _replay(experiment, command)
         result = loop.run(experiment, command.workdir)
-    # 130 is what a shell reports of a process that Ctrl-C ended.
-    return 0 if result.outcome is loop.Outcome.FINISHED else 130
+    return 0 if result.outcome is loop.Outcome.FINISHED else INTERRUPTED
+
+
+def _replay(experiment: "Experiment", command: "Command") -> int:
+    """Makes a step again and prints what it did; the exit code is 1 if it was not finite.
+
+    Raises:
+        ValueError: If there are several processes, or the step is before the newest checkpoint.
+    """
+    import jax
+
+    from jaxvision.train.replay import replay
+
+    if jax.process_count() > 1:
+        raise ValueError(f"--replay is for one process, got {jax.process_count()}")
+    found = replay(experiment, command.workdir, command.replay)
+    names = sorted(found.logs, key=lambda name: (name != "loss", name != "grad_norm"))
+    logs = ", ".join(f"{name} = {found.logs[name]:.6g}" for name in names)
+    print(f"step {command.replay} made again: {logs}")
+    if not found.found:
+        print("no result of it is NaN or infinite")
+        return 0
+    print(f"{found.found}; the operation is the last of these lines:")
+    print("\n".join(f"  {line}" for line in found.place))
+    return 1
 
 
 def _check_same(command: "Command") -> None:
@@ -103,6 +136,25 @@ def _check_same(command: "Command") -> None:
     config = workdir.flatten(command.config.to_dict())
     common = {name: value for name, value in config.items() if name not in values.OF_ONE_PROCESS}
     processes.check_same({"config": common, "workdir": str(command.workdir)})
+
+
+def _check_devices(command: "Command") -> None:
+    """Compares sizes of batches with the number of devices, before any data is read.
+
+    Raises:
+        ValueError: If the devices cannot share a batch.
+    """
+    import jax
+
+    from jaxvision.train import workdir
+
+    devices = jax.device_count()
+    config = workdir.flatten(command.config.to_dict())
+    for name in ("batch_size", "eval.batch_size"):
+        if (size := config.get(name, 0)) % devices:
+            raise ValueError(
+                f"{name} must be a multiple of the number of devices, {devices}, got {size}"
+            )
 
 
 def _experiment(command: "Command", arguments: Sequence[str]) -> "Experiment":
@@ -167,10 +219,13 @@ def _repeatable(arguments: Sequence[str]) -> list[str]:
 
 
 def _stored_info(folder: pathlib.Path) -> Mapping[str, Any] | None:
-    """Returns what the task of a run knows of the data; None before its first checkpoint."""
-    from jaxvision.train.checkpoint import read_meta
+    """Returns what the task of a run knows of the data; None before its first checkpoint.
+
+    And where none can be read, of which the loop will say more.
+    """
+    from jaxvision.train.saved import DamagedCheckpoint, NoCheckpoints, read_meta
 
     try:
         return read_meta(folder)[1]["info"]
-    except FileNotFoundError:
+    except (NoCheckpoints, DamagedCheckpoint):
         return None

@@ -18,6 +18,7 @@ from jaxvision.data.segmentations import Segmentations
 # 1e-4 of the side. A smaller excess is rounding and is not reported.
 _PIXEL_TOLERANCE = 0.02
 _FRACTION_TOLERANCE = 1e-4
+_FLOATS = (np.finfo(np.float32).min, np.finfo(np.float32).max)
 # Number of repaired boxes that a report lists as examples.
 _EXAMPLES = 10
 
@@ -129,6 +130,7 @@ def from_rows(
     counts = np.bincount(image, minlength=len(paths))
     flags = np.zeros(total, bool) if crowd is None else np.asarray(crowd, bool)
     areas = np.full(total, np.nan) if area is None else np.asarray(area, np.float64)
+    areas = np.clip(areas, *_FLOATS)
     return Annotations(
         root=root,
         paths=np.array([os.fsencode(path) for path in paths], dtype=np.bytes_),

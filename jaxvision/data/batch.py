@@ -126,6 +126,46 @@ class SegmentationBatch(TypedDict):
     mask: NotRequired[np.ndarray]
 
 
+class SuperResolutionBatch(TypedDict):
+    """Pictures of low resolution and the pictures to be restored, on the host.
+
+    Evaluation batches hold one picture of its own size.
+
+    Attributes:
+        image: Pictures of low resolution, RGB [B, H, W, 3] in [0, 255], uint8 or, not rounded,
+            float32. In training of a network that takes interpolated pictures, these [B, s * H,
+            s * W, C] float32, of C = 1 channel Y alone.
+        target: The pictures, RGB [B, s * H, s * W, 3] uint8.
+        index: Number of each picture in its source [B] int32; `source.name(index)` names it.
+        truth: Name of the set that each picture is of, B strings, `""` for the only one.
+            Evaluation only.
+        mask: False for pictures that cannot be read [B] bool. Evaluation only.
+    """
+
+    image: np.ndarray
+    target: np.ndarray
+    index: np.ndarray
+    truth: NotRequired[list[str]]
+    mask: NotRequired[np.ndarray]
+
+
+class GenerationBatch(TypedDict):
+    """A batch of images to learn to make, or rows that ask for as many images, on the host.
+
+    Attributes:
+        image: RGB images [B, H, W, 3] uint8; absent where images are asked for.
+        label: Class of each image [B] int32, in [0, K).
+        index: Number of each image in its source [B] int32; where images are asked for, what the
+            noise of each is drawn by.
+        mask: False for rows of padding and images that cannot be read [B] bool. Evaluation only.
+    """
+
+    image: NotRequired[np.ndarray]
+    label: np.ndarray
+    index: np.ndarray
+    mask: NotRequired[np.ndarray]
+
+
 class NodeBatch(TypedDict):
     """All nodes of one split of a graph; no array has an axis that devices cut.
 

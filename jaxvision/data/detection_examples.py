@@ -69,6 +69,8 @@ def detection_reader(
     """
     if max_reduction not in (1, 2, 4, 8):
         raise ValueError(f"max_reduction must be 1, 2, 4 or 8, got {max_reduction}")
+    probabilities = dict(mosaic=mosaic, mixup=mixup, cutmix=cutmix)
+    ranges.check(probabilities, "[0, 1]", *probabilities)
     reader: Reader = Pipeline(transforms=(drop_crowds,))
     if mosaic:
         mixed: Reader = Mosaic(image_size, affine, max_reduction)

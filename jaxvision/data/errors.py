@@ -3,12 +3,23 @@
 import collections
 import threading
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _SHOWN = 10
+# Characters of a value in a message.
+_LONGEST = 100
 
 # What a config may say: whether a fault ends the run or the faulty example is dropped.
 RULES = ("error", "drop")
+
+
+def shown(value: Any) -> str:
+    """Returns what came, for a message: of a long or deep value the beginning."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a deeply nested {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 class DataError(ValueError):

@@ -7,9 +7,14 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Writes bytes, or text as UTF-8, to a path in an existing folder, over what is there."""
+    """Writes bytes, or text as UTF-8, to a path in an existing folder, over what is there.
+
+    Bytes of a file's name that are not UTF-8 are written as escapes, which JSON reads, too.
+    """
+    if isinstance(content, str):
+        content = content.encode(errors="backslashreplace")
     with replacing(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(content)
 
 
 @contextlib.contextmanager

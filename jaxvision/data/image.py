@@ -1,13 +1,11 @@
 """Encoded pictures to RGB arrays."""
 
-import contextlib
-import io
-
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from jaxvision.data.errors import DataError
+from jaxvision.data.picture import opened
 
 # First and last bytes of the formats that mark their end; a truncated file lacks the mark.
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
@@ -23,14 +21,25 @@ _REDUCED = {
 
 
 def image_size(data: bytes, name: str) -> tuple[int, int]:
-    """Reads height and width, after EXIF rotation, without decoding; DataError if that fails."""
+    """Reads height and width, after EXIF rotation, without decoding.
+
+    Raises:
+        DataError: If that fails, or the picture is larger than `picture.max_pixels`.
+    """
+    with opened(data, name) as picture:
+        width, height = picture.size
+        return (width, height) if _lies(picture, data) else (height, width)
+
+
+def _lies(picture: Image.Image, data: bytes) -> bool:
+    """Says whether EXIF exchanges the sides that Pillow states."""
+    # Pillow has turned a TIFF already, and decodes a PNG to look for EXIF behind the pixels.
+    if picture.format == "TIFF" or (picture.format == "PNG" and b"eXIf" not in data):
+        return False
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            width, height = picture.size
-            rotated = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    except (OSError, SyntaxError) as error:
-        raise DataError(f"{name}: not a readable image ({len(data):,} bytes): {error}") from error
-    return (width, height) if rotated else (height, width)
+        return picture.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+    except Exception:  # damaged EXIF, which OpenCV passes over
+        return False
 
 
 def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:
@@ -41,7 +50,7 @@ def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:
     channel is dropped without blending, of 16 bits the upper 8 are kept, palettes are resolved.
 
     Args:
-        data: The content of a file, in any format that OpenCV reads.
+        data: The content of a file, in one of `picture.FORMATS`.
         name: What to call it in messages: the path.
         reduction: 1, or for JPEG also 2, 4 or 8; each pixel of the result is the mean of a square
             of this side.
@@ -50,38 +59,44 @@ def decode_image(data: bytes, name: str, reduction: int = 1) -> np.ndarray:
         Image [ceil(H / reduction), ceil(W / reduction), 3] uint8.
 
     Raises:
-        DataError: If the picture is empty, of no known format, or truncated.
+        DataError: If the picture is empty, of no known format, truncated, or larger than
+            `picture.max_pixels`; then no memory was taken for it.
     """
-    image = None
-    if data:
-        try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[reduction])
-        except cv2.error as error:
-            raise DataError(
-                f"{name}: OpenCV cannot read this image: {error}", code="unreadable-image"
-            ) from error
-    if image is None and (data.startswith(b"GIF8") or data[4:12] in (b"ftypavif", b"ftypavis")):
-        # Some builds of OpenCV lack these two formats. Of an animation, the first picture.
-        with contextlib.suppress(OSError, SyntaxError):
-            image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    truncated = _lacks_end(data)
+    code = "truncated-image" if truncated else "unreadable-image"
+    with opened(data, name, code=code) as picture:
+        # Some builds of OpenCV lack these two formats, and none turns an AVIF. Of an animation, the
+        # first picture.
+        if picture.format in ("AVIF", "GIF"):
+            return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+        # OpenCV 5 rejects truncated files, OpenCV 4 fills the missing part of a JPEG with grey.
+        # Looking for the end mark is cheap; only files without it at the very end are decoded by
+        # Pillow, too.
+        if truncated:
+            _check_whole(picture, data, name)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[reduction])
+    except cv2.error as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{name}: OpenCV cannot read this image: {reason}", code=code) from error
     if image is None:
         raise DataError(
-            f"{name}: not a readable image ({len(data):,} bytes): it is truncated, empty or of "
-            "another format. Replace the file, or remove it from the split.",
-            code="truncated-image" if _lacks_end(data) else "unreadable-image",
+            f"{name}: not a readable image ({len(data):,} bytes): it is truncated, or of another "
+            "format. Replace the file, or remove it from the split.",
+            code=code,
         )
-    # OpenCV 5 rejects truncated files, OpenCV 4 fills the missing part of a JPEG with grey. Looking
-    # for the end mark is cheap; only files without it at the very end are decoded by Pillow, too.
-    if _lacks_end(data):
-        try:
-            Image.open(io.BytesIO(data)).load()
-        except (OSError, SyntaxError) as error:
-            raise DataError(
-                f"{name}: the image is truncated ({len(data):,} bytes, {error}). Replace the "
-                "file, or remove it from the split.",
-                code="truncated-image",
-            ) from error
     return image
+
+
+def _check_whole(picture: Image.Image, data: bytes, name: str) -> None:
+    try:
+        picture.load()
+    except Exception as error:
+        raise DataError(
+            f"{name}: the image is truncated ({len(data):,} bytes, {error}). Replace the "
+            "file, or remove it from the split.",
+            code="truncated-image",
+        ) from error
 
 
 def decode_reduced(data: bytes, name: str, max_reduction: int) -> tuple[np.ndarray, int]:
@@ -115,3 +130,5 @@ def read_bytes(path: str, purpose: str = "image", missing: str = "missing-image"
             f"{path}: cannot read the {purpose}: {error.strerror}",
             code=missing if isinstance(error, FileNotFoundError) else "",
         ) from error
+    except ValueError as error:  # half a character, or a zero byte
+        raise DataError(f"{path!r} cannot be the name of the {purpose}: {error}") from error

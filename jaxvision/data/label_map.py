@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from jaxvision.data.errors import DataError
+from jaxvision.data.picture import opened
 from jaxvision.data.sample import VOID
 
 # Modes of Pillow whose values are classes.
@@ -25,26 +26,24 @@ def decode_label_map(data: bytes, name: str) -> np.ndarray:
         name: What to call it in messages: the path.
 
     Returns:
-        Palette indices or grey values [H, W] int32.
+        Palette indices or grey values [H, W] uint8, of deeper files int32.
 
     Raises:
         DataError: If the file cannot be read, or holds colours.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if picture.mode not in _INDEXED:
-                raise DataError(
-                    f"{name}: a label map must be a palette or grey PNG whose values are classes, "
-                    f"got one of mode {picture.mode}, which holds colours; export it with class "
-                    "numbers",
-                    code="coloured-mask",
-                )
-            return np.array(picture, np.int32)
-    except (OSError, SyntaxError) as error:
-        raise DataError(
-            f"{name}: not a readable label map ({len(data):,} bytes): {error}",
-            code="unreadable-mask",
-        ) from error
+    with opened(data, name, "label map", "unreadable-mask") as picture:
+        if picture.mode not in _INDEXED:
+            raise DataError(
+                f"{name}: a label map must be a palette or grey PNG whose values are classes, "
+                f"got one of mode {picture.mode}, which holds colours; export it with class "
+                "numbers",
+                code="coloured-mask",
+            )
+        numbers = np.array(picture)
+    # Four bytes a pixel only where one would not do.
+    return numbers.astype(
+        np.uint8 if numbers.dtype in (np.bool_, np.uint8) else np.int32, copy=False
+    )
 
 
 def as_classes(numbers: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
@@ -62,9 +61,13 @@ def as_classes(numbers: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
         DataError: If a number has no class.
     """
     known = np.flatnonzero(table >= 0)
-    outside = (numbers < 0) | (numbers >= len(table))
-    found = table[np.where(outside, 0, numbers)]
-    wrong = outside | (found < 0)
+    if numbers.dtype == np.uint8:
+        found = table[numbers]
+        wrong = found < 0
+    else:
+        outside = (numbers < 0) | (numbers >= len(table))
+        found = table[np.where(outside, 0, numbers)]
+        wrong = outside | (found < 0)
     if wrong.any():
         values = np.unique(numbers[wrong])
         shown = ", ".join(map(str, values[:_SHOWN].tolist())) + (

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -17,21 +18,20 @@ import jaxvision
 from jaxvision.data import boxes as boxes_of
 from jaxvision.data.annotations import offsets_from
 from jaxvision.data.augment import geometry
+from jaxvision.data.files import write_whole
 from jaxvision.data.image import encode_image
 from jaxvision.data.sample import Sample
 from jaxvision.data.segmentations import Segmentations
 from jaxvision.data.source import Source
 from jaxvision.data.sources.packed import (
-    ARRAYS,
-    ARRAYS_FILE,
     DESCRIPTION,
-    OBJECT_COLUMNS,
     Contents,
     RecordFile,
     describe,
     encode_labels,
     is_packed,
 )
+from jaxvision.data.sources.packed_arrays import ARRAYS, ARRAYS_FILE, OBJECT_COLUMNS
 
 # One record per group, or reading one would read its neighbours; pictures do not compress further.
 _WRITER_OPTIONS = "group_size:1,uncompressed"
@@ -231,8 +231,8 @@ def _write(
         counts["crowds"] = int(crowd.sum())
     written = {kind: each.finish() for kind, each in files.items()}
     # Last: a folder without this file is not a packed split.
-    with open(os.path.join(folder, DESCRIPTION), "w", encoding="utf-8") as file:
-        file.write(describe(Contents(classes or None, written, clip), counts, options))
+    text = describe(Contents(classes or None, written, clip), counts, options)
+    write_whole(Path(folder, DESCRIPTION), text)
     size = sum(each.bytes for group in written.values() for each in group)
     return Packed(len(columns), shrunk, len(arrays.get("boxes", ())), size)
 

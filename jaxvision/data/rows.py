@@ -85,6 +85,14 @@ def segmentation_row(sample: Sample, border: BorderWeights | None = None) -> Row
     return row if border is None else {**row, "pixel_weights": border(sample.mask)}
 
 
+def super_resolution_row(sample: Sample) -> Row:
+    """Returns image [H, W, C], target [s * H, s * W, 3] and index."""
+    if sample.target is None:
+        raise ValueError(f"example {sample.index} has no target; degrade the pictures first")
+    index = np.asarray(sample.index, np.int32)
+    return {"image": sample.image, "target": sample.target, "index": index}
+
+
 def mask_truth(sample: Sample) -> MaskTruth:
     """Returns the masks of a sample that no transform has changed, as run lengths."""
     return MaskTruth(sample.size, run_lengths(_masks(sample, _objects(sample))))

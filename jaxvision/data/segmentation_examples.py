@@ -1,6 +1,7 @@
 """From a source of images with label maps to rows of a `SegmentationBatch`."""
 
 import functools
+from typing import Any
 
 from jaxvision.data.augment.color import ColorJitter
 from jaxvision.data.augment.elastic import Elastic
@@ -44,7 +45,8 @@ def segmentation_train_example(
     Raises:
         ValueError: If a number is out of its range.
     """
-    transforms: list[Transform] = [ScaleCrop(image_size, tuple(scale))]
+    limits: Any = tuple(scale)  # a config holds a list
+    transforms: list[Transform] = [ScaleCrop(image_size, limits)]
     deformation = Elastic(elastic, elastic_spacing)
     if elastic:
         transforms.append(deformation)

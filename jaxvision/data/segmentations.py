@@ -11,9 +11,22 @@ from typing import Any
 import numpy as np
 from faster_coco_eval.core import mask as coco_mask
 
-from jaxvision.data.errors import DataError
+from jaxvision.data.errors import DataError, shown
 
 _POLYGONS, _RUNS = b"P", b"R"
+# Longest outline of an object in pixels: drawing it takes memory for each.
+_LONGEST = 2_000_000
+_MAX_BYTES = 1 << 31  # of the decoded masks of an image
+# What the library of masks raises for damaged ones.
+_FAULTS = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 def run_lengths(masks: np.ndarray) -> tuple[dict[str, Any], ...]:
@@ -58,10 +71,10 @@ class Segmentations:
                     raise ValueError("a polygon needs three or more x, y")
                 lengths = np.array([len(polygons), *map(len, polygons)], np.int32)
                 self._data += _POLYGONS + lengths.tobytes() + np.concatenate(polygons).tobytes()
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except _FAULTS as error:
             raise DataError(
                 f"{where}: segmentation must be a list of polygons [x1, y1, x2, y2, x3, y3, ...] "
-                f"or {{size, counts}}, got {str(segmentation)[:80]} ({error})"
+                f"or {{size, counts}}, got {shown(segmentation)} ({str(error)[:100]})"
             ) from error
         self._ends.append(len(self._data))
 
@@ -88,16 +101,31 @@ class Segmentations:
             name: Of the image, for the message.
 
         Raises:
-            DataError: If run lengths are damaged or of another size.
+            DataError: If run lengths are damaged or of another size, an outline is longer than any
+                object's, or the masks take more than 2 GiB.
         """
+        if len(boxes) * size[0] * size[1] > _MAX_BYTES:
+            raise DataError(
+                f"{name}: the masks of {len(boxes):,} objects on {size[1]} x {size[0]} pixels take "
+                f"more than {_MAX_BYTES:,} bytes. Cut the image into tiles, or train without masks."
+            )
         result = np.zeros((len(boxes), *size), bool)
         for number, box in enumerate(boxes):
-            runs = self.runs(rows.start + number, size, name)
-            if runs is None:
+            try:
+                runs = self.runs(rows.start + number, size, name)
+                mask = None if runs is None else coco_mask.decode(runs)
+            except DataError:
+                raise
+            except _FAULTS as error:
+                raise DataError(
+                    f"{name}: the mask of object {number} is damaged: {error}. Export the "
+                    "annotations again."
+                ) from error
+            if mask is None:
                 x1, y1, x2, y2 = np.rint(box).astype(int)
                 result[number, y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)] = True
             else:
-                result[number] = coco_mask.decode(runs)
+                result[number] = mask
         return result
 
     def runs(self, row: int, size: tuple[int, int], name: str) -> dict[str, Any] | None:
@@ -118,6 +146,17 @@ class Segmentations:
         count = int(np.frombuffer(rest, np.int32, 1)[0])
         lengths = np.frombuffer(rest, np.int32, count, offset=4)
         numbers = np.frombuffer(rest, np.float64, offset=4 + 4 * count)
-        polygons = [part.tolist() for part in np.split(numbers, np.cumsum(lengths)[:-1])]
-        parts: Any = coco_mask.frPyObjects(polygons, *size)
-        return coco_mask.merge(parts)
+        parts = np.split(numbers, np.cumsum(lengths)[:-1])
+        outline = sum(_length(part.reshape(-1, 2)) for part in parts)
+        if not outline <= _LONGEST:
+            raise DataError(
+                f"{name}: the outline of an object is {outline:,.0f} pixels long, expected at most "
+                f"{_LONGEST:,}. Correct its coordinates."
+            )
+        found: Any = coco_mask.frPyObjects([part.tolist() for part in parts], *size)
+        return coco_mask.merge(found)
+
+
+def _length(points: np.ndarray) -> float:
+    """Returns in how many steps of a pixel the outline [P, 2] is drawn."""
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())

@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxvision.data.allocator import keep_freed_memory
 from jaxvision.data.errors import DataError, FaultLog, OnFault, stop
+from jaxvision.data.guarded_example import GuardedExample
 from jaxvision.data.plans.plan import NOTHING, Plan, Planned, Rows
 from jaxvision.ops import ranges
 
@@ -62,6 +63,7 @@ class Stream:
         prefetch: int = 4,
         schedule: Callable[[int], Example] | None = None,
         on_fault: OnFault = stop,
+        timeout: float = 0.0,
         name: Callable[[int], str] = str,
         axes: Mapping[str, int | None] | None = None,
         digest: Callable[[], str] | None = None,
@@ -84,6 +86,7 @@ class Stream:
             on_fault: Called with each `DataError` of an example; raises it by default. If it
                 returns, another example of the epoch, drawn at random, takes the place of the
                 faulty one, or, in a plan with mask, zeros whose mask is False.
+            timeout: Seconds after which reading an example is a fault, too; 0 for never.
             name: Names an example by its number, for messages.
             axes: By key of the batch, the axis that devices cut; None for an array of which every
                 device needs a copy, as a graph. Axis 0 for keys that are not named.
@@ -92,10 +95,11 @@ class Stream:
         Raises:
             ValueError: If a number is out of its range.
         """
-        numbers = {"num_workers": num_workers, "prefetch": prefetch, "seed": seed}
+        numbers = dict(num_workers=num_workers, prefetch=prefetch, seed=seed, timeout=timeout)
         ranges.check(numbers, "[0, 1024]", "num_workers")
         ranges.check(numbers, "[1, 1024]", "prefetch")
         ranges.check(numbers, f"[0, {2**32 - 1}]", "seed")
+        ranges.check(numbers, "[0, inf)", "timeout")
         if example is None and schedule is not None:
             raise ValueError("schedule replaces example, so it needs one, got example=None")
         if not len(plan):
@@ -110,6 +114,7 @@ class Stream:
         self._on_fault = on_fault
         self._skipped = FaultLog()
         self._name = name
+        self._timeout = timeout
         self._axes = dict(axes or {})
         self._digest = digest
         self._process, self._processes = 0, 1
@@ -292,12 +297,13 @@ class Stream:
 
     def _read_example(self, example: Example, index: int, step: int, place: int) -> Any:
         """Reads an example or one in its place; None if it is to be masked."""
+        read = GuardedExample(example, self._name, self._timeout)
         for attempt in range(_ATTEMPTS):
             rng = self._generator(1, step, place, attempt)
             if attempt:
                 index = self._another(step, rng)
             try:
-                return example(index, rng)
+                return read(index, rng)
             except DataError as fault:
                 self._on_fault(fault)
                 self._skipped(fault)

@@ -16,6 +16,7 @@ from jaxvision.data.text.padding import CollatePairs, pad, token_lengths
 from jaxvision.data.text.parallel import ParallelText, read_parallel
 from jaxvision.data.text.shapes import assign, choose_shapes
 from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.ops import ranges
 
 
 def translation_source(
@@ -81,9 +82,9 @@ def train_stream(
             `long_sentences` is `error`.
         ValueError: If a number is out of its range, or there is no such rule.
     """
-    for field, value in (("batch_tokens", batch_tokens), ("multiple", multiple)):
-        if value < 1:
-            raise ValueError(f"{field} must be at least 1, got {value}")
+    numbers = dict(batch_tokens=batch_tokens, multiple=multiple, max_length=max_length)
+    ranges.check(numbers, "[1, 10_000_000]", "batch_tokens", "multiple")
+    ranges.check(numbers, "[1, 1_000_000]", "max_length")
     sides = tokenizer.encode(text.source), tokenizer.encode(text.target)
     limited = limit_length(*sides, max_length, long_sentences, text.place)
     sizes = dict(batch_tokens=batch_tokens, multiple=multiple)

@@ -1,5 +1,6 @@
 """An exported ONNX file, run by onnxruntime with the interface of the run that it comes from."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,10 +18,12 @@ from jaxvision.inference.image_predictor import ImagePredictor
 from jaxvision.inference.onnx_runtime import Run, session
 from jaxvision.inference.predictor import Origin
 from jaxvision.inference.segmenter import Segmenter
+from jaxvision.inference.upscaler import Upscaler
 from jaxvision.inference.views import of_one_shape
 from jaxvision.ops.nms import Candidates, Detections
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.segmentation import SemanticSegmentation
+from jaxvision.tasks.super_resolution import Enlarged, SuperResolution
 from jaxvision.tasks.task import Batch, ModelState, Params
 from jaxvision.train.evaluate import Predict
 from jaxvision.train.package import KEY, checked
@@ -45,6 +48,11 @@ def read_onnx_meta(file: Path) -> tuple[int, dict[str, Any]]:
         model = onnx.load(file, load_external_data=False)
     except Exception as error:  # what protobuf raises has no public name
         raise ValueError(f"{file} is not a whole ONNX file: {type(error).__name__}") from error
+    if _refers_to_files(model.graph):
+        raise ValueError(
+            f"{file} keeps arrays in other files, which jaxvision export does not do; they are not "
+            "opened"
+        )
     text = {x.key: x.value for x in model.metadata_props}.get(KEY)
     if text is None:
         raise ValueError(
@@ -53,6 +61,18 @@ def read_onnx_meta(file: Path) -> tuple[int, dict[str, Any]]:
         )
     step, meta = checked(text, file)
     return step, meta
+
+
+def _refers_to_files(graph: Any) -> bool:
+    """Says whether an array of a graph, or of one inside it, is in another file."""
+    arrays, graphs = list(graph.initializer), []
+    for node in graph.node:
+        for attribute in node.attribute:
+            arrays += [attribute.t, *attribute.tensors]
+            graphs += [attribute.g, *attribute.graphs]
+    return any(array.external_data for array in arrays) or any(
+        _refers_to_files(inner) for inner in graphs if inner.node or inner.initializer
+    )
 
 
 class _OfFile(ImagePredictor):
@@ -171,10 +191,40 @@ class ExportedSegmenter(_OfFile, Segmenter):
         return _of_file(lambda image: self._run(image)["probabilities"])
 
 
+class ExportedUpscaler(_OfFile, Upscaler):
+    """An upscaler whose network is an ONNX file, for windows of one size."""
+
+    options = ("batch_size", "back_projection")
+
+    def replaced(
+        self,
+        *,
+        batch_size: int | None = None,
+        back_projection: int | None = None,
+        **others: Any,
+    ) -> Self:
+        """Returns an upscaler of the same file with other options.
+
+        Raises:
+            ValueError: For `tta` and `tile`, which need the run.
+        """
+        if any(others.values()):
+            raise ValueError(
+                f"an exported file takes windows of one size, {', '.join(others)} needs its run"
+            )
+        return super().replaced(batch_size=batch_size, back_projection=back_projection)
+
+    def _compiled(self, task: Any) -> Predict:
+        return _of_file(lambda image: Enlarged(jnp.asarray(self._run(image)["enlarged"]), None))
+
+
 def exported_predictor(
     file: Path, meta: Mapping[str, Any], task: Any, transform: Any, batch_size: int, origin: Origin
-) -> Detector | Classifier | Segmenter:
+) -> Detector | Classifier | Segmenter | Upscaler:
     """Opens a file as the predictor that its meta describes."""
+    if isinstance(task, SuperResolution):
+        windows = dataclasses.replace(transform, filled=True)
+        return ExportedUpscaler(session(file), task, windows, origin=origin)
     if isinstance(task, DenseDetection):
         kind = SuppressedDetector if meta.get("nms") else ExportedDetector
     else:

@@ -1,13 +1,16 @@
 """Loads a trained run, whatever its task."""
 
+import contextlib
 import functools
 import importlib
 import os
 import pathlib
 import pkgutil
 import types
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
 
 from jaxvision import recipes
 from jaxvision.inference import exported
@@ -16,24 +19,32 @@ from jaxvision.inference.detector import Detector
 from jaxvision.inference.export import weights
 from jaxvision.inference.node_classifier import NodeClassifier
 from jaxvision.inference.predictor import Origin, Predictor
+from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
+from jaxvision.inference.upscaler import Upscaler
+from jaxvision.inference.zero_shot import ZeroShotUpscaler
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
+from jaxvision.tasks.adversarial import AdversarialGeneration
+from jaxvision.tasks.adversarial_super_resolution import (
+    GENERATOR,
+    AdversarialSuperResolution,
+    params_of,
+)
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.diffusion import ImageDiffusion
 from jaxvision.tasks.node_classification import NodeClassification
 from jaxvision.tasks.segmentation import SemanticSegmentation
+from jaxvision.tasks.super_resolution import SuperResolution
 from jaxvision.tasks.translation import Translation
-from jaxvision.train.checkpoint import (
-    NoCheckpoints,
-    WrongCheckpoint,
-    read_checkpoint,
-    read_meta,
-)
+from jaxvision.tasks.zero_shot import ZeroShot
 from jaxvision.train.package import is_package, read_arrays, read_package, read_package_meta
+from jaxvision.train.saved import read_checkpoint, read_meta
 
-T = TypeVar("T")
+# What building a model of a config may raise: in a file from elsewhere it may be any JSON.
+_FAULTS = (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError)
 # Endings of files that `jaxvision export` writes and `load` reads.
 FILES = (exported.SUFFIX, ".safetensors")
 
@@ -58,12 +69,13 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier`, `Segmenter`, `NodeClassifier` or `Translator`, by the task.
+        A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator`, `Sampler` or
+        `NodeClassifier`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
-        ValueError: If there is no checkpoint of that step, it is of another version of jaxvision,
-            or its recipe is not known.
+        ValueError: If there is no checkpoint of that step, it is damaged or of another version of
+            jaxvision, or its recipe is not known.
     """
     if hub.is_hub(str(run)):
         run = hub.fetch(str(run))
@@ -71,18 +83,22 @@ def load(
     if path.suffix in FILES:
         if step is not None:
             raise ValueError(f"step is for runs, got the file {path}")
-        return _of_file(path, recipe)
+        with _described(path):
+            return _of_file(path, recipe)
     if is_package(path):
         folder = path
         step, meta = read_package_meta(folder)
         read_variables = read_package
     else:
         folder, step = run_folder(pathlib.Path(run), step)
-        step, meta = _whole(folder, step, read_meta)
-        read_variables = functools.partial(_whole, step=step, read=read_checkpoint)
+        step, meta = read_meta(folder, step)
+        read_variables = functools.partial(read_checkpoint, step=step)
     task, origin = _restored(folder, meta, step, recipe)
     make = _maker(task)
     variables, _ = read_variables(folder)
+    if is_package(path):
+        with _described(path):
+            return _fitting(make(task, variables, origin), path)
     return make(task, variables, origin)
 
 
@@ -96,7 +112,33 @@ def _of_file(file: pathlib.Path, recipe: types.ModuleType | None) -> Predictor:
         return exported.exported_predictor(file, meta, task, transform, _rows(config), origin)
     step, meta = weights.read_weights_meta(file)
     task, origin = _restored(file, meta, step, recipe)
-    return _maker(task)(task, read_arrays(file), origin)
+    return _fitting(_maker(task)(task, read_arrays(file), origin), file)
+
+
+@contextlib.contextmanager
+def _described(place: pathlib.Path) -> Iterator[None]:
+    """Makes one error of what a config that is none leads to."""
+    try:
+        yield
+    except _FAULTS as error:
+        raise ValueError(f"{place} does not describe a model: {_line(error)}") from error
+
+
+def _fitting(predictor: Predictor, place: pathlib.Path) -> Predictor:
+    """Traces what a predictor of a file computes, so that weights of another model are an error."""
+    program = predictor.program()
+    try:
+        jax.eval_shape(program.apply, predictor.variables, *program.inputs(1))
+    # Flax, JAX and tasks have errors of their own for a shape or a name that is not theirs.
+    except Exception as error:
+        raise ValueError(f"{place}: its weights are not those of its config: {_line(error)}") from (
+            error
+        )
+    return predictor
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].strip("\"'")[:200]
 
 
 def _restored(
@@ -109,13 +151,12 @@ def _restored(
             f"{place} was not trained by a recipe: its checkpoints hold no {', '.join(missing)}"
         )
     module = _recipe(place, meta["recipe"], recipe)
-    config = values.restored(meta["config"])
     try:
+        config = values.restored(meta["config"])
         task = module.task(config, meta["info"])
-    except (AttributeError, KeyError) as error:
-        reason = str(error).splitlines()[0].strip("\"'")
+    except _FAULTS as error:
         raise ValueError(
-            f"{place} was trained by another version of the recipe {meta['recipe']}: {reason}"
+            f"{place} was trained by another version of the recipe {meta['recipe']}: {_line(error)}"
         ) from error
     return task, Origin(module, config, meta["info"], step)
 
@@ -133,22 +174,6 @@ def run_folder(run: pathlib.Path, step: int | None) -> tuple[pathlib.Path, int |
             raise ValueError(f"step must be that of {run} or None, got {step}")
         return run.parent.parent, int(run.name)
     return run, step
-
-
-def _whole(folder: pathlib.Path, step: int | None, read: Callable[..., T]) -> T:
-    """Reads a checkpoint; says it in a line if it is damaged."""
-    try:
-        return read(folder, step)
-    except (NoCheckpoints, WrongCheckpoint):
-        raise
-    except Exception as error:  # orbax raises what its storage raises
-        damage = error
-    name = "its checkpoint" if step is None else f"its checkpoint of step {step}"
-    reason = (str(damage) or type(damage).__name__).splitlines()[0][:200]
-    raise ValueError(
-        f"{folder}: {name} cannot be read, as after a copy that was interrupted ({reason}); name "
-        "another with --step, or step= in Python"
-    ) from damage
 
 
 def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> types.ModuleType:
@@ -170,10 +195,13 @@ def _recipe(folder: pathlib.Path, name: str, given: types.ModuleType | None) -> 
 
 def _maker(task: Any) -> Any:
     makers = {
+        AdversarialGeneration: _sampler,
         DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
         NodeClassification: _of_graphs,
+        ImageDiffusion: _sampler,
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
+        SuperResolution: _upscaler,
         Translation: _translator,
     }
     for kind, make in makers.items():
@@ -213,6 +241,19 @@ def _of_graphs(task: Any, variables: Mapping[str, Any], origin: Origin) -> NodeC
     return NodeClassifier(task, variables, origin=origin)
 
 
+def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origin) -> Predictor:
+    windows = origin.recipe.eval_transform(origin.config)
+    if isinstance(task, AdversarialSuperResolution):
+        # A file that was exported holds the generator alone.
+        if GENERATOR in variables["params"]:
+            state = {name: tree for name, tree in variables.items() if name != "params"}
+            variables = params_of(variables["params"], state, GENERATOR)
+        task = task.generator()
+    if isinstance(task, ZeroShot):
+        return ZeroShotUpscaler(task, variables, windows, origin=origin)
+    return Upscaler(task, variables, windows, origin=origin)
+
+
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:
     config = origin.config
     return Translator(
@@ -222,3 +263,7 @@ def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin)
         batch_size=config.eval.batch_size,
         origin=origin,
     )
+
+
+def _sampler(task: Any, variables: Mapping[str, Any], origin: Origin) -> Sampler:
+    return Sampler(task, variables, batch_size=_rows(origin.config), origin=origin)

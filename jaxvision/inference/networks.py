@@ -9,8 +9,11 @@ import numpy as np
 
 from jaxvision import models
 from jaxvision.models.detection import retinanet, yolox
+from jaxvision.models.generative import catalogue as generative
+from jaxvision.models.generative import ddpm_unet
 from jaxvision.models.segmentation import catalogue as segmentation
 from jaxvision.models.sequence import transformer
+from jaxvision.models.super_resolution import catalogue as super_resolution
 
 # Height, width and channels of inputs, by what a variant's name begins with; the first that fits.
 _SIZES = {
@@ -31,6 +34,14 @@ _SIZES = {
     "deeplabv3": (520, 520, 3),
     "fcn": (500, 500, 3),
     "segnet": (360, 480, 3),
+    "srcnn": (256, 256, 1),
+    "srresnet": (96, 96, 3),
+    "rrdbnet": (96, 96, 3),
+    "zssr": (256, 256, 3),
+    "srgan_discriminator": (96, 96, 3),
+    "ddpm_256": (256, 256, 3),
+    "ddpm_small": (32, 32, 1),
+    "ddpm": (32, 32, 3),
 }
 _IMAGENET, _CIFAR = (224, 224, 3), (32, 32, 3)
 # A translator's subwords, and tokens of a sentence.
@@ -65,9 +76,15 @@ def network(variant: str, *, image_size: int | None = None) -> Network:
     """
     if variant in transformer.VARIANTS:
         return _translator(variant)
+    if variant in generative.GENERATORS:
+        return _generator(variant)
+    if variant in generative.DISCRIMINATORS:
+        return _discriminator(variant)
     height, width, channels = _size(variant)
     if image_size is not None:
         height = width = image_size
+    if variant in ddpm_unet.VARIANTS:
+        return _denoiser(variant, (height, width, channels))
     options: dict[str, Any] = {}
     if variant.startswith("vit") and image_size is not None:
         options["image_size"] = image_size
@@ -77,6 +94,8 @@ def network(variant: str, *, image_size: int | None = None) -> Network:
         model = models.retinanet(variant, num_classes=91)
     elif variant in segmentation.VARIANTS:
         model = models.segmenter(variant)
+    elif variant in super_resolution.VARIANTS:
+        model = models.super_resolution(variant)
     else:
         model = models.classifier(variant, **options)
 
@@ -96,6 +115,54 @@ def _size(variant: str) -> tuple[int, int, int]:
     if variant.endswith("_cifar"):
         return _CIFAR
     return next((size for name, size in _SIZES.items() if variant.startswith(name)), _IMAGENET)
+
+
+def _generator(variant: str) -> Network:
+    model: Any = models.generator(variant)
+
+    def inputs(batch: int) -> tuple[np.ndarray, ...]:
+        noise = np.random.default_rng(0).standard_normal((batch, model.latent))
+        return (noise.astype(np.float32),)
+
+    return Network(
+        f"{model.latent} numbers for an image of {model.size} x {model.size}",
+        lambda variables, noise: model.apply(variables, noise, train=False),
+        lambda key: model.init(key, *inputs(1), train=False),
+        inputs,
+    )
+
+
+def _discriminator(variant: str) -> Network:
+    model: Any = models.discriminator(variant)
+    maker: Any = models.generator(variant.replace("discriminator", "generator"))
+
+    def inputs(batch: int) -> tuple[np.ndarray, ...]:
+        images = np.random.default_rng(0).uniform(
+            -1, 1, (batch, model.size, model.size, maker.channels)
+        )
+        return (images.astype(np.float32),)
+
+    return Network(
+        f"image {model.size} x {model.size}",
+        lambda variables, images: model.apply(variables, images, train=False),
+        lambda key: model.init(key, *inputs(1), train=False),
+        inputs,
+    )
+
+
+def _denoiser(variant: str, size: tuple[int, int, int]) -> Network:
+    model = models.ddpm_unet(variant)
+
+    def inputs(batch: int) -> tuple[np.ndarray, ...]:
+        images = np.random.default_rng(0).standard_normal((batch, *size)).astype(np.float32)
+        return images, np.arange(batch, dtype=np.int32)
+
+    return Network(
+        f"noisy image {size[0]} x {size[1]} and time",
+        lambda variables, images, t: model.apply(variables, images, t, train=False),
+        lambda key: model.init(key, *inputs(1), train=False),
+        inputs,
+    )
 
 
 def _translator(variant: str) -> Network:

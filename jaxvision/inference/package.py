@@ -16,6 +16,7 @@ _TASKS = {
     "Detector": "object-detection",
     "Classifier": "image-classification",
     "Segmenter": "image-segmentation",
+    "Upscaler": "image-to-image",
     "Translator": "translation",
 }
 _CLASSES = 100  # that the card names

@@ -24,7 +24,7 @@ from jaxvision.layers.platforms import by_platform
 Pairs = tuple[tuple[int, int], tuple[int, int]]
 # Maps (x, kernel, strides, pads, precision) to the convolution.
 Form = Callable[..., jax.Array]
-_NHWC = ("NHWC", "HWIO", "NHWC")
+NHWC = ("NHWC", "HWIO", "NHWC")
 
 
 def conv_general_dilated(
@@ -57,7 +57,7 @@ def conv_general_dilated(
     numbers = jax.lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     if (
         lhs.ndim != 4
-        or numbers != jax.lax.conv_dimension_numbers(lhs.shape, rhs.shape, _NHWC)
+        or numbers != jax.lax.conv_dimension_numbers(lhs.shape, rhs.shape, NHWC)
         or feature_group_count != 1
         or any(d != 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
     ):
@@ -92,7 +92,7 @@ def _plain(
     x: jax.Array, kernel: jax.Array, strides: tuple[int, int], pads: Pairs, precision: Any
 ) -> jax.Array:
     return jax.lax.conv_general_dilated(
-        x, kernel, strides, pads, dimension_numbers=_NHWC, precision=precision
+        x, kernel, strides, pads, dimension_numbers=NHWC, precision=precision
     )
 
 

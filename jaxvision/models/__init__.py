@@ -11,10 +11,13 @@ For example:
 
     detector = models.yolox("yolox_s", num_classes=80)
     segmenter = models.segmenter("unet", num_classes=2)
+    enlarger = models.super_resolution("srresnet_x4")
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
     writer = models.language_model("gpt2", vocabulary_size=50_257)
     layers = models.recurrent("lstm", features=128)
     network = models.graph_network("gcn", num_classes=7)
+    denoiser = models.ddpm_unet("ddpm_cifar10")  # images, times -> predicted noise
+    generator = models.generator("dcgan_generator")  # noise -> images
 """
 
 from collections.abc import Callable, Mapping
@@ -66,6 +69,10 @@ from jaxvision.models.detection.yolov4 import yolov4
 from jaxvision.models.detection.yolov5 import yolov5
 from jaxvision.models.detection.yolov8 import yolov8
 from jaxvision.models.detection.yolox import yolox
+from jaxvision.models.generative import catalogue as _generative
+from jaxvision.models.generative import ddpm_unet as _ddpm_unet
+from jaxvision.models.generative.catalogue import discriminator, generator
+from jaxvision.models.generative.ddpm_unet import ddpm_unet
 from jaxvision.models.graph import catalogue as _graph
 from jaxvision.models.graph.catalogue import graph_network
 from jaxvision.models.segmentation import catalogue as _segmentation
@@ -76,13 +83,18 @@ from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.language_models import language_model
 from jaxvision.models.sequence.recurrent import recurrent
 from jaxvision.models.sequence.transformer import transformer
+from jaxvision.models.super_resolution import catalogue as _super_resolution
+from jaxvision.models.super_resolution.catalogue import super_resolution
 from jaxvision.models.variant import unknown
 
 __all__ = [
     "backbone",
     "classifier",
+    "ddpm_unet",
+    "discriminator",
     "fast_rcnn",
     "faster_rcnn",
+    "generator",
     "graph_network",
     "language_model",
     "mask_rcnn",
@@ -92,6 +104,7 @@ __all__ = [
     "segmenter",
     "spp_net",
     "ssd",
+    "super_resolution",
     "transformer",
     "variants",
     "yolov1",
@@ -160,13 +173,27 @@ _OTHERS = {
     "rcnn": _rcnn.VARIANTS,
     "spp_net": _rcnn.SPP_VARIANTS,
     "segmenter": _segmentation.VARIANTS,
+    "super_resolution": _super_resolution.VARIANTS,
     "transformer": _transformer.VARIANTS,
     "language_model": _language_models.VARIANTS,
     "recurrent": _recurrent.VARIANTS,
     "graph_network": _graph.VARIANTS,
+    "ddpm_unet": _ddpm_unet.VARIANTS,
+    "generator": _generative.GENERATORS,
+    "discriminator": _generative.DISCRIMINATORS,
 }
-# Kinds of networks that are not built on a backbone of the catalogue, or whose input is no image.
-_WITHOUT_BACKBONE = ("segmenter", "transformer", "language_model", "recurrent", "graph_network")
+# Kinds whose networks have no field `backbone`.
+_WHOLE = (
+    "segmenter",
+    "super_resolution",
+    "transformer",
+    "language_model",
+    "recurrent",
+    "graph_network",
+    "ddpm_unet",
+    "generator",
+    "discriminator",
+)
 
 
 def variants() -> tuple[str, ...]:
@@ -216,7 +243,7 @@ def _family(name: str) -> _Family:
             raise ValueError(
                 f"name must be a backbone or a classifier, and {name} is built by "
                 f"models.{kind}({name!r}, ...)"
-                + ("" if kind in _WITHOUT_BACKBONE else ", whose field `backbone` is its backbone")
+                + ("" if kind in _WHOLE else ", whose field `backbone` is its backbone")
             )
     known = [n for family in _FAMILIES for n in family.variants]
     raise ValueError(unknown("name", name, known))

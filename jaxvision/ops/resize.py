@@ -66,3 +66,23 @@ def _interpolate(x: jax.Array, axis: int, side: int, align_corners: bool) -> jax
     shape[axis] = side
     weight = jnp.asarray((position - low).reshape(shape), x.dtype)
     return jnp.take(x, low, axis) * (1 - weight) + jnp.take(x, high, axis) * weight
+
+
+def pixel_shuffle(x: jax.Array, factor: int) -> jax.Array:
+    """Moves channels into r x r pixels: [B, H, W, r * r * C] to [B, r * H, r * W, C].
+
+    As PyTorch's `pixel_shuffle`: the r * r channels of a result's channel are neighbours, rows
+    first. Shi et al. 2016, https://arxiv.org/abs/1609.05158, equation 4.
+
+    Args:
+        x: Features.
+        factor: r.
+
+    Raises:
+        ValueError: If the channels are not a multiple of r * r.
+    """
+    batch, height, width, channels = x.shape
+    if channels % factor**2:
+        raise ValueError(f"channels must be a multiple of {factor**2}, got {channels}")
+    x = x.reshape(batch, height, width, -1, factor, factor)
+    return x.transpose(0, 1, 4, 2, 5, 3).reshape(batch, factor * height, factor * width, -1)

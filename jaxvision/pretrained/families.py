@@ -5,6 +5,8 @@ from jaxvision.pretrained import (
     alexnet,
     darknet,
     darknet_names,
+    dcgan,
+    ddpm,
     densenet,
     dilated,
     faster_rcnn,
@@ -19,6 +21,7 @@ from jaxvision.pretrained import (
     retinanet,
     segnet,
     ssd,
+    super_resolution,
     swin,
     unet,
     vgg,
@@ -43,6 +46,7 @@ FAMILIES = (
     dilated.FAMILY,
     segnet.FAMILY,
     segnet.DECONVNET_FAMILY,
+    *super_resolution.FAMILIES,
     alexnet.FAMILY,
     vgg.FAMILY,
     googlenet.FAMILY,
@@ -58,6 +62,8 @@ FAMILIES = (
     *recurrent.FAMILIES,
     gpt.FAMILY,
     gcn.FAMILY,
+    ddpm.FAMILY,
+    *dcgan.FAMILIES,
 )
 
 

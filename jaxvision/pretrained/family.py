@@ -67,13 +67,23 @@ class Weights:
     source: Source
     state: State
 
-    def get(self, path: str) -> np.ndarray | None:
-        """Returns the tensor of a variable, in the reference's layout, or None."""
-        return self.state.get(self.source.reference_name(path))
+    def get(self, path: str, axes: int | None = None) -> np.ndarray | None:
+        """Returns the tensor of a variable, in the reference's layout, or None.
+
+        Raises:
+            ValueError: If it has not that many axes, or one is of no length.
+        """
+        name = self.source.reference_name(path)
+        value = self.state.get(name)
+        if value is not None and axes is not None and (value.ndim != axes or not value.size):
+            raise ValueError(
+                f"{name} must have {axes} axes, none of them empty, got the shape {value.shape}"
+            )
+        return value
 
     def size(self, path: str, default: int) -> int:
         """Returns the length of a vector such as the bias of the last layer, which is K."""
-        value = self.get(path)
+        value = self.get(path, axes=1)
         return default if value is None else len(value)
 
 

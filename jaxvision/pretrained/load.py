@@ -36,14 +36,21 @@ def load(
         The module and its variables {"params", "batch_stats"}.
 
     Raises:
-        ValueError: If there is no such variant or field, or names or shapes of the weights are not
-            those of the reference; the message lists what is left over on both sides.
+        ValueError: If there is no such variant or field, names or shapes of the weights are not
+            those of the reference, or their values are not finite real numbers; the message lists
+            what is left over on both sides.
     """
     kind = family(name)
-    weights = kind.read(name, _read(kind, name, path_or_state))
-    model = _override(kind.build(name, weights), overrides)
-    shapes = kind.shapes(model, kind.channels(weights))
-    return model, to_variables(shapes, kind.resize(model, weights))
+    state = _read(kind, name, path_or_state)
+    try:
+        weights = kind.read(name, state)
+        model = _override(kind.build(name, weights), overrides)
+        shapes = kind.shapes(model, kind.channels(weights))
+        return model, to_variables(shapes, kind.resize(model, weights))
+    # What takes tensors apart, and what builds a model of their sizes, expects the reference's.
+    except (TypeError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ValueError(f"the weights are not those of {name}: {reason}") from error
 
 
 def _read(

@@ -10,6 +10,7 @@ from typing import Any
 # A deeper or larger tree is no network but an attempt to keep the reader busy.
 MAX_DEPTH = 100
 MAX_NAMES = 20_000
+_LONGEST = 100  # name of a class in a message
 
 
 class UnreadableModule(ValueError):
@@ -61,7 +62,7 @@ def placeholder(module: str, name: str) -> type[PickledModule]:
 
 def not_read(reference: str) -> str:
     """Words the error for a name that stands for more than a module."""
-    return f"it refers to {reference}, which is not read: save the state dict alone"
+    return f"it refers to {reference[:_LONGEST]}, which is not read: save the state dict alone"
 
 
 def state_dict(module: PickledModule) -> dict[str, Any]:
@@ -71,15 +72,18 @@ def state_dict(module: PickledModule) -> dict[str, Any]:
         UnreadableModule: If modules hold each other, or there are more than any network has.
     """
     found: dict[str, Any] = {}
-    for name, value in _tensors(module, "", 0):
-        found[name] = value
-        if len(found) > MAX_NAMES:
-            raise UnreadableModule(f"its modules hold more than {MAX_NAMES} tensors")
+    for count, (name, value) in enumerate(_tensors(module, "", 0)):
+        if value is not None:
+            found[name] = value
+        if count > MAX_NAMES:
+            raise UnreadableModule(f"its modules hold more than {MAX_NAMES} tensors and modules")
     return found
 
 
 def _tensors(module: PickledModule, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
-    if depth > MAX_DEPTH:
+    """Yields the tensors by name, and None for each module, so that those are counted, too."""
+    yield prefix, None
+    if depth > MAX_DEPTH or len(prefix) > MAX_DEPTH * _LONGEST:
         raise UnreadableModule(f"its modules are nested more than {MAX_DEPTH} deep")
     hidden = module.attributes.get("_non_persistent_buffers_set") or ()
     for group in ("_parameters", "_buffers"):

@@ -2,7 +2,6 @@
 
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +10,16 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from jaxvision.data.npz import read_npz
 from jaxvision.pretrained.torch_file import read_torch_file
 
 ACCEPTED = "a .safetensors, .pth, .pt or .npz file, or a mapping {name: array}"
 
 # `torch.nn.DataParallel` and `DistributedDataParallel` put it before every name.
 PARALLEL_PREFIX = "module."
+
+SAFETENSORS_DTYPES = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8")
+SAFETENSORS_DTYPES += ("U64", "U32", "U16", "U8", "BOOL", "C64")
 
 HALF = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
@@ -65,9 +68,26 @@ def _read_file(path: str) -> dict[str, np.ndarray]:
         return read_torch_file(path)
     if extension == ".npz":
         return _read_npz(path)
+    return read_safetensors(path)
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Reads a `.safetensors` file.
+
+    Raises:
+        ValueError: If it is damaged, or holds numbers of a type that NumPy has not.
+    """
     try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            for name in file.keys():  # noqa: SIM118, it is no mapping
+                dtype = file.get_slice(name).get_dtype()
+                if dtype not in SAFETENSORS_DTYPES:
+                    raise ValueError(
+                        f"{path}: {name} has numbers of the type {dtype}; expected one of "
+                        f"{', '.join(SAFETENSORS_DTYPES)}: save the weights as one of these"
+                    )
         return safetensors.numpy.load_file(path)
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, MemoryError) as error:
         raise ValueError(f"{path} is not a complete safetensors file: {error}") from error
 
 
@@ -75,10 +95,8 @@ def _read_npz(path: str) -> dict[str, np.ndarray]:
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is not a complete .npz file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    # ValueError is what NumPy raises for an array of objects, which it would have to unpickle.
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        arrays = read_npz(path)
+    except ValueError as error:
         raise ValueError(f"{path} is not a readable .npz file: {error}") from error
     # NumPy writes bfloat16, which is not its own, as two bytes without a type.
     return {n: v.view(ml_dtypes.bfloat16) if v.dtype == "V2" else v for n, v in arrays.items()}

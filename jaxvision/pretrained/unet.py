@@ -45,7 +45,7 @@ def build(name: str, weights: Weights) -> UNet:
 
 def channels(weights: Weights) -> int:
     """Returns the number of channels of the images that the weights are for."""
-    kernel = weights.get("down1/conv1/kernel")
+    kernel = weights.get("down1/conv1/kernel", axes=4)
     return 3 if kernel is None else kernel.shape[1]
 
 

@@ -25,10 +25,12 @@ def to_variables(template: Mapping[str, Any], weights: Weights) -> dict[str, Any
         Variables of the template's structure, numpy arrays.
 
     Raises:
-        ValueError: If tensors are left over or missing, or a shape differs; all are listed.
+        ValueError: If tensors are left over or missing, a shape differs, or values are no finite
+            real numbers, or a negative variance; all are listed.
     """
     source, state = weights.source, weights.state
     filled, missing, mismatched, used = {}, [], [], set()
+    faulty: dict[str, list[str]] = {}
     for key, leaf in flat(template).items():
         path = "/".join(key[1:])
         name, layout = source.reference_name(path), source.layout_of(path)
@@ -42,7 +44,15 @@ def to_variables(template: Mapping[str, Any], weights: Weights) -> dict[str, Any
         if tensor.shape != expected:
             mismatched.append(f"{name}: expected {expected}, got {tensor.shape} (our {path})")
             continue
-        filled[key] = np.asarray(layout.load(tensor), leaf.dtype, order="C")
+        if not np.issubdtype(tensor.dtype, np.floating):
+            faulty.setdefault("not of float32, float64, float16 or bfloat16", []).append(
+                f"{name}: {tensor.dtype}"
+            )
+            continue
+        with np.errstate(over="ignore"):
+            filled[key] = np.asarray(layout.load(tensor), leaf.dtype, order="C")
+        if fault := _fault(filled[key], key[-1]):
+            faulty.setdefault(fault, []).append(name)
     unused = [
         name
         for name in state
@@ -54,9 +64,19 @@ def to_variables(template: Mapping[str, Any], weights: Weights) -> dict[str, Any
             "missing in the weights": missing,
             "not used by the model": unused,
             "of another shape": mismatched,
+            **faulty,
         },
     )
     return traverse_util.unflatten_dict(filled)
+
+
+def _fault(values: np.ndarray, leaf: str) -> str:
+    """Says what is wrong with the values of a variable, whose last name is `leaf`."""
+    if not np.isfinite(values).all():
+        return "NaN or infinite, also as float32"
+    if leaf == "var" and (values < 0).any():
+        return "negative variances"
+    return ""
 
 
 def to_state(variables: Mapping[str, Any], source: Source) -> dict[str, np.ndarray]:

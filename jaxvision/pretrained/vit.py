@@ -83,16 +83,16 @@ def build(name: str, weights: Weights) -> ViTClassifier:
         overrides["weight_init"] = "torchvision"
     elif weights.source is not TIMM:
         overrides |= dict(weight_init="big_vision", activation="gelu_tanh")
-    positions = weights.get("backbone/position_embedding")
+    positions = weights.get("backbone/position_embedding", axes=3)
     if positions is None:
         overrides["position"] = "sincos2d"
     else:
         grid = _square_grid(positions, has_token=overrides["pool"] == "token")
         overrides["image_size"] = row["patch"] * grid
-    factors = weights.get("backbone/block1/attention_scale")
+    factors = weights.get("backbone/block1/attention_scale", axes=1)
     if factors is not None:
         overrides["layer_scale"] = float(factors.mean())
-    pre_logits = weights.get("pre_logits/bias")
+    pre_logits = weights.get("pre_logits/bias", axes=1)
     return vit_classifier(
         name,
         num_classes=weights.size("head/bias", 1000),
@@ -105,7 +105,7 @@ def resize(model: nn.Module, weights: Weights) -> Weights:
     """Interpolates the embeddings of positions to the model's image size."""
     backbone = cast(ViTClassifier, model).backbone
     path = "backbone/position_embedding"
-    positions = weights.get(path)
+    positions = weights.get(path, axes=3)
     if backbone.position != "learn" or positions is None:
         return weights
     has_token = weights.get("backbone/class_token") is not None
@@ -118,7 +118,7 @@ def resize(model: nn.Module, weights: Weights) -> Weights:
 def _square_grid(embedding: np.ndarray, *, has_token: bool) -> int:
     positions = embedding.shape[1] - has_token
     side = math.isqrt(positions)
-    if side**2 != positions:
+    if not side or side**2 != positions:
         raise ValueError(
             "the weights' embeddings of positions must be for a square of patches, "
             f"got {positions} positions"

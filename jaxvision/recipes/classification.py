@@ -29,18 +29,15 @@ from jaxvision.train.precision import compute_dtype
 
 # What a continued run may change.
 FREE = (
-    *values.FREE,
+    *image_splits.FREE,
     "batch_size",
     "remat",
-    "data.cache_bytes",
-    "data.on_fault",
-    "data.test_images",
 )
 
 
 def defaults() -> Config:
     """Returns all values, locked; those of fine-tuning on a folder of images."""
-    config = values.common()
+    config = image_splits.defaults()
     config.variant = "resnet18"
     config.image_size = 224
     config.batch_size = 64
@@ -49,16 +46,7 @@ def defaults() -> Config:
     config.std = (0.229, 0.224, 0.225)
 
     config.data.source = "image_folder"  # objects:voc and the like: several labels an image
-    config.data.classes = ""  # comma-separated; empty: as the data names them
-    config.data.num_classes = 0  # 0: as many as the data names; another number is checked
-    config.data.val_share = 0.0  # a part of train is val, for sets that come without one
-    config.data.fold = ""  # "2/5": the second of five parts of train is val
-    config.data.split_seed = 0
-    config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
     config.data.balance = ""  # repeat or inverse: draws images of rare classes more often
-    config.data.cache_bytes = 0  # decoded images are kept in memory up to so many bytes
-    # Images of each split, for `digits`; 0: its own number.
-    config.data.train_images = config.data.val_images = config.data.test_images = 0
 
     config.augment = ConfigDict()
     config.augment.crop = "resized"  # a part of random size; or pad: a shift within a black frame
@@ -156,6 +144,7 @@ def eval_transform(config: Config) -> CenterCrop:
 
 def _resize(config: Config) -> int | None:
     """Returns the length of the shorter side in pixels before the centre is cut out."""
+    ranges.check(config, "[1, 65_536]", "image_size")
     ranges.check(config, "[0, 16]", "eval.resize")
     return round(config.eval.resize * config.image_size) or None
 

@@ -34,11 +34,8 @@ _BEST = {"voc07": "VOC07", "voc10": "VOC10"}
 
 # What a continued run may change.
 FREE = (
-    *values.FREE,
+    *image_splits.FREE,
     "batch_size",
-    "data.cache_bytes",
-    "data.on_fault",
-    "data.test_images",
 )
 
 
@@ -52,7 +49,7 @@ def defaults(method: str = "yolox") -> Config:
         ValueError: If there is no such method.
     """
     own = detector(method)
-    config = values.common()
+    config = image_splits.defaults()
     config.method = method
     config.image_size = 640
     config.batch_size = 64
@@ -60,18 +57,9 @@ def defaults(method: str = "yolox") -> Config:
     config.backbone = ""  # a name of models.variants() in place of the detector's own backbone
 
     config.data.source = "coco"
-    config.data.classes = ""  # comma-separated; empty: as the data names them
-    config.data.num_classes = 0  # 0: as many as the data names; another number is checked
-    config.data.val_share = 0.0  # a part of train is val, for sets that come without one
-    config.data.fold = ""  # "2/5": the second of five parts of train is val
-    config.data.split_seed = 0
     config.data.strict = False  # boxes outside the image or without area are errors
-    config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
-    config.data.cache_bytes = 0  # decoded images are kept in memory up to so many bytes
     config.data.max_objects = 120  # trained on, an image
     config.data.balance = ""  # repeat or inverse: draws images of rare classes more often
-    # Images of each split, for `shapes`; 0: its own number.
-    config.data.train_images = config.data.val_images = config.data.test_images = 0
 
     config.augment = ConfigDict()
     config.augment.mosaic = 0.0  # probability, as others of which nothing else is said

@@ -5,11 +5,37 @@ from typing import Any
 
 from jaxvision.data.source import Source
 from jaxvision.ops import ranges
-from jaxvision.recipes import wiring
+from jaxvision.recipes import values, wiring
 from jaxvision.recipes.values import Config
 
 # Of the group `data`: what names a part of a dataset.
 _NAMES = ("source", "path", "train", "val", "val_share", "fold", "split_seed", "cache_bytes")
+
+
+# What a continued run may change, where its data are images.
+FREE = (
+    *values.FREE,
+    "data.cache_bytes",
+    "data.on_fault",
+    "data.timeout",
+    "data.test_images",
+)
+
+
+def defaults() -> Config:
+    """Returns the values that every recipe of images and classes has; not yet locked."""
+    config = values.common()
+    config.data.classes = ""  # comma-separated; empty: as the data names them
+    config.data.num_classes = 0  # 0: as many as the data names; another number is checked
+    config.data.val_share = 0.0  # a part of train is val, for sets that come without one
+    config.data.fold = ""  # "2/5": the second of five parts of train is val
+    config.data.split_seed = 0
+    config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
+    config.data.timeout = 0.0  # seconds after which an image counts as unreadable; 0: waits
+    config.data.cache_bytes = 0  # decoded images are kept in memory up to so many bytes
+    # Images of each split, for data that are drawn; 0: its own number.
+    config.data.train_images = config.data.val_images = config.data.test_images = 0
+    return config
 
 
 def options(
@@ -35,8 +61,9 @@ def options(
             raise ValueError("data.test must name a split to evaluate it, and it is empty")
         found["test"] = data.test
         counts.append("test_images")
+    ranges.check(config, "[0, inf)", *(f"data.{part}_images" for part in ("train", "val", "test")))
+    ranges.check(config, f"[0, {2**32 - 1}]", "data.split_seed")
     for name in counts:
-        ranges.check(config, "[0, inf)", f"data.{name}")
         found[name] = data[name] or None
     found["classes"] = tuple(info["class_names"]) if info else wiring.class_names(config)
     return found
@@ -71,9 +98,15 @@ def check_length(info: Mapping[str, Any], train: Source) -> None:
 
 
 def reading(config: Config) -> dict[str, Any]:
-    """Returns the keywords of a stream that say how it is read."""
+    """Returns the keywords of a stream that say how it is read.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+    ranges.check(config, "[0, inf)", "data.timeout")
     return dict(
         num_workers=config.num_workers,
         prefetch=config.data.prefetch,
         on_fault=wiring.on_fault(config, "on_fault"),
+        timeout=config.data.timeout,
     )

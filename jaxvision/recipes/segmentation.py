@@ -34,17 +34,14 @@ SOURCES = ("shapes", "folder", "camvid", "voc", "cityscapes", "coco")
 
 # What a continued run may change.
 FREE = (
-    *values.FREE,
+    *image_splits.FREE,
     "batch_size",
-    "data.cache_bytes",
-    "data.on_fault",
-    "data.test_images",
 )
 
 
 def defaults() -> Config:
     """Returns all values, locked; those of a small U-Net on drawn shapes."""
-    config = values.common()
+    config = image_splits.defaults()
     config.variant = "unet_small"
     config.backbone = ""  # of backbone_unet: a name of models.variants()
     config.image_size = (128, 128)  # height and width
@@ -53,15 +50,6 @@ def defaults() -> Config:
     config.std = (0.229, 0.224, 0.225)
 
     config.data.source = "shapes"
-    config.data.classes = ""  # comma-separated; empty: as the data names them
-    config.data.num_classes = 0  # 0: as many as the data names; another number is checked
-    config.data.val_share = 0.0  # a part of train is val, for sets that come without one
-    config.data.fold = ""  # "2/5": the second of five parts of train is val
-    config.data.split_seed = 0
-    config.data.on_fault = "error"  # drop: go on without unreadable images, listed every epoch
-    config.data.cache_bytes = 0  # decoded images are kept in memory up to so many bytes
-    # Images of each split, for `shapes`; 0: its own number.
-    config.data.train_images = config.data.val_images = config.data.test_images = 0
 
     config.augment = ConfigDict()
     # Least and largest scale of an image; 1: it just fits into the input.
@@ -184,7 +172,8 @@ def eval_transform(config: Config) -> Letterbox:
 
 def _size(config: Config) -> tuple[int, int]:
     size = tuple(config.image_size)
-    if len(size) != 2 or min(size) < 1:
+    ranges.check(config, "[1, 65_536]", "image_size")
+    if len(size) != 2:
         raise ValueError(f"image_size must be a height and a width, got {size}")
     return size[0], size[1]
 

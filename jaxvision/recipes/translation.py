@@ -22,9 +22,9 @@ from jaxvision.plots.translations import translation_report
 from jaxvision.recipes import values, wiring
 from jaxvision.recipes.values import Config
 from jaxvision.tasks.translation import Translation
-from jaxvision.train.checkpoint import read_meta
 from jaxvision.train.experiment import Best, EvalSet, Experiment
 from jaxvision.train.precision import compute_dtype
+from jaxvision.train.saved import read_meta
 
 # What a continued run may change.
 FREE = (*values.FREE, "batch_tokens")

@@ -11,6 +11,7 @@ from jaxvision.losses.detection.rcnn import RCNNMethod
 from jaxvision.losses.detection.rpn import RPNMethod
 from jaxvision.models.detection.fast_rcnn import FastRCNN
 from jaxvision.models.detection.faster_rcnn import FasterRCNN
+from jaxvision.ops import ranges
 from jaxvision.recipes import wiring
 from jaxvision.recipes.values import Config
 
@@ -166,8 +167,9 @@ def _both(
     first = {k.removeprefix(_PROPOSAL): v for k, v in values.items() if k.startswith(_PROPOSAL)}
     second = {k: v for k, v in values.items() if not k.startswith(_PROPOSAL)}
     scales = first.pop("scales")
-    if not scales or min(scales) <= 0:
-        raise ValueError(f"loss.proposal_scales must be positive, got {scales}")
+    ranges.check(config, "(0, inf)", "loss.proposal_scales")
+    if not scales:
+        raise ValueError("loss.proposal_scales must be at least one number, got none")
     cell = len(scales) * len(first["ratios"])
     fields = wiring.fields(config, info) | dict(anchors_per_cell=cell)
     network = wiring.network(build, config, **fields)

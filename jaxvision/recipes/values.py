@@ -21,6 +21,9 @@ FREE = (
     "log_every",
     "eval_every",
     "save_every",
+    "save_minutes",
+    "non_finite",
+    "spike",
     "patience",
     "wandb",
     "data.path",
@@ -52,6 +55,9 @@ def common() -> Config:
     config.log_every = 20  # steps, as the next two
     config.eval_every = 0  # 0: every `eval.epochs` epochs
     config.save_every = 0  # 0: an epoch, or 100 steps where an epoch is shorter
+    config.save_minutes = 10.0  # most minutes between checkpoints; 0: any
+    config.non_finite = "stop"  # at a loss or gradient that is NaN; or skip: leave its update out
+    config.spike = 0.0  # leaves out updates whose loss is above this multiple of its mean; 0: none
     config.wandb = ""  # a project on Weights & Biases that gets the metrics too; needs the extra
     config.patience = 0  # evaluations without a better value after which a run ends; 0: none
 

@@ -10,8 +10,8 @@ from jaxvision.pretrained import hub
 from jaxvision.pretrained.download import cached
 from jaxvision.pretrained.released import RELEASED
 from jaxvision.recipes.values import Config
-from jaxvision.train.checkpoint import NoCheckpoints, read_checkpoint, read_meta
 from jaxvision.train.package import is_package, read_package, read_package_meta
+from jaxvision.train.saved import NoCheckpoints, read_checkpoint, read_meta
 
 
 def read_weights(given: str, variant: str) -> Mapping[str, Any]:

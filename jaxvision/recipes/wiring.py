@@ -73,8 +73,9 @@ def network(build: Callable[..., Any], config: Config, **fields: Any) -> Any:
         **fields: Fields of the network.
 
     Raises:
-        ValueError: If the network has no such field.
+        ValueError: If the network has no such field, or a dropout rate is out of its range.
     """
+    ranges.check(config, "[0, 1)", *(f"model.{name}" for name in config.model if "drop" in name))
     fields |= keywords(config.model)
     try:
         return build(config.variant, **fields)
@@ -146,8 +147,10 @@ def learning_rate(
     warmup_steps = _warmup_steps(config, steps, epoch)
     peak = config.optimizer.learning_rate
     ranges.check(config, "[0, inf)", "optimizer.learning_rate", "optimizer.base_batch")
+    ranges.check(config, "(0, 1)", "schedule.boundaries")
+    ranges.check(config, "[0, inf)", "schedule.factor", "schedule.power")
     ranges.check(config, "(0, inf)", "schedule.period_epochs")
-    ranges.check(config, "[0, 1]", "schedule.final_ratio")
+    ranges.check(config, "[0, 1]", "schedule.final_ratio", "schedule.rise")
     if config.optimizer.base_batch:
         peak = peak * batch_size / config.optimizer.base_batch
     if values.name == "noam" and features:
@@ -254,7 +257,7 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
     """
     steps = total_steps(config, epoch)
     ranges.check(config, "(0, inf)", "eval.epochs")
-    ranges.check(config, "[0, inf)", "eval_every", "save_every", "patience")
+    ranges.check(config, "[0, inf)", "eval_every", "save_every", "save_minutes", "patience")
     if config.wandb:
         wandb_writer.client()  # an extra that is missing is an error now, not after hours
     interval = min(max(1, round(config.eval.epochs * epoch)), steps)
@@ -265,13 +268,23 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
         accumulate=config.accumulate,
         freeze=tuple(config.freeze.split()),
         patience=config.patience or None,
-        plateau=Plateau(**config.plateau) if config.plateau.patience else None,
+        plateau=_plateau(config),
         state_sharding=state_sharding(config.sharding),
         log_every=config.log_every,
         eval_every=config.eval_every or interval,
         save_every=config.save_every or max(epoch, 100),
+        save_minutes=config.save_minutes,
+        non_finite=config.non_finite,
+        spike=config.spike,
         wandb=config.wandb,
     )
+
+
+def _plateau(config: Config) -> Plateau | None:
+    ranges.check(config, "[0, inf)", "plateau.patience")
+    options = keywords(config.plateau, "patience")
+    checked = Plateau(config.plateau.patience or 1, **options)
+    return checked if config.plateau.patience else None
 
 
 def meta(recipe: str, config: Config, info: Mapping[str, Any]) -> dict[str, Any]:

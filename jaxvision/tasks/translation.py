@@ -78,6 +78,7 @@ class Translation:
                 f"pad_id must be that of the tokenizer, {PAD}, got {self.model.pad_id}"
             )
         ranges.check(self, "[1, 1024]", "beam_size")
+        ranges.check(self, "[0, 100_000]", "extra_length")
         ranges.check(self, "[0, inf)", "alpha")
         ranges.check(self, "[0, 1)", "label_smoothing")
 

@@ -1,44 +1,60 @@
 """Checkpoints that survive: asynchronous saves, the newest and the best kept, exact resume."""
 
+import dataclasses
 import functools
+import logging
 import math
 import pathlib
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
-from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
-from jaxvision.train import processes
+from jaxvision.train import manifest, processes, step_folders
 from jaxvision.train.errors import TrainingError
 from jaxvision.train.experiment import Best
 from jaxvision.train.sharding import replicated
-from jaxvision.train.state import TrainState
+from jaxvision.train.state import LossMean, TrainState
 
-# What a checkpoint holds and how its names are chosen; raised when older ones cannot be read.
-LAYOUT = 2
+# Optional parts of a state that checkpoints of this layout did not have at first.
+_NEWER = ("loss_mean",)
 
 
 class Checkpoints:
-    """The checkpoints of a run, in a folder `<step>` each.
+    """The checkpoints of a run, in a folder `<step>` each, with digests of their files.
+
+    What a killed process has left half written is removed, and a checkpoint with a damaged small
+    file is moved aside, to `<step>.unreadable`, before anything is read.
 
     Args:
         directory: Where they are; made if it is missing.
         meta: JSON stored with each one: recipe, config, info, versions.
         best: The metric whose best checkpoint is kept beside the newest.
         keep: How many of the newest are kept.
+
+    Raises:
+        TrainingError: If `directory` is a file.
     """
 
     def __init__(
         self, directory: pathlib.Path, *, meta: Mapping[str, Any], best: Best | None, keep: int = 2
     ) -> None:
         self._directory = directory.absolute()
+        if directory.exists() and not directory.is_dir():
+            raise TrainingError(f"expected a folder of checkpoints, got the file {directory}")
+        processes.from_first(functools.partial(step_folders.clean, self._directory))
         direction = best.direction if best else "max"
-        self._meta = {**meta, "layout": LAYOUT, "best_direction": direction}
+        self._meta = {
+            **meta,
+            "layout": step_folders.LAYOUT,
+            "best_direction": direction,
+            step_folders.DIGESTS: True,
+        }
+        self._saving = 0  # the step that is being written
+        self._failed = False
+        logging.getLogger("absl").addFilter(_is_not_raised)
         policies: list[Any] = [checkpoint_managers.LatestN(keep)]
         options: dict[str, Any] = {}
         if best is not None:
@@ -64,7 +80,9 @@ class Checkpoints:
                 "meta": ocp.JsonCheckpointHandler(),
             },
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies), **options
+                preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies),
+                async_options=ocp.AsyncOptions(post_finalization_callback=self._write_manifest),
+                **options,
             ),
         )
 
@@ -74,6 +92,9 @@ class Checkpoints:
         Args:
             state: Its `step` names the checkpoint.
             metrics: Of this state by their full names, if it was evaluated.
+
+        Raises:
+            TrainingError: If it, or the checkpoint before it, cannot be written.
         """
         score = None
         if self._best is not None:
@@ -81,55 +102,82 @@ class Checkpoints:
             worst = -math.inf * self._best.sign
             value = (metrics or {}).get(self._best.name, worst)
             score = {self._best.name: value if math.isfinite(value) else worst}
-        self._manager.save(
-            int(state.step),
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(self._meta)
-            ),
-            metrics=score,
+        args = ocp.args.Composite(
+            state=ocp.args.StandardSave(_as_tree(state)), meta=ocp.args.JsonSave(self._meta)
         )
+        # An error of the checkpoint before is raised here too.
+        self._try(self._manager.wait_until_finished)
+        self._saving = int(state.step)
+        self._try(lambda: self._manager.save(self._saving, args=args, metrics=score))
+
+    def _try(self, write: Callable[[], object]) -> None:
+        """Calls what writes to the disk; its error is that of the checkpoint being written."""
+        try:
+            write()
+        except Exception as error:  # orbax raises what its storage raises
+            if jax.process_count() > 1:
+                raise  # perhaps that another process is lost, which others recognise
+            self._failed = True
+            raise TrainingError(
+                f"the checkpoint of step {self._saving} cannot be written "
+                f"({step_folders.reason(error)}); those before it in {self._directory} are whole, "
+                "and the same command continues from the newest"
+            ) from error
+
+    def _write_manifest(self) -> None:
+        """Called in the first process, by the thread that writes, before it renames the folder."""
+        (folder,) = self._directory.glob(f"{self._saving}.orbax-checkpoint-tmp*")
+        manifest.write(folder)
 
     def latest_step(self) -> int | None:
         """The newest step there is, or None."""
         return self._manager.latest_step()
 
     def restore(self, like: TrainState) -> TrainState | None:
-        """Reads the newest checkpoint that can be read, or None where there is none.
+        """Reads the newest checkpoint that is whole, or None where there is none at all.
 
-        One that cannot be read is moved aside, to `<step>.unreadable`, and the one before is tried.
+        One that is damaged is moved aside, to `<step>.unreadable`, and the one before is tried.
 
         Args:
             like: A state of the run or its shapes, for structure and placement. Its rows may have
-                another batch size than those saved: then they are None in what is returned.
+                another batch size than those saved: then they are None in what is returned. So is
+                its mean of the losses if none was saved.
 
         Raises:
-            TrainingError: If the newest has another layout, model, optimizer or constants, which is
-                not damage.
+            TrainingError: If all that there are or were are damaged, or the newest has another
+                layout, model, optimizer or constants, which is not damage.
         """
         template = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
         )
         while (step := self._manager.latest_step()) is not None:
+            folder = self._directory / str(step)
             try:
+                processes.from_first(functools.partial(step_folders.check, folder))
                 return self._restore(step, template)
             except TrainingError:
                 raise
             except Exception as error:  # orbax raises what its storage raises
-                aside = self._directory / f"{step}.unreadable"
-                processes.from_first(functools.partial(_move, self._directory / str(step), aside))
-                logging.warning(
-                    "checkpoint %d cannot be read (%s); it is now %s, trying the one before",
-                    step,
-                    str(error).splitlines()[0] if str(error) else type(error).__name__,
-                    aside,
+                self._check_damage(folder, error)
+                processes.from_first(
+                    functools.partial(step_folders.set_aside, self._directory, step, error)
                 )
                 self._manager.reload()
+        damaged = processes.from_first(
+            functools.partial(step_folders.were_set_aside, self._directory)
+        )
+        if damaged:
+            raise TrainingError(
+                f"none of the checkpoints in {self._directory} can be read: {', '.join(damaged)} "
+                "are damaged; put back copies of them, or start anew: with another --workdir, or "
+                "after deleting this folder"
+            )
         return None
 
     def _restore(self, step: int, template: TrainState) -> TrainState:
         folder = self._directory / str(step)
         meta = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
-        if problem := _other_layout(folder, meta["meta"]):
+        if problem := step_folders.other_layout(folder, meta["meta"]):
             raise TrainingError(problem)
         there, here = meta["meta"].get("constants", {}), self._meta.get("constants", {})
         if changed := sorted(k for k in there | here if there.get(k) != here.get(k)):
@@ -138,16 +186,30 @@ class Checkpoints:
                 "in another work directory, or with the same values"
             )
         saved = self._manager.item_metadata(step)["state"]
-        anew = False
+        anew, wanted_mean = False, True
         if saved is not None:  # else reading it will say why
             rows = _saved_rows(saved, template.rows)
             anew = _shapes(rows) != _shapes(template.rows)
-            template = template.replace(rows=rows)
+            wanted_mean = template.loss_mean is not None
+            template = _with_saved_mean(saved, template.replace(rows=rows))
             self._check_model(folder, saved, template)
-        restored = self._manager.restore(
-            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
-        )["state"]
+        wanted = ocp.args.StandardRestore(_as_tree(template))
+        tree = self._manager.restore(step, args=ocp.args.Composite(state=wanted))["state"]
+        restored = TrainState(**tree)
+        if not wanted_mean:
+            restored = restored.replace(loss_mean=None)
         return restored.replace(rows=None) if anew else restored
+
+    def _check_damage(self, folder: pathlib.Path, error: Exception) -> None:
+        """Raises an error again that is not about damage: the digests have been compared."""
+        if isinstance(error, manifest.DamagedError) or not (folder / manifest.NAME).exists():
+            return
+        if jax.process_count() > 1:
+            raise error  # perhaps that another process is lost, which others recognise
+        raise TrainingError(
+            f"{folder} cannot be restored, though its files are as they were written "
+            f"({step_folders.reason(error)})"
+        ) from error
 
     def _check_model(self, folder: pathlib.Path, saved: Any, template: TrainState) -> None:
         there, here = _shapes(saved), _shapes(template)
@@ -167,143 +229,48 @@ class Checkpoints:
         )
 
     def wait(self) -> None:
-        """Returns when everything is on the disk."""
-        self._manager.wait_until_finished()
+        """Returns when everything is on the disk.
+
+        Raises:
+            TrainingError: If the last checkpoint cannot be written.
+        """
+        self._try(self._manager.wait_until_finished)
 
     def close(self) -> None:
-        """Waits and ends the manager's threads."""
-        self._manager.close()
+        """Waits and ends the manager's threads.
+
+        Raises:
+            TrainingError: If the last checkpoint cannot be written, unless that was said before.
+        """
+        if not self._failed:  # else they would raise once more, or wait for ever
+            self._try(self._manager.close)
 
 
-def _move(folder: pathlib.Path, aside: pathlib.Path) -> None:
-    shutil.rmtree(aside, ignore_errors=True)
-    folder.rename(aside)
+def _is_not_raised(record: logging.LogRecord) -> bool:
+    """Keeps orbax from logging the traceback of an error that it raises as well."""
+    return not (record.exc_info and "orbax" in record.pathname)
 
 
-class NoCheckpoints(FileNotFoundError):
-    """A folder holds no checkpoints."""
+def _with_saved_mean(saved: Any, template: TrainState) -> TrainState:
+    """Returns the template with a mean of the losses if one was saved, whatever is wanted now."""
+    there = any(name.startswith("loss_mean/") for name in _shapes(saved))
+    if there == (template.loss_mean is not None):
+        return template
+    if not there:
+        return template.replace(loss_mean=None)
+    shapes = jax.eval_shape(LossMean.initial)
+    sharding = template.step.sharding
+    mean = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+    return template.replace(loss_mean=mean)
 
 
-class WrongCheckpoint(ValueError):
-    """There is no checkpoint of a step, or its layout is of another version."""
+def _as_tree(state: TrainState) -> dict[str, Any]:
+    """Returns the parts of a state by name; those that older versions did not have may be absent.
 
-
-def read_checkpoint(
-    workdir: pathlib.Path, step: int | None = None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Reads the variables of a run, also of one that was interrupted or still goes on.
-
-    Args:
-        workdir: The folder of the run; nothing is written to it.
-        step: Which checkpoint; by default the one with the best metric, or the newest where none
-            was evaluated.
-
-    Returns:
-        The variables that evaluation uses, {"params", **model state}, as numpy arrays, and the
-        meta.
-
-    Raises:
-        NoCheckpoints: If the folder holds no checkpoints.
-        WrongCheckpoint: If there is none of that step, or its layout is of another version.
+    With a part that is None a checkpoint would have another structure than one without it.
     """
-    with _reading(workdir) as manager:
-        step = _chosen(manager, step)
-        meta = _meta(manager, step)
-        saved = manager.item_metadata(step)["state"].tree
-        wanted = {k: saved[k] for k in (["ema"] if saved.get("ema") else ["params", "model_state"])}
-        # As numpy, so that the devices of the run do not have to be there.
-        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
-        restored = manager.restore(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.PyTreeRestore(
-                    item=wanted, restore_args=as_numpy, partial_restore=True
-                )
-            ),
-        )
-    state = restored["state"]
-    average = state.get("ema", state)
-    return {"params": average["params"], **average["model_state"]}, meta
-
-
-def read_meta(workdir: pathlib.Path, step: int | None = None) -> tuple[int, dict[str, Any]]:
-    """Reads the step and the meta of a checkpoint alone, chosen as by `read_checkpoint`.
-
-    Raises:
-        NoCheckpoints: If the folder holds no checkpoints.
-        WrongCheckpoint: If there is none of that step, or its layout is of another version.
-    """
-    with _reading(workdir) as manager:
-        step = _chosen(manager, step)
-        return step, _meta(manager, step)
-
-
-def _reading(workdir: pathlib.Path) -> ocp.CheckpointManager:
-    directory = workdir.absolute() / "checkpoints"
-    if not directory.is_dir():
-        raise NoCheckpoints(_no_checkpoints(directory))
-    handlers = {"state": ocp.PyTreeCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
-    # No `read_only`, which logs two warnings: without `create` nothing is written either.
-    options = ocp.CheckpointManagerOptions(
-        create=False, multiprocessing_options=_only_this_process()
-    )
-    return ocp.CheckpointManager(directory, item_handlers=handlers, options=options)
-
-
-def _only_this_process() -> Any:
-    """Options with which a process reads without waiting for others, who may not read at all."""
-    process = jax.process_index()
-    return ocp.options.MultiprocessingOptions(
-        primary_host=process,
-        active_processes={process},
-        barrier_sync_key_prefix=f"reading_in_{process}",
-    )
-
-
-def _chosen(manager: ocp.CheckpointManager, step: int | None) -> int:
-    steps = sorted(manager.all_steps())
-    if not steps:
-        raise NoCheckpoints(_no_checkpoints(pathlib.Path(manager.directory)))
-    if step is None:
-        sign = -1.0 if _meta(manager, steps[-1]).get("best_direction") == "min" else 1.0
-
-        def score(step: int) -> tuple[float, int]:
-            # The one metric that the run chose; infinitely bad where it was not evaluated.
-            values = (manager.metrics(step) or {}).values()
-            return max((sign * value for value in values), default=-math.inf), step
-
-        return max(steps, key=score)
-    if step not in steps:
-        known = ", ".join(map(str, steps))
-        raise WrongCheckpoint(f"step must be one of {known}, the checkpoints there are, got {step}")
-    return step
-
-
-def _meta(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
-    restored: Any = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
-    if problem := _other_layout(pathlib.Path(manager.directory) / str(step), restored["meta"]):
-        raise WrongCheckpoint(problem)
-    return restored["meta"]
-
-
-def _no_checkpoints(directory: pathlib.Path) -> str:
-    if (directory.parent / "config.json").exists():
-        return (
-            f"{directory.parent} has no checkpoint yet: its run was stopped before the first one; "
-            "continue it with the command in its command.txt"
-        )
-    return f"{directory} holds no checkpoints; expected the work directory of a run"
-
-
-def _other_layout(folder: pathlib.Path, meta: Mapping[str, Any]) -> str:
-    layout = meta.get("layout", 1)
-    if layout == LAYOUT:
-        return ""
-    age = "newer" if layout > LAYOUT else "older"
-    return (
-        f"{folder} was written by {'a' if age == 'newer' else 'an'} {age} version of jaxvision "
-        f"(layout {layout}, this version reads {LAYOUT}); use that version, or train again"
-    )
+    tree = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    return {name: part for name, part in tree.items() if part is not None or name not in _NEWER}
 
 
 def _saved_rows(saved: Any, rows: Any) -> Any:

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import flax.errors
 import jax
 from clu.metrics import Metric
 from jax.sharding import Mesh
@@ -54,7 +55,7 @@ def compile_predict(task: Task, mesh: Mesh) -> Predict:
 
     The function takes (params, model state, batch, key) and, with several processes, `rows`: the
     number of examples in the whole batch, which the devices then share in the predictions too, or
-    0 if they do not share the batch.
+    0 if they do not share the batch. It raises ValueError if the variables are not the network's.
     """
 
     def predict(
@@ -65,7 +66,14 @@ def compile_predict(task: Task, mesh: Mesh) -> Predict:
         rows: int | None = None,
     ) -> Any:
         params, model_state = whole((params, model_state), mesh)
-        found = task.predict(params, model_state, batch, key=key)
+        try:
+            found = task.predict(params, model_state, batch, key=key)
+        except flax.errors.FlaxError as error:
+            raise ValueError(
+                f"the variables are not those of the network ({str(error).splitlines()[0]}); they "
+                "are of another model, or of a run of another version of jaxvision: use that "
+                "version, or train again"
+            ) from error
         return found if rows is None else cut_rows(found, mesh, rows)
 
     return jax.jit(predict, static_argnames="rows")

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self
 import jax
 import optax
 
+from jaxvision.ops import ranges
 from jaxvision.plots.report import Report
 from jaxvision.tasks.task import ModelState, Params, Task
 from jaxvision.train.evaluate import Evaluation
@@ -155,11 +156,16 @@ class Experiment:
         finish: Maps the evaluated parameters and model state, as numpy arrays, to those that take
             their place, once, after the last step and before the last evaluation.
         report: What an evaluation shows besides its metrics.
+        non_finite: What becomes of a step whose loss or gradient is NaN or infinite: `stop` ends
+            the run, `skip` leaves everything but the number of the step as it was.
+        spike: Skips an update whose loss is above this multiple of the mean over the last 100
+            steps; 0 for none.
         state_sharding: Where the devices hold the state: a copy each, or a part each with
             `fsdp_state` of `jaxvision.train.sharding`. A run may be continued with the other.
         log_every: Steps between lines of the log.
         eval_every: Steps between evaluations; there is one after the last step too.
         save_every: Steps between checkpoints; evaluations and the last step have one too.
+        save_minutes: Minutes after which there is one at the latest; 0 for any.
         make_step: Replaces `make_step` of `jaxvision.train.step`, as for sparse updates; called
             with task, optimizer and ema. Other fields that change the step must not be set.
         wandb: Project on Weights & Biases that gets metrics and pictures too; "" for none.
@@ -184,10 +190,13 @@ class Experiment:
     plateau: Plateau | None = None
     finish: Callable[[Params, ModelState], tuple[Params, ModelState]] | None = None
     report: Callable[[Evaluation], Report] | None = None
+    non_finite: Literal["stop", "skip"] = "stop"
+    spike: float = 0.0
     state_sharding: StateSharding = replicated_state
     log_every: int = 20
     eval_every: int = 1000
     save_every: int = 1000
+    save_minutes: float = 0.0
     make_step: Callable[..., Callable[..., Any]] | None = None
     wandb: str = ""
     meta: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -197,6 +206,11 @@ class Experiment:
         for field, bound in least.items():
             if getattr(self, field) < bound:
                 raise ValueError(f"{field} must be at least {bound}, got {getattr(self, field)}")
+        ranges.check({"save_minutes": self.save_minutes}, "[0, inf)", "save_minutes")
+        if self.non_finite not in ("stop", "skip"):
+            raise ValueError(f"non_finite must be stop or skip, got {self.non_finite}")
+        if self.spike:
+            ranges.check({"spike": self.spike}, "(1, inf)", "spike")
         if isinstance(self.freeze, str):
             raise ValueError(f"freeze must be a tuple of patterns, got {self.freeze!r}")
         self._check_best()

@@ -6,26 +6,26 @@ import functools
 import itertools
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
-from absl import logging
 from jax.sharding import Mesh
 
-from jaxvision.pretrained.transfer import transfer
 from jaxvision.tasks.task import Batch
 from jaxvision.train import processes, sharding
+from jaxvision.train.begin import newest_state, open_batches, step_of
 from jaxvision.train.compiled import CompiledStep
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.guard import FiniteGuard
 from jaxvision.train.interrupt import interruptible
+from jaxvision.train.lock import locked
 from jaxvision.train.monitor import Monitor, say_already_finished
 from jaxvision.train.patience import Patience
 from jaxvision.train.progress import Progress
 from jaxvision.train.record import Record
-from jaxvision.train.state import TrainState, create_state, state_shapes
-from jaxvision.train.step import Step, make_step
+from jaxvision.train.save_times import SaveTimes
+from jaxvision.train.state import TrainState, state_shapes
 
 
 class Outcome(enum.Enum):
@@ -61,7 +61,8 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
             continues. None: nothing is written.
 
     Raises:
-        TrainingError: If a loss is NaN or infinite, the checkpoints there are of another model, or
+        TrainingError: If a loss or the state is NaN or infinite, the checkpoints there are of
+            another model or damaged, one cannot be written, another process uses the folder, or
             processes have different data.
         ValueError: If parts of the experiment do not fit together.
     """
@@ -72,24 +73,25 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         if sharding.num_processes(mesh) > 1:
             processes.check_same(experiment.common())
             experiment = experiment.share(jax.process_index(), jax.process_count())
+        processes.from_first(lambda: stack.enter_context(locked(workdir)))
         record = stack.enter_context(contextlib.closing(Record(experiment, workdir)))
         stack.enter_context(processes.ends_with_the_others())
         constants = sharding.put_whole(dict(experiment.constants), sharding.replicated(mesh))
 
         latest = record.latest_step() or 0
-        batches = stack.enter_context(_open(experiment, latest))
+        batches = stack.enter_context(open_batches(experiment, latest))
         first_batch = next(batches)
-        make = CompiledStep(_make_step(experiment), mesh, constants)
+        make = CompiledStep(step_of(experiment), mesh, constants)
         key = sharding.put_key(jax.random.key(experiment.seed), mesh)
         axis, rows = experiment.train_data.axis, experiment.train_data.rows(first_batch)
         shapes = sharding.batch_shapes(first_batch, mesh, axis)
         wanted = state_shapes(experiment, shapes, mesh)
         if latest < experiment.total_steps:  # while the state is made and tried
             make.begin(wanted, sharding.put_batch(first_batch, mesh, axis), key, rows)
-        state, restored = _state(experiment, shapes, wanted, record, mesh)
+        state, restored = newest_state(experiment, shapes, wanted, record, mesh)
         start = int(state.step)
         if start != latest:  # the newest checkpoint could not be read
-            batches = stack.enter_context(_open(experiment, start))
+            batches = stack.enter_context(open_batches(experiment, start))
             first_batch = next(batches)
         history = record.history(start)
         patience = Patience(experiment.patience, experiment.best, history)
@@ -118,44 +120,6 @@ def run(experiment: Experiment, workdir: pathlib.Path | None = None) -> Result:
         return result
 
 
-@contextlib.contextmanager
-def _open(experiment: Experiment, step: int) -> Iterator[Iterator[Batch]]:
-    batches = experiment.train_data.batches(step)
-    try:
-        yield batches
-    finally:
-        if close := getattr(batches, "close", None):
-            close()
-
-
-def _state(
-    experiment: Experiment,
-    shapes: Mapping[str, jax.ShapeDtypeStruct],
-    wanted: TrainState,
-    record: Record,
-    mesh: Mesh,
-) -> tuple[TrainState, bool]:
-    """Returns the newest saved state, or a fresh one, and whether it was saved."""
-    restored = record.restore(wanted)
-    if restored is None:
-        state = create_state(experiment, shapes, mesh)
-        if experiment.init_from:
-            variables = sharding.readable(state.variables)
-            for source in experiment.init_from:
-                given = source.variables() if callable(source.variables) else source.variables
-                found = transfer(given, variables, source.there, source.here, strict=source.strict)
-                print(f"started from {source.label}: {found.message}")
-                variables = found.variables
-            state = state.with_variables(variables)
-        return state, False
-    if restored.rows is None:
-        logging.warning(
-            "the batch size has changed: the rows of %s start anew", ", ".join(experiment.rows)
-        )
-        restored = restored.replace(rows=create_state(experiment, shapes, mesh).rows)
-    return restored, True
-
-
 def _train(
     experiment: Experiment,
     monitor: Monitor,
@@ -168,7 +132,8 @@ def _train(
 ) -> Result:
     """Makes the steps, and what comes after the last."""
     start, total, stream = int(state.step), experiment.total_steps, experiment.train_data
-    guard = FiniteGuard(stream.name)
+    is_due = SaveTimes(experiment.save_every, experiment.save_minutes, mesh)
+    guard = FiniteGuard(experiment, monitor.record.failed)
     step, metrics = start, None
 
     for step, host_batch in enumerate(itertools.islice(batches, total - start), start + 1):
@@ -183,21 +148,21 @@ def _train(
 
         metrics = None
         if step % experiment.eval_every == 0 and step < total:
-            guard.flush()
+            guard.flush(state)
             metrics = monitor.evaluate(state, step, at_end=False)
             state = monitor.watch(state, step, metrics)
-        stop = interrupted() and step < total
+        stop, due = interrupted() and step < total, is_due(step)
         if step % stream.steps_per_epoch == 0 or step == total or stop:
             monitor.show_faults(step, stream)
         if monitor.patience.over:
             monitor.progress.message(f"stopped early after step {step}: {monitor.patience}")
             break
-        if step < total and (metrics is not None or step % experiment.save_every == 0 or stop):
-            guard.flush()  # nothing is saved that came from a loss that is NaN or infinite
+        if step < total and (metrics is not None or due or stop):
+            guard.flush(state)  # nothing is saved that came from a loss that is NaN or infinite
             monitor.record.save(state, metrics)
         if stop:
             return Result(Outcome.INTERRUPTED, state, metrics or {})
-    guard.flush()
+    guard.flush(state)
     return _conclude(experiment, monitor, state, step, metrics)
 
 
@@ -221,21 +186,3 @@ def _conclude(
         metrics = {**metrics, **monitor.evaluate(state, step, at_end=True)}
     monitor.record.save(state, metrics)
     return Result(Outcome.FINISHED, state, metrics)
-
-
-def _make_step(experiment: Experiment) -> Step:
-    if experiment.make_step is not None:
-        return experiment.make_step(experiment.task, experiment.optimizer, experiment.ema)
-
-    def axis(key: str) -> int | None:
-        return None if key in experiment.constants else experiment.train_data.axis(key)
-
-    return make_step(
-        experiment.task,
-        experiment.optimizer,
-        experiment.ema,
-        accumulate=experiment.accumulate,
-        freeze=experiment.freeze,
-        collections=experiment.collections,
-        axis=axis,
-    )

@@ -62,6 +62,7 @@ class Monitor:
         experiment = self._experiment
         everything = overview.full_parameter_table(readable(state.params))
         self.record.text("parameters.txt", f"{everything}\n")
+        self.record.start(experiment, int(state.step))
         print(overview.parameter_table(state.params, experiment.freeze))
         devices, count = jax.devices(), jax.process_count()
         epoch = experiment.train_data.steps_per_epoch

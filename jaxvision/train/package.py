@@ -9,19 +9,21 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import safetensors
+import numpy as np
 import safetensors.numpy
 from flax import traverse_util
 
 from jaxvision.data.files import replacing, write_whole
+from jaxvision.pretrained.read import read_safetensors
 from jaxvision.pretrained.variables import flat
-from jaxvision.train.checkpoint import LAYOUT
+from jaxvision.train.step_folders import LAYOUT
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 # Of the description in the metadata of a single file.
 KEY = "jaxvision"
+_MAX_DEPTH = 64  # parts of a variable's path
 # Values of a config that name places on its user's machine.
-_PLACES = ("path", "tokenizer")
+_PLACES = ("path", "tokenizer", "eval", "decoded")
 
 
 def is_package(folder: pathlib.Path) -> bool:
@@ -68,7 +70,7 @@ def checked(text: str | None, file: pathlib.Path) -> tuple[int, dict[str, Any]]:
     try:
         meta = json.loads(text or "null")
         step, layout = int(meta["step"]), int(meta["layout"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{file} is not that of a model of jaxvision: {error!r}") from error
     if layout != LAYOUT:
         raise ValueError(
@@ -85,7 +87,11 @@ def read_package_meta(folder: pathlib.Path) -> tuple[int, dict[str, Any]]:
         ValueError: If it is damaged, or of another version of jaxvision.
     """
     file = folder / CONFIG
-    return checked(file.read_text(encoding="utf-8"), file)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not that of a model of jaxvision: {error}") from error
+    return checked(text, file)
 
 
 def read_package(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -102,10 +108,15 @@ def read_arrays(file: pathlib.Path) -> dict[str, Any]:
     """Reads variables that are named as by `joined`.
 
     Raises:
-        ValueError: If the file is damaged.
+        ValueError: If the file is damaged, or values are not finite.
     """
+    arrays = read_safetensors(file)
+    for name, values in arrays.items():
+        if name.count("/") >= _MAX_DEPTH:
+            raise ValueError(f"{file}: {name[:100]}... is no name of a variable")
+        if np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
+            raise ValueError(f"{file}: {name} holds NaN or infinite values")
     try:
-        arrays = safetensors.numpy.load_file(file)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{file} is not complete: {error}") from error
-    return traverse_util.unflatten_dict(arrays, sep="/")
+        return traverse_util.unflatten_dict(arrays, sep="/")
+    except (TypeError, ValueError) as error:  # a name that is also a part of another
+        raise ValueError(f"{file} does not hold the variables of one model: {error}") from error

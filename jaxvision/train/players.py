@@ -32,7 +32,7 @@ def players(
     At the other steps the player's parameters, moments and moving average stay as they are:
     `optax.partition` alone would move them, as Adam does on a zero gradient. A learning rate inside
     counts the player's own updates. The task's loss asks the same turn of its `step`, so that
-    `jax.lax.cond` computes one player alone.
+    `by_turn` of `jaxvision.tasks.turns` computes one player alone.
 
     Args:
         optimizers: {first name of the player's parameters: (optimizer, turn)}; `turn` maps the

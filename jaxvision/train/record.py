@@ -13,6 +13,8 @@ from jaxvision.data.files import write_whole
 from jaxvision.train import processes
 from jaxvision.train.checkpoint import Checkpoints
 from jaxvision.train.experiment import Experiment
+from jaxvision.train.failed import keep_batch
+from jaxvision.train.starts import append_start, describe_start
 from jaxvision.train.state import TrainState
 from jaxvision.train.wandb_writer import WandbWriter
 from jaxvision.train.writer import MetricWriter, Writer, keep_pictures
@@ -89,6 +91,23 @@ class Record:
         """Writes a file for people."""
         if self.workdir is not None and processes.is_first():
             write_whole(self.workdir / name, text)
+
+    def failed(self, step: int, batch: Mapping[str, Any]) -> str:
+        """Keeps the batch of a step that ends the run; returns its file, "" if it is not kept.
+
+        With several processes none has the whole batch.
+        """
+        if self.workdir is None or jax.process_count() > 1:
+            return ""
+        try:
+            return str(keep_batch(self.workdir, step, batch))
+        except OSError:  # the run ends with an error that matters more
+            return ""
+
+    def start(self, experiment: Experiment, step: int) -> None:
+        """Records how the run is started, to be repeated."""
+        if self.workdir is not None and processes.is_first():
+            append_start(self.workdir, describe_start(experiment, step))
 
     def wait(self) -> None:
         """Returns when every checkpoint is on the disk."""

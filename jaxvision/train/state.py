@@ -23,6 +23,18 @@ class Average(flax.struct.PyTreeNode):
     model_state: ModelState
 
 
+class LossMean(flax.struct.PyTreeNode):
+    """Mean of the losses of the last steps whose update was made, and the number of all of them."""
+
+    value: jax.Array
+    count: jax.Array
+
+    @classmethod
+    def initial(cls) -> "LossMean":
+        """Before the first step."""
+        return cls(value=jnp.zeros(()), count=jnp.zeros((), jnp.int32))
+
+
 class TrainState(flax.struct.PyTreeNode):
     """Parameters, model state and optimizer state after `step` steps.
 
@@ -34,6 +46,7 @@ class TrainState(flax.struct.PyTreeNode):
         ema: Moving average of params and model_state, or None.
         rows: Collections of the model that hold rows of the batch.
         plateau: Scale of the learning rate and what it depends on, or None.
+        loss_mean: What losses are compared with to find one that jumps, or None.
     """
 
     step: jax.Array
@@ -43,6 +56,7 @@ class TrainState(flax.struct.PyTreeNode):
     ema: Average | None
     rows: ModelState = dataclasses.field(default_factory=dict)
     plateau: PlateauState | None = None
+    loss_mean: LossMean | None = None
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -140,6 +154,7 @@ def _creator(experiment: Experiment, batch: Batch) -> tuple[Any, tuple[Any, ...]
             ema=Average(params, model_state) if experiment.ema is not None else None,
             rows=rows,
             plateau=PlateauState.initial() if experiment.plateau is not None else None,
+            loss_mean=LossMean.initial() if experiment.spike else None,
         )
 
     return create, (jax.random.key(experiment.seed), dict(experiment.constants))

@@ -2,13 +2,16 @@
 
 import json
 import pathlib
+import re
 import shutil
 import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from jaxvision.data.files import write_whole
+from jaxvision.train import lock
 from jaxvision.train.errors import TrainingError
+from jaxvision.train.lock import locked
 
 
 def prepare(
@@ -22,7 +25,8 @@ def prepare(
     """Makes a work directory, or checks that the one there belongs to this config.
 
     Writes `config.json`, a copy of the config file and the command line. Where a continued run
-    changes free values, the new config is written beside the old as `config.2.json`, and so on.
+    changes free values, the new config is written beside the old as `config.2.json`, and so on; so
+    is any config where a run ended before its first checkpoint, of which nothing is continued.
 
     Args:
         workdir: The folder.
@@ -33,18 +37,18 @@ def prepare(
         command: The command line, one line of `command.txt` a start.
 
     Raises:
-        TrainingError: If the folder holds a run of another config, or other files.
+        TrainingError: If the folder holds a run of another config, or other files, or another
+            process uses it.
     """
     versions = _configs(workdir)
     if not versions:
-        if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+        if workdir.exists() and (not workdir.is_dir() or _files(workdir)):
             raise TrainingError(
                 f"{workdir} is not empty and holds no config.json of a run; "
                 "give an empty or new folder with --workdir"
             )
         workdir.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(config_file, workdir / config_file.name)
-        write_whole(workdir / "config.json", json.dumps(config, indent=2) + "\n")
+        name = "config.json"
     else:
         try:
             old = flatten(read_config(workdir))
@@ -53,18 +57,21 @@ def prepare(
         new = flatten(json.loads(json.dumps(config)))
         changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
         conflicts = [k for k in changed if not _is_free(k, free)]
-        if conflicts:
+        if conflicts and _has_checkpoints(workdir):
             lines = [f"  {k}: {old.get(k)!r} there, {new.get(k)!r} now" for k in conflicts]
             raise TrainingError(
                 f"{workdir} holds a run of another config:\n"
                 + "\n".join(lines)
                 + "\ngive another folder with --workdir, or the old values to continue that run"
             )
-        if changed:
-            name = f"config.{_version(versions[-1]) + 1}.json"
+        name = f"config.{_version(versions[-1]) + 1}.json" if changed else ""
+    with locked(workdir):
+        if not _has_checkpoints(workdir):
+            shutil.copyfile(config_file, workdir / config_file.name)
+        if name:
             write_whole(workdir / name, json.dumps(config, indent=2) + "\n")
-    with (workdir / "command.txt").open("a") as file:
-        file.write(" ".join([pathlib.Path(sys.executable).name, *command]) + "\n")
+        with (workdir / "command.txt").open("a") as file:
+            file.write(" ".join([pathlib.Path(sys.executable).name, *command]) + "\n")
 
 
 def read_config(workdir: pathlib.Path) -> dict[str, Any]:
@@ -86,6 +93,17 @@ def read_config(workdir: pathlib.Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ValueError(f"{versions[-1]} must hold the values of a config, got {config!r}")
     return config
+
+
+def _files(workdir: pathlib.Path) -> list[str]:
+    """Lists what is in a folder, but for what a process leaves that ended before it wrote."""
+    return [p.name for p in workdir.iterdir() if p.name != lock.NAME]
+
+
+def _has_checkpoints(workdir: pathlib.Path) -> bool:
+    """Says whether there is or was one; one that was half written when a run ended is none."""
+    folders = (workdir / "checkpoints").glob("*")
+    return any(re.fullmatch(r"\d+(\.unreadable)?", folder.name) for folder in folders)
 
 
 def _is_free(name: str, free: Collection[str]) -> bool:

@@ -212,7 +212,7 @@ def test_attention_is_drawn(once, run, text, capfd):
         (("{}/a.en", "--batch-size=0"), "--batch-size must be at least 1, got 0"),
         (("{}/a.en", "--step=-1"), "--step must be at least 0, got -1"),
         (("{}/a.en", "--step=7"), "step must be one of 1, 2, the checkpoints there are"),
-        (("{}/a.en", "--alpha=nan"), "alpha must be a number of at least 0, got nan"),
+        (("{}/a.en", "--alpha=nan"), "alpha must be at least 0, got nan"),
         (("{}/a.en", "--threshold=0.5"), "holds a translator, which does not take --threshold"),
         (("{}/a.en", "--save=coco"), "--save of a translator must be of json, csv, got coco"),
     ],

@@ -6,7 +6,6 @@ import types
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 import toy_translation
 
@@ -18,7 +17,7 @@ from jaxvision.inference.detector import Detector
 from jaxvision.inference.load import load
 from jaxvision.inference.translator import Translator
 from jaxvision.recipes import classification, detection, translation
-from jaxvision.train import checkpoint, loop
+from jaxvision.train import loop, saved, step_folders
 from jaxvision.train.experiment import Report
 
 
@@ -43,7 +42,8 @@ def changed(config, changes):
 
 def detection_config(method="yolox", **changes):
     config = detection.defaults(method)
-    config.variant = {"yolox": "yolox_nano", "retinanet": "retinanet_tiny"}[method]
+    smallest = {"yolox": "yolox_nano", "retinanet": "retinanet_tiny", "yolov1": "yolov1_nano"}
+    config.variant = smallest[method]
     config.update(image_size=32, batch_size=8, epochs=1, num_workers=0)
     config.data.update(source="shapes", train_images=8, val_images=12, test_images=8)
     config.augment.update(mosaic=0, mixup=0, hsv=0)
@@ -121,9 +121,13 @@ def check_metrics(predictor, found, split="val"):
             ),
             marks=pytest.mark.slow,
         ),
-        dict(method="retinanet", loss__ratios=(0.5, 1.0), loss__anchor_scale=3.0),
+        pytest.param(
+            dict(method="retinanet", loss__ratios=(0.5, 1.0), loss__anchor_scale=3.0),
+            marks=pytest.mark.slow,
+        ),
+        dict(method="yolov1", loss__boxes=3),
     ],
-    ids=["bfloat16", "backbone", "model", "retinanet"],
+    ids=["bfloat16", "backbone", "model", "retinanet", "yolov1"],
 )
 def test_detector_predicts_what_the_run_did(tmp_path, changes):
     config = detection_config(**changes)
@@ -266,16 +270,12 @@ def test_what_is_not_a_run(tmp_path, path, message):
 
 def with_meta(classified, monkeypatch, **changes):
     """Lets the checkpoints of a run hold another meta; None removes a key."""
-    original = ocp.CheckpointManager.restore
+    original = step_folders.read_meta
 
-    def restore(self, *args, **options):
-        found = original(self, *args, **options)
-        if "meta" in found:
-            meta = {k: v for k, v in (found["meta"] | changes).items() if v is not None}
-            found = {"meta": meta}
-        return found
+    def read_meta(folder):
+        return {k: v for k, v in (original(folder) | changes).items() if v is not None}
 
-    monkeypatch.setattr(ocp.CheckpointManager, "restore", restore)
+    monkeypatch.setattr(step_folders, "read_meta", read_meta)
     return classified.workdir
 
 
@@ -296,6 +296,21 @@ def test_checkpoint_of_something_else_is_one_line(classified, monkeypatch, chang
     with pytest.raises(ValueError, match=message) as caught:
         load(workdir)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", ["name", "shape"])
+def test_parameters_of_another_version_are_one_line(classified, change):
+    predictor = load(classified.workdir)
+    params = dict(predictor.params)
+    head = params.pop("head")
+    if change == "name":
+        params["classifier"] = head
+    else:
+        params["head"] = jax.tree.map(lambda x: x[..., :3], head)
+    predictor.params = params
+    with pytest.raises(ValueError, match="not those of the network .*; they are of ano") as error:
+        predictor(np.zeros((28, 28, 3), np.uint8))
+    assert "\n" not in str(error.value)
 
 
 def test_recipe_of_the_user_comes_as_a_module_alone(classified, monkeypatch):
@@ -327,7 +342,7 @@ def test_unknown_split_and_data_that_is_gone(classified):
 
 
 def test_meta_alone_is_read_for_the_task(classified):
-    step, meta = checkpoint.read_meta(classified.workdir)
+    step, meta = saved.read_meta(classified.workdir)
     assert step == 0
     assert json.loads(json.dumps(meta)) == meta
     assert set(meta) >= {"recipe", "config", "info", "versions"}

@@ -1,20 +1,23 @@
 """A run that is packed, pushed and loaded again, by a client that stands in for the Hub's."""
 
 import dataclasses
+import json
 import shutil
 import types
 
 import jax
 import numpy as np
 import pytest
+import safetensors
+import safetensors.numpy
 
 from jaxvision.cli.main import main
 from jaxvision.inference.load import load
 from jaxvision.recipes import classification, detection
 from jaxvision.recipes.weights import part_of_run, read_weights
 from jaxvision.train import loop
-from jaxvision.train.checkpoint import read_checkpoint
 from jaxvision.train.package import read_package, write_package
+from jaxvision.train.saved import read_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +93,7 @@ def test_damaged_packages_are_errors(run, tmp_path, capsys):
     assert main(["push", str(run), "me/digits", f"--out={tmp_path}"]) == 0
     file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="model.safetensors is not complete"):
+    with pytest.raises(ValueError, match="model.safetensors is not a complete"):
         read_package(tmp_path)
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(ValueError, match=r"config.json is not that of a model of jaxvision"):
@@ -139,3 +142,32 @@ def test_what_is_not_there_is_answered_by_what_to_do(given, message, tmp_path, m
         read_weights(given, "resnet50")
     with pytest.raises(FileNotFoundError, match="weights: .* holds no checkpoints"):
         read_weights(str(tmp_path), "resnet50")
+
+
+def test_what_is_no_config_or_no_weights_of_it_is_one_line(run, tmp_path):
+    arrays = {"params/none": np.ones(3, np.float32)}
+    load(run).export(tmp_path / "a.safetensors")
+    with safetensors.safe_open(tmp_path / "a.safetensors", "numpy") as file:
+        meta = json.loads(file.metadata()["jaxvision"])
+
+    def written(meta, arrays):
+        text = {"jaxvision": json.dumps(meta)}
+        safetensors.numpy.save_file(arrays, tmp_path / "b.safetensors", metadata=text)
+        return tmp_path / "b.safetensors"
+
+    for words, changed in (
+        ("not those of its config", {}),
+        ("another version of the recipe", {"config": [1]}),
+        ("which is not in jaxvision.recipes", {"recipe": ["os"]}),
+        ("does not describe", {"config": meta["config"] | {"eval": []}}),
+        ("is not that of a model", {"step": 1e400}),
+    ):
+        with pytest.raises(ValueError, match=words) as error:
+            load(written(meta | changed, arrays))
+        assert "\n" not in str(error.value)
+    nan = {"params/none": np.full(3, np.nan, np.float32)}
+    with pytest.raises(ValueError, match=r"b\.safetensors: params/none holds NaN"):
+        load(written(meta, nan))
+    for names in (["a", "a/b"], ["/".join("a" * 100)]):
+        with pytest.raises(ValueError, match=r"b\.safetensors"):
+            load(written(meta, {name: np.ones(3, np.float32) for name in names}))

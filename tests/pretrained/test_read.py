@@ -1,3 +1,7 @@
+import json
+import struct
+import zipfile
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -92,3 +96,57 @@ def test_other_formats_are_refused_with_what_is_accepted(tmp_path):
         read_state(tmp_path / "weights.h5")
     with pytest.raises(ValueError, match="got a int"):
         read_state(3)
+
+
+def safetensors_file(path, dtype, size):
+    header = json.dumps({"w": {"dtype": dtype, "shape": [4], "data_offsets": [0, size]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(size))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("F8_E4M3", 4), ("F8_E5M2", 4), ("F8_E8M0", 4), ("F4", 2), ("F6_E2M3", 3)]
+)
+def test_types_that_numpy_has_not_are_named(tmp_path, dtype, size):
+    with pytest.raises(ValueError, match=rf"w\.safetensors: w has numbers of the type {dtype}"):
+        read_state(safetensors_file(tmp_path / "w.safetensors", dtype, size))
+
+
+def npz(path, name="w.npy", shape="(3,)", content=bytes(12), start=0):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
+        archive.writestr(name, data[start:] if name.endswith(".npy") else b"text")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"shape": "(10**12,)"}, ""),
+        ({"shape": f"({10**12},)"}, ""),
+        ({"shape": f"({10**12}, {10**12})"}, ""),
+        ({"shape": "(-1,)"}, ""),
+        ({"shape": f"({'1, ' * 200})"}, ""),
+        ({"name": "readme.txt"}, "readme.txt is no array"),
+        ({"content": bytes(1 << 20)}, "expected at most"),
+        ({"start": 1}, "w is no array"),
+    ],
+)
+def test_faulty_npz_files_name_the_file(tmp_path, monkeypatch, fields, words):
+    monkeypatch.setattr("jaxvision.data.npz.MAX_SMALL", 1_000)
+    with pytest.raises(ValueError, match=rf"w\.npz is not a readable .npz file: .*{words}"):
+        read_state(npz(tmp_path / "w.npz", **fields))
+
+
+@pytest.mark.parametrize("flags", [0x01, 0x20, 0x40])
+def test_flags_of_an_archive_that_are_not_read_name_the_file(tmp_path, flags):
+    path = npz(tmp_path / "w.npz")
+    data = bytearray(path.read_bytes())
+    for mark, shift in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.index(mark) + shift
+        data[at : at + 2] = struct.pack("<H", flags)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"w\.npz"):
+        read_state(path)

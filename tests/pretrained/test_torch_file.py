@@ -230,7 +230,7 @@ def test_huge_memo_index_is_refused_before_it_is_allocated(tmp_path):
 
 def test_cyclic_containers_are_refused(tmp_path):
     data = b"\x80\x02}q\x00" + text("model") + b"h\x00s."
-    with pytest.raises(ValueError, match="RecursionError"):
+    with pytest.raises(ValueError, match="expected tensors"):
         read_torch_file(write(tmp_path / "cycle.pth", data))
 
 

@@ -195,7 +195,7 @@ def test_evaluated_images_are_resized_in_proportion(monkeypatch):
         ((299, 299), 342, (299, 299), 342),
         ((32, 32), None, (32, 32), None),
     ]
-    with pytest.raises(ValueError, match="eval.resize must be at least 0, got -1"):
+    with pytest.raises(ValueError, match=r"eval.resize must be in \[0, 16\], got -1"):
         classification.eval_transform(small(eval__resize=-1))
 
 

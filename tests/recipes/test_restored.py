@@ -8,11 +8,16 @@ import toy_translation
 
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.recipes import (
+    adversarial,
+    adversarial_super_resolution,
     classification,
     detection,
+    diffusion,
     node_classification,
+    super_resolution,
     translation,
     values,
+    zero_shot,
 )
 from jaxvision.train.workdir import flatten
 
@@ -43,11 +48,35 @@ OTHERS = {
     "loss.proposal_post_nms": (20, 10),
     "loss.proposal_pre_nms": (20, 10),
     "loss.positive_share": 0.4,
+    "channels": 3,
+    "image_size": (64, 64),
+    "degradation.blur": (1.0, 1.0),
+    "degradation.jpeg": (40, 50),
+    "degradation.noise": (1.0, 2.0),
+    "discriminator": "srgan_discriminator",
+    "loss.adversarial": "hinge",
+    "discriminator.variant": "gan_discriminator",
     "mean": (0.1, 0.2, 0.3),
+    "noise": "uniform",
+    "process.prediction": "velocity",
+    "process.schedule": "cosine",
+    "process.variance": "small",
+    "sample.sampler": "ancestral",
     "loss.anchors": "authors",
     "loss.balance": (4.0, 2.0, 1.0),
     "model.positions": "learned",
     "std": (0.3, 0.2, 0.1),
+}
+LOSSES = {
+    "adversarial": "hinge",
+    "adversarial_super_resolution": "l1",
+    "super_resolution": "l1",
+    "zero_shot": "l2",
+}
+RESTORING = {
+    "adversarial_super_resolution": adversarial_super_resolution,
+    "super_resolution": super_resolution,
+    "zero_shot": zero_shot,
 }
 VARIANTS = {
     "yolox": "yolox_tiny",
@@ -65,6 +94,11 @@ VARIANTS = {
     "yolov8": "yolov8n",
     "classification": "vit_ti_16",
     "node_classification": "graph_sage_max",
+    "adversarial": "gan_generator",
+    "diffusion": "ddpm_cifar10",
+    "super_resolution": "srcnn_955",
+    "adversarial_super_resolution": "srresnet_x4",
+    "zero_shot": "zssr",
     "translation": "transformer_tiny",
 }
 # Of every detector.
@@ -75,6 +109,9 @@ SUPPRESSION = """
 # The network has a backbone or a size of its own, or its masks have one view and one metric.
 FIXED = {
     "mask_rcnn": ("eval.flip", "eval.scales", "eval.metric"),
+    # Scale and network belong together; kernels that are drawn are an error.
+    "adversarial_super_resolution": ("scale",),
+    "zero_shot": ("degradation.elongation", "degradation.kernel", "degradation.downsize"),
     "ssd": ("backbone", "eval.rectangular"),
     "yolov1": ("backbone", "eval.scales"),
 }
@@ -148,6 +185,25 @@ NEEDED = {
         loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
     """,
     "node_classification": "variant dtype",
+    "adversarial": """
+        variant image_size channels latent noise dtype loss.name
+        discriminator.variant discriminator.steps
+    """,
+    "diffusion": """
+        variant image_size channels conditional drop_label dtype
+        process.steps process.schedule process.prediction process.variance process.clip
+        sample.sampler sample.steps sample.eta sample.guidance
+    """,
+    "super_resolution": "variant scale dtype loss.name eval.border eval.tile eval.overlap",
+    "adversarial_super_resolution": """
+        variant dtype discriminator eval.border eval.tile eval.overlap loss.name
+        loss.pixel_weight loss.adversarial loss.adversarial_weight loss.discriminator_steps loss.vgg
+        loss.perceptual_weight
+    """,
+    "zero_shot": """
+        variant scale dtype loss.name degradation.blur degradation.jpeg degradation.noise
+        degradation.rounded eval.border eval.tile eval.overlap eval.back_projection eval.ensemble
+    """,
     "translation": """
         variant dtype data.max_length loss.label_smoothing
         model.dropout_rate model.attention_dropout_rate model.activation_dropout_rate
@@ -182,6 +238,11 @@ def prepared(kind, tokenizer):
     if kind == "node_classification":
         info = dict(num_features=9, class_names=["cat", "dog"])
         return node_classification, node_classification.defaults(), info
+    if kind in RESTORING:
+        return RESTORING[kind], RESTORING[kind].defaults(), {"pictures": 2}
+    if kind in ("adversarial", "diffusion"):
+        recipe = {"adversarial": adversarial, "diffusion": diffusion}[kind]
+        return recipe, recipe.defaults(), IMAGES
     if kind == "classification":
         config = classification.defaults()
         config.variant = "vit_s_16"  # one that knows its image's size and remat
@@ -206,6 +267,8 @@ def test_task_of_every_value_is_restored(kind, tokenizer):
         group, _, last = name.rpartition(".")
         part = config[group] if group else config
         part[last] = VARIANTS[kind] if name == "variant" else another(name, part[last])
+        if name == "loss.name":
+            part[last] = LOSSES.get(kind, part[last])
         if name == "method":
             continue  # the other detector is the other case
         if name in FIXED.get(kind, ()):

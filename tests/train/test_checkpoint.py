@@ -1,15 +1,15 @@
 import pytest
 from toy import experiment
 
-from jaxvision.train import checkpoint, loop
-from jaxvision.train.checkpoint import read_checkpoint, read_meta
+from jaxvision.train import loop, step_folders
 from jaxvision.train.errors import TrainingError
+from jaxvision.train.saved import read_checkpoint, read_meta
 
 
 @pytest.mark.parametrize(("layout", "age"), [(1, "a newer"), (3, "an older")])
 def test_another_layout_is_said_in_one_line(tmp_path, monkeypatch, layout, age):
     loop.run(experiment(total_steps=4), tmp_path)
-    monkeypatch.setattr(checkpoint, "LAYOUT", layout)
+    monkeypatch.setattr(step_folders, "LAYOUT", layout)
     message = f"4 was written by {age} version of jaxvision .layout 2, this version reads {layout}."
     for read, kind in (
         (lambda: loop.run(experiment(), tmp_path), TrainingError),

@@ -13,11 +13,11 @@ from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.plans.shuffled import Shuffled
 from jaxvision.data.stream import Stream
 from jaxvision.train import loop, sharding
-from jaxvision.train.checkpoint import read_checkpoint
 from jaxvision.train.errors import TrainingError
 from jaxvision.train.evaluate import prediction_key
 from jaxvision.train.experiment import EvalSet, Report
 from jaxvision.train.players import players
+from jaxvision.train.saved import read_checkpoint
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
 

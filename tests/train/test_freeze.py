@@ -5,11 +5,11 @@ import pytest
 from toy import Network, NormedTask, equal, experiment
 
 from jaxvision.train import loop, sharding
-from jaxvision.train.checkpoint import read_checkpoint
 from jaxvision.train.ema import constant_decay
 from jaxvision.train.names import matching
 from jaxvision.train.optim import optimizer
 from jaxvision.train.overview import parameter_table
+from jaxvision.train.saved import read_checkpoint
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
 

@@ -22,10 +22,10 @@ from toy import (
 
 from jaxvision.tasks.task import Loss
 from jaxvision.train import loop, sharding
-from jaxvision.train.checkpoint import read_checkpoint, read_meta
 from jaxvision.train.errors import TrainingError
 from jaxvision.train.experiment import Best, Report
 from jaxvision.train.plateau import Plateau
+from jaxvision.train.saved import read_checkpoint, read_meta
 from jaxvision.train.state import create_state
 from jaxvision.train.step import make_step
 
@@ -323,6 +323,9 @@ def test_resumed_run_remembers_its_patience(tmp_path):
         (dict(best=Best("val/score", "low")), "direction must be max or min, got low"),
         (dict(meta={"info": {1, 2}}), "meta must be JSON, which it is not: .* set is not"),
         (dict(total_steps=-1), "total_steps must be at least 0, got -1"),
+        (dict(save_minutes=float("nan")), "save_minutes must be at least 0, got nan"),
+        (dict(non_finite="drop"), "non_finite must be stop or skip, got drop"),
+        (dict(spike=0.5), "spike must be above 1, got 0.5"),
         (dict(accumulate=0), "accumulate must be at least 1, got 0"),
         (dict(freeze="kernel"), "freeze must be a tuple of patterns, got 'kernel'"),
         (dict(collections={"seen": "rest"}), "one of average, copy, rows, got 'rest'"),

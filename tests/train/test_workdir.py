@@ -38,7 +38,8 @@ def test_new_folder_gets_config_file_and_command(start):
 def test_the_same_config_continues(start):
     path = start()
     start()
-    assert sorted(p.name for p in path.iterdir()) == ["command.txt", "config.json", "some.py"]
+    names = [".lock", "command.txt", "config.json", "some.py"]
+    assert sorted(p.name for p in path.iterdir()) == names
     assert len((path / "command.txt").read_text().splitlines()) == 2
 
 
@@ -66,8 +67,18 @@ def test_how_a_run_lies_in_memory_may_be_free(start):
     assert json.loads((path / "config.3.json").read_text())["sharding"] == "fsdp"
 
 
-def test_another_config_is_an_error_that_names_the_differences(start):
+@pytest.mark.parametrize("left", ["checkpoints", "checkpoints/3.orbax-checkpoint-tmp"])
+def test_another_config_begins_where_no_checkpoint_was_written(start, left):
     path = start()
+    (path / left).mkdir(parents=True)
+    start({**CONFIG, "variant": "tiny"})
+    assert workdir.read_config(path)["variant"] == "tiny"
+
+
+@pytest.mark.parametrize("left", ["3", "3.unreadable"])
+def test_another_config_is_an_error_that_names_the_differences(start, left):
+    path = start()
+    (path / "checkpoints" / left).mkdir(parents=True)
     other = {**CONFIG, "variant": "tiny", "data": {"path": "a", "train": "trainval"}}
     with pytest.raises(TrainingError) as error:
         start(other)

@@ -92,6 +92,17 @@ def flip(sample: Sample, axis: int) -> Sample:
     )
 
 
+def transpose(sample: Sample) -> Sample:
+    """Exchanges rows and columns."""
+    return _move(
+        sample,
+        pixels=lambda image, s: image.swapaxes(-3, -2),
+        labels=lambda array, void: array.swapaxes(-2, -1),
+        boxes=lambda boxes: boxes[:, [1, 0, 3, 2]],
+        tight=False,
+    )
+
+
 def bilinear(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes an image [H, W, C] to [*size, C]."""
     return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)

@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.plans.plan import NOTHING
+from jaxvision.ops import ranges
 
 
 class InOrder:
@@ -36,8 +37,7 @@ class InOrder:
             ValueError: If a number is out of its range, or `groups` does not hold every example
                 once.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        ranges.check({"batch_size": batch_size}, "[1, 100_000]", "batch_size")  # it is filled up
         if length < 1:
             raise DataError("the evaluation split has no examples; expected at least one")
         groups = [np.arange(length)] if groups is None else [np.asarray(g, int) for g in groups]

@@ -3,8 +3,15 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.errors import DataError, OnFault, shown, stop
+from jaxvision.data.picture import MAX_SIDE
+
+# Longest path of a file, in bytes.
+_MAX_NAME = 4096
+# Allows names of files outside the folder of a dataset.
+OUTSIDE = "JAXVISION_OUTSIDE"
 
 IMAGE_SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -18,6 +25,8 @@ def read_text(path: str, purpose: str) -> str:
         raise DataError(f"{path}: cannot read the {purpose}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: the {purpose} is not UTF-8 text: {error}") from error
+    except ValueError as error:
+        raise DataError(f"{path!r} cannot be the name of the {purpose}: {error}") from error
 
 
 def list_folder(path: str, purpose: str) -> list[str]:
@@ -26,6 +35,87 @@ def list_folder(path: str, purpose: str) -> list[str]:
         return sorted(os.listdir(path))
     except OSError as error:
         raise DataError(f"{path}: cannot list the folder of {purpose}: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path!r} cannot be the folder of {purpose}: {error}") from error
+
+
+def check_side(value: Any, where: str, text: str | None = None) -> int:
+    """Checks the width or height of an image.
+
+    Args:
+        value: The number, as it was parsed.
+        where: File and field, for the message.
+        text: The number as it is written there, if it is text.
+
+    Returns:
+        The number of pixels, from 1 to `MAX_SIDE`.
+
+    Raises:
+        DataError: If it is none.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # Compared before it is rounded: NaN and infinity cannot be.
+    if not is_number or not 1 <= value <= MAX_SIDE or value % 1:
+        raise DataError(
+            f"{where} must be a whole, positive number of pixels, at most {MAX_SIDE:,}, got "
+            f"{shown(value if text is None else text)}"
+        )
+    return int(value)
+
+
+def check_file_name(name: str, where: str) -> str:
+    """Checks the name of a file that an annotation names, relative to the dataset's folder.
+
+    Args:
+        name: The name.
+        where: File and field, for the message.
+
+    Raises:
+        DataError: If no file can have it, or it leads outside and `$JAXVISION_OUTSIDE` is not 1.
+    """
+    try:
+        encoded = os.fsencode(name)
+    except UnicodeEncodeError:
+        encoded = b""
+    if not encoded or b"\0" in encoded or len(encoded) > _MAX_NAME:
+        raise DataError(f"{where} must be the name of a file, got {shown(name)}")
+    parts = name.replace("\\", "/").split("/")
+    if (os.path.isabs(name) or ".." in parts) and os.environ.get(OUTSIDE) != "1":
+        raise DataError(
+            f"{where} must be the name of a file in the dataset's folder, got {name}; set the "
+            f"environment variable {OUTSIDE}=1 if you trust who wrote it"
+        )
+    return name
+
+
+def check_text(text: str, where: str) -> str:
+    """Checks a name that is written to files; DataError if it holds half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where} must be text, got {shown(text)}: {error.reason}") from error
+    return text
+
+
+def walk(root: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yields each folder below a root, its folders and its files, as `os.walk` does; follows links.
+
+    In each folder of the root a folder is read once, and the root never again: links may go round.
+    """
+    top = os.stat(root)
+    seen: set[tuple[str, int, int]] = set()
+
+    def is_new(folder: str) -> bool:
+        found = os.stat(folder)
+        key = os.path.relpath(folder, root).split(os.sep)[0], found.st_dev, found.st_ino
+        if key in seen or key[1:] == (top.st_dev, top.st_ino):
+            return False
+        seen.add(key)
+        return True
+
+    for folder, inner, files in os.walk(root, followlinks=True):
+        inner[:] = [name for name in inner if is_new(os.path.join(folder, name))]
+        yield folder, inner, files
 
 
 def files_exist(root: str, paths: Sequence[str]) -> list[bool]:

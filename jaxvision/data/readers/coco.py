@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxvision.data.annotations import Annotations, from_rows
-from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.errors import DataError, OnFault, shown, stop
 from jaxvision.data.readers.checks import (
     check_classes,
+    check_file_name,
     check_files_exist,
+    check_side,
+    check_text,
     class_index,
     dropping,
     images_folder,
@@ -87,8 +90,13 @@ def _known_files(path: str) -> str:
     return f"splits there are {', '.join(names)}"
 
 
+class _Row(int):
+    """The row number of an annotation, which a number in the file is not."""
+
+
 # Stands for an annotation with an error.
-_DROPPED = -1
+_DROPPED = _Row(-1)
+_CROWD = {0: False, 1: True, "0": False, "1": True}
 # Fields of images and categories that are read.
 _KEPT = ("id", "file_name", "width", "height", "name")
 
@@ -106,7 +114,7 @@ class _Rows:
         self.crowd: list[bool] = []
         self.area = array.array("d")
 
-    def take(self, parsed: dict[str, Any]) -> dict[str, Any] | int:
+    def take(self, parsed: dict[str, Any]) -> dict[str, Any] | _Row:
         """Replaces an annotation by its row number, and leaves of other entries what is needed."""
         if "bbox" not in parsed and "image_id" not in parsed:
             return {name: parsed[name] for name in _KEPT if name in parsed}
@@ -114,32 +122,45 @@ class _Rows:
             return self._add(parsed)
         return _DROPPED
 
-    def _add(self, parsed: dict[str, Any]) -> int:
-        where = f"{self.file}: annotation {parsed.get('id', f'number {len(self.image)}')}"
+    def _add(self, parsed: dict[str, Any]) -> _Row:
+        number = shown(parsed["id"]) if "id" in parsed else f"number {len(self.image)}"
+        where = f"{self.file}: annotation {number}"
         for field in ("image_id", "category_id", "bbox"):
             if field not in parsed:
                 raise DataError(f"{where}: no field {field!r}; expected an instances file of COCO")
             if field != "bbox" and not isinstance(parsed[field], int | str):
-                raise DataError(f"{where}: {field} must be an id, got {parsed[field]!r}")
+                raise DataError(f"{where}: {field} must be an id, got {shown(parsed[field])}")
         box = parsed["bbox"]
         if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-            raise DataError(f"{where}: bbox must be 4 numbers [x, y, width, height], got {box}")
+            raise DataError(
+                f"{where}: bbox must be 4 numbers [x, y, width, height], got {shown(box)}"
+            )
         area = parsed.get("area")
         if area is not None and not _is_number(area):
-            raise DataError(f"{where}: area must be a number, got {area!r}")
-        x, y, width, height = box
+            raise DataError(f"{where}: area must be a number, got {shown(area)}")
+        crowd = parsed.get("iscrowd", 0)
+        if not isinstance(crowd, int | str) or crowd not in _CROWD:
+            raise DataError(f"{where}: iscrowd must be 0 or 1, got {shown(crowd)}")
+        x, y, width, height = map(float, box)
         if self.segmentations is not None:
             self.segmentations.append(parsed.get("segmentation"), where)
         self.image.append(parsed["image_id"])
         self.category.append(parsed["category_id"])
         self.boxes.extend((x, y, x + width, y + height))
-        self.crowd.append(bool(parsed.get("iscrowd", 0)))
+        self.crowd.append(_CROWD[crowd])
         self.area.append(float("nan") if area is None else area)
-        return len(self.image) - 1
+        return _Row(len(self.image) - 1)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Says whether a value is a number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def _read(
@@ -156,8 +177,9 @@ def _read(
                 f"{', '.join(sorted(document)) or 'nothing'}"
             )
     for entry in document["annotations"]:
-        if not isinstance(entry, int):
-            on_fault(DataError(f"{file}: an annotation must have image_id and bbox, got {entry}"))
+        if not isinstance(entry, _Row):
+            message = f"{file}: an annotation must have image_id and bbox, got {shown(entry)}"
+            on_fault(DataError(message))
 
     categories = _categories(file, document["categories"], on_fault)
     names = check_classes(classes or categories.values(), f"{file}: categories", on_fault)
@@ -169,20 +191,20 @@ def _read(
     order, image, labels = [], [], []
     known: dict[int, int] = {}
     for row in document["annotations"]:
-        if not isinstance(row, int) or row == _DROPPED or rows.image[row] in faulty:
+        if not isinstance(row, _Row) or row == _DROPPED or rows.image[row] in faulty:
             continue
         with dropping(on_fault):
             category = rows.category[row]
             if rows.image[row] not in numbers:
                 raise DataError(
-                    f"{file}: an annotation has image_id {rows.image[row]!r}, but images has no "
-                    "such id",
+                    f"{file}: an annotation has image_id {shown(rows.image[row])}, but images has "
+                    "no such id",
                     code="unknown-image-id",
                 )
             if category not in categories:
                 raise DataError(
-                    f"{file}: an annotation has category_id {category!r}; categories has the ids "
-                    f"{', '.join(map(str, categories))}",
+                    f"{file}: an annotation has category_id {shown(category)}; categories has the "
+                    f"ids {', '.join(map(str, categories))}",
                     code="unknown-category-id",
                 )
             if category not in known:
@@ -212,12 +234,14 @@ def _categories(file: str, entries: list[Any], on_fault: OnFault) -> dict[int, s
     for entry in entries:
         number = entry.get("id") if isinstance(entry, dict) else None
         if not isinstance(number, int) or not isinstance(entry.get("name"), str):
-            on_fault(DataError(f"{file}: categories[] must have an id and a name, got {entry}"))
+            message = f"{file}: categories[] must have an id and a name, got {shown(entry)}"
+            on_fault(DataError(message))
         elif number in names:
             message = f"{file}: categories has the id {number} twice"
             on_fault(DataError(message, code="repeated-category-id"))
         else:
-            names[number] = entry["name"]
+            with dropping(on_fault):
+                names[number] = check_text(entry["name"], f"{file}: categories[].name")
     return dict(sorted(names.items()))
 
 
@@ -250,13 +274,13 @@ def _images(
 
 
 def _image(file: str, position: int, entry: Any) -> _Image:
-    for field, kind in (("id", int | str), ("file_name", str), ("width", int), ("height", int)):
+    where = f"{file}: images[{position}]"
+    for field, kind in (("id", int | str), ("file_name", str)):
         value = entry.get(field) if isinstance(entry, dict) else None
         if not isinstance(value, kind):
-            raise DataError(f"{file}: images[{position}] has no valid {field!r}, got {value!r}")
-    if entry["width"] < 1 or entry["height"] < 1:
-        raise DataError(
-            f"{file}: {entry['file_name']} must have a positive width and height, got "
-            f"{entry['width']} x {entry['height']}"
-        )
-    return _Image(entry["file_name"], (entry["width"], entry["height"]))
+            raise DataError(f"{where} has no valid {field!r}, got {shown(value)}")
+    name = check_file_name(entry["file_name"], f"{where}.file_name")
+    width, height = (
+        check_side(entry.get(side), f"{where}, {name}: {side!r}") for side in ("width", "height")
+    )
+    return _Image(name, (width, height))

@@ -13,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxvision.data.annotations import from_rows
-from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.errors import DataError, OnFault, shown, stop
 from jaxvision.data.readers.checks import (
     check_classes,
+    check_file_name,
     check_files_exist,
+    check_side,
     class_index,
     dropping,
     images_folder,
@@ -115,7 +117,10 @@ class _Table:
             raise DataError(f"{where}: filename is empty; expected the name of an image")
         name = os.path.normpath(fields["filename"])
         width, height = _pixels(where, fields, "width"), _pixels(where, fields, "height")
-        image = self.images.get(name) or _Image(width, height, line, len(self.images))
+        image = self.images.get(name)
+        if image is None:
+            check_file_name(name, f"{where}: filename")
+            image = _Image(width, height, line, len(self.images))
         if (width, height) != image[:2]:
             raise DataError(
                 f"{where}: {name} has width x height {width} x {height} here and "
@@ -147,16 +152,17 @@ def _rows(file: str, on_fault: OnFault) -> Iterator[tuple[int, dict[str, str]]]:
     if missing:
         raise DataError(
             f"{file}, line 1: expected one column {', '.join(missing)} each; the header must be "
-            f"`{','.join(_COLUMNS)}`, got {header.strip()!r}"
+            f"`{','.join(_COLUMNS)}`, got {shown(header.strip())}"
         )
     positions = {column: names.index(column) for column in _COLUMNS}
     width = len(names)
     rows = read_rows(io.StringIO(text), delimiter=delimiter, strict=True)
-    next(rows)
+    first = True
     while True:
         try:
             fields = next(rows, None)
         except TableError as error:
+            first = False
             on_fault(
                 DataError(
                     f"{file}, line {rows.line_num}: {error}; expected {width} fields, with quotes "
@@ -166,14 +172,15 @@ def _rows(file: str, on_fault: OnFault) -> Iterator[tuple[int, dict[str, str]]]:
             continue
         if fields is None:
             return
-        if not any(map(str.strip, fields)):
+        if first or not any(map(str.strip, fields)):
+            first = False
             continue
         # Spreadsheets write empty columns after the last one.
         if len(fields) < width or any(field.strip() for field in fields[width:]):
             on_fault(
                 DataError(
                     f"{file}, line {rows.line_num}: expected {width} fields as in the header, got "
-                    f"{len(fields)}: {delimiter.join(fields)!r}"
+                    f"{len(fields)}: {shown(delimiter.join(fields))}"
                 )
             )
             continue
@@ -182,7 +189,10 @@ def _rows(file: str, on_fault: OnFault) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _names(header: str, delimiter: str) -> list[str]:
     """Returns the names of the columns."""
-    return [name.strip().lower() for name in next(read_rows([header], delimiter=delimiter), [])]
+    try:
+        return [name.strip().lower() for name in next(read_rows([header], delimiter=delimiter), [])]
+    except TableError:  # a field longer than any name
+        return []
 
 
 def _number(where: str, fields: dict[str, str], column: str) -> float:
@@ -191,14 +201,11 @@ def _number(where: str, fields: dict[str, str], column: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise DataError(f"{where}: {column} must be a number of pixels, got {fields[column]!r}")
+        raise DataError(
+            f"{where}: {column} must be a number of pixels, got {shown(fields[column])}"
+        )
     return value
 
 
 def _pixels(where: str, fields: dict[str, str], column: str) -> int:
-    value = _number(where, fields, column)
-    if value < 1 or not value.is_integer():
-        raise DataError(
-            f"{where}: {column} must be a whole, positive number of pixels, got {fields[column]!r}"
-        )
-    return int(value)
+    return check_side(_number(where, fields, column), f"{where}: {column}", fields[column])

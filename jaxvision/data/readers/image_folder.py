@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import read_bytes
-from jaxvision.data.readers.checks import IMAGE_SUFFIXES, list_folder
+from jaxvision.data.readers.checks import IMAGE_SUFFIXES, list_folder, walk
 from jaxvision.data.readers.zip_file import ZipMembers
 from jaxvision.data.sources.labelled import LabelledFiles
 
@@ -75,7 +75,7 @@ def image_folder(path: str, split: str, *, classes: tuple[str, ...] | None = Non
 
 def _walk(root: str) -> Iterator[str]:
     """Yields the files below a folder, relative to it, `/` between their parts; `a/` if empty."""
-    for folder, inner, files in os.walk(root, followlinks=True):
+    for folder, inner, files in walk(root):
         relative = os.path.relpath(folder, root).replace(os.sep, "/")
         prefix = "" if relative == "." else f"{relative}/"
         if prefix and not inner and not files:

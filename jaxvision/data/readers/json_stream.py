@@ -99,6 +99,10 @@ class _Parser:
                 if not self._more():
                     self._fail(error.msg, error.pos)
                 continue
+            except RecursionError:
+                self._fail("lists or objects are nested too deeply", self._at)
+            except ValueError as error:  # an integer of more digits than Python converts
+                self._fail(str(error), self._at)
             # A 12 at the end of a window may be the beginning of 123 or of 12e+3.
             if len(self._text) - end > 2 or not self._more():
                 self._at = end

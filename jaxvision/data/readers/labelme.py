@@ -11,8 +11,14 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from jaxvision.data.errors import DataError
-from jaxvision.data.readers.checks import list_folder, read_text
+from jaxvision.data.errors import DataError, shown
+from jaxvision.data.picture import MAX_SIDE, check_pixels
+from jaxvision.data.readers.checks import (
+    check_side,
+    check_text,
+    list_folder,
+    read_text,
+)
 
 # Coordinates are drawn in 1/16 pixels.
 _SHIFT = 4
@@ -79,13 +85,20 @@ def draw_labelme(labelled: Labelled, classes: tuple[str, ...]) -> np.ndarray:
 def _read(file: str) -> Labelled:
     try:
         found = json.loads(read_text(file, "labelme file"))
-        size = int(found["imageHeight"]), int(found["imageWidth"])
+        height, width = (
+            check_side(found[side], f"{file}: {side}") for side in ("imageHeight", "imageWidth")
+        )
+        check_pixels(width, height, file)
+        size = height, width
         image = os.path.join(os.path.dirname(file), str(found["imagePath"]).replace("\\", "/"))
         shapes = tuple(_shape(file, i, shape) for i, shape in enumerate(found["shapes"]))
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    # Of other JSON, whatever reading its fields happens to raise.
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise DataError(f"{file}: not a file of labelme: {error!r}") from error
+    except RecursionError as error:
+        raise DataError(f"{file}: its lists or objects are nested too deeply") from error
     return Labelled(file, image, size, shapes)
 
 
@@ -97,9 +110,20 @@ def _shape(file: str, number: int, shape: dict[str, Any]) -> tuple[str, str, np.
         raise DataError(
             f"{file}: shapes[{number}].shape_type must be {', '.join(least)}, got {kind}"
         )
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) < least[kind]:
+    exactly = kind != "polygon"
+    if (
+        points.ndim != 2
+        or points.shape[1] != 2
+        or len(points) < least[kind]
+        or (exactly and len(points) > least[kind])
+    ):
         raise DataError(
-            f"{file}: shapes[{number}].points must be {least[kind]} or more x, y, got "
-            f"{list(points.shape)}"
+            f"{file}: shapes[{number}].points must be {least[kind]}{'' if exactly else ' or more'} "
+            f"x, y, got {list(points.shape)}"
         )
-    return str(shape["label"]), kind, points
+    # Also NaN; OpenCV draws in int32.
+    if not (np.abs(points) <= MAX_SIDE).all():
+        raise DataError(
+            f"{file}: shapes[{number}].points must be pixels of the image, got {shown(points)}"
+        )
+    return check_text(str(shape["label"]), f"{file}: shapes[{number}].label"), kind, points

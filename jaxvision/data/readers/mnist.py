@@ -5,6 +5,7 @@ the bytes. The files may be compressed by gzip.
 """
 
 import gzip
+import io
 import os
 import struct
 import zlib
@@ -19,6 +20,8 @@ MNIST_CLASSES = tuple("0123456789")
 # Zalando's names (https://github.com/zalandoresearch/fashion-mnist), in their order.
 FASHION_MNIST_CLASSES = ("T-shirt_top", "Trouser", "Pullover", "Dress", "Coat")
 FASHION_MNIST_CLASSES += ("Sandal", "Shirt", "Sneaker", "Bag", "Ankle_boot")
+# Bytes of a file, at most; those of MNIST have 47 million.
+_LARGEST = 1 << 28
 _SPLITS = {"train": "train", "test": "t10k"}
 
 
@@ -63,7 +66,8 @@ def _read_idx(folder: str, stem: str, axes: int) -> np.ndarray:
     content = read_bytes(path, "IDX file")
     if path.endswith(".gz"):
         try:
-            content = gzip.decompress(content)
+            with gzip.open(io.BytesIO(content)) as stream:
+                content = stream.read(_LARGEST + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(
                 f"{path}: not a whole gzip file: {error}. Download it again."
@@ -76,6 +80,10 @@ def _read_idx(folder: str, stem: str, axes: int) -> np.ndarray:
             f"{bytes([0, 0, 8, axes]).hex(' ')}, got {content[:4].hex(' ')}"
         )
     shape = struct.unpack(f">{axes}i", content[4:start])
+    if min(shape) < 1:
+        raise DataError(
+            f"{path}: expected positive sizes in the header, got {' x '.join(map(str, shape))}"
+        )
     array = np.frombuffer(content, np.uint8, offset=start)
     if array.size != np.prod(shape, dtype=np.int64):
         raise DataError(

@@ -1,5 +1,6 @@
 """Pascal VOC's XML (http://host.robots.ox.ac.uk/pascal/VOC/)."""
 
+import math
 import os
 import xml.etree.ElementTree as ElementTree
 
@@ -9,6 +10,8 @@ from jaxvision.data.image import read_bytes
 from jaxvision.data.readers.checks import (
     IMAGE_SUFFIXES,
     check_classes,
+    check_file_name,
+    check_side,
     class_index,
     dropping,
     list_folder,
@@ -87,7 +90,7 @@ def _members(path: str, part: str, on_fault: OnFault) -> list[tuple[str, str]]:
             known = [entry[:-4] for entry in list_folder(sets, "splits") if entry.endswith(".txt")]
             raise DataError(f"{file}: no split {name!r}; {sets} has {', '.join(known)}")
     lines = map(str.strip, read_text(file, "list of the split").splitlines())
-    members = list(filter(None, lines))
+    members = [check_file_name(line, f"{file}: a name of an image") for line in lines if line]
     if not members:
         raise DataError(f"{file}: the split is empty; expected a name of an image on each line")
 
@@ -114,18 +117,23 @@ def _members(path: str, part: str, on_fault: OnFault) -> list[tuple[str, str]]:
     ]
 
 
-def _read(file: str) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...], bool]]]:
-    """Returns the size (width, height) and name, box and difficulty of each object."""
+def read_xml(file: str) -> ElementTree.Element:
+    """Parses an annotation; DataError if it is missing, broken, or has declarations."""
     # As bytes: XML names its own encoding.
     text = read_bytes(file, "VOC annotation", "missing-annotation")
     try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+        return ElementTree.fromstring(text, ElementTree.XMLParser(target=_Builder()))
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from None
+    # LookupError and ValueError: an encoding that Python does not know, or expat does not take.
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise DataError(f"{file}: broken XML: {error}. Export the annotation again.") from error
 
-    width, height = (round(_number(file, root, f"size/{side}")) for side in ("width", "height"))
-    if width < 1 or height < 1:
-        raise DataError(f"{file}: size must be positive, got {width} x {height}")
+
+def _read(file: str) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...], bool]]]:
+    """Returns the size (width, height) and name, box and difficulty of each object."""
+    root = read_xml(file)
+    width, height = (_side(file, root, f"size/{side}") for side in ("width", "height"))
     objects = []
     for element in root.iter("object"):
         name = (element.findtext("name") or "").strip()
@@ -137,6 +145,20 @@ def _read(file: str) -> tuple[tuple[int, int], list[tuple[str, tuple[float, ...]
         hard = (element.findtext("difficult") or "0").strip() == "1"
         objects.append((name, (x1 - 1, y1 - 1, x2, y2), hard))
     return (width, height), objects
+
+
+def _side(file: str, root: ElementTree.Element, field: str) -> int:
+    value = _number(file, root, field)
+    whole = round(value) if math.isfinite(value) else value
+    return check_side(whole, f"{file}: {field}", root.findtext(field))
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Builds the tree of a document that declares nothing."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Raises an error: declarations can make a small file a large tree."""
+        raise DataError("expected an annotation of VOC, got XML with a document type; remove it")
 
 
 def _number(file: str, element: ElementTree.Element, field: str) -> float:

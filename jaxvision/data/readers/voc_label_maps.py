@@ -7,7 +7,7 @@ import os
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.label_map import class_table
-from jaxvision.data.readers.checks import check_files_exist, read_text
+from jaxvision.data.readers.checks import check_file_name, check_files_exist, read_text
 from jaxvision.data.sources.label_maps import LabelMapFiles
 
 CLASSES = (
@@ -32,7 +32,8 @@ def voc_label_maps(
         DataError: If a file is missing.
     """
     file = os.path.join(path, "ImageSets", "Segmentation", f"{split}.txt")
-    members = list(filter(None, map(str.strip, read_text(file, "list of the split").splitlines())))
+    lines = filter(None, map(str.strip, read_text(file, "list of the split").splitlines()))
+    members = [check_file_name(line, f"{file}: a name of an image") for line in lines]
     images = [os.path.join(path, "JPEGImages", f"{member}.jpg") for member in members]
     masks = [os.path.join(path, "SegmentationClass", f"{member}.png") for member in members]
     check_files_exist("", images, file)

@@ -11,12 +11,13 @@ import numpy as np
 import yaml
 
 from jaxvision.data.annotations import from_rows
-from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.errors import DataError, OnFault, shown, stop
 from jaxvision.data.image import image_size, read_bytes
 from jaxvision.data.readers.checks import (
     IMAGE_SUFFIXES,
     check_classes,
     check_files_exist,
+    check_text,
     class_index,
     dropping,
     files_exist,
@@ -28,6 +29,26 @@ from jaxvision.data.sources.files import DetectionFiles
 
 # Rounded fractions exceed 1 a little; pixels exceed it by far.
 _LARGEST = 1.01
+_MAX_YAML, _MAX_NESTING = 1 << 20, 20  # characters, brackets
+# How YAML writes that there is nothing.
+_NULL = ("", "~", "null", "Null", "NULL")
+
+
+class _Loader(yaml.BaseLoader):
+    """Reads every scalar as it is written: a class `yes` or `2024-01-01` is a name."""
+
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        """Refuses deep nesting, in which the scanner takes quadratic time."""
+        if self.flow_level >= _MAX_NESTING:
+            raise yaml.YAMLError(f"lists and mappings are nested more than {_MAX_NESTING} deep")
+        super().fetch_flow_collection_start(token)
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuses aliases: a few of them can stand for more values than fit into memory."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.YAMLError(f"line {mark.line + 1}: write the value itself in place of *alias")
+        return super().compose_node(parent, index)
 
 
 def yolo(
@@ -114,14 +135,19 @@ def _settings(path: str) -> tuple[str, dict[str, Any], str]:
         if not os.path.exists(file):
             list_folder(path, "the dataset")
             return path, {}, file
+    text = read_text(file, "dataset description")
+    if len(text) > _MAX_YAML:
+        raise DataError(f"{file}: expected a description of at most {_MAX_YAML:,} characters")
     try:
-        settings = yaml.safe_load(read_text(file, "dataset description"))
-    except yaml.YAMLError as error:
+        settings = yaml.load(text, _Loader)
+    # ValueError: a character that no number stands for.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"{file}: broken YAML: {error}") from error
     if not isinstance(settings, dict):
         raise DataError(f"{file}: expected `names:` and folders of the splits")
+    settings = {k: v for k, v in settings.items() if not (isinstance(v, str) and v in _NULL)}
     # `path:` is often valid on one machine only; the folder of the file itself always exists.
-    root = os.path.join(folder, str(settings.get("path") or ""))
+    root = os.path.join(folder, str(settings.get("path", "")))
     return (root if os.path.isdir(root) else folder), settings, file
 
 
@@ -129,13 +155,20 @@ def _names(root: str, settings: dict[str, Any], file: str) -> tuple[dict[int, st
     """Returns the dataset's class names by number, None if it has none, and where they stand."""
     names = settings.get("names")
     if isinstance(names, list):
-        names = dict(enumerate(names))
+        names = {str(number): name for number, name in enumerate(names)}
     if isinstance(names, dict):
-        if sorted(names, key=str) != sorted(range(len(names)), key=str):
-            raise DataError(f"{file}: names must number the classes from 0, got {list(names)}")
-        return {number: str(names[number]) for number in range(len(names))}, f"{file}: names"
+        numbers = [str(number) for number in range(len(names))]
+        if names.keys() != set(numbers):
+            raise DataError(
+                f"{file}: names must number the classes from 0, got {shown(list(names))}"
+            )
+        for name in names.values():
+            if not isinstance(name, str):
+                raise DataError(f"{file}: names must be text, got {shown(name)}")
+            check_text(name, f"{file}: names")
+        return {int(number): names[number] for number in numbers}, f"{file}: names"
     if names is not None:
-        raise DataError(f"{file}: names must be a list or a mapping, got {names!r}")
+        raise DataError(f"{file}: names must be a list or a mapping, got {shown(names)}")
     for text in (os.path.join(root, "classes.txt"), os.path.join(root, "labels", "classes.txt")):
         if os.path.exists(text):
             lines = [line.strip() for line in read_text(text, "class names").splitlines()]
@@ -153,7 +186,9 @@ def _pictures(root: str, settings: dict[str, Any], split: str, on_fault: OnFault
                 f"{os.path.join(root, places)}: no split {split!r}; {_known_splits(root, settings)}"
             )
     pictures = []
-    for place in places if isinstance(places, list) else [str(places)]:
+    for place in places if isinstance(places, list) else [places]:
+        if not isinstance(place, str):
+            raise DataError(f"{root}: the split {split!r} must be a folder, got {shown(place)}")
         # Roboflow writes ../train/images although its data.yaml is in the root.
         if not os.path.exists(os.path.join(root, place)) and place.startswith("../"):
             place = place.removeprefix("../")

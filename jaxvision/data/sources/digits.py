@@ -38,9 +38,15 @@ class Digits(Drawn):
         seed: int = 0,
         split: str = "train",
         classes: tuple[str, ...] | None = None,
+        noise: tuple[float, float] = (4.0, 24.0),
     ) -> None:
-        """Describes a split as `Drawn` does, `image_size` at least 8."""
+        """Describes a split as `Drawn` does, `image_size` at least 8.
+
+        `noise` is the range of the noise's standard deviation, which differs between images, in
+        grey levels of 255.
+        """
         super().__init__(length, image_size, seed, split, classes)
+        self._noise = noise
         self.labels = (np.arange(length) % len(CLASSES)).astype(np.int32)
 
     def __getitem__(self, index: int) -> Sample:
@@ -55,7 +61,8 @@ class Digits(Drawn):
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Draws a picture [H, W, 3] at full size."""
         del max_reduction
-        return draw(self._rng(index), CLASSES[self.labels[index]], self._size), 1
+        digit = CLASSES[self.labels[index]]
+        return draw(self._rng(index), digit, self._size, self._noise), 1
 
     def describe(self, max_objects: int | None = None) -> str:
         """Reports what the split is."""
@@ -66,7 +73,9 @@ class Digits(Drawn):
         )
 
 
-def draw(rng: np.random.Generator, digit: str, size: int) -> np.ndarray:
+def draw(
+    rng: np.random.Generator, digit: str, size: int, noise: tuple[float, float] = (4.0, 24.0)
+) -> np.ndarray:
     """Draws a digit [size, size, 3] uint8, three equal channels; `rng` decides how it looks."""
     font = _FONTS[int(rng.integers(len(_FONTS)))]
     stroke = int(rng.integers(3, 9))
@@ -84,5 +93,5 @@ def draw(rng: np.random.Generator, digit: str, size: int) -> np.ndarray:
     canvas = cv2.warpAffine(canvas, np.column_stack([matrix, shift]), (_SIDE, _SIDE))
 
     small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
-    small = small * rng.uniform(0.6, 1.0) + rng.normal(0.0, rng.uniform(4, 24), small.shape)
+    small = small * rng.uniform(0.6, 1.0) + rng.normal(0.0, rng.uniform(*noise), small.shape)
     return np.repeat(np.clip(small, 0, 255).astype(np.uint8)[..., None], 3, axis=2)

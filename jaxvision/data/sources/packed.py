@@ -5,10 +5,8 @@ them, in array_record files, read at random and by several threads at once; ever
 `.npz`; and `dataset.json`, which says what they are.
 """
 
-import itertools
 import json
 import os
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,8 +15,9 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 
 from jaxvision.data.annotations import Annotations
-from jaxvision.data.errors import DataError, OnFault, stop
+from jaxvision.data.errors import DataError, OnFault, shown, stop
 from jaxvision.data.image import decode_image
+from jaxvision.data.picture import opened
 from jaxvision.data.readers.checks import (
     check_classes,
     class_index,
@@ -32,27 +31,11 @@ from jaxvision.data.source import Annotation, Source
 from jaxvision.data.sources.encoded import Encoded
 from jaxvision.data.sources.files import DetectionFiles
 from jaxvision.data.sources.labelled import describe_labels
+from jaxvision.data.sources.packed_arrays import damaged, read_arrays
 
 FORMAT = "jaxvision packed dataset"
 VERSION = 2
-DESCRIPTION, ARRAYS_FILE = "dataset.json", "arrays.npz"
-
-# Dtype and shape of a row of each array, as in `Annotations`.
-ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "names": ("S", ()),
-    "sizes": ("i4", (2,)),
-    "offsets": ("i8", ()),
-    "boxes": ("f4", (4,)),
-    "classes": ("i4", ()),
-    "crowd": ("?", ()),
-    "area": ("f4", ()),
-    "proposal_offsets": ("i8", ()),
-    "proposals": ("f4", (4,)),
-}
-# Arrays that are all there or none; offsets say where the rows of each image begin. There may also
-# be the arrays of `Segmentations`, `mask_data` and `mask_ends`, and `labels` [I] or [I, K].
-OBJECT_COLUMNS = ("boxes", "classes", "crowd", "area")
-GROUPS = (("names", "sizes"), ("offsets", *OBJECT_COLUMNS), ("proposal_offsets", "proposals"))
+DESCRIPTION = "dataset.json"
 
 _EXTRA = {"labels", "proposals"}
 
@@ -112,7 +95,8 @@ def packed(
     if contents.classes is not None:
         own = check_classes(contents.classes, f"{where}: classes")
     names = own if classes is None else check_classes(classes, "classes")
-    arrays = _arrays(folder, contents)
+    counts = {sum(file.records for file in files) for files in contents.files.values()}
+    arrays = read_arrays(folder, counts, len(own))
 
     def name(index: int) -> str:
         origin = os.fsdecode(arrays["names"][index])
@@ -164,14 +148,14 @@ def _open(folder: str, file: RecordFile) -> ArrayRecordReader:
     try:
         size = os.path.getsize(path)
     except OSError as error:
-        raise _damaged(path, error.strerror or "unreadable") from error
+        raise damaged(path, error.strerror or "unreadable") from error
     if size != file.bytes:
-        raise _damaged(path, f"expected {file.bytes:,} bytes, got {size:,}")
+        raise damaged(path, f"expected {file.bytes:,} bytes, got {size:,}")
     reader = ArrayRecordReader(path, options=_READER_OPTIONS, file_reader_buffer_size=1 << 15)
     if not reader.ok():
-        raise _damaged(path, "the file is unreadable, or no array_record file")
+        raise damaged(path, "the file is unreadable, or no array_record file")
     if reader.num_records() != file.records:
-        raise _damaged(path, f"expected {file.records:,} images, got {reader.num_records():,}")
+        raise damaged(path, f"expected {file.records:,} images, got {reader.num_records():,}")
     return reader
 
 
@@ -193,7 +177,7 @@ class _Records:
         try:
             return self._readers[number].read([index - int(self._starts[number])])[0]
         except RuntimeError as error:
-            raise _damaged(self._files[number], f"{self.name(index)}: {error}") from error
+            raise damaged(self._files[number], f"{self.name(index)}: {error}") from error
 
 
 class PackedSamples(Encoded):
@@ -272,8 +256,9 @@ def encode_labels(mask: np.ndarray) -> bytes:
 
 
 def _decode_labels(data: bytes, name: str) -> np.ndarray:
-    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if mask is None:
+    with opened(data, f"{name}: its label map", code="unreadable-mask"):
+        mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if mask is None or mask.dtype != np.uint8 or mask.shape[2:] not in ((), (4,)):
         raise DataError(f"{name}: its label map is damaged; pack the dataset again")
     return mask if mask.ndim == 2 else mask.view(np.int32)[..., 0]
 
@@ -292,7 +277,7 @@ def is_packed(folder: str) -> bool:
     """Says whether a folder is a packed split, whole or damaged, of any version."""
     try:
         return bool(_description(folder))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -311,62 +296,28 @@ def _contents(folder: str) -> Contents:
         version = content["version"]
         if version == VERSION:
             files = {
-                kind: [RecordFile(**entry) for entry in entries]
+                kind: [_record_file(entry) for entry in entries]
                 for kind, entries in content["files"].items()
             }
+            if "image" not in files:
+                raise KeyError("image")
             classes = content["classes"]
             classes = None if classes is None else tuple(map(str, classes))
             return Contents(classes, files, bool(content["clip"]))
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"not the description of a packed split ({error})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise damaged(path, f"not the description of a packed split ({error})") from error
     raise DataError(
         f"{path}: packed in version {version} of the format, expected {VERSION}; pack the dataset "
         "again with this jaxvision, or use the one that packed it"
     )
 
 
-def _arrays(folder: str, contents: Contents) -> dict[str, np.ndarray]:
-    """Reads the arrays and checks that they fit together."""
-    path = os.path.join(folder, ARRAYS_FILE)
-    try:
-        # numpy leaves a file that it opened itself open when it turns out to be damaged.
-        with open(path, "rb") as data, np.load(data, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}  # a zip file has checksums
-        groups = [group for group in GROUPS if group[0] in ("names", *arrays)]
-        for name in itertools.chain(*groups):
-            found, (kind, row) = arrays[name], ARRAYS[name]
-            dtype = "S" if found.dtype.kind == "S" else found.dtype
-            if dtype != kind or (found.ndim, found.shape[1:]) != (1 + len(row), row):
-                raise ValueError(f"{name} is {found.dtype} {found.shape}")
-    except FileNotFoundError as error:
-        raise _damaged(path, "the file is missing") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise _damaged(path, str(error)) from error
-    images = len(arrays["names"])
-    counts = {sum(file.records for file in files) for files in contents.files.values()}
-    counts |= {len(arrays[name]) for name in ("sizes", "labels") if name in arrays}
-    whole = counts == {images}
-    for first, *columns in groups[1:]:
-        offsets = arrays[first]
-        whole = (
-            whole
-            and len(offsets) == images + 1
-            and offsets[0] == 0
-            and bool((np.diff(offsets) >= 0).all())
-            and all(len(arrays[name]) == offsets[-1] for name in columns)
-        )
-    if "classes" in arrays:
-        classes = arrays["classes"]
-        number = len(contents.classes or ())
-        whole = whole and len(arrays.get("mask_ends", classes)) == len(classes)
-        whole = whole and bool(((classes >= 0) & (classes < number)).all())
-    if not whole:
-        raise _damaged(path, f"its arrays do not fit together, or not to {DESCRIPTION}")
-    return arrays
-
-
-def _damaged(path: str, reason: str) -> DataError:
-    return DataError(
-        f"{path}: {reason}. The packed split is damaged or not copied whole: copy it or pack it "
-        "again (`jaxvision pack --overwrite`)."
-    )
+def _record_file(entry: dict[str, Any]) -> RecordFile:
+    file = RecordFile(**entry)
+    if os.path.basename(file.name) != file.name or not file.name:
+        raise ValueError(f"{shown(file.name)} is no file of the packed split")
+    if not all(isinstance(number, int) and 0 <= number < 1 << 48 for number in file[1:]):
+        raise ValueError(f"{file.name} has no size")
+    return file

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from jaxvision.data.errors import DataError, OnFault, stop
 
+# Bytes that a byte of a compressed file may stand for; of text it is below 10.
+_LARGEST_RATIO = 30
+
 
 class ParallelText(NamedTuple):
     """Sentences and their translations.
@@ -102,8 +105,25 @@ def read_lines(file: pathlib.Path) -> Iterator[str]:
         DataError: If the file is broken or not UTF-8; the message names file and line.
         OSError: If it cannot be opened.
     """
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-        yield from decode_lines(stream, str(file))
+    if file.suffix != ".gz":
+        with file.open("rb") as stream:
+            yield from decode_lines(stream, str(file))
+        return
+    with gzip.open(file) as stream:
+        yield from decode_lines(_bounded(stream, file), str(file))
+
+
+def _bounded(stream: gzip.GzipFile, file: pathlib.Path) -> Iterator[bytes]:
+    """Yields lines; DataError if they are far more than text can be compressed to."""
+    left = _LARGEST_RATIO * file.stat().st_size + (1 << 20)
+    while raw := stream.readline(left + 1):
+        left -= len(raw)
+        if left < 0:
+            raise DataError(
+                f"{file}: expected compressed text, got more than {_LARGEST_RATIO} times the bytes "
+                "of the file; unpack it to use it all the same"
+            )
+        yield raw
 
 
 def decode_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:

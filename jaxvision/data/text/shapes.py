@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxvision.ops import ranges
+
 # Candidates for the lengths of a shape, in each language; time grows with the fourth power.
 _CANDIDATES = 40
 _ROUNDS = 20
@@ -39,8 +41,7 @@ def choose_shapes(lengths: np.ndarray, count: int) -> list[Shape]:
     Raises:
         ValueError: If `count` is below 1.
     """
-    if count < 1:
-        raise ValueError(f"buckets must be at least 1, got {count}")
+    ranges.check({"buckets": count}, "[1, 1000]", "buckets")
     ends = [_ends(side) for side in lengths.T]
     cells = np.stack(
         [np.searchsorted(e, side) for e, side in zip(ends, lengths.T, strict=True)], axis=1

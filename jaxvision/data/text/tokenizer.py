@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.extras import library
+from jaxvision.ops import ranges
 
 PAD, START, END = 0, 1, 2
 _SPECIAL = ("<pad>", "<s>", "</s>")
@@ -46,11 +47,12 @@ class SubwordTokenizer:
             vocabulary_size: Number of tokens; fewer if the sentences have fewer subwords.
 
         Raises:
-            ValueError: If the vocabulary is too small to hold every byte.
+            ValueError: If the vocabulary is too small to hold every byte, or above a million.
         """
         smallest = _BYTES + len(_SPECIAL)
-        if vocabulary_size < smallest:
-            raise ValueError(f"vocabulary_size must be at least {smallest}, got {vocabulary_size}")
+        # The library takes memory for all of them at once, and ends the process if there is none.
+        numbers = {"vocabulary_size": vocabulary_size}
+        ranges.check(numbers, f"[{smallest}, 1_000_000]", "vocabulary_size")
         tokenizers = library("tokenizers", "text")
         tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
         normalizers = [tokenizers.normalizers.NFC(), tokenizers.normalizers.Strip()]

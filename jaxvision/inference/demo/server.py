@@ -188,7 +188,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return body
 
     def _send_json(self, status: HTTPStatus, value: Any) -> None:
-        body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        # Half a character, as in the name of a class, becomes an escape of JSON.
+        body = text.encode(errors="backslashreplace")
         self._send(status, "application/json", body)
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:

@@ -25,18 +25,20 @@ class Tolerance(NamedTuple):
     Attributes:
         probability: Of the logarithm of scores and probabilities.
         box: Of corners, as a share of the image's longer side.
+        level: Of a pixel's value in an enlarged picture, of 255.
         missing: Share of boxes that may have no counterpart. Two scores that are all but equal
             change their places for the least error, and suppression then keeps another box.
     """
 
     probability: float
     box: float
+    level: float
     missing: float
 
 
 TOLERANCES = {
-    "float32": Tolerance(1e-2, 1e-4, 0.02),
-    "float16": Tolerance(0.2, 1e-2, 0.1),
+    "float32": Tolerance(1e-2, 1e-4, 0.05, 0.02),
+    "float16": Tolerance(0.2, 1e-2, 4.0, 0.1),
 }
 
 
@@ -98,6 +100,11 @@ def _difference(
         if same < 1 - tolerance.missing:
             raise _deviates(f"only {same:.1%} of the tokens are equal")
         return 1 - same, f"{same:.1%} of the tokens are equal"
+    if "enlarged" in expected:
+        apart = float(np.abs(given["enlarged"] - expected["enlarged"]).max())
+        if apart > tolerance.level:
+            raise _deviates(f"a pixel is off by {apart:.2g} of 255, more than {tolerance.level:g}")
+        return apart, f"pixels differ by at most {apart:.1e} of 255"
     logarithms = [np.log(x["probabilities"] + 1e-9) for x in (given, expected)]
     furthest = float(np.abs(logarithms[0] - logarithms[1]).max())
     if furthest > tolerance.probability:

@@ -19,6 +19,8 @@ MOST = 200
 _COMPARED = 32
 # Boxes of this score and better are compared; one has a counterpart from this IoU on.
 _SCORE, _IOU = 0.3, 0.5
+# Mean difference, of 255, of two pictures that are alike.
+_LEVELS = 2.0
 # Share of boxes or pictures that must agree.
 _LEAST = 0.5
 
@@ -66,6 +68,10 @@ def agreement_on(
         if "boxes" in expected:
             what = "boxes of the model are found"
             there, wanted = _found(given, expected)
+        elif "enlarged" in expected:
+            what = "pictures are enlarged alike"
+            apart = np.abs(given["enlarged"] - expected["enlarged"]).mean(axis=(1, 2, 3))
+            there, wanted = int((apart <= _LEVELS).sum()), len(apart)
         else:
             same = given["probabilities"].argmax(-1) == expected["probabilities"].argmax(-1)
             there, wanted = int(same.sum()), len(same)

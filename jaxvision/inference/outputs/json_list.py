@@ -26,7 +26,11 @@ def json_list(folder: pathlib.Path) -> Iterator[Add]:
 @contextlib.contextmanager
 def writing_list(path: pathlib.Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Writes a list of JSON objects, one a line, as they come."""
-    with replacing(path) as temporary, temporary.open("w") as file:
+    with (
+        replacing(path) as temporary,
+        # Bytes of a file's name that are not UTF-8 become an escape of JSON.
+        temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         separator = "[\n"
 
         def write(values: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ def table(folder: pathlib.Path) -> Iterator[Add]:
     """Writes `predictions.csv`; the input's columns and then those of `Result.columns`."""
     with (
         replacing(folder / "predictions.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         writer: csv.DictWriter[Any] | None = None
 

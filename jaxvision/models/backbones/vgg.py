@@ -23,18 +23,21 @@ from jaxvision.models.variant import fields_of
 
 
 class VGG(nn.Module):
-    """Five stages of convolutions, each followed by a pool.
+    """Five stages of convolutions, or fewer, each followed by a pool.
 
     Attributes:
-        depths: Convolutions of the stages at strides 1, 2, 4, 8 and 16.
+        depths: Convolutions of the stages at strides 1, 2, 4, 8 and 16, or of the first of these.
         norm: Factory of the normalisation between convolution and ReLU, or None for none.
         ceil_pool: Whether pools take the last row and column of an odd map, as SSD's third does.
+        last_relu: Whether the last convolution is followed by a ReLU; perceptual losses take its
+            result without.
         dtype: Of the computation; parameters and statistics are float32.
     """
 
-    depths: tuple[int, int, int, int, int]
+    depths: tuple[int, ...]
     norm: Norm | None = None
     ceil_pool: bool = False
+    last_relu: bool = True
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -53,10 +56,11 @@ class VGG(nn.Module):
                 )(x)
                 if self.norm is not None:
                     x = self.norm(dtype=self.dtype, name=f"stage{stage}_norm{i}")(x, train=train)
-                x = nn.relu(x)
+                if self.last_relu or (stage, i) != (len(self.depths), depth):
+                    x = nn.relu(x)
             outputs[2 ** (stage - 1)] = x
             x = max_pool(x, window=2, stride=2, ceil_mode=self.ceil_pool)
-        outputs[32] = x
+        outputs[2 ** len(self.depths)] = x
         return outputs
 
 

@@ -122,7 +122,10 @@ def test_broken_xml(dataset):
     ("annotation", "words"),
     [
         (_annotation(size="<width>64</width>"), "size/height"),
-        (_annotation(size="<width>0</width><height>48</height>"), "positive, got 0 x 48"),
+        (
+            _annotation(size="<width>0</width><height>48</height>"),
+            "positive number of pixels, at most 1,048,576, got '0'",
+        ),
         (_annotation(_object().replace("xmax", "xmaximum")), "object/bndbox/xmax"),
         (_annotation(_object(box=("left", 1, 2, 3))), "must be a number, got 'left'"),
         (_annotation(_object(name=" ")), "no name"),

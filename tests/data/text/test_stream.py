@@ -117,7 +117,7 @@ def test_evaluation_shows_each_pair_once_with_its_mask():
     ("changes", "words"),
     [
         (dict(batch_tokens=100), "batch_tokens must be at least .* got 100"),
-        (dict(buckets=0), "buckets must be at least 1, got 0"),
+        (dict(buckets=0), r"buckets must be in \[1, 1000\], got 0"),
         (dict(seed=-1), "seed must be in"),
         (dict(num_workers=-1), r"num_workers must be in \[0, 1024\], got -1"),
         (dict(lengths=np.zeros((0, 2), int)), "got none: 0 sentences"),

@@ -43,6 +43,12 @@ def detector_of(name):
     return Detector(task, filled({"params": params, **state}), Letterbox(size))
 
 
+def rows_of(output):
+    """Boxes, as shares of the image, beside scores [B, A, 4 + K]."""
+    boxes, scores = (np.asarray(output[name]) for name in ("boxes", "scores"))
+    return np.concatenate([boxes / 64, scores.reshape(*boxes.shape[:2], -1)], axis=-1)
+
+
 @pytest.mark.parametrize(
     "name", ["resnet18", "resnet50", "vit_b_16", "swin_t", "mobilenet_v3_small"]
 )
@@ -72,9 +78,10 @@ def test_every_detector_in_onnx_and_openvino(name, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     expected = made.served().apply(made.variables, images)
     found = network(images)
-    for name, wanted in expected.items():
-        if wanted.dtype == np.float32:
-            np.testing.assert_allclose(found[name], wanted, atol=1e-3 * 64)
+    for wanted, got in zip(rows_of(expected), rows_of(found), strict=True):
+        # Each has its counterpart: rows of nearly equal scores may change their places.
+        distances = np.abs(wanted[:, None] - got[None]).max(axis=-1)
+        assert distances.min(axis=1).max() < 1e-3 and distances.min(axis=0).max() < 1e-3
 
 
 def test_stablehlo_of_a_translator_runs_without_the_library(tmp_path):

@@ -1,0 +1,1 @@
+"""Opinion scores: people rate pictures without knowing what made them."""

@@ -1,0 +1,1 @@
+"""Networks from low-resolution pictures to larger ones, and discriminators of such pictures."""
