@@ -26,6 +26,7 @@ from jaxvision.recipes import (
     detectors,
     diffusion,
     few_shot,
+    node_classification,
     segmentation,
     super_resolution,
     translation,
@@ -44,6 +45,7 @@ RECIPES = (
     adversarial_super_resolution,
     zero_shot,
     few_shot,
+    node_classification,
     translation,
 )
 _WRITTEN = "<!-- Written by docs/generate.py: change the code, then run it. -->"

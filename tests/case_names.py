@@ -3,6 +3,8 @@
 NAMES = {
     "ddpm_unet_small": "ddpm_cifar10",
     "fasterrcnn_resnet50_fpn": "faster_rcnn_resnet50_fpn",
+    "gcn_cora": "gcn",
+    "gcn_small": "gcn",
     "maskrcnn_resnet50_fpn": "mask_rcnn_resnet50_fpn",
     "protonet_conv4": "conv4",
     "segnet_gradients": "segnet",

@@ -20,6 +20,7 @@ from jaxvision.recipes import (
     detection,
     diffusion,
     few_shot,
+    node_classification,
     segmentation,
     super_resolution,
     translation,
@@ -46,7 +47,7 @@ COMMON = (
     "save_every",
     "num_workers",
 )
-# And those that a config of images or one of text has besides.
+# And those that a config of images or one of text has besides; a graph is one batch.
 BATCHES = ({"image_size", "batch_size"}, {"batch_tokens"})
 COMMON_DATA = ("source", "path", "train", "val", "test")
 
@@ -79,6 +80,7 @@ def test_has_the_names_of_its_recipe_and_plain_values(path):
         detection,
         diffusion,
         few_shot,
+        node_classification,
         segmentation,
         super_resolution,
         translation,
@@ -86,7 +88,8 @@ def test_has_the_names_of_its_recipe_and_plain_values(path):
     )
     config = module.get_config()
     assert set(COMMON) <= set(config)
-    assert any(found <= set(config) for found in BATCHES)
+    if module.recipe is not node_classification:
+        assert any(found <= set(config) for found in BATCHES)
     assert set(COMMON_DATA) <= set(config.data)
     method = [config.method] if "method" in config else []
     found, known = names(config), names(module.recipe.defaults(*method))
@@ -108,7 +111,7 @@ def test_configs_hold_values_alone():
     sizes = {path.name: len(path.read_text().splitlines()) for path in CONFIGS}
     assert max(sizes.values()) <= 65, sizes
     assert sum(sizes.values()) < 40 * len(CONFIGS), sizes
-    assert len(CONFIGS) == 39
+    assert len(CONFIGS) == 40
 
 
 @pytest.fixture

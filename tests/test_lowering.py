@@ -20,6 +20,7 @@ from jaxvision.recipes import (
     classification,
     diffusion,
     few_shot,
+    node_classification,
     segmentation,
     super_resolution,
     translation,
@@ -45,6 +46,7 @@ SMALLEST = {
     "fast_rcnn": ("tiny", dict(image_size=64)),
     "faster_rcnn": ("tiny", dict(image_size=64)),
     "fcn": ("shapes", dict(image_size=(32, 32))),
+    "gcn": ("", {}),
     "gan": ("", {}),
     "lenet_mnist": ("original", {}),
     "mask_rcnn": ("tiny", dict(image_size=64)),
@@ -90,6 +92,11 @@ def batch_of(recipe, config):
     """Shapes of a training batch."""
     if recipe is translation:
         return {"source": shape(B, T), "target": shape(B, T), "index": shape(B)}
+    if recipe is node_classification:
+        entries = {name: shape(T) for name in ("rows", "columns")}
+        values = shape(T, dtype=np.float32)
+        graph = {"edges": shape(T, 2), "labels": shape(N)}
+        return {"nodes": shape(2), **entries, "values": values, **graph}
     if recipe in RESTORING:
         side = config.image_size
         small = side if recipe is zero_shot else side // config.scale
@@ -136,6 +143,8 @@ def info_of(recipe, config):
         return dict(train_images=100, pictures=2)
     if recipe is classification:
         return names | {"multi_label": False}
+    if recipe is node_classification:
+        return names | {"num_features": 9}
     if recipe in (adversarial, diffusion, few_shot, segmentation):
         return names
     if "anchors" in config.loss:
@@ -175,7 +184,7 @@ def test_every_config_is_lowered():
 
 @pytest.mark.parametrize(
     "name",
-    quick(SMALLEST, "resnet_cifar10", "transformer_multi30k", "vit_cifar10", "yolox"),
+    quick(SMALLEST, "gcn", "resnet_cifar10", "transformer_multi30k", "vit_cifar10", "yolox"),
 )
 def test_step_and_prediction_lower_in_bfloat16(name):
     for function in traced(name):

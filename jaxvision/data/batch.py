@@ -164,3 +164,26 @@ class GenerationBatch(TypedDict):
     label: np.ndarray
     index: np.ndarray
     mask: NotRequired[np.ndarray]
+
+
+class NodeBatch(TypedDict):
+    """All nodes of one split of a graph; no array has an axis that devices cut.
+
+    Attributes:
+        nodes: Their numbers [n] int32.
+        mask: True [1] bool. Evaluation only.
+        rows: Node of each feature that is not 0 [M] int32. It and what follows are of the graph, in
+            each batch or constants of the run.
+        columns: Number of the feature [M] int32.
+        values: Its value [M] float32.
+        edges: Pairs (from, to), each edge both ways [E, 2] int32.
+        labels: Class of each node [N] int32, in [0, K), or -1 for none.
+    """
+
+    nodes: np.ndarray
+    mask: NotRequired[np.ndarray]
+    rows: NotRequired[np.ndarray]
+    columns: NotRequired[np.ndarray]
+    values: NotRequired[np.ndarray]
+    edges: NotRequired[np.ndarray]
+    labels: NotRequired[np.ndarray]

@@ -17,6 +17,7 @@ from jaxvision.inference import exported
 from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.export import weights
+from jaxvision.inference.node_classifier import NodeClassifier
 from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
@@ -34,6 +35,7 @@ from jaxvision.tasks.adversarial_super_resolution import (
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.diffusion import ImageDiffusion
+from jaxvision.tasks.node_classification import NodeClassification
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.super_resolution import SuperResolution
 from jaxvision.tasks.translation import Translation
@@ -67,7 +69,8 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator` or `Sampler`, by the task.
+        A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator`, `Sampler` or
+        `NodeClassifier`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -195,6 +198,7 @@ def _maker(task: Any) -> Any:
         AdversarialGeneration: _sampler,
         DenseDetection: _detector,
         ImageClassification: functools.partial(_of_images, Classifier),
+        NodeClassification: _of_graphs,
         ImageDiffusion: _sampler,
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
         SuperResolution: _upscaler,
@@ -231,6 +235,10 @@ def _detector(task: DenseDetection, variables: Mapping[str, Any], origin: Origin
     max_proposals = origin.config.data.get("max_proposals", 0)
     make = functools.partial(Detector, max_proposals=max_proposals)
     return _of_images(make, task, variables, origin)
+
+
+def _of_graphs(task: Any, variables: Mapping[str, Any], origin: Origin) -> NodeClassifier:
+    return NodeClassifier(task, variables, origin=origin)
 
 
 def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origin) -> Predictor:

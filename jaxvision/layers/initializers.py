@@ -22,7 +22,11 @@ def uniform_bias(fan_in: int) -> Callable[..., jax.Array]:
     Args:
         fan_in: Inputs that each output sums over: kernel height * width * channels a group.
     """
-    bound = 1 / math.sqrt(fan_in)
+    return uniform(1 / math.sqrt(fan_in))
+
+
+def uniform(bound: float) -> Callable[..., jax.Array]:
+    """Any parameter from U(-bound, bound), where `jax.nn.initializers.uniform` starts at 0."""
 
     def init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)

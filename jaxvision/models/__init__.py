@@ -14,6 +14,9 @@ For example:
     encoder = models.embedding("conv4")
     enlarger = models.super_resolution("srresnet_x4")
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
+    writer = models.language_model("gpt2", vocabulary_size=50_257)
+    layers = models.recurrent("lstm", features=128)
+    network = models.graph_network("gcn", num_classes=7)
     denoiser = models.ddpm_unet("ddpm_cifar10")  # images, times -> predicted noise
     generator = models.generator("dcgan_generator")  # noise -> images
 """
@@ -73,9 +76,15 @@ from jaxvision.models.generative import catalogue as _generative
 from jaxvision.models.generative import ddpm_unet as _ddpm_unet
 from jaxvision.models.generative.catalogue import discriminator, generator
 from jaxvision.models.generative.ddpm_unet import ddpm_unet
+from jaxvision.models.graph import catalogue as _graph
+from jaxvision.models.graph.catalogue import graph_network
 from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
+from jaxvision.models.sequence import language_models as _language_models
+from jaxvision.models.sequence import recurrent as _recurrent
 from jaxvision.models.sequence import transformer as _transformer
+from jaxvision.models.sequence.language_models import language_model
+from jaxvision.models.sequence.recurrent import recurrent
 from jaxvision.models.sequence.transformer import transformer
 from jaxvision.models.super_resolution import catalogue as _super_resolution
 from jaxvision.models.super_resolution.catalogue import super_resolution
@@ -92,8 +101,11 @@ __all__ = [
     "fast_rcnn",
     "faster_rcnn",
     "generator",
+    "graph_network",
+    "language_model",
     "mask_rcnn",
     "rcnn",
+    "recurrent",
     "retinanet",
     "segmenter",
     "spp_net",
@@ -173,6 +185,9 @@ _OTHERS = {
     "embedding": _embedding.VARIANTS,
     "super_resolution": _super_resolution.VARIANTS,
     "transformer": _transformer.VARIANTS,
+    "language_model": _language_models.VARIANTS,
+    "recurrent": _recurrent.VARIANTS,
+    "graph_network": _graph.VARIANTS,
     "ddpm_unet": _ddpm_unet.VARIANTS,
     "generator": _generative.GENERATORS,
     "discriminator": _generative.DISCRIMINATORS,
@@ -183,6 +198,9 @@ _WHOLE = (
     "segmenter",
     "super_resolution",
     "transformer",
+    "language_model",
+    "recurrent",
+    "graph_network",
     "ddpm_unet",
     "generator",
     "discriminator",

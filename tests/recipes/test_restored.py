@@ -14,6 +14,7 @@ from jaxvision.recipes import (
     detection,
     diffusion,
     few_shot,
+    node_classification,
     super_resolution,
     translation,
     values,
@@ -96,6 +97,7 @@ VARIANTS = {
     "yolov5": "yolov5n",
     "yolov8": "yolov8n",
     "classification": "vit_ti_16",
+    "node_classification": "graph_sage_max",
     "adversarial": "gan_generator",
     "diffusion": "ddpm_cifar10",
     "few_shot": "siamese_koch",
@@ -189,6 +191,7 @@ NEEDED = {
         variant image_size dtype remat mean std augment.erase augment.mixup augment.cutmix
         loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
     """,
+    "node_classification": "variant dtype",
     "adversarial": """
         variant image_size channels latent noise dtype loss.name
         discriminator.variant discriminator.steps
@@ -243,6 +246,9 @@ def prepared(kind, tokenizer):
     """Returns the recipe, its default values and what it would know of some data."""
     if kind == "translation":
         return translation, translation.defaults(), {"tokenizer": tokenizer}
+    if kind == "node_classification":
+        info = dict(num_features=9, class_names=["cat", "dog"])
+        return node_classification, node_classification.defaults(), info
     if kind in RESTORING:
         return RESTORING[kind], RESTORING[kind].defaults(), {"pictures": 2}
     if kind in ("adversarial", "diffusion", "few_shot"):

@@ -82,6 +82,8 @@ class MultiHeadAttention(nn.Module):
         use_bias: Whether the four projections have a bias.
         dropout_rate: Dropout of the weights.
         dtype: Type of the computation; parameters and the softmax are float32.
+        kernel_init: Initialiser of the projections of queries, keys and values.
+        out_init: Initialiser of the projection of the output.
     """
 
     features: int
@@ -89,6 +91,8 @@ class MultiHeadAttention(nn.Module):
     use_bias: bool = True
     dropout_rate: float = 0.0
     dtype: jnp.dtype = jnp.float32
+    kernel_init: jax.nn.initializers.Initializer = nn.initializers.xavier_uniform()
+    out_init: jax.nn.initializers.Initializer = nn.initializers.xavier_uniform()
 
     def setup(self) -> None:
         """Builds the four projections."""
@@ -97,17 +101,12 @@ class MultiHeadAttention(nn.Module):
                 f"features must be a multiple of the number of heads, {self.num_heads}, got "
                 f"{self.features}"
             )
-        project = functools.partial(
-            nn.DenseGeneral,
-            use_bias=self.use_bias,
-            kernel_init=nn.initializers.xavier_uniform(),
-            dtype=self.dtype,
-        )
+        project = functools.partial(nn.DenseGeneral, use_bias=self.use_bias, dtype=self.dtype)
         heads = (self.num_heads, self.features // self.num_heads)
-        self.query = project(heads)
-        self.key = project(heads)
-        self.value = project(heads)
-        self.out = project(self.features, axis=(-2, -1))
+        self.query = project(heads, kernel_init=self.kernel_init)
+        self.key = project(heads, kernel_init=self.kernel_init)
+        self.value = project(heads, kernel_init=self.kernel_init)
+        self.out = project(self.features, axis=(-2, -1), kernel_init=self.out_init)
         self.dropout = nn.Dropout(self.dropout_rate)
 
     def keys_values(self, memory: jax.Array) -> KeyValues:

@@ -39,28 +39,32 @@ def segment_positions(segments: jax.Array) -> jax.Array:
 
 
 class TokenEmbedding(nn.Module):
-    """An embedding table scaled by sqrt(D), also used as output layer (Press and Wolf 2016).
+    """An embedding table, also used as output layer (Press and Wolf 2016).
 
     Attributes:
         vocabulary_size: V.
         features: D.
         dtype: Type of the computation; the table and the logits are float32.
+        scaled: Whether the vectors are those of the table times sqrt(D).
+        init_scale: Standard deviation of the table at the start, by default 1 / sqrt(D).
     """
 
     vocabulary_size: int
     features: int
     dtype: jnp.dtype = jnp.float32
+    scaled: bool = True
+    init_scale: float | None = None
 
     def setup(self) -> None:
         """Builds the table."""
         # Times sqrt(D), the vectors have unit variance at the start; so have the logits.
-        normal = nn.initializers.normal(self.features**-0.5)
+        normal = nn.initializers.normal(self.init_scale or self.features**-0.5)
         self.embedding = self.param("embedding", normal, (self.vocabulary_size, self.features))
 
     def __call__(self, tokens: jax.Array) -> jax.Array:
         """Maps tokens [B, T] to vectors [B, T, D]."""
         vectors = jnp.take(self.embedding, tokens, axis=0)
-        return (vectors * self.features**0.5).astype(self.dtype)
+        return (vectors * (self.features**0.5 if self.scaled else 1)).astype(self.dtype)
 
     def logits(self, x: jax.Array) -> jax.Array:
         """Maps [B, T, D] to logits [B, T, V] float32."""
@@ -75,11 +79,13 @@ class Positions(nn.Module):
         kind: `sinusoidal` or `learned`.
         max_length: Number of learned positions.
         dropout_rate: Dropout of the sums.
+        init_scale: Standard deviation of learned positions at the start, by default 1 / sqrt(D).
     """
 
     kind: str
     max_length: int
     dropout_rate: float
+    init_scale: float | None = None
 
     @nn.compact
     def __call__(
@@ -114,7 +120,7 @@ class Positions(nn.Module):
                 f"positions, got {length}"
             )
         else:
-            normal = nn.initializers.normal(features**-0.5)
+            normal = nn.initializers.normal(self.init_scale or features**-0.5)
             table = self.param("positions", normal, (self.max_length, features))
         codes = table[None, :tokens] if positions is None else jnp.take(table, positions, axis=0)
         x = x + codes.astype(x.dtype)

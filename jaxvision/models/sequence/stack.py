@@ -32,21 +32,25 @@ class FeedForward(nn.Module):
         hidden: Channels between the two.
         dropout_rate: Dropout between the two; the paper has none there.
         dtype: Type of the computation.
+        activation: Function between the two.
+        kernel_init: Initialiser of the first layer's kernel.
+        out_init: Initialiser of the second's.
     """
 
     hidden: int
     dropout_rate: float
     dtype: jnp.dtype
+    activation: Callable[[jax.Array], jax.Array] = nn.relu
+    kernel_init: jax.nn.initializers.Initializer = nn.initializers.xavier_uniform()
+    out_init: jax.nn.initializers.Initializer = nn.initializers.xavier_uniform()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, T, D] to [B, T, D]."""
-        dense = functools.partial(
-            nn.Dense, kernel_init=nn.initializers.xavier_uniform(), dtype=self.dtype
-        )
-        y = nn.relu(dense(self.hidden, name="expand")(x))
-        y = nn.Dropout(self.dropout_rate)(y, deterministic=not train)
-        return dense(x.shape[-1], name="reduce")(y)
+        dense = functools.partial(nn.Dense, dtype=self.dtype)
+        y = dense(self.hidden, kernel_init=self.kernel_init, name="expand")(x)
+        y = nn.Dropout(self.dropout_rate)(self.activation(y), deterministic=not train)
+        return dense(x.shape[-1], kernel_init=self.out_init, name="reduce")(y)
 
 
 class Block(nn.Module):
@@ -63,6 +67,9 @@ class Block(nn.Module):
         activation_dropout_rate: Dropout inside the feed-forward layer.
         attention_bias: Whether the projections of attention have a bias.
         dtype: Type of the computation.
+        activation: Function inside the feed-forward layer.
+        kernel_init: Initialiser of the kernels of a sublayer but for its last.
+        out_init: Initialiser of the last kernel of each sublayer, whose output is added to x.
     """
 
     num_heads: int
@@ -75,6 +82,9 @@ class Block(nn.Module):
     activation_dropout_rate: float
     attention_bias: bool
     dtype: jnp.dtype
+    activation: Callable[[jax.Array], jax.Array] = nn.relu
+    kernel_init: jax.nn.initializers.Initializer = nn.initializers.xavier_uniform()
+    out_init: jax.nn.initializers.Initializer = nn.initializers.xavier_uniform()
 
     def setup(self) -> None:
         """Builds the sublayers."""
@@ -85,13 +95,22 @@ class Block(nn.Module):
             self.attention_bias,
             self.attention_dropout_rate,
             self.dtype,
+            self.kernel_init,
+            self.out_init,
         )
         self.attention = attention()
         self.attention_norm = layer_norm(self.dtype)
         if self.cross:
             self.cross_attention = attention()
             self.cross_attention_norm = layer_norm(self.dtype)
-        self.feed_forward = FeedForward(self.hidden, self.activation_dropout_rate, self.dtype)
+        self.feed_forward = FeedForward(
+            self.hidden,
+            self.activation_dropout_rate,
+            self.dtype,
+            self.activation,
+            self.kernel_init,
+            self.out_init,
+        )
         self.feed_forward_norm = layer_norm(self.dtype)
         self.dropout = nn.Dropout(self.dropout_rate)
 

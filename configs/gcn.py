@@ -1,0 +1,30 @@
+"""GCN, Kipf and Welling 2016, https://arxiv.org/abs/1609.02907, and GraphSAGE beside it.
+
+    python train.py --config configs/gcn.py
+    python train.py --config configs/gcn.py:npz --config.data.path=cora.npz
+
+The argument names a variant (gcn, graph_sage_mean, graph_sage_max) and a source (`drawn`, a random
+graph of four classes, or `npz`), in any order. The file holds `shape` (nodes, features), `row` and
+`col` of the features that are 1, `edges`, `labels` and the nodes of `train`, `val` and `test`.
+Published accuracy on Cora, the mean of 100 seeds: 81.5%. Measured there after 200 epochs, mean and
+standard deviation: 81.7 +- 0.6% (gcn, seeds 0 to 19), 78.1 +- 0.6% (graph_sage_mean) and 73.5 +-
+1.6% (graph_sage_max, seeds 0 to 4 each), in 1 to 3 seconds of a processor a run.
+"""
+
+from ml_collections import ConfigDict
+
+from jaxvision.recipes import node_classification
+from jaxvision.recipes.words import words
+
+recipe = node_classification
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    """Returns the values; a flag `--config.name=value` replaces one."""
+    variant, source = words(
+        arg, variant=("gcn", "graph_sage_mean", "graph_sage_max"), source=("drawn", "npz")
+    )
+    config = node_classification.defaults()
+    config.update(variant=variant, log_every=50)
+    config.data.source = source
+    return config

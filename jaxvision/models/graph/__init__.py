@@ -1,0 +1,1 @@
+"""Networks for graphs, which map all nodes at once and have no axis of examples."""
