@@ -228,6 +228,8 @@ def _with_teacher(
 ) -> tuple[ImageClassification, dict[str, Any]]:
     """Returns the task of training and its constants; a loaded run needs no teacher."""
     own, values = task(config, info), config.distillation
+    ranges.check(config, "(0, inf)", "distillation.temperature")
+    ranges.check(config, "[0, 1]", "distillation.weight")
     if not values.teacher:
         return own, {}
     found = teacher.read_teacher(config, info, _model)

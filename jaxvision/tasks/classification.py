@@ -72,9 +72,8 @@ class Distillation:
     weight: float = 0.7
 
     def __post_init__(self) -> None:
-        numbers = {f"distillation.{k}": getattr(self, k) for k in ("temperature", "weight")}
-        ranges.check(numbers, "(0, inf)", "distillation.temperature")
-        ranges.check(numbers, "[0, 1]", "distillation.weight")
+        ranges.check(self, "(0, inf)", "temperature")
+        ranges.check(self, "[0, 1]", "weight")
 
     def loss(self, images: jax.Array, variables: Any, logits: jax.Array) -> jax.Array:
         """Returns the mean loss [] of a student's logits [B, K] against the teacher's."""
