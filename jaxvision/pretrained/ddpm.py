@@ -113,8 +113,9 @@ def build(name: str, weights: Weights) -> DDPMUNet:
     fields: dict[str, Any] = {}
     if weights.get("head/bias") is not None:
         fields["channels"] = channels(weights)
-    if rows := weights.size("class_embedding/embedding", 0):
-        fields["num_classes"] = rows - 1
+    table = weights.get("class_embedding/embedding", axes=2)
+    if table is not None:
+        fields["num_classes"] = len(table) - 1
     widths = tuple(_counted(weights, "down{}_block1/conv1/bias"))
     if widths:
         levels = range(1, len(widths) + 1)

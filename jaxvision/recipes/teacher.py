@@ -1,7 +1,7 @@
 """The teacher of a distillation: a trained run of the classification recipe, or a reference."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -83,8 +83,12 @@ def _check_shapes(given: str, model: Any, variables: Mapping[str, Any], config: 
     side = config.image_size
     images = jax.ShapeDtypeStruct((1, side, side, len(config.mean)), np.float32)
     expected = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
-    there = {k: np.shape(v) for k, v in traverse_util.flatten_dict(variables, sep="/").items()}
-    for path, leaf in traverse_util.flatten_dict(expected, sep="/").items():
+    found, wanted = (
+        cast(dict[str, Any], traverse_util.flatten_dict(tree, sep="/"))
+        for tree in (variables, expected)
+    )
+    there = {path: np.shape(leaf) for path, leaf in found.items()}
+    for path, leaf in wanted.items():
         if there.get(path) != leaf.shape:
             raise ValueError(
                 f"distillation.teacher: {path} must be of shape {leaf.shape} for these images and "

@@ -117,7 +117,7 @@ def test_an_image_does_not_depend_on_the_others_of_its_batch():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(steps=1), "steps must be at least 2, got 1"),
+        (dict(steps=1), r"steps must be in \[2, 1_000_000\], got 1"),
         (dict(schedule="sigmoid"), "schedule must be one of linear, cosine, got 'sigmoid'"),
         (dict(variance="learned"), "variance must be one of large, small, got 'learned'"),
     ],

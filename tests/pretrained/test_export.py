@@ -112,7 +112,8 @@ LARGE = (
     ],
 )
 def test_load_gives_exported_variables_back(name, label):
-    template = flat(family(name).shapes(classifier_or_detector(name)))
+    channels = family(name).channels(Weights(source(name), {}))
+    template = flat(family(name).shapes(classifier_or_detector(name), channels))
     leaves = numbered({"/".join(key): leaf.shape for key, leaf in template.items()})
     if label == "big_vision":
         # Its class token has no position.

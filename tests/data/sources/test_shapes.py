@@ -116,7 +116,7 @@ def test_outside_the_length_is_an_index_error():
 
 
 def test_bad_numbers():
-    with pytest.raises(ValueError, match="length must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"length must be in \[1, 10_000_000\], got 0"):
         Shapes(0)
     with pytest.raises(ValueError, match="image_size must be at least 32, got 8"):
         Shapes(1, image_size=8)
