@@ -371,7 +371,9 @@ def test_cache_reads_once_and_stops_at_its_limit():
 
 
 def test_unknown_source_and_missing_path():
-    with pytest.raises(ValueError, match="data.source must be one of digits, image_folder"):
+    with pytest.raises(
+        ValueError, match="data.source must be one of digits, motions, image_folder"
+    ):
         classification_source("imagenet", "x", "train")
     with pytest.raises(DataError, match="data.path must name the folder"):
         classification_source("image_folder", "", "train")
