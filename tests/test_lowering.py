@@ -79,6 +79,8 @@ SMALLEST = {
     "zssr": ("", dict(model=dict(depth=2), image_size=16)),
 }
 RESTORING = (super_resolution, adversarial_super_resolution, zero_shot)
+# Their bicubic enlargement is products of float32, as many as a small network has.
+BICUBIC = ("esrgan", "srcnn", "srgan", "srresnet", "zssr")
 B, N, T = 4, 3, 8
 # Python functions that the device would call, and numbers that TPUs do not have.
 NOT_FOR_DEVICES = r"callback|xf64>"
@@ -192,6 +194,7 @@ def test_step_and_prediction_lower_in_bfloat16(name):
         assert not re.search(NOT_FOR_DEVICES, text)
         # Logits, costs and part of attention's gradient are float32, nothing else.
         products = re.findall(r"stablehlo\.(convolution|dot_general).* : \((.*?)\) ->", text)
-        of_type = [(name, set(re.findall(r"x([a-z]+\d+)>", x))) for name, x in products]
-        assert all(types == {"bf16"} for name, types in of_type if name == "convolution")
-        assert np.mean([types == {"bf16"} for _, types in of_type]) > 0.8
+        of_type = [(kind, set(re.findall(r"x([a-z]+\d+)>", x))) for kind, x in products]
+        assert all(types == {"bf16"} for kind, types in of_type if kind == "convolution")
+        share = np.mean([types == {"bf16"} for _, types in of_type])
+        assert share > (0.2 if name in BICUBIC else 0.8)
