@@ -257,6 +257,7 @@ def run_options(config: Config, epoch: int) -> dict[str, Any]:
     """
     steps = total_steps(config, epoch)
     ranges.check(config, "(0, inf)", "eval.epochs")
+    ranges.check(config, "[0, 100_000]", "eval.batch_size")
     ranges.check(config, "[0, inf)", "eval_every", "save_every", "save_minutes", "patience")
     if config.wandb:
         wandb_writer.client()  # an extra that is missing is an error now, not after hours
