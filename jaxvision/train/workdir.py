@@ -2,14 +2,13 @@
 
 import json
 import pathlib
-import re
 import shutil
 import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from jaxvision.data.files import write_whole
-from jaxvision.train import lock
+from jaxvision.train import lock, step_folders
 from jaxvision.train.errors import TrainingError
 from jaxvision.train.lock import locked
 
@@ -102,8 +101,8 @@ def _files(workdir: pathlib.Path) -> list[str]:
 
 def _has_checkpoints(workdir: pathlib.Path) -> bool:
     """Says whether there is or was one; one that was half written when a run ended is none."""
-    folders = (workdir / "checkpoints").glob("*")
-    return any(re.fullmatch(r"\d+(\.unreadable)?", folder.name) for folder in folders)
+    folder = workdir / "checkpoints"
+    return bool(step_folders.steps(folder) or step_folders.were_set_aside(folder))
 
 
 def _is_free(name: str, free: Collection[str]) -> bool:

@@ -3,10 +3,7 @@
 import cv2
 import numpy as np
 
-from jaxvision.data.sample import Sample
-from jaxvision.data.source import Annotation
-from jaxvision.data.sources.drawn import Drawn
-from jaxvision.data.sources.labelled import describe_labels
+from jaxvision.data.sources.drawn import DrawnClasses
 
 CLASSES = tuple("0123456789")
 _FONTS = (
@@ -19,7 +16,7 @@ _FONTS = (
 _SIDE = 96
 
 
-class Digits(Drawn):
+class Digits(DrawnClasses):
     """White digits on black, as in MNIST: rotated, slanted, scaled, shifted and noisy.
 
     Attributes:
@@ -28,7 +25,6 @@ class Digits(Drawn):
     """
 
     kind, smallest, classes = "digits", 8, CLASSES
-    labels: np.ndarray
 
     def __init__(
         self,
@@ -49,28 +45,11 @@ class Digits(Drawn):
         self._noise = noise
         self.labels = (np.arange(length) % len(CLASSES)).astype(np.int32)
 
-    def __getitem__(self, index: int) -> Sample:
-        """Draws a picture and names its digit."""
-        return Sample(self.image(index)[0], index, label=self.label(index))
-
-    def annotation(self, index: int) -> Annotation:
-        """Returns the height and width of every image."""
-        del index
-        return Annotation(self._size, self._size)
-
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Draws a picture [H, W, 3] at full size."""
         del max_reduction
         digit = CLASSES[self.labels[index]]
         return draw(self._rng(index), digit, self._size, self._noise), 1
-
-    def describe(self, max_objects: int | None = None) -> str:
-        """Reports what the split is."""
-        del max_objects
-        return (
-            f"{describe_labels(self._name, self.labels, CLASSES)}; {self._size} x {self._size} "
-            f"pixels, drawn with seed {self._seed}"
-        )
 
 
 def draw(

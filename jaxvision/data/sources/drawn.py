@@ -4,8 +4,9 @@ import zlib
 
 import numpy as np
 
-from jaxvision.data.source import Source
-from jaxvision.data.sources.labelled import check_same_classes
+from jaxvision.data.sample import Sample
+from jaxvision.data.source import Annotation, Source
+from jaxvision.data.sources.labelled import check_same_classes, describe_labels
 from jaxvision.ops import ranges
 
 
@@ -50,3 +51,30 @@ class Drawn(Source):
     def name(self, index: int) -> str:
         """Names a picture by its number."""
         return f"{self._name}[{index}]"
+
+
+class DrawnClasses(Drawn):
+    """Pictures or clips with a class each, which `image` draws.
+
+    Attributes:
+        labels: Class of each [I] int32.
+    """
+
+    labels: np.ndarray
+
+    def __getitem__(self, index: int) -> Sample:
+        """Draws a picture and names its class."""
+        return Sample(self.image(index)[0], index, label=self.label(index))
+
+    def annotation(self, index: int) -> Annotation:
+        """Returns the height and width of every picture."""
+        del index
+        return Annotation(self._size, self._size)
+
+    def describe(self, max_objects: int | None = None) -> str:
+        """Reports what the split is."""
+        del max_objects
+        return (
+            f"{describe_labels(self._name, self.labels, self.classes)}; {self._size} x "
+            f"{self._size} pixels, drawn with seed {self._seed}"
+        )

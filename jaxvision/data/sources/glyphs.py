@@ -5,17 +5,14 @@ import zlib
 import cv2
 import numpy as np
 
-from jaxvision.data.sample import Sample
-from jaxvision.data.source import Annotation
-from jaxvision.data.sources.drawn import Drawn
-from jaxvision.data.sources.labelled import describe_labels
+from jaxvision.data.sources.drawn import DrawnClasses
 from jaxvision.ops import ranges
 
 # Drawn at this size and scaled down by area, so that strokes have soft edges.
 _SIDE = 96
 
 
-class Glyphs(Drawn):
+class Glyphs(DrawnClasses):
     """White strokes on black: a class is a few curves, each drawing a shaky copy of them.
 
     Splits of other names have other classes.
@@ -25,7 +22,6 @@ class Glyphs(Drawn):
     """
 
     kind, smallest = "glyphs", 8
-    labels: np.ndarray
 
     def __init__(
         self,
@@ -54,15 +50,6 @@ class Glyphs(Drawn):
         super().__init__(characters * drawings, image_size, seed, split, None)
         self.labels = np.repeat(np.arange(characters, dtype=np.int32), drawings)
 
-    def __getitem__(self, index: int) -> Sample:
-        """Draws a character and names its class."""
-        return Sample(self.image(index)[0], index, label=self.label(index))
-
-    def annotation(self, index: int) -> Annotation:
-        """Returns the height and width of every image."""
-        del index
-        return Annotation(self._size, self._size)
-
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Draws a character [H, W, 3] at full size."""
         del max_reduction
@@ -70,14 +57,6 @@ class Glyphs(Drawn):
         split = zlib.crc32(self._split.encode())
         of_class = np.random.default_rng([self._seed, split, int(self.labels[index]), 1])
         return draw(of_class, rng, self._size), 1
-
-    def describe(self, max_objects: int | None = None) -> str:
-        """Reports what the split is."""
-        del max_objects
-        return (
-            f"{describe_labels(self._name, self.labels, self.classes)}; {self._size} x "
-            f"{self._size} pixels, drawn with seed {self._seed}"
-        )
 
 
 def draw(character: np.random.Generator, hand: np.random.Generator, size: int) -> np.ndarray:

@@ -7,9 +7,7 @@ in each class: a network that sees one frame stays at chance.
 import cv2
 import numpy as np
 
-from jaxvision.data.sample import Sample
-from jaxvision.data.source import Annotation
-from jaxvision.data.sources.drawn import Drawn
+from jaxvision.data.sources.drawn import DrawnClasses
 from jaxvision.data.sources.labelled import describe_labels
 from jaxvision.ops import ranges
 
@@ -18,7 +16,7 @@ _STEPS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 CLASSES = tuple(_STEPS)
 
 
-class Motions(Drawn):
+class Motions(DrawnClasses):
     """A disc, square or triangle on a noisy ground, which moves left, right, up or down.
 
     Attributes:
@@ -27,7 +25,6 @@ class Motions(Drawn):
     """
 
     kind, smallest, classes = "motions", 16, CLASSES
-    labels: np.ndarray
 
     def __init__(
         self,
@@ -44,15 +41,6 @@ class Motions(Drawn):
         ranges.check({"data.frames": frames}, "[2, 1_024]", "data.frames")
         self._frames = frames
         self.labels = (np.arange(length) % len(CLASSES)).astype(np.int32)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Draws a clip and names its motion."""
-        return Sample(self.image(index)[0], index, label=self.label(index))
-
-    def annotation(self, index: int) -> Annotation:
-        """Returns the height and width of every frame."""
-        del index
-        return Annotation(self._size, self._size)
 
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Draws a clip [T, H, W, 3] at full size."""
