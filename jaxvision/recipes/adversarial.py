@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-import optax
 from ml_collections import ConfigDict
 
 from jaxvision.data.stream import Stream
 from jaxvision.models.generative.catalogue import discriminator, generator
 from jaxvision.ops import ranges
 from jaxvision.plots.samples import generation_report
-from jaxvision.recipes import generation, values, wiring
+from jaxvision.recipes import generation, image_splits, turns, values, wiring
 from jaxvision.recipes.values import Config
 from jaxvision.tasks.adversarial import AdversarialGeneration
 from jaxvision.train.experiment import EvalSet, Experiment
-from jaxvision.train.players import players
 from jaxvision.train.precision import compute_dtype
 
 # What a continued run may change.
@@ -53,7 +51,7 @@ def task(config: Config, info: Mapping[str, Any]) -> AdversarialGeneration:
     """
     del info
     ranges.check(config, "[1, 1_000_000]", "latent")
-    height, width = generation.image_size(config)
+    height, width = image_splits.image_size(config)
     if height != width:
         raise ValueError(f"image_size must be a square for these networks, got {height} x {width}")
     dtype = compute_dtype(config.dtype)
@@ -90,7 +88,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     Raises:
         ValueError: If a value is out of its range.
     """
-    train = generation.open_train(config, info)
+    (train,) = generation.open_splits(config, info, "train")
     new_run = info is None
     info = _info(config, train) if info is None else info
 
@@ -102,7 +100,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         task=problem,
         train_data=train_data,
         eval_data={"samples": EvalSet(generation.request_stream(config, info))},
-        optimizer=_optimizers(config, problem, rate),
+        optimizer=turns.optimizers(config, problem, rate, scale=_scale(config)),
         learning_rate=rate,
         init_from=wiring.init_from(config, config.variant, part="generator", now=new_run),
         report=generation_report,
@@ -111,28 +109,12 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     )
 
 
-def _optimizers(
-    config: Config, task: AdversarialGeneration, rate: optax.Schedule
-) -> optax.GradientTransformation:
-    """Gives each player an optimizer, whose learning rate is that of the step of the run."""
-    count = task.discriminator_steps
+def _scale(config: Config) -> float:
+    """Returns the discriminator's learning rate as a multiple of the generator's."""
     own = config.discriminator.learning_rate
     ranges.check(config, "[0, inf)", "discriminator.learning_rate")
     if own and not config.optimizer.learning_rate:
         raise ValueError(
             "optimizer.learning_rate must be above 0 where discriminator.learning_rate is, got 0"
         )
-    scale = own / config.optimizer.learning_rate if own else 1.0
-
-    def of_generator(moves: Any) -> Any:
-        return rate(moves * (count + 1) + count)
-
-    def of_discriminator(moves: Any) -> Any:
-        return scale * rate(moves // count * (count + 1) + moves % count)
-
-    return players(
-        {
-            "generator": (wiring.optimizer(config, of_generator), task.generator_turn),
-            "discriminator": (wiring.optimizer(config, of_discriminator), task.discriminator_turn),
-        }
-    )
+    return own / config.optimizer.learning_rate if own else 1.0

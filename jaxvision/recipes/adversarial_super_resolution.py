@@ -4,14 +4,11 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
-import optax
-
 from jaxvision import models, pretrained
 from jaxvision.data.super_resolution import Joined
 from jaxvision.losses.perceptual import Perceptual
 from jaxvision.plots.super_resolution import super_resolution_report
-from jaxvision.recipes import super_resolution, values, wiring
+from jaxvision.recipes import super_resolution, turns, values, wiring
 from jaxvision.recipes.super_resolution import (
     FREE,
     eval_data,
@@ -25,13 +22,11 @@ from jaxvision.recipes.super_resolution import (
 from jaxvision.recipes.values import Config
 from jaxvision.recipes.weights import read_weights
 from jaxvision.tasks.adversarial_super_resolution import (
-    DISCRIMINATOR,
     GENERATOR,
     VGG,
     AdversarialSuperResolution,
 )
 from jaxvision.train.experiment import EvalSet, Experiment, InitFrom
-from jaxvision.train.players import players
 from jaxvision.train.precision import compute_dtype
 
 __all__ = ["FREE", "defaults", "eval_data", "eval_transform", "experiment", "info", "task"]
@@ -127,30 +122,13 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         task=own,
         train_data=train_data,
         eval_data=eval_sets,
-        optimizer=_optimizer(config, own, rate),
+        optimizer=turns.optimizers(config, own, rate),
         learning_rate=rate,
         constants={VGG: _vgg(config)} if own.perceptual else {},
         init_from=_init_from(config, now=new_run),
         report=super_resolution_report,
         meta=wiring.meta(__name__, config, info),
         **wiring.run_options(config, epoch),
-    )
-
-
-def _optimizer(
-    config: Config, task: AdversarialSuperResolution, rate: optax.Schedule
-) -> optax.GradientTransformation:
-    """Gives both players an optimizer of their own, whose rate follows the steps of the run."""
-    count = task.discriminator_steps
-    of_generator = wiring.optimizer(config, lambda own: rate(own * (count + 1) + count))
-    of_discriminator = wiring.optimizer(
-        config, lambda own: rate(jnp.floor_divide(own * (count + 1), count))
-    )
-    return players(
-        {
-            GENERATOR: (of_generator, task.generator_turn),
-            DISCRIMINATOR: (of_discriminator, task.discriminator_turn),
-        }
     )
 
 

@@ -17,15 +17,14 @@ from jaxvision.metrics.generation import SampleStatistics
 from jaxvision.ops import ranges
 from jaxvision.tasks.generation import check_channels, row_keys, to_bytes, to_signed
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
-from jaxvision.tasks.turns import by_turn
+from jaxvision.tasks.turns import PLAYERS, TakesTurns, by_turn
 
-PLAYERS = ("generator", "discriminator")
 NOISES = ("normal", "uniform")
 _STATE = "batch_stats"
 
 
 @dataclasses.dataclass(frozen=True)
-class AdversarialGeneration:
+class AdversarialGeneration(TakesTurns):
     """Trains two networks on batches of `jaxvision.data.batch.GenerationBatch`.
 
     Parameters and statistics are {"generator": tree, "discriminator": tree}. The player who rests
@@ -64,14 +63,6 @@ class AdversarialGeneration:
     def class_names(self) -> tuple[str, ...]:
         """No class can be asked for."""
         return ()
-
-    def generator_turn(self, step: jax.Array) -> jax.Array:
-        """Says whether the generator moves after so many steps."""
-        return step % (self.discriminator_steps + 1) == self.discriminator_steps
-
-    def discriminator_turn(self, step: jax.Array) -> jax.Array:
-        """Says whether the discriminator moves after so many steps."""
-        return ~self.generator_turn(step)
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises both networks."""

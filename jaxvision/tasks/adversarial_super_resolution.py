@@ -13,15 +13,14 @@ from jaxvision.losses.pixels import pixel_loss
 from jaxvision.models.super_resolution.discriminator import Discriminator
 from jaxvision.tasks.super_resolution import Enlarged, SuperResolution
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
-from jaxvision.tasks.turns import by_turn
+from jaxvision.tasks.turns import DISCRIMINATOR, GENERATOR, TakesTurns, by_turn
 
-GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 # Key of the constants that are the variables of VGG19.
 VGG = "vgg"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AdversarialSuperResolution(SuperResolution):
+class AdversarialSuperResolution(TakesTurns, SuperResolution):
     """Generator and discriminator take turns by step: n of the discriminator, then one.
 
     The player who rests keeps its parameters and statistics; it normalises by the batch, real and
@@ -64,14 +63,6 @@ class AdversarialSuperResolution(SuperResolution):
                 "loss.adversarial_weight, pixel_weight and perceptual_weight must be at least 0, "
                 f"got {', '.join(map(str, weights))}"
             )
-
-    def generator_turn(self, step: jax.Array) -> jax.Array:
-        """Says whether the generator moves at a step."""
-        return step % (self.discriminator_steps + 1) == self.discriminator_steps
-
-    def discriminator_turn(self, step: jax.Array) -> jax.Array:
-        """Says whether the discriminator moves at a step."""
-        return step % (self.discriminator_steps + 1) != self.discriminator_steps
 
     def generator(self) -> SuperResolution:
         """Returns the task of the generator alone, for what is done with it after training."""

@@ -1,4 +1,4 @@
-"""Computing the loss of one of two players."""
+"""Two players who take turns by step: whose turn it is, and the loss of that one alone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+GENERATOR, DISCRIMINATOR = PLAYERS = "generator", "discriminator"
 # Maps parameters to a loss, and what is not differentiated.
 PlayerLoss = Callable[[Any], tuple[jax.Array, Any]]
+
+
+class TakesTurns:
+    """A task in which the discriminator moves at n steps, then the generator at one.
+
+    Attributes:
+        discriminator_steps: n.
+    """
+
+    discriminator_steps: int
+
+    def generator_turn(self, step: jax.Array) -> jax.Array:
+        """Says whether the generator moves after so many steps."""
+        return step % (self.discriminator_steps + 1) == self.discriminator_steps
+
+    def discriminator_turn(self, step: jax.Array) -> jax.Array:
+        """Says whether the discriminator moves after so many steps."""
+        return step % (self.discriminator_steps + 1) != self.discriminator_steps
 
 
 def by_turn(
