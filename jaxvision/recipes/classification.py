@@ -17,7 +17,7 @@ from jaxvision.data.classification_examples import (
 from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.plans.shuffled import Shuffled
 from jaxvision.data.source import Source
-from jaxvision.data.splits import open_split, splits
+from jaxvision.data.splits import open_split
 from jaxvision.data.stream import Stream
 from jaxvision.models.backbones import vit
 from jaxvision.ops import ranges
@@ -169,7 +169,7 @@ def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
     Raises:
         ValueError: If there is no such split.
     """
-    options = _source_options(config, info, split)
+    options = image_splits.options(config, info, split) | _source_options(config)
     return _eval_stream(config, open_split(classification_source, split, **options))
 
 
@@ -183,12 +183,11 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     Raises:
         ValueError: If a value is out of its range.
     """
-    options = _source_options(config, info)
-    train, val = splits(classification_source, **options)
-    image_splits.check_classes(config, train)
+    train, val = image_splits.open_splits(
+        classification_source, config, info, **_source_options(config)
+    )
     new_run = info is None
     info = _info(config, train) if info is None else info
-    image_splits.check_length(info, train)
     print(train.describe(), val.describe(), sep="\n")
 
     train_data = _train_stream(config, train)
@@ -214,13 +213,10 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     )
 
 
-def _source_options(
-    config: Config, info: Mapping[str, Any] | None, split: str = ""
-) -> dict[str, Any]:
-    options = image_splits.options(config, info, split)
+def _source_options(config: Config) -> dict[str, Any]:
+    """Returns the keywords of `classification_source` for clips, which only their sources have."""
     ranges.check(config, "[0, 1_024]", "data.frames")
-    # Only sources of clips have the option.
-    return options | {"frames": config.data.frames} if config.data.frames else options
+    return {"frames": config.data.frames} if config.data.frames else {}
 
 
 def _with_teacher(

@@ -14,7 +14,7 @@ from jaxvision.data.detection_examples import DetectionEvalExample, detection_tr
 from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.plans.shuffled import Shuffled
 from jaxvision.data.source import Source
-from jaxvision.data.splits import open_split, splits
+from jaxvision.data.splits import open_split
 from jaxvision.data.stream import Stream
 from jaxvision.ops import ranges
 from jaxvision.plots.detections import detection_report
@@ -216,12 +216,9 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         ValueError: If a value is out of its range.
     """
     _check_sizes(config)
-    options = image_splits.options(config, info) | _source_options(config)
-    train, val = splits(detection_source, **options)
-    image_splits.check_classes(config, train)
+    train, val = image_splits.open_splits(detection_source, config, info, **_source_options(config))
     new_run = info is None
     info = _info(config, train) if info is None else info
-    image_splits.check_length(info, train)
     print(train.describe(config.data.max_objects), val.describe(), sep="\n")
 
     weights = image_weights(train, config.data.balance) if config.data.balance else None

@@ -9,7 +9,7 @@ from jaxvision.data.stream import Stream
 from jaxvision.models.generative.ddpm_unet import ddpm_unet
 from jaxvision.ops.diffusion import Diffusion
 from jaxvision.plots.samples import generation_report
-from jaxvision.recipes import generation, values, wiring
+from jaxvision.recipes import generation, image_splits, values, wiring
 from jaxvision.recipes.values import Config
 from jaxvision.tasks.diffusion import ImageDiffusion
 from jaxvision.train.experiment import Best, EvalSet, Experiment
@@ -72,7 +72,7 @@ def task(config: Config, info: Mapping[str, Any]) -> ImageDiffusion:
     return ImageDiffusion(
         model=model,
         process=Diffusion(**wiring.keywords(config.process)),
-        image_size=generation.image_size(config),
+        image_size=image_splits.image_size(config),
         class_names=names,
         drop_label=config.drop_label,
         sampler=config.sample.sampler,
@@ -97,7 +97,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     Raises:
         ValueError: If a value is out of its range.
     """
-    train, val = generation.open_splits(config, info)
+    train, val = generation.open_splits(config, info, "train", "val")
     new_run = info is None
     info = _info(config, train) if info is None else info
 

@@ -9,7 +9,7 @@ from jaxvision.data.generation import Requests, generation_example, generation_s
 from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.plans.shuffled import Shuffled
 from jaxvision.data.source import Source
-from jaxvision.data.splits import open_split, splits
+from jaxvision.data.splits import open_split
 from jaxvision.data.stream import Stream
 from jaxvision.ops import ranges
 from jaxvision.recipes import image_splits
@@ -82,49 +82,17 @@ def info(config: Config, train: Source) -> dict[str, Any]:
     return dict(class_names=list(train.classes), train_images=len(train))
 
 
-def image_size(config: Config) -> tuple[int, int]:
-    """Returns height and width.
-
-    Raises:
-        ValueError: If `image_size` is not two positive numbers.
-    """
-    ranges.check(config, "[1, 65_536]", "image_size")
-    size = tuple(config.image_size)
-    if len(size) != 2:
-        raise ValueError(f"image_size must be a height and a width, got {size}")
-    return size[0], size[1]
-
-
-def open_splits(config: Config, info: Mapping[str, Any] | None) -> tuple[Source, ...]:
-    """Opens the training and the validation images, and says what they are.
+def open_splits(config: Config, info: Mapping[str, Any] | None, *parts: str) -> tuple[Source, ...]:
+    """Opens the images of splits, `train` first, and says what they are.
 
     Args:
         config: The values.
         info: That of the run which is continued.
+        *parts: Which of `train` and `val`.
     """
-    options = image_splits.options(config, info) | _drawn(config)
-    train, val = splits(generation_source, **options)
-    image_splits.check_classes(config, train)
-    if info is not None:
-        image_splits.check_length(info, train)
-    print(train.describe(), val.describe(), sep="\n")
-    return train, val
-
-
-def open_train(config: Config, info: Mapping[str, Any] | None) -> Source:
-    """Opens the training images alone, and says what they are.
-
-    Args:
-        config: The values.
-        info: That of the run which is continued.
-    """
-    options = image_splits.options(config, info) | _drawn(config)
-    (train,) = splits(generation_source, **options, parts=("train",))
-    image_splits.check_classes(config, train)
-    if info is not None:
-        image_splits.check_length(info, train)
-    print(train.describe())
-    return train
+    found = image_splits.open_splits(generation_source, config, info, parts=parts, **_drawn(config))
+    print(*(each.describe() for each in found), sep="\n")
+    return found
 
 
 def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
@@ -174,7 +142,7 @@ def request_stream(config: Config, info: Mapping[str, Any]) -> Stream:
 
 
 def _example(config: Config, source: Source, flip: float) -> Any:
-    size = image_size(config)
+    size = image_splits.image_size(config)
     ranges.check(config, "[0, 16]", "augment.resize")
     ranges.check(config, "[0, 1]", "augment.flip")
     resize = round(config.augment.resize * min(size)) or None
@@ -185,4 +153,4 @@ def _drawn(config: Config) -> dict[str, Any]:
     """Returns further keywords of the source for what is drawn: its size, without noise."""
     if config.data.source != "digits":
         return {}
-    return {"image_size": min(image_size(config)), "noise": (0.0, 0.0)}
+    return {"image_size": min(image_splits.image_size(config)), "noise": (0.0, 0.0)}

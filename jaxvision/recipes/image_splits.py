@@ -1,9 +1,10 @@
 """From the group `data` to the splits of a dataset of images, whatever the problem."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxvision.data.source import Source
+from jaxvision.data.splits import splits
 from jaxvision.ops import ranges
 from jaxvision.recipes import values, wiring
 from jaxvision.recipes.values import Config
@@ -67,6 +68,46 @@ def options(
         found[name] = data[name] or None
     found["classes"] = tuple(info["class_names"]) if info else wiring.class_names(config)
     return found
+
+
+def open_splits(
+    open_source: Callable[..., Source],
+    config: Config,
+    info: Mapping[str, Any] | None,
+    *,
+    parts: Sequence[str] = ("train", "val"),
+    **own: Any,
+) -> tuple[Source, ...]:
+    """Opens the splits of a run, and compares the first with what the config and the run say.
+
+    Args:
+        open_source: As for `jaxvision.data.splits.splits`.
+        config: The values.
+        info: That of the run which is continued.
+        parts: The splits, `train` first.
+        **own: Further keywords of `open_source`, for the format.
+
+    Raises:
+        ValueError: If the classes or the number of images are not those expected.
+    """
+    found = splits(open_source, **(options(config, info) | own), parts=parts)
+    check_classes(config, found[0])
+    if info is not None:
+        check_length(info, found[0])
+    return found
+
+
+def image_size(config: Config) -> tuple[int, int]:
+    """Returns the height and width of the network's input in pixels.
+
+    Raises:
+        ValueError: If `image_size` is not two positive numbers.
+    """
+    ranges.check(config, "[1, 65_536]", "image_size")
+    size = tuple(config.image_size)
+    if len(size) != 2:
+        raise ValueError(f"image_size must be a height and a width, got {size}")
+    return size[0], size[1]
 
 
 def check_classes(config: Config, train: Source) -> None:

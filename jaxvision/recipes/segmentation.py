@@ -17,7 +17,7 @@ from jaxvision.data.segmentation_examples import (
     segmentation_train_example,
 )
 from jaxvision.data.source import Source
-from jaxvision.data.splits import open_split, splits
+from jaxvision.data.splits import open_split
 from jaxvision.data.stream import Stream
 from jaxvision.models.segmentation import unet
 from jaxvision.ops import ranges
@@ -167,15 +167,7 @@ def eval_transform(config: Config) -> Letterbox:
     Raises:
         ValueError: If `image_size` is not two positive numbers.
     """
-    return Letterbox(_size(config))
-
-
-def _size(config: Config) -> tuple[int, int]:
-    size = tuple(config.image_size)
-    ranges.check(config, "[1, 65_536]", "image_size")
-    if len(size) != 2:
-        raise ValueError(f"image_size must be a height and a width, got {size}")
-    return size[0], size[1]
+    return Letterbox(image_splits.image_size(config))
 
 
 def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
@@ -203,12 +195,11 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     Raises:
         ValueError: If a value is out of its range.
     """
-    options = image_splits.options(config, info) | _source_options(config)
-    train, val = splits(segmentation_source, **options)
-    image_splits.check_classes(config, train)
+    train, val = image_splits.open_splits(
+        segmentation_source, config, info, **_source_options(config)
+    )
     new_run = info is None
     info = _info(config, train) if info is None else info
-    image_splits.check_length(info, train)
     print(train.describe(), val.describe(), sep="\n")
 
     train_data = _train_stream(config, train)
@@ -239,7 +230,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
 
 def _source_options(config: Config) -> dict[str, Any]:
     """Returns the keywords of `segmentation_source` for the format."""
-    size = _size(config)
+    size = image_splits.image_size(config)
     return {"image_size": max(size)} if config.data.source == "shapes" else {}
 
 
@@ -251,7 +242,9 @@ def _train_stream(config: Config, source: Source) -> Stream:
     options = wiring.keywords(config.augment)
     return Stream(
         Shuffled(len(source), config.batch_size),
-        segmentation_train_example(source, _size(config), border=border, **options),
+        segmentation_train_example(
+            source, image_splits.image_size(config), border=border, **options
+        ),
         seed=config.seed,
         name=source.name,
         digest=source.digest,
