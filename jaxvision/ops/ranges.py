@@ -18,7 +18,7 @@ def check(options: Any, interval: str, *names: str) -> None:
         *names: Of the options.
 
     Raises:
-        ValueError: If one is no number or outside; the message names it.
+        ValueError: If one is not a number or is outside; the message names it.
     """
     lowest, highest = interval[1:-1].split(",")
     low, high = float(lowest), float(highest)
@@ -71,7 +71,7 @@ def _inside(number: Any, interval: str, low: float, high: float) -> bool:
             and (low <= number if interval[0] == "[" else low < number)
             and (number <= high if interval[-1] == "]" else number < high)
         )
-    except (TypeError, OverflowError):  # no number, or an integer beyond floats
+    except (TypeError, OverflowError):  # not a number, or an integer beyond floats
         return False
 
 

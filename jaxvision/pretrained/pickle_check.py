@@ -7,6 +7,7 @@ of each value.
 """
 
 import pickletools
+from typing import cast
 
 # A checkpoint of a detector with its optimizer has about 50,000 operations.
 MAX_OPERATIONS = 400_000
@@ -72,13 +73,13 @@ class _Stack:
             size = len(argument) // 8 if isinstance(argument, str | bytes | bytearray) else 0
             weights.append((0, 1 + size) if size else _PLAIN)
         elif name in _PUT:
-            place = len(self._memo) if name == "MEMOIZE" else int(argument)  # type: ignore
+            place = len(self._memo) if name == "MEMOIZE" else int(cast(int, argument))
             # The unpickler allocates its memo up to the largest index.
             if not 0 <= place <= count:
                 raise Refused(f"data.pkl asks for {place:,} memo entries")
             self._memo[place] = weights[-1]
         elif name in _GET:
-            weights.append(self._memo[int(argument)])  # type: ignore
+            weights.append(self._memo[int(cast(int, argument))])
         elif name == "MARK":
             weights.append(None)
         elif name in _TUPLES:
@@ -110,7 +111,7 @@ class _Stack:
             del weights[start:]
         if start < 0 or None in taken:
             raise Refused("data.pkl takes more from its stack than there is")
-        return taken  # type: ignore
+        return cast(list[_Weight], taken)
 
     def _grow(self, taken: list[_Weight]) -> None:
         """Adds to the container on top; keys and members are hashed."""

@@ -71,6 +71,16 @@ def common() -> Config:
     config.data.test = ""  # a split that is evaluated once, after the last step; empty: none
     config.data.prefetch = 4  # batches held ready
 
+    _optimization(config)
+
+    config.eval = ConfigDict()
+    config.eval.batch_size = 0  # 0: that of training
+    config.eval.epochs = 1.0  # epochs between evaluations, where eval_every is 0
+    return config
+
+
+def _optimization(config: Config) -> None:
+    """Sets how parameters change: optimizer, learning rate, average."""
     config.optimizer = ConfigDict()
     config.optimizer.name = "adamw"
     config.optimizer.learning_rate = 1e-3
@@ -114,11 +124,6 @@ def common() -> Config:
     config.ema.decay = 0.0  # of the average of the parameters, which is evaluated; 0: none
     config.ema.warmup = 2000.0  # updates in which 63% of the decay is reached; 0: at once
     config.ema.tail = 0.0  # in place of a decay: the mean over this share of the run, its end
-
-    config.eval = ConfigDict()
-    config.eval.batch_size = 0  # 0: that of training
-    config.eval.epochs = 1.0  # epochs between evaluations, where eval_every is 0
-    return config
 
 
 def locked(config: Config) -> Config:

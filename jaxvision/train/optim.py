@@ -1,7 +1,7 @@
 """Optimizers by the names that papers and configs use, with decay, clipping and groups."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -120,20 +120,10 @@ def optimizer(
         ValueError: If there is no such optimizer, a factor is negative, or, when parameters are
             given, a group's pattern matches none of them.
     """
-    if name not in _RULES:
-        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name}")
     own = dict(momentum=momentum, b1=b1, b2=b2, decay=decay, epsilon=epsilon)
-    ranges.check(own, "[0, 1)", "momentum", "b1", "b2", "decay")
-    factors = dict(
-        epsilon=epsilon,
-        initial_accumulator=initial_accumulator,
-        weight_decay=weight_decay,
-        l1=l1,
-        clip_norm=clip_norm,
-        clip_value=clip_value,
-    )
-    ranges.check(factors, "[0, inf)", *factors)
-    ranges.check({"layer_decay": layer_decay}, "(0, 1]", "layer_decay")
+    own |= dict(initial_accumulator=initial_accumulator)
+    factors = dict(weight_decay=weight_decay, l1=l1, clip_norm=clip_norm, clip_value=clip_value)
+    _check(name, {**own, **factors, "layer_decay": layer_decay})
     scales = _group_scales(groups)
 
     def decay_scales(params: Any) -> Any:
@@ -149,7 +139,7 @@ def optimizer(
         stages.append(add_decay(lambda p: l1 * jnp.sign(p), decay_scales))
     if weight_decay and name not in DECOUPLED:
         stages.append(decay_term)
-    stages.append(_RULES[name](initial_accumulator=initial_accumulator, **own))
+    stages.append(_RULES[name](**own))
     if weight_decay and name in DECOUPLED:
         stages.append(decay_term)
     if name == "lamb":
@@ -161,6 +151,15 @@ def optimizer(
     if layer_decay != 1:
         stages.append(scale_leaves(lambda params: layer_scales(params, layer_decay)))
     return optax.chain(*stages)
+
+
+def _check(name: str, numbers: Mapping[str, float]) -> None:
+    if name not in _RULES:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name}")
+    shares = ("momentum", "b1", "b2", "decay")
+    ranges.check(numbers, "[0, 1)", *shares)
+    ranges.check(numbers, "(0, 1]", "layer_decay")
+    ranges.check(numbers, "[0, inf)", *(numbers.keys() - {*shares, "layer_decay"}))
 
 
 def _group_scales(groups: Sequence[tuple[str, float, float]]) -> Callable[[Any, int], Any]:

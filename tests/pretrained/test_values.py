@@ -1,6 +1,7 @@
 """What a file of weights may hold besides the right names and shapes, for all families at once."""
 
 import contextlib
+import functools
 from unittest import mock
 
 import jax
@@ -75,15 +76,19 @@ def bias_of(family):
     return asked[0] if asked else None
 
 
-BIASES = {next(iter(family.names)): bias_of(family) for family in FAMILIES}
+@functools.cache
+def biases():
+    """Names of models, one a family, and the bias that each asks for."""
+    found = {next(iter(family.names)): bias_of(family) for family in FAMILIES}
+    return {name: bias for name, bias in found.items() if bias}
 
 
-@pytest.mark.parametrize("name", [name for name, bias in BIASES.items() if bias])
 @pytest.mark.parametrize("value", [np.float32(1), np.zeros(0, np.float32), np.zeros((1, 1, 1))])
-def test_a_bias_of_other_axes_is_named(name, value):
-    bias = BIASES[name]
-    with pytest.raises(ValueError, match=f"{bias} must have 1 axes, none of them empty, got"):
-        pretrained.load(name, {bias: value})
+def test_a_bias_of_other_axes_is_named(value):
+    assert len(biases()) > len(FAMILIES) / 2
+    for name, bias in biases().items():
+        with pytest.raises(ValueError, match=f"{bias} must have 1 axes, none of them empty, got"):
+            pretrained.load(name, {bias: value})
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (1, 0, 192), (1, 1, 192), (2, 197), (1, 7, 192)])

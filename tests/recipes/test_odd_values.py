@@ -43,7 +43,7 @@ SMALL = {
     "segmentation": ("unet.py:small,shapes", FEW | dict(image_size=(32, 32))),
 }
 ODD = ["0", "-1", "2", "0.5", "nan", "inf", "1000000000", "1e-9", "text", "(1,2,3,4,5)", "('a',)"]
-# What is no number that an option could be, but may be text.
+# What no option that is a number can be, though text may.
 NONSENSE = ("-1", "nan", "inf")
 # Values that may be negative.
 ANY_NUMBER = ("mean",)
