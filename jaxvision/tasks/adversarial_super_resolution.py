@@ -11,6 +11,7 @@ from jaxvision.losses.adversarial import adversarial_loss
 from jaxvision.losses.perceptual import Perceptual
 from jaxvision.losses.pixels import pixel_loss
 from jaxvision.models.super_resolution.discriminator import Discriminator
+from jaxvision.ops import ranges
 from jaxvision.tasks.super_resolution import Enlarged, SuperResolution
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 from jaxvision.tasks.turns import DISCRIMINATOR, GENERATOR, TakesTurns, by_turn
@@ -53,16 +54,8 @@ class AdversarialSuperResolution(TakesTurns, SuperResolution):
         adversarial_loss(self.adversarial)
         if self.model.channels != 3:
             raise ValueError("a discriminator needs a generator of RGB, got one of Y")
-        if self.discriminator_steps < 1:
-            raise ValueError(
-                f"loss.discriminator_steps must be at least 1, got {self.discriminator_steps}"
-            )
-        weights = self.adversarial_weight, self.pixel_weight, self.perceptual_weight
-        if min(weights) < 0:
-            raise ValueError(
-                "loss.adversarial_weight, pixel_weight and perceptual_weight must be at least 0, "
-                f"got {', '.join(map(str, weights))}"
-            )
+        ranges.check(self, "[1, inf)", "discriminator_steps")
+        ranges.check(self, "[0, inf)", "adversarial_weight", "pixel_weight", "perceptual_weight")
 
     def generator(self) -> SuperResolution:
         """Returns the task of the generator alone, for what is done with it after training."""

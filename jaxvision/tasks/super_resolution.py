@@ -13,6 +13,7 @@ from jaxvision.data.ycbcr import luma, to_rgb, to_ycbcr
 from jaxvision.layers.bicubic import enlarge_bicubic
 from jaxvision.losses.pixels import NAMES, pixel_loss
 from jaxvision.metrics.super_resolution import SuperResolutionQuality
+from jaxvision.ops import ranges
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
 
@@ -75,16 +76,16 @@ class SuperResolution:
     border: int = -1
 
     def __post_init__(self) -> None:
+        ranges.check(self, "[1, inf)", "scale")
         own = self.scale if self.model.interpolates else getattr(self.model, "scale", self.scale)
-        if self.scale < 1 or own != self.scale:
+        if own != self.scale:
             raise ValueError(
                 f"scale must be that of the network, {own}, got {self.scale}; a variant's name "
                 "ends in its scale"
             )
         if self.name not in NAMES:
             raise ValueError(f"loss.name must be one of {', '.join(NAMES)}, got {self.name}")
-        if self.border < -1:
-            raise ValueError(f"eval.border must be at least -1, got {self.border}")
+        ranges.check(self, "[-1, inf)", "border")
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises the network for pictures of the batch's size."""

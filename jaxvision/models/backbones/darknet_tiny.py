@@ -13,19 +13,21 @@ from jaxvision.layers.pooling import max_pool
 
 
 class DarknetTiny(nn.Module):
-    """3 x 3 convolutions of 16 to 1024 channels, each after 2 x 2 max pooling.
+    """Seven 3 x 3 convolutions, each but the first after 2 x 2 max pooling.
 
     Attributes:
         conv: Factory of convolution blocks.
+        width: Channels of the first convolution; each has twice those of the one before.
         dtype: Of the computation.
     """
 
     conv: ConvFactory
+    width: int = 16
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> dict[int, jax.Array]:
-        """Maps images [B, H, W, 3] to {16: [.., 256], 32: [.., 1024]}."""
+        """Maps images [B, H, W, 3] to {16: [.., 16 width], 32: [.., 64 width]}."""
         x = images.astype(self.dtype)
         outputs = {}
         for i in range(7):
@@ -33,7 +35,7 @@ class DarknetTiny(nn.Module):
                 x = max_over_windows(x, (2, 2), (1, 1), [(0, 1), (0, 1)])
             elif i:
                 x = max_pool(x, window=2, stride=2)
-            x = self.conv(16 * 2**i, 3, name=f"conv{i + 1}")(x, train=train)
+            x = self.conv(self.width * 2**i, 3, name=f"conv{i + 1}")(x, train=train)
             if i == 4:
                 outputs[16] = x
         outputs[32] = x

@@ -1,7 +1,8 @@
 """YOLOv2: Darknet-19, a passthrough layer and five anchors a cell.
 
 YOLO9000, Redmon and Farhadi 2016, https://arxiv.org/abs/1612.08242, sections 2 and 3. Equal to the
-authors' yolov2-voc.cfg and yolov2-tiny-voc.cfg, and their forms for COCO.
+authors' yolov2-voc.cfg and yolov2-tiny-voc.cfg, and their forms for COCO; `yolov2_nano` is ours,
+for small images: yolov2-tiny with half the channels.
 Departs from the paper, as the authors' code does: the passthrough layer first halves 64 channels
 from the finer map, and reorders them in an order of its own (`reorganise`).
 Departs from the code: images hold values 0 to 255, divided by 255 inside.
@@ -30,7 +31,8 @@ class YOLOv2(nn.Module):
     Attributes:
         num_classes: K.
         tiny: Whether the backbone is the tiny one, without passthrough.
-        tiny_width: Channels of the tiny network's last convolution: 1024 for VOC, 512 for COCO.
+        tiny_width: Channels of the tiny network's first convolution.
+        tiny_last: Channels of its last convolution: 1024 for VOC, 512 for COCO.
         anchors_per_cell: Anchors of a cell.
         backbone: Replaces Darknet-19: any network to {16, 32: features}.
         image_mean: Subtracted from the images' channels.
@@ -40,7 +42,8 @@ class YOLOv2(nn.Module):
 
     num_classes: int
     tiny: bool = False
-    tiny_width: int = 1024
+    tiny_width: int = 16
+    tiny_last: int = 1024
     anchors_per_cell: int = 5
     backbone: nn.Module | None = None
     image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -59,14 +62,14 @@ class YOLOv2(nn.Module):
         images = normalized(images, self.image_mean, self.image_std)
         conv = darknet_conv(norm=DETECTOR_NORM, dtype=self.dtype)
         own = (
-            DarknetTiny(conv, dtype=self.dtype, name="backbone")
+            DarknetTiny(conv, self.tiny_width, self.dtype, name="backbone")
             if self.tiny
             else Darknet19(norm=DETECTOR_NORM, dtype=self.dtype, name="backbone")
         )
         features = (self.backbone or own)(images, train=train)
         x = features[32]
         if self.tiny:
-            x = conv(self.tiny_width, 3, name="head_conv1")(x, train=train)
+            x = conv(self.tiny_last, 3, name="head_conv1")(x, train=train)
         else:
             x = conv(1024, 3, name="head_conv1")(x, train=train)
             x = conv(1024, 3, name="head_conv2")(x, train=train)
@@ -99,7 +102,8 @@ def reorganise(x: jax.Array) -> jax.Array:
 VARIANTS: dict[str, dict[str, Any]] = {
     "yolov2": dict(),
     "yolov2_tiny": dict(tiny=True),
-    "yolov2_tiny_coco": dict(tiny=True, tiny_width=512),
+    "yolov2_tiny_coco": dict(tiny=True, tiny_last=512),
+    "yolov2_nano": dict(tiny=True, tiny_width=8, tiny_last=512),
 }
 
 

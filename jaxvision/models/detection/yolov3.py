@@ -1,8 +1,9 @@
 """YOLOv3, YOLOv3-SPP and YOLOv3-tiny.
 
 YOLOv3: An Incremental Improvement, Redmon and Farhadi 2018, https://arxiv.org/abs/1804.02767,
-section 2.3. Equal to the authors' yolov3.cfg, yolov3-spp.cfg and yolov3-tiny.cfg. Departs from
-their code: images hold values 0 to 255, divided by 255 inside.
+section 2.3. Equal to the authors' yolov3.cfg, yolov3-spp.cfg and yolov3-tiny.cfg; `yolov3_nano` is
+ours, for small images: yolov3-tiny with half the channels. Departs from their code: images hold
+values 0 to 255, divided by 255 inside.
 """
 
 from collections.abc import Mapping
@@ -100,6 +101,7 @@ class YOLOv3(nn.Module):
     Attributes:
         num_classes: K.
         tiny: Whether it is YOLOv3-tiny, with maps at strides 16 and 32 alone.
+        tiny_width: Channels of the tiny network's first convolution.
         pyramid_pooling: Whether it is YOLOv3-SPP.
         anchors_per_cell: Anchors of a cell of each map.
         backbone: Replaces Darknet-53: any network to {8, 16, 32: features}, as `models.backbone`
@@ -111,6 +113,7 @@ class YOLOv3(nn.Module):
 
     num_classes: int
     tiny: bool = False
+    tiny_width: int = 16
     pyramid_pooling: bool = False
     anchors_per_cell: int = 3
     backbone: nn.Module | None = None
@@ -131,8 +134,8 @@ class YOLOv3(nn.Module):
         conv = darknet_conv(norm=DETECTOR_NORM, dtype=self.dtype)
         outputs = self.anchors_per_cell * (5 + self.num_classes)
         if self.tiny:
-            own: nn.Module = DarknetTiny(conv, self.dtype, name="backbone")
-            head: Any = TinyHead(outputs, conv, dtype=self.dtype, name="head")
+            own: nn.Module = DarknetTiny(conv, self.tiny_width, self.dtype, name="backbone")
+            head: Any = TinyHead(outputs, conv, 16 * self.tiny_width, self.dtype, name="head")
         else:
             own = Darknet(conv, dtype=self.dtype, name="backbone")
             head = YOLOv3Head(outputs, conv, self.pyramid_pooling, self.dtype, name="head")
@@ -146,6 +149,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "yolov3": dict(),
     "yolov3_spp": dict(pyramid_pooling=True),
     "yolov3_tiny": dict(tiny=True),
+    "yolov3_nano": dict(tiny=True, tiny_width=8),
 }
 
 
