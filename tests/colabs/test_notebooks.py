@@ -141,6 +141,16 @@ def test_detection_errors(tmp_path):
         picture(cell)
 
 
+@pytest.mark.slow
+def test_matting(tmp_path):
+    small = dict(side=96, pictures=12, image_size=32, epochs=2)
+    *_, screen, alpha, over, _, found = execute("matting.ipynb", tmp_path, **small)
+    error = float(printed(alpha).rpartition(" ")[2])
+    assert error < 0.02
+    for cell in (screen, alpha, over, found):
+        picture(cell)
+
+
 def test_every_notebook_is_executed():
     source = pathlib.Path(__file__).read_text()
     assert all(f'"{path.name}"' in source for path in NOTEBOOKS)
