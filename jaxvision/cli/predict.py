@@ -195,9 +195,9 @@ def run(options: argparse.Namespace) -> int:
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out must be a folder, got {options.out}, a file")
     predictor = load_runs(options.trained, options.step, files=True)
-    if predictor.reads not in ("images", "text"):
+    if predictor.reads not in ("images", "text", "noise"):
         raise ValueError(
-            f"jaxvision predict is for images and text, got a run that reads {predictor.reads}; "
+            f"jaxvision predict is for images, text and noise, got a run that reads {predictor.reads}; "
             "use jaxvision.load in Python"
         )
     _check_known(options, predictor, given)
