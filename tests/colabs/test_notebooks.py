@@ -151,6 +151,14 @@ def test_matting(tmp_path):
         picture(cell)
 
 
+@pytest.mark.slow
+def test_generate(tmp_path):
+    small = dict(side=8, train_images=96, epochs=1, upscaling_epochs=1, drawn_size=72)
+    *_, samples, guidance, steps, _, compared = execute("generate.ipynb", tmp_path, **small)
+    for cell in (samples, guidance, steps, compared):
+        picture(cell)
+
+
 def test_every_notebook_is_executed():
     source = pathlib.Path(__file__).read_text()
     assert all(f'"{path.name}"' in source for path in NOTEBOOKS)
