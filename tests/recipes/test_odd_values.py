@@ -39,6 +39,7 @@ SMALL = {
     ),
     "super_resolution": ("srcnn.py", SUPER),
     "adversarial_super_resolution": ("srgan.py", SUPER),
+    "diffusion_super_resolution": ("sr3.py", SUPER),
     "zero_shot": ("zssr.py", dict(num_workers=0)),
     "segmentation": ("unet.py:small,shapes", FEW | dict(image_size=(32, 32))),
 }
