@@ -139,23 +139,48 @@ class WordEmbedding:
         self, rows: Mapping[str, jax.Array], known: Known
     ) -> tuple[jax.Array, jax.Array]:
         """Returns the sum of the losses of all pairs, and the number of pairs."""
-        pairs, inputs = known.window, rows.get("words")
-        if self.variant != "skip_gram":
-            there = known.centres >= 0
-            if self.variant == "cbow":
-                there &= known.window.any(axis=-2)
-            pairs = there[..., None, :] & jnp.eye(there.shape[-1], dtype=bool)
-            inputs = rows.get("documents")
-            if self.variant != "pv_dbow":
-                inputs = losses.bags(
-                    rows["words"], known.window, inputs, undivided=self.undivided
-                )
-        assert_inputs = jnp.asarray(inputs)
+        pairs, inputs = self._queries(rows, known)
+        weights = self._weights(pairs, known)
+        return losses.embedding_loss(inputs, rows["outputs"], weights), pairs.sum() * 1.0
+
+    def damping(
+        self,
+        ids: Mapping[str, jax.Array],
+        rows: Mapping[str, jax.Array],
+        known: Known,
+        rate: jax.Array,
+    ) -> dict[str, jax.Array]:
+        """Returns what the step of each row is multiplied by, so that their sum stays stable."""
+        pairs, inputs = self._queries(rows, known)
+        found = losses.curvatures(inputs, rows["outputs"], self._weights(pairs, known))
+        curvature = dict(zip(("inputs", "outputs"), found, strict=True))
+        of_queries = curvature.pop("inputs")
+        if self.documents:
+            curvature["documents"] = of_queries
+        if self.variant == "skip_gram":
+            curvature["words"] = of_queries
+        elif "words" in rows:  # a word is in the queries of all windows that hold it
+            curvature["words"] = jnp.einsum("...sl,...l->...s", known.window * 1.0, of_queries)
+        return {name: losses.damping(ids[name], curvature[name], rate) for name in ids}
+
+    def _queries(self, rows: Mapping[str, jax.Array], known: Known) -> tuple[jax.Array, jax.Array]:
+        """Returns which query predicts which centre [..., Q, L], and the queries [..., Q, D]."""
+        if self.variant == "skip_gram":
+            return known.window, rows["words"]
+        there = known.centres >= 0
+        if self.variant == "cbow":
+            there &= known.window.any(axis=-2)
+        own = jnp.eye(there.shape[-1], dtype=bool)
+        pairs = there[..., None, :] & jnp.broadcast_to(own, (*there.shape, len(own)))
+        if self.variant == "pv_dbow":
+            return pairs, rows["documents"]
+        documents = rows.get("documents")
+        return pairs, losses.bags(rows["words"], known.window, documents, undivided=self.undivided)
+
+    def _weights(self, pairs: jax.Array, known: Known) -> losses.Weights:
         if known.noise is not None:
-            weights = losses.sampled_weights(pairs, known.centres, known.noise, self.negatives)
-        else:
-            weights = losses.tree_weights(pairs, jnp.asarray(known.codes))
-        return losses.embedding_loss(assert_inputs, rows["outputs"], weights), pairs.sum() * 1.0
+            return losses.sampled_weights(pairs, known.centres, known.noise, self.negatives)
+        return losses.tree_weights(pairs, jnp.asarray(known.codes))
 
     def loss(
         self,

@@ -40,6 +40,23 @@ class SparseTask(Protocol):
         """
         ...
 
+    def damping(
+        self,
+        ids: dict[str, jax.Array],
+        rows: dict[str, jax.Array],
+        known: Any,
+        rate: jax.Array,
+    ) -> dict[str, jax.Array]:
+        """Returns what the step of each row is multiplied by, so that their sum stays stable.
+
+        Args:
+            ids: The rows of `lookup`, by number.
+            rows: Their vectors.
+            known: What `lookup` returned besides.
+            rate: Learning rate.
+        """
+        ...
+
 
 def make_sparse_step(
     task: SparseTask,
@@ -78,8 +95,10 @@ def make_sparse_step(
         used = {name: tables[name].at[i].get(mode="promise_in_bounds") for name, i in ids.items()}
         compute = functools.partial(task.loss_of_rows, known=known)
         (loss, count), grads = jax.value_and_grad(compute, has_aux=True)(used)
+        damped = task.damping(ids, used, known, rate)
+        steps = {name: -rate * damped[name][..., None] * x for name, x in grads.items()}
         changed = {
-            name: tables[name].at[i].add(-rate * grads[name], mode="promise_in_bounds")
+            name: tables[name].at[i].add(steps[name], mode="promise_in_bounds")
             for name, i in ids.items()
         }
         return {**tables, **changed}, (loss, count)

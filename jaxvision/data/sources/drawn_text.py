@@ -15,22 +15,22 @@ TOPICS = {
     "animals": (
         "dog cat horse bird cow goat duck frog",
         "sleep run eat bark jump drink hide swim",
-        "furry wild tame hungry",
+        "furry wild tame hungry lazy shy young loyal",
     ),
     "food": (
         "apple pear plum carrot melon onion olive grape",
         "ripen rot taste cook dry burn freeze smell",
-        "sweet sour ripe fresh",
+        "sweet sour ripe fresh juicy bitter tender salty",
     ),
     "vehicles": (
         "car truck train tram plane rocket boat tractor",
         "brake start stop turn park crash accelerate roll",
-        "fast noisy electric rusty",
+        "fast noisy electric rusty heavy crowded shiny broken",
     ),
     "weather": (
         "cloud storm wind breeze shower thunder cyclone flood",
         "rise fall grow fade pass blow gather howl",
-        "dark heavy mild cold",
+        "dark sudden mild cold violent distant warm strange",
     ),
 }
 _PLACES = "here there today often again outside"
@@ -69,10 +69,10 @@ def drawn_text(num_sentences: int = 6000, *, seed: int = 0) -> DrawnText:
     places = _PLACES.split()
     topic = rng.integers(0, len(topics), num_sentences)
     noun, verb, adjective, place = (
-        rng.integers(0, size, num_sentences) for size in (8, 8, 4, len(places))
+        rng.integers(0, size, num_sentences) for size in (8, 8, 8, len(places))
     )
     verb = np.where(rng.random(num_sentences) < 0.7, noun, verb)
-    adjective = np.where(rng.random(num_sentences) < 0.7, noun % 4, adjective)
+    adjective = np.where(rng.random(num_sentences) < 0.7, noun, adjective)
     plural = rng.random(num_sentences) < 0.5
     sentences = []
     for t, n, v, a, p, many in zip(topic, noun, verb, adjective, place, plural, strict=True):
