@@ -24,8 +24,9 @@ folder, a pattern with *, a .txt file with a path on each line, or a number for 
 pictures and videos go into --out. For a translator, INPUT is a text file with a sentence on each
 line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. For vectors of
 words it is words, or `a:b:c` for "a is to b as c is to ?", whose nearest words are printed. A
-generative model takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was predicted, 1 if an
-input could not be read and the others were predicted, 2 for a wrong command line.
+generative model takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was
+predicted, 1 if an input could not be read and the others were predicted, 2 for a wrong command
+line.
 """
 # By name of a predictor's option: what its flag is called.
 _FLAGS = {

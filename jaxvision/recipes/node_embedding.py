@@ -10,7 +10,6 @@ from jaxvision.data.graph import NodeGraph, probe_stream
 from jaxvision.data.plans.word_blocks import Tokens, WordBlocks
 from jaxvision.data.stream import Stream
 from jaxvision.data.walks import Neighbours, neighbours, walk_text
-from jaxvision.ops import ranges
 from jaxvision.recipes import values, wiring
 from jaxvision.recipes.node_classification import open_graph
 from jaxvision.recipes.values import Config
@@ -63,7 +62,6 @@ def task(config: Config, info: Mapping[str, Any]) -> WordEmbedding:
     Raises:
         ValueError: If a value is out of its range.
     """
-    check_values(config)
     if config.variant in OF_DOCUMENTS:
         raise ValueError(f"variant must be skip_gram or cbow for walks, got {config.variant}")
     loss = wiring.keywords(config.loss)

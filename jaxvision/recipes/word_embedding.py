@@ -123,7 +123,6 @@ def task(config: Config, info: Mapping[str, Any]) -> WordEmbedding:
     Raises:
         ValueError: If a value is out of its range.
     """
-    check_values(config)
     loss = wiring.keywords(config.loss)
     loss["window"] = loss["window"] or max(info["longest"] - 1, 1)
     if not config.loss.window and loss["window"] > _LARGEST:
@@ -148,7 +147,7 @@ def check_values(config: Config) -> None:
     Raises:
         ValueError: If one is out of its range.
     """
-    ranges.check(config, "[1, 100_000]", "size", "batch_size", "block", "update_blocks")
+    ranges.check(config, "[1, 100_000]", "batch_size", "block", "update_blocks")
     for name, known in (("dtype", "float32"), ("optimizer.name", "sgd")):
         found = config.optimizer.name if name == "optimizer.name" else config.dtype
         if found != known:
@@ -266,7 +265,11 @@ def embedding_experiment(
     *,
     now: bool,
 ) -> Experiment:
-    """Joins what every recipe of tables of vectors has: stream, sparse step, length of the run."""
+    """Joins what every recipe of tables of vectors has: stream, sparse step, length of the run.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
     epoch = len(plan)
     rate = wiring.learning_rate(config, epoch=epoch)
     return Experiment(

@@ -25,7 +25,7 @@ class SparseTask(Protocol):
     """What a task offers besides `Task`; its parameters are tables {name: [V, D]}."""
 
     def lookup(self, batch: Batch, key: jax.Array) -> tuple[dict[str, jax.Array], Any]:
-        """Returns the rows of each table that a batch uses, int32 in [0, V), and what else it knows.
+        """Returns the rows of each table that a batch uses, int32, and what else it says.
 
         A row may occur several times: its gradients are added.
         """

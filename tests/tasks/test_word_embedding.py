@@ -14,7 +14,7 @@ from jaxvision.train.state import TrainState
 WORDS, WINDOW, RATE = 9, 2, 0.05
 TOKENS = np.array([[-1, -1, 0, 3, 5, 3, -1, 2, 8, 1], [4, 4, 4, 0, 1, 7, 6, -1, -1, -1]], np.int32)
 DOCUMENTS = np.array([[0] * 7 + [1] * 3, [2] * 10], np.int32)
-CASES = [(v, o) for v in ("skip_gram", "cbow", "pv_dm", "pv_dbow") for o in "negative tree".split()]
+CASES = [(v, o) for v in ("skip_gram", "cbow", "pv_dm", "pv_dbow") for o in ["negative", "tree"]]
 
 
 def built(variant, output, **fields):

@@ -1,4 +1,4 @@
-"""The plan of word embeddings: blocks of a text that is thinned anew, or walked anew, each epoch."""
+"""The plan of word embeddings: blocks of a text that is thinned, or walked, anew in each epoch."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -59,9 +59,7 @@ def find_phrases(
 def join_phrases(
     sentences: Iterable[Sequence[str]], phrases: set[tuple[str, str]]
 ) -> Iterator[list[str]]:
-    """Joins the pairs of each sentence that are phrases, from left to right; a second run joins
-    longer ones.
-    """
+    """Joins the pairs of each sentence that are phrases, from left to right."""
     for sentence in sentences:
         joined: list[str] = []
         place = 0
