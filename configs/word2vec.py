@@ -33,7 +33,7 @@ def get_config(arg: str = "") -> ConfigDict:
     if variant == "cbow":
         config.optimizer.learning_rate = 0.05
     if source == "drawn":
-        config.update(epochs=10, size=32, batch_size=32)
+        config.update(epochs=10, size=32, batch_size=64)
         config.data.subsample = 0.0  # of 190 words, each is frequent
     if kind:
         config.loss.update(window=0, dynamic=False)

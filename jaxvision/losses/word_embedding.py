@@ -124,8 +124,10 @@ def embedding_loss(inputs: jax.Array, outputs: jax.Array, weights: Weights) -> j
         weights: Of each pair.
     """
     scores = jnp.einsum("...qd,...rd->...qr", inputs, outputs)
-    terms = weights.positive * jax.nn.softplus(-scores)
-    return (terms + weights.negative * jax.nn.softplus(scores)).sum()
+    # softplus(-s) is softplus(s) - s; one exponential serves it and its gradient.
+    softplus = jnp.maximum(scores, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(scores)))
+    terms = (weights.positive + weights.negative) * softplus - weights.positive * scores
+    return terms.sum()
 
 
 def curvatures(

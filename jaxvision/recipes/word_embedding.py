@@ -56,13 +56,13 @@ def embedding_values() -> Config:
     config = values.common()
     config.update(variant="skip_gram", epochs=5, num_workers=1, dtype="float32")
     config.size = 100  # of a vector
-    config.batch_size = 128  # blocks a step
-    config.block = 64  # words of a block whose windows are learned
-    config.update_blocks = 1  # blocks that one update is of; the others of a step come after it
+    config.batch_size = 256  # blocks a step
+    config.block = 32  # words of a block whose windows are learned
+    config.update_blocks = 4  # blocks that one update is of; the others of a step come after it
     config.loss = ConfigDict()
     config.loss.output = "negative"  # or hierarchical
     config.loss.negatives = 5  # noise words of a pair
-    config.loss.shared = 64  # noise words drawn for a block, shared by its pairs
+    config.loss.shared = 16  # noise words drawn for a block, shared by its pairs
     config.loss.window = 5  # words on each side, at most; 0: the whole sentence, as of a basket
     config.loss.dynamic = True  # whether the reach of each window is drawn from 1 to `window`
     config.loss.undivided = True  # whether words of a mean get its whole gradient

@@ -68,7 +68,7 @@ class WordEmbedding:
     dynamic: bool = True
     output: str = "negative"
     negatives: int = 5
-    shared: int = 32
+    shared: int = 16
     undivided: bool = True
 
     def __post_init__(self) -> None:

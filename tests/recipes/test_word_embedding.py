@@ -29,18 +29,18 @@ def config_of(recipe=word_embedding, **changes):
 def trained(tmp_path_factory):
     """A drawn text is learned in a few seconds."""
     folder = tmp_path_factory.mktemp("word2vec")
-    config = config_of(epochs=6, data__sentences=4000, data__subsample=0.0)
-    config.loss.shared = 16
+    config = config_of(epochs=6, data__sentences=1000, data__subsample=0.0, data__min_count=1)
+    config.optimizer.learning_rate = 0.1
     return folder, run(word_embedding.experiment(config), folder).metrics
 
 
 def test_analogies_are_learned_and_a_loaded_run_says_the_same(trained, capsys):
     folder, metrics = trained
     # Chance is 1 of 170 words.
-    assert metrics["analogies/accuracy"] > 0.5
+    assert metrics["analogies/accuracy"] > 0.2
     vectors = jaxvision.load(folder)
     assert vectors.evaluate("val")["loss"] == pytest.approx(metrics["val/loss"], rel=1e-5)
-    classes = drawn_text(4000).classes
+    classes = drawn_text(1000).classes
     found = vectors.replaced(top=5)
     same = [sum(classes.get(w) == classes[noun] for w in found(noun).words) for noun in classes]
     assert np.mean(same) > 1.5  # of five, the others are its verbs and adjectives
@@ -55,7 +55,7 @@ def test_vectors_are_written_and_questions_answered(trained, tmp_path):
     vectors = jaxvision.load(trained[0])
     words, found = read_vectors(vectors.save(tmp_path / "vectors.txt"))
     assert words == vectors.words and (found[3] == vectors.vector(words[3])).all()
-    four = drawn_text(4000).analogies[:40]
+    four = drawn_text(1000).analogies[:40]
     (tmp_path / "questions.txt").write_text("".join(f"{' '.join(each)}\n" for each in four))
     right = [vectors.analogy(*each[:3]).words[0] == each[3] for each in four]
     accuracy = vectors.analogies(str(tmp_path / "questions.txt"))["accuracy"]
@@ -65,7 +65,7 @@ def test_vectors_are_written_and_questions_answered(trained, tmp_path):
 @pytest.mark.slow  # Matplotlib and t-SNE
 def test_pictures_are_drawn(trained):
     vectors = jaxvision.load(trained[0])
-    classes = drawn_text(4000).classes
+    classes = drawn_text(1000).classes
     assert vectors.plot(list(classes), classes).std() > 5 and vectors("dog").plot().std() > 5
 
 
