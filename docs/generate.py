@@ -27,9 +27,11 @@ from jaxvision.recipes import (
     diffusion,
     few_shot,
     node_classification,
+    node_embedding,
     segmentation,
     super_resolution,
     translation,
+    word_embedding,
     zero_shot,
 )
 from jaxvision.train.workdir import flatten
@@ -46,6 +48,8 @@ RECIPES = (
     zero_shot,
     few_shot,
     node_classification,
+    node_embedding,
+    word_embedding,
     translation,
 )
 _WRITTEN = "<!-- Written by docs/generate.py: change the code, then run it. -->"

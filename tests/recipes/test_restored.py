@@ -15,9 +15,11 @@ from jaxvision.recipes import (
     diffusion,
     few_shot,
     node_classification,
+    node_embedding,
     super_resolution,
     translation,
     values,
+    word_embedding,
     zero_shot,
 )
 from jaxvision.train.workdir import flatten
@@ -43,6 +45,7 @@ OTHERS = {
     "loss.candidates": "box_or_center",
     "loss.foreground_iou": 0.6,
     "loss.name": "focal",
+    "loss.output": "hierarchical",
     "loss.ratios": (0.5, 1.0),
     "loss.proposal_background_iou": 0.2,
     "loss.proposal_foreground_iou": 0.6,
@@ -98,6 +101,8 @@ VARIANTS = {
     "yolov8": "yolov8n",
     "classification": "vit_ti_16",
     "node_classification": "graph_sage_max",
+    "node_embedding": "cbow",
+    "word_embedding": "cbow",
     "adversarial": "gan_generator",
     "diffusion": "ddpm_cifar10",
     "few_shot": "siamese_koch",
@@ -125,6 +130,9 @@ FIXED = {
 REGIONS = """
     eval.rectangular loss.foreground_iou loss.background_iou loss.samples
     loss.positive_share loss.beta loss.box_weight loss.pre_nms
+"""
+EMBEDDING = """
+    variant size loss.output loss.negatives loss.shared loss.window loss.dynamic loss.undivided
 """
 MACHINES = "loss.svm_background_iou loss.svm_c loss.box_iou loss.box_ridge loss.max_negatives"
 # Values that the task depends on, or what an image goes through before it.
@@ -192,6 +200,8 @@ NEEDED = {
         loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
     """,
     "node_classification": "variant dtype",
+    "node_embedding": EMBEDDING,
+    "word_embedding": EMBEDDING,
     "adversarial": """
         variant image_size channels latent noise dtype loss.name
         discriminator.variant discriminator.steps
@@ -249,6 +259,11 @@ def prepared(kind, tokenizer):
     if kind == "node_classification":
         info = dict(num_features=9, class_names=["cat", "dog"])
         return node_classification, node_classification.defaults(), info
+    if kind == "node_embedding":
+        return node_embedding, node_embedding.defaults(), {"degrees": [3, 2, 1]}
+    if kind == "word_embedding":
+        info = dict(words=["a", "b"], counts=[2, 1], sentences=2, longest=4)
+        return word_embedding, word_embedding.defaults(), info
     if kind in RESTORING:
         return RESTORING[kind], RESTORING[kind].defaults(), {"pictures": 2}
     if kind in ("adversarial", "diffusion", "few_shot"):
