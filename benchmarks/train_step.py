@@ -150,13 +150,14 @@ class Side:
 
     def __call__(self, steps: int) -> list[float]:
         """Makes steps and returns the milliseconds of each."""
+        return [float(self.ask()) for _ in range(steps)]
+
+    def ask(self, line: str = "") -> str:
+        """Sends a line and returns the answer to it."""
         assert self._process.stdin is not None
-        times = []
-        for _ in range(steps):
-            self._process.stdin.write("\n")
-            self._process.stdin.flush()
-            times.append(float(self._answer()))
-        return times
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return self._answer()
 
     def close(self) -> None:
         """Ends the process."""

@@ -1,6 +1,6 @@
 """Super-resolution: a larger picture of a small one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -270,10 +270,27 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     Raises:
         ValueError: If a value is out of its range.
     """
+    return assembled(config, info, task, __name__)
+
+
+def assembled(
+    config: Config,
+    info: Mapping[str, Any] | None,
+    build: Callable[[Config, Mapping[str, Any]], SuperResolution],
+    recipe: str,
+) -> Experiment:
+    """Wires the experiment of a task that one optimizer trains.
+
+    Args:
+        config: The values.
+        info: As for `experiment`.
+        build: Makes the task of the values and the info.
+        recipe: Name of its module.
+    """
     found = sets(config)
     new_run = info is None
     info = _info(config, found.train) if info is None else info
-    own = task(config, info)
+    own = build(config, info)
     print(found.train.describe(), Joined(found.evaluated).describe(), sep="\n")
 
     train_data = train_stream(config, found.train, interpolated(own.model))
@@ -290,7 +307,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         init_from=wiring.init_from(config, config.variant, now=new_run),
         best=Best(best_name(found.evaluated)),
         report=super_resolution_report,
-        meta=wiring.meta(__name__, config, info),
+        meta=wiring.meta(recipe, config, info),
         **wiring.run_options(config, epoch),
     )
 

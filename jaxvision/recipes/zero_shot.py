@@ -38,7 +38,8 @@ def defaults() -> Config:
     """Returns all values, locked; those of a small network and one drawn picture."""
     config = super_resolution.defaults()
     with config.unlocked():
-        config.update(variant="zssr_small", scale=2, image_size=64, batch_size=1)
+        config.update(variant="zssr_small", scale=2, image_size=64)
+        config.batch_size = 0  # a patch of every picture, whatever the number of devices
         config.loss.name = "l1"
         config.augment.scale = (0.6, 1.0)  # factor by which a picture is made smaller first
         config.eval.back_projection = 10

@@ -13,6 +13,7 @@ from jaxvision.recipes import (
     classification,
     detection,
     diffusion,
+    diffusion_super_resolution,
     few_shot,
     node_classification,
     node_embedding,
@@ -78,11 +79,13 @@ LOSSES = {
     "few_shot": "matching",
     "adversarial_super_resolution": "l1",
     "super_resolution": "l1",
+    "diffusion_super_resolution": "l1",
     "zero_shot": "l2",
 }
 RESTORING = {
     "adversarial_super_resolution": adversarial_super_resolution,
     "super_resolution": super_resolution,
+    "diffusion_super_resolution": diffusion_super_resolution,
     "zero_shot": zero_shot,
 }
 VARIANTS = {
@@ -107,6 +110,7 @@ VARIANTS = {
     "diffusion": "ddpm_cifar10",
     "few_shot": "siamese_koch",
     "super_resolution": "srcnn_955",
+    "diffusion_super_resolution": "ddpm_cifar10",
     "adversarial_super_resolution": "srresnet_x4",
     "zero_shot": "zssr",
     "translation": "transformer_tiny",
@@ -216,6 +220,11 @@ NEEDED = {
         eval.way eval.shot eval.query
     """,
     "super_resolution": "variant scale dtype loss.name eval.border eval.tile eval.overlap",
+    "diffusion_super_resolution": """
+        variant scale dtype loss.name eval.border eval.tile eval.overlap
+        process.steps process.schedule process.prediction process.variance process.clip
+        sample.sampler sample.steps sample.eta
+    """,
     "adversarial_super_resolution": """
         variant dtype discriminator eval.border eval.tile eval.overlap loss.name
         loss.pixel_weight loss.adversarial loss.adversarial_weight loss.discriminator_steps loss.vgg
