@@ -202,13 +202,9 @@ def run(options: argparse.Namespace) -> int:
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out must be a folder, got {options.out}, a file")
     predictor = load_runs(options.trained, options.step, files=True)
-<<<<<<< HEAD
     if predictor.reads not in ("images", "text", "words", "noise"):
-=======
-    if predictor.reads not in ("images", "text", "noise"):
->>>>>>> answers
         raise ValueError(
-            "jaxvision predict is for images, text and noise, got a run that reads "
+            "jaxvision predict is for images, text, words and noise, got a run that reads "
             f"{predictor.reads}; use jaxvision.load in Python"
         )
     _check_known(options, predictor, given)
