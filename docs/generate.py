@@ -28,9 +28,11 @@ from jaxvision.recipes import (
     diffusion_super_resolution,
     few_shot,
     node_classification,
+    node_embedding,
     segmentation,
     super_resolution,
     translation,
+    word_embedding,
     zero_shot,
 )
 from jaxvision.train.workdir import flatten
@@ -48,6 +50,8 @@ RECIPES = (
     zero_shot,
     few_shot,
     node_classification,
+    node_embedding,
+    word_embedding,
     translation,
 )
 _WRITTEN = "<!-- Written by docs/generate.py: change the code, then run it. -->"

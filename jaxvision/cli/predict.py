@@ -4,6 +4,7 @@ jaxvision predict runs/yolox photos/ holiday.mp4 --out=found --save=json,coco --
 jaxvision predict runs/yolox,runs/retinanet photos/ --nms=fusion
 jaxvision predict runs/classify_folder "photos/*.jpg" --save=csv
 jaxvision predict runs/transformer_multi30k test.en.gz --out=translated --reference=test.de.gz
+jaxvision predict runs/word2vec dog apple --top=5
 jaxvision predict runs/ddpm --count=64 --seed=1 --ask=3,7 --guidance=3
 """
 
@@ -21,9 +22,11 @@ _DESCRIPTION = """
 Applies a trained run. For a detector, a classifier or a segmenter, INPUT is a picture, a video, a
 folder, a pattern with *, a .txt file with a path on each line, or a number for a camera; drawn
 pictures and videos go into --out. For a translator, INPUT is a text file with a sentence on each
-line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. A generative model
-takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was predicted, 1 if an
-input could not be read and the others were predicted, 2 for a wrong command line.
+line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. For vectors of
+words it is words, or `a:b:c` for "a is to b as c is to ?", whose nearest words are printed. A
+generative model takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was
+predicted, 1 if an input could not be read and the others were predicted, 2 for a wrong command
+line.
 """
 # By name of a predictor's option: what its flag is called.
 _FLAGS = {
@@ -40,6 +43,7 @@ _FLAGS = {
     "sampler": "--sampler",
     "sample_steps": "--steps",
     "eta": "--eta",
+    "top": "--top",
     "batch_size": "--batch-size",
 }
 # Pictures of a batch on a CPU, at most, and the pixels of all of them: YOLOX-s at 640 pixels took
@@ -49,6 +53,7 @@ _CPU_BATCH, _CPU_PIXELS = 4, 640 * 640
 _OWN = {
     "images": ("no_draw",),
     "text": ("reference", "too_long", "attention"),
+    "words": (),
     "noise": ("no_draw", "count", "seed", "ask"),
 }
 
@@ -103,6 +108,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_detector_flags(parser.add_argument_group("detectors"))
     _add_translator_flags(parser.add_argument_group("translators"))
     _add_sampler_flags(parser.add_argument_group("generative models"))
+    group = parser.add_argument_group("vectors of words")
+    group.add_argument("--top", type=int, help="nearest words that are printed; 10")
     parser.set_defaults(run=run)
 
 
@@ -195,9 +202,9 @@ def run(options: argparse.Namespace) -> int:
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out must be a folder, got {options.out}, a file")
     predictor = load_runs(options.trained, options.step, files=True)
-    if predictor.reads not in ("images", "text", "noise"):
+    if predictor.reads not in ("images", "text", "words", "noise"):
         raise ValueError(
-            "jaxvision predict is for images, text and noise, got a run that reads "
+            "jaxvision predict is for images, text, words and noise, got a run that reads "
             f"{predictor.reads}; use jaxvision.load in Python"
         )
     _check_known(options, predictor, given)
@@ -211,6 +218,10 @@ def run(options: argparse.Namespace) -> int:
         from jaxvision.cli.predict_text import predict_text
 
         return predict_text(predictor, options)
+    if predictor.reads == "words":
+        from jaxvision.cli.predict_words import predict_words
+
+        return predict_words(predictor, options)
     if predictor.reads == "noise":
         from jaxvision.cli.predict_samples import predict_samples
 
@@ -246,7 +257,7 @@ def _check_ranges(given: dict[str, Any]) -> None:
     for name in ("threshold", "iou"):
         if name in given and not 0 <= given[name] <= 1:
             raise ValueError(f"--{name} must be in [0, 1], got {given[name]}")
-    for name in ("beam_size", "batch_size"):
+    for name in ("beam_size", "batch_size", "top"):
         if name in given and given[name] < 1:
             raise ValueError(f"{_FLAGS[name]} must be at least 1, got {given[name]}")
 

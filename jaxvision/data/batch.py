@@ -190,3 +190,25 @@ class NodeBatch(TypedDict):
     values: NotRequired[np.ndarray]
     edges: NotRequired[np.ndarray]
     labels: NotRequired[np.ndarray]
+
+
+class WordBatch(TypedDict):
+    """Blocks of a text whose windows are learned; no array has an axis that devices cut.
+
+    Attributes:
+        tokens: Words [B, S] int32, -1 at the ends of sentences and for nothing; those in the middle
+            are the centres, the others in reach of them.
+        documents: Document of each token [B, S] int32, -1 for nothing; for PV-DM and PV-DBOW.
+        share: Alias table of the noise words [V] float32; it and what follows are constants of a
+            run, and part of evaluation batches.
+        other: The table's second values [V] int32.
+        nodes: Ways through Huffman's tree [V, P] int32, in place of the alias table.
+        codes: Their codes [V, P] int32.
+    """
+
+    tokens: np.ndarray
+    documents: NotRequired[np.ndarray]
+    share: NotRequired[np.ndarray]
+    other: NotRequired[np.ndarray]
+    nodes: NotRequired[np.ndarray]
+    codes: NotRequired[np.ndarray]

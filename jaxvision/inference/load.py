@@ -23,6 +23,7 @@ from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
 from jaxvision.inference.upscaler import Upscaler
+from jaxvision.inference.word_vectors import WordVectors
 from jaxvision.inference.zero_shot import ZeroShotUpscaler
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
@@ -39,6 +40,7 @@ from jaxvision.tasks.node_classification import NodeClassification
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.super_resolution import SuperResolution
 from jaxvision.tasks.translation import Translation
+from jaxvision.tasks.word_embedding import WordEmbedding
 from jaxvision.tasks.zero_shot import ZeroShot
 from jaxvision.train.package import is_package, read_arrays, read_package, read_package_meta
 from jaxvision.train.saved import read_checkpoint, read_meta
@@ -69,8 +71,8 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator`, `Sampler` or
-        `NodeClassifier`, by the task.
+        A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator`, `Sampler`,
+        `NodeClassifier` or `WordVectors`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -207,6 +209,7 @@ def _maker(task: Any) -> Any:
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
         SuperResolution: _upscaler,
         Translation: _translator,
+        WordEmbedding: _word_vectors,
     }
     for kind, make in makers.items():
         if isinstance(task, kind):
@@ -256,6 +259,10 @@ def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origi
     if isinstance(task, ZeroShot):
         return ZeroShotUpscaler(task, variables, windows, origin=origin)
     return Upscaler(task, variables, windows, origin=origin)
+
+
+def _word_vectors(task: Any, variables: Mapping[str, Any], origin: Origin) -> WordVectors:
+    return WordVectors(task, variables, origin=origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:

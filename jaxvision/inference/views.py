@@ -164,7 +164,8 @@ class Views:
                 for side in self.transform.size
             )
             shapes = rectangles(height) if self.transform.shapes and height == width else ()
-            found.append(Letterbox((height, width), shapes))
+            short_side = round(self.transform.short_side * scale)
+            found.append(Letterbox((height, width), shapes, short_side))
         return list(dict.fromkeys(found))
 
 

@@ -19,6 +19,7 @@ from jaxvision.recipes import super_resolution, values, wiring
 from jaxvision.recipes.super_resolution import (
     WHOLE,
     best_name,
+    check_pictures,
     degradation,
     eval_stream,
     eval_transform,
@@ -82,8 +83,13 @@ def task(config: Config, info: Mapping[str, Any]) -> ZeroShot:
 
 
 def sets(config: Config) -> dict[str, Source]:
-    """Opens the pictures, each of which gets a network, by the names of their sets."""
+    """Opens the pictures, each of which gets a network, by the names of their sets.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
     data = config.data
+    check_pictures(config)
     options = dict(scale=config.scale, low=data.low)
     found = evaluation_sets(data.eval, **options)
     if found:
