@@ -28,6 +28,7 @@ def schedule(
     boundaries: Sequence[float] = (0.5, 0.75),
     factor: float = 0.1,
     period: int = 1,
+    hold: int = 0,
     power: float = 1.0,
     final_ratio: float = 0.0,
     rise: float = 0.3,
@@ -48,6 +49,7 @@ def schedule(
         boundaries: Of `step`, as shares of the run, ascending.
         factor: Of `step` and `exponential`.
         period: Of `exponential`, in steps.
+        hold: Steps before the first change of `exponential`; at least a period.
         power: Of `polynomial`.
         final_ratio: The floor of `cosine`, `polynomial` and `one_cycle` as a share of the peak.
         rise: Share of the run in which `one_cycle` rises.
@@ -74,7 +76,9 @@ def schedule(
             peak, {round(b * total_steps) - warmup_steps: factor for b in boundaries}
         )
     elif name == "exponential":
-        main = optax.exponential_decay(peak, period, factor, staircase=True)
+        main = optax.exponential_decay(
+            peak, period, factor, transition_begin=max(0, hold - period), staircase=True
+        )
     elif name == "cosine":
         main = optax.cosine_decay_schedule(peak, left, alpha=final_ratio)
     elif name == "polynomial":
