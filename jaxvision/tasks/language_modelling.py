@@ -75,7 +75,7 @@ class LanguageModelling:
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises the network, and the carry of the batch's rows."""
-        variables = self.model.init(key, batch["inputs"][:1], train=False)
+        variables = self.model.init(key, batch["inputs"][:1, :1], train=False)
         carry = self.model.empty_carry(len(batch["inputs"]))
         return variables["params"], {CARRY: carry} if carry else {}
 
