@@ -4,6 +4,8 @@ jaxvision predict runs/yolox photos/ holiday.mp4 --out=found --save=json,coco --
 jaxvision predict runs/yolox,runs/retinanet photos/ --nms=fusion
 jaxvision predict runs/classify_folder "photos/*.jpg" --save=csv
 jaxvision predict runs/transformer_multi30k test.en.gz --out=translated --reference=test.de.gz
+jaxvision predict runs/protonet letters/new --support=letters/known
+jaxvision predict runs/siamese a.png b.png --verify
 jaxvision predict runs/ddpm --count=64 --seed=1 --ask=3,7 --guidance=3
 """
 
@@ -40,6 +42,7 @@ _FLAGS = {
     "sampler": "--sampler",
     "sample_steps": "--steps",
     "eta": "--eta",
+    "support": "--support",
     "batch_size": "--batch-size",
 }
 # Pictures a batch on a CPU, at most: YOLOX-s at 640 pixels took 0.36 s of processor time a picture
@@ -47,7 +50,7 @@ _FLAGS = {
 _CPU_BATCH = 4
 # Flags of the command alone, by what a predictor reads.
 _OWN = {
-    "images": ("no_draw",),
+    "images": ("no_draw", "verify"),
     "text": ("reference", "too_long", "attention"),
     "noise": ("no_draw", "count", "seed", "ask"),
 }
@@ -102,6 +105,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     _add_detector_flags(parser.add_argument_group("detectors"))
     _add_translator_flags(parser.add_argument_group("translators"))
+    group = parser.add_argument_group("models of few examples")
+    group.add_argument("--support", help="folder with a folder of labelled images for each class")
+    group.add_argument(
+        "--verify",
+        action="store_true",
+        default=None,
+        help="compare INPUT two by two: are both of one class?",
+    )
     _add_sampler_flags(parser.add_argument_group("generative models"))
     parser.set_defaults(run=run)
 
@@ -195,10 +206,10 @@ def run(options: argparse.Namespace) -> int:
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out must be a folder, got {options.out}, a file")
     predictor = load_runs(options.trained, options.step, files=True)
-    if predictor.reads not in ("images", "text"):
+    if predictor.reads not in ("images", "text", "noise"):
         raise ValueError(
-            f"jaxvision predict is for images and text, got a run that reads {predictor.reads}; "
-            "use jaxvision.load in Python"
+            "jaxvision predict is for images, text and generative models, got a run that reads "
+            f"{predictor.reads}; use jaxvision.load in Python"
         )
     _check_known(options, predictor, given)
     if "classes" in given:
@@ -207,6 +218,10 @@ def run(options: argparse.Namespace) -> int:
         given.setdefault("batch_size", _batch_size(predictor.batch_size))
     predictor = predictor.replaced(**given)
     # Each imports what only it needs.
+    if options.verify:
+        from jaxvision.cli.predict_pairs import predict_pairs
+
+        return predict_pairs(predictor, options)
     if predictor.reads == "text":
         from jaxvision.cli.predict_text import predict_text
 
@@ -265,4 +280,6 @@ def _check_known(
             f"{options.trained} holds a {kind}, which does not take {', '.join(wrong)}; it takes "
             f"{known}"
         )
+    if options.verify and not hasattr(predictor, "verify"):
+        raise ValueError(f"--verify is for models of few examples, got a {kind}")
     check_formats(formats(options), predictor)
