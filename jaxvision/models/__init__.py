@@ -34,6 +34,7 @@ from jaxvision.models.backbones import densenet as _densenet
 from jaxvision.models.backbones import googlenet as _googlenet
 from jaxvision.models.backbones import inception_v3 as _inception_v3
 from jaxvision.models.backbones import lenet as _lenet
+from jaxvision.models.backbones import mlp as _mlp
 from jaxvision.models.backbones import mobilenet_v3 as _mobilenet_v3
 from jaxvision.models.backbones import nin as _nin
 from jaxvision.models.backbones import resnet as _resnet
@@ -132,6 +133,7 @@ class _Family(NamedTuple):
 # A new family is one import and one row.
 _FAMILIES = (
     _Family(_lenet.VARIANTS, _lenet.lenet, _lenet.lenet_classifier),
+    _Family(_mlp.VARIANTS, _mlp.mlp, _mlp.mlp_classifier),
     _Family(_alexnet.VARIANTS, _alexnet.alexnet, _alexnet.alexnet_classifier),
     _Family(_zfnet.VARIANTS, _zfnet.zfnet, _zfnet.zfnet_classifier),
     _Family(_spp_net.VARIANTS, _spp_net.spp_net_backbone, _spp_net.spp_net_classifier),
