@@ -25,11 +25,14 @@ from jaxvision.recipes import (
     detection,
     detectors,
     diffusion,
+    diffusion_super_resolution,
     few_shot,
     node_classification,
+    node_embedding,
     segmentation,
     super_resolution,
     translation,
+    word_embedding,
     zero_shot,
 )
 from jaxvision.train.workdir import flatten
@@ -43,9 +46,12 @@ RECIPES = (
     adversarial,
     super_resolution,
     adversarial_super_resolution,
+    diffusion_super_resolution,
     zero_shot,
     few_shot,
     node_classification,
+    node_embedding,
+    word_embedding,
     translation,
 )
 _WRITTEN = "<!-- Written by docs/generate.py: change the code, then run it. -->"

@@ -19,12 +19,15 @@ from jaxvision.recipes import (
     classification,
     detection,
     diffusion,
+    diffusion_super_resolution,
     few_shot,
     node_classification,
+    node_embedding,
     segmentation,
     super_resolution,
     translation,
     wiring,
+    word_embedding,
     zero_shot,
 )
 from jaxvision.train import sharding
@@ -79,16 +82,19 @@ def test_has_the_names_of_its_recipe_and_plain_values(path):
         classification,
         detection,
         diffusion,
+        diffusion_super_resolution,
         few_shot,
         node_classification,
+        node_embedding,
         segmentation,
         super_resolution,
         translation,
+        word_embedding,
         zero_shot,
     )
     config = module.get_config()
     assert set(COMMON) <= set(config)
-    if module.recipe is not node_classification:
+    if module.recipe not in (node_classification, node_embedding, word_embedding):
         assert any(found <= set(config) for found in BATCHES)
     assert set(COMMON_DATA) <= set(config.data)
     method = [config.method] if "method" in config else []
@@ -111,7 +117,7 @@ def test_configs_hold_values_alone():
     sizes = {path.name: len(path.read_text().splitlines()) for path in CONFIGS}
     assert max(sizes.values()) <= 65, sizes
     assert sum(sizes.values()) < 40 * len(CONFIGS), sizes
-    assert len(CONFIGS) == 42
+    assert len(CONFIGS) == 45
 
 
 @pytest.fixture
@@ -278,7 +284,8 @@ SUPER_RESOLUTION = ["srcnn", "srresnet", "srresnet:paper", "srgan", "srgan:paper
 
 
 @pytest.mark.parametrize(
-    "name", quick([*SUPER_RESOLUTION, "esrgan:paper", "zssr", "zssr:blurred"], "srcnn", "zssr")
+    "name",
+    quick([*SUPER_RESOLUTION, "esrgan:paper", "sr3", "zssr", "zssr:blurred"], "srcnn", "zssr"),
 )
 def test_step_of_a_super_resolution_network_traces(capsys, name):
     name, _, argument = name.partition(":")

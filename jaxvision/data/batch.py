@@ -117,6 +117,8 @@ class SegmentationBatch(TypedDict):
             the borders between objects are to count more.
         index: Number of each image in its source [B] int32; `source.name(index)` names it.
         mask: False for rows of padding and images that cannot be read [B] bool. Evaluation only.
+        truth: The label maps at the images' own sizes, B of them [H', W']; None in rows of padding.
+            Evaluation only, and only where it is measured at these sizes.
     """
 
     image: np.ndarray
@@ -124,6 +126,7 @@ class SegmentationBatch(TypedDict):
     pixel_weights: NotRequired[np.ndarray]
     index: np.ndarray
     mask: NotRequired[np.ndarray]
+    truth: NotRequired[list[np.ndarray | None]]
 
 
 class SuperResolutionBatch(TypedDict):
@@ -187,3 +190,25 @@ class NodeBatch(TypedDict):
     values: NotRequired[np.ndarray]
     edges: NotRequired[np.ndarray]
     labels: NotRequired[np.ndarray]
+
+
+class WordBatch(TypedDict):
+    """Blocks of a text whose windows are learned; no array has an axis that devices cut.
+
+    Attributes:
+        tokens: Words [B, S] int32, -1 at the ends of sentences and for nothing; those in the middle
+            are the centres, the others in reach of them.
+        documents: Document of each token [B, S] int32, -1 for nothing; for PV-DM and PV-DBOW.
+        share: Alias table of the noise words [V] float32; it and what follows are constants of a
+            run, and part of evaluation batches.
+        other: The table's second values [V] int32.
+        nodes: Ways through Huffman's tree [V, P] int32, in place of the alias table.
+        codes: Their codes [V, P] int32.
+    """
+
+    tokens: np.ndarray
+    documents: NotRequired[np.ndarray]
+    share: NotRequired[np.ndarray]
+    other: NotRequired[np.ndarray]
+    nodes: NotRequired[np.ndarray]
+    codes: NotRequired[np.ndarray]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxvision.data.errors import DataError
+from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.plans.plan import Plan, Rows
 from jaxvision.data.stream import Stream
 
@@ -203,6 +204,33 @@ def node_stream(graph: NodeGraph, plan: Plan, split: str, *, whole: bool) -> Str
 
     axes = dict.fromkeys((*batch, "mask"))
     return Stream(plan, example, _only, axes=axes, digest=graph.digest)
+
+
+def probe_stream(graph: NodeGraph, split: str, train: str = "train") -> Stream:
+    """Makes the one batch of which classes are read off vectors: `nodes`, `labels` and `train_*`.
+
+    Args:
+        graph: The graph.
+        split: Nodes whose classes are asked.
+        train: Nodes whose classes are known.
+
+    Raises:
+        DataError: If there is no such split.
+    """
+    if missing := [name for name in (split, train) if name not in graph.splits]:
+        raise DataError(
+            f"the graph must have a split {missing[0]!r}, got {', '.join(graph.splits)}"
+        )
+    nodes, known = graph.splits[split], graph.splits[train]
+    batch = {"nodes": nodes, "train_nodes": known}
+    batch |= {"labels": graph.labels[nodes], "train_labels": graph.labels[known]}
+
+    def example(index: int, rng: np.random.Generator) -> dict[str, Any]:
+        del index, rng
+        return batch
+
+    axes = dict.fromkeys((*batch, "mask"))
+    return Stream(InOrder(1, 1), example, _only, axes=axes, digest=graph.digest)
 
 
 def _only(examples: Sequence[Any], rows: Rows) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
 from jaxvision.inference.upscaler import Upscaler
+from jaxvision.inference.word_vectors import WordVectors
 from jaxvision.inference.zero_shot import ZeroShotUpscaler
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
@@ -41,6 +42,7 @@ from jaxvision.tasks.node_classification import NodeClassification
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.super_resolution import SuperResolution
 from jaxvision.tasks.translation import Translation
+from jaxvision.tasks.word_embedding import WordEmbedding
 from jaxvision.tasks.zero_shot import ZeroShot
 from jaxvision.train.package import is_package, read_arrays, read_package, read_package_meta
 from jaxvision.train.saved import read_checkpoint, read_meta
@@ -74,7 +76,7 @@ def load(
 
     Returns:
         A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator`, `Sampler`,
-        `NodeClassifier` or `FewShotClassifier`, by the task.
+        `NodeClassifier`, `FewShotClassifier` or `WordVectors`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -112,6 +114,10 @@ def _of_file(file: pathlib.Path, recipe: types.ModuleType | None) -> Predictor:
         step, meta = exported.read_onnx_meta(file)
         task, origin = _restored(file, meta, step, recipe)
         config = origin.config
+        if not hasattr(origin.recipe, "eval_transform"):
+            raise ValueError(
+                f"{file} makes pictures of noise, which onnxruntime runs; here load its run"
+            )
         transform = origin.recipe.eval_transform(config)
         return exported.exported_predictor(file, meta, task, transform, _rows(config), origin)
     step, meta = weights.read_weights_meta(file)
@@ -208,6 +214,7 @@ def _maker(task: Any) -> Any:
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
         SuperResolution: _upscaler,
         Translation: _translator,
+        WordEmbedding: _word_vectors,
     }
     for kind, make in makers.items():
         if isinstance(task, kind):
@@ -264,6 +271,10 @@ def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origi
     if isinstance(task, ZeroShot):
         return ZeroShotUpscaler(task, variables, windows, origin=origin)
     return Upscaler(task, variables, windows, origin=origin)
+
+
+def _word_vectors(task: Any, variables: Mapping[str, Any], origin: Origin) -> WordVectors:
+    return WordVectors(task, variables, origin=origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:

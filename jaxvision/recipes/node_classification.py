@@ -132,14 +132,23 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     )
 
 
-def _open(config: Config) -> NodeGraph:
-    data = config.data
+def open_graph(data: Config) -> NodeGraph:
+    """Opens the graph of the group `data`: `source`, `path`, and `nodes` of one that is drawn.
+
+    Raises:
+        DataError: If the file has a fault.
+        ValueError: If there is no such source, or it needs a path.
+    """
     if data.source not in SOURCES:
         raise ValueError(f"data.source must be one of {', '.join(SOURCES)}, got {data.source}")
     if data.source == "npz" and not data.path:
         raise ValueError("data.path must name the file of the graph for data.source=npz")
-    graph = drawn_graph(data.nodes) if data.source == "drawn" else read_graph(data.path)
-    return row_normalised(graph) if data.normalise else graph
+    return drawn_graph(data.nodes) if data.source == "drawn" else read_graph(data.path)
+
+
+def _open(config: Config) -> NodeGraph:
+    graph = open_graph(config.data)
+    return row_normalised(graph) if config.data.normalise else graph
 
 
 def _name(config: Config, split: str) -> str:

@@ -40,13 +40,15 @@ SMALL = {
     "super_resolution": ("srcnn.py", SUPER),
     "adversarial_super_resolution": ("srgan.py", SUPER),
     "zero_shot": ("zssr.py", dict(num_workers=0)),
+    "word_embedding": ("word2vec.py", {"num_workers": 0, "data.sentences": 100, "batch_size": 4}),
+    "node_embedding": ("node2vec.py", {"num_workers": 0, "data.nodes": 100, "batch_size": 4}),
     "segmentation": ("unet.py:small,shapes", FEW | dict(image_size=(32, 32))),
 }
 ODD = ["0", "-1", "2", "0.5", "nan", "inf", "1000000000", "1e-9", "text", "(1,2,3,4,5)", "('a',)"]
 # What no option that is a number can be, though text may.
 NONSENSE = ("-1", "nan", "inf")
 # Values that may be negative.
-ANY_NUMBER = ("mean",)
+ANY_NUMBER = ("mean", "eval.border")
 SECONDS = 10
 
 

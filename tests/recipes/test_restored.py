@@ -13,11 +13,14 @@ from jaxvision.recipes import (
     classification,
     detection,
     diffusion,
+    diffusion_super_resolution,
     few_shot,
     node_classification,
+    node_embedding,
     super_resolution,
     translation,
     values,
+    word_embedding,
     zero_shot,
 )
 from jaxvision.train.workdir import flatten
@@ -43,6 +46,7 @@ OTHERS = {
     "loss.candidates": "box_or_center",
     "loss.foreground_iou": 0.6,
     "loss.name": "focal",
+    "loss.output": "hierarchical",
     "loss.ratios": (0.5, 1.0),
     "loss.proposal_background_iou": 0.2,
     "loss.proposal_foreground_iou": 0.6,
@@ -75,11 +79,13 @@ LOSSES = {
     "few_shot": "matching",
     "adversarial_super_resolution": "l1",
     "super_resolution": "l1",
+    "diffusion_super_resolution": "l1",
     "zero_shot": "l2",
 }
 RESTORING = {
     "adversarial_super_resolution": adversarial_super_resolution,
     "super_resolution": super_resolution,
+    "diffusion_super_resolution": diffusion_super_resolution,
     "zero_shot": zero_shot,
 }
 VARIANTS = {
@@ -98,10 +104,13 @@ VARIANTS = {
     "yolov8": "yolov8n",
     "classification": "vit_ti_16",
     "node_classification": "graph_sage_max",
+    "node_embedding": "cbow",
+    "word_embedding": "cbow",
     "adversarial": "gan_generator",
     "diffusion": "ddpm_cifar10",
     "few_shot": "siamese_koch",
     "super_resolution": "srcnn_955",
+    "diffusion_super_resolution": "ddpm_cifar10",
     "adversarial_super_resolution": "srresnet_x4",
     "zero_shot": "zssr",
     "translation": "transformer_tiny",
@@ -126,63 +135,66 @@ REGIONS = """
     eval.rectangular loss.foreground_iou loss.background_iou loss.samples
     loss.positive_share loss.beta loss.box_weight loss.pre_nms
 """
+EMBEDDING = """
+    variant size loss.output loss.negatives loss.shared loss.window loss.dynamic loss.undivided
+"""
 MACHINES = "loss.svm_background_iou loss.svm_c loss.box_iou loss.box_ridge loss.max_negatives"
 # Values that the task depends on, or what an image goes through before it.
 NEEDED = {
     "yolox": """
-        variant image_size batch_size epochs backbone dtype augment.no_aug model.pyramid
+        variant image_size short_side batch_size epochs backbone dtype augment.no_aug model.pyramid
         eval.rectangular
         loss.box_loss loss.box_weight loss.center_radius loss.candidates loss.iou_weight loss.top_k
     """,
     "retinanet": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.anchor_scale loss.scales_per_octave loss.ratios loss.foreground_iou
         loss.background_iou loss.low_quality loss.alpha loss.gamma loss.box_weight loss.pre_nms
     """,
     "faster_rcnn": f"""
-        variant image_size backbone dtype {REGIONS}
+        variant image_size short_side backbone dtype {REGIONS}
         loss.proposal_scales loss.proposal_ratios loss.proposal_foreground_iou
         loss.proposal_background_iou loss.proposal_samples loss.proposal_positive_share
         loss.proposal_pre_nms loss.proposal_post_nms loss.proposal_nms_threshold
     """,
-    "fast_rcnn": f"variant image_size backbone dtype {REGIONS}",
-    "rcnn": f"variant image_size backbone dtype {REGIONS} {MACHINES}",
-    "spp_net": f"variant image_size backbone dtype {REGIONS} {MACHINES}",
+    "fast_rcnn": f"variant image_size short_side backbone dtype {REGIONS}",
+    "rcnn": f"variant image_size short_side backbone dtype {REGIONS} {MACHINES}",
+    "spp_net": f"variant image_size short_side backbone dtype {REGIONS} {MACHINES}",
     "ssd": """
-        variant image_size dtype
+        variant image_size short_side dtype
         loss.foreground_iou loss.negatives loss.box_weight loss.pre_nms
     """,
     "yolov1": """
-        variant image_size dtype
+        variant image_size short_side dtype
         eval.rectangular
         loss.boxes loss.box_weight loss.background_weight
     """,
     "yolov2": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.ignore_iou loss.box_weight loss.object_weight loss.background_weight
         loss.class_weight loss.prior_weight loss.prior_images loss.pre_nms
     """,
     "yolov3": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.ignore_iou loss.box_weight loss.pre_nms
     """,
     "yolov4": """
-        image_size backbone dtype
+        image_size short_side backbone dtype
         eval.rectangular
         loss.match_iou loss.ignore_iou loss.ignore_probability loss.box_weight
         loss.label_smoothing loss.pre_nms
     """,
     "yolov5": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.max_ratio loss.box_weight loss.objectness_weight loss.class_weight
         loss.balance loss.pre_nms
     """,
     "yolov8": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.top_k loss.class_power loss.overlap_power loss.box_weight
         loss.class_weight loss.distribution_weight loss.pre_nms
@@ -192,6 +204,8 @@ NEEDED = {
         loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
     """,
     "node_classification": "variant dtype",
+    "node_embedding": EMBEDDING,
+    "word_embedding": EMBEDDING,
     "adversarial": """
         variant image_size channels latent noise dtype loss.name
         discriminator.variant discriminator.steps
@@ -206,6 +220,11 @@ NEEDED = {
         eval.way eval.shot eval.query
     """,
     "super_resolution": "variant scale dtype loss.name eval.border eval.tile eval.overlap",
+    "diffusion_super_resolution": """
+        variant scale dtype loss.name eval.border eval.tile eval.overlap
+        process.steps process.schedule process.prediction process.variance process.clip
+        sample.sampler sample.steps sample.eta
+    """,
     "adversarial_super_resolution": """
         variant dtype discriminator eval.border eval.tile eval.overlap loss.name
         loss.pixel_weight loss.adversarial loss.adversarial_weight loss.discriminator_steps loss.vgg
@@ -249,6 +268,11 @@ def prepared(kind, tokenizer):
     if kind == "node_classification":
         info = dict(num_features=9, class_names=["cat", "dog"])
         return node_classification, node_classification.defaults(), info
+    if kind == "node_embedding":
+        return node_embedding, node_embedding.defaults(), {"degrees": [3, 2, 1]}
+    if kind == "word_embedding":
+        info = dict(words=["a", "b"], counts=[2, 1], sentences=2, longest=4)
+        return word_embedding, word_embedding.defaults(), info
     if kind in RESTORING:
         return RESTORING[kind], RESTORING[kind].defaults(), {"pictures": 2}
     if kind in ("adversarial", "diffusion", "few_shot"):

@@ -73,7 +73,7 @@ def test_madaline_learns_exclusive_or():
 def test_madaline_rule_two_learns_two_outputs_at_once():
     x = jnp.asarray(2.0 * ALL - 1)
     y = jnp.asarray([[-1.0, 1.0, 1.0, -1.0], [-1.0, 1.0, 1.0, 1.0]]).T
-    start = madaline.initial(jax.random.key(0), 2, 4, 2)
+    start = madaline.initial(jax.random.key(0), 2, 8, 2)
     assert (madaline.predict(start, x) != y).any()
     found = madaline.fit(start, x, y, epochs=60)
     np.testing.assert_array_equal(madaline.predict(found.network, x), y)
