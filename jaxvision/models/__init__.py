@@ -91,6 +91,7 @@ from jaxvision.models.super_resolution import catalogue as _super_resolution
 from jaxvision.models.super_resolution.catalogue import super_resolution
 from jaxvision.models.variant import unknown
 from jaxvision.models.video import c3d as _c3d
+from jaxvision.models.video import ji as _ji
 from jaxvision.models.video import resnet as _clip_resnet
 
 __all__ = [
@@ -163,6 +164,7 @@ _FAMILIES = (
     _Family(_swin.VARIANTS, _swin.swin, _swin.swin_classifier),
     # These take clips [B, T, H, W, 3].
     _Family(_c3d.VARIANTS, _c3d.c3d, _c3d.c3d_classifier),
+    _Family(_ji.VARIANTS, _ji.ji, _ji.ji_classifier),
     _Family(_clip_resnet.VARIANTS, _clip_resnet.clip_resnet, _clip_resnet.clip_resnet_classifier),
 )
 

@@ -14,7 +14,7 @@ from jaxvision.models.backbones.resnet import ResidualBlock
 from jaxvision.models.backbones.resnet_cifar import CIFARBlock
 
 # Networks of clips are tested in test_video.
-CLIPS = {"c3d", "r3d_18"}
+CLIPS = {"c3d", "ji_3d_cnn", "r3d_18"}
 FAMILIES = [family for family in models._FAMILIES if not CLIPS & family.variants.keys()]
 VARIANTS = [name for family in FAMILIES for name in family.variants]
 FIRST = [next(iter(family.variants)) for family in FAMILIES]
