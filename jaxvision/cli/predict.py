@@ -4,6 +4,8 @@ jaxvision predict runs/yolox photos/ holiday.mp4 --out=found --save=json,coco --
 jaxvision predict runs/yolox,runs/retinanet photos/ --nms=fusion
 jaxvision predict runs/classify_folder "photos/*.jpg" --save=csv
 jaxvision predict runs/transformer_multi30k test.en.gz --out=translated --reference=test.de.gz
+jaxvision predict runs/protonet letters/new --support=letters/known
+jaxvision predict runs/siamese a.png b.png --verify
 jaxvision predict runs/word2vec dog apple --top=5
 jaxvision predict runs/lstm "the prince" --length=40 --temperature=0.8
 jaxvision predict runs/ddpm --count=64 --seed=1 --ask=3,7 --guidance=3
@@ -47,6 +49,7 @@ _FLAGS = {
     "sampler": "--sampler",
     "sample_steps": "--steps",
     "eta": "--eta",
+    "support": "--support",
     "top": "--top",
     "length": "--length",
     "temperature": "--temperature",
@@ -60,7 +63,7 @@ _FLAGS = {
 _CPU_BATCH, _CPU_PIXELS = 4, 640 * 640
 # Flags of the command alone, by what a predictor reads.
 _OWN = {
-    "images": ("no_draw",),
+    "images": ("no_draw", "verify"),
     "text": ("reference", "too_long", "attention"),
     "words": (),
     "prompts": ("seed",),
@@ -117,6 +120,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     _add_detector_flags(parser.add_argument_group("detectors"))
     _add_translator_flags(parser.add_argument_group("translators"))
+    group = parser.add_argument_group("models of few examples")
+    group.add_argument("--support", help="folder with a folder of labelled images for each class")
+    group.add_argument(
+        "--verify",
+        action="store_true",
+        default=None,
+        help="compare INPUT two by two: are both of one class?",
+    )
     _add_sampler_flags(parser.add_argument_group("generative models"))
     group = parser.add_argument_group("vectors of words")
     group.add_argument("--top", type=int, help="nearest words that are printed; 10")
@@ -241,6 +252,10 @@ def run(options: argparse.Namespace) -> int:
         given.setdefault("batch_size", _batch_size(predictor))
     predictor = predictor.replaced(**given)
     # Each imports what only it needs.
+    if options.verify:
+        from jaxvision.cli.predict_pairs import predict_pairs
+
+        return predict_pairs(predictor, options)
     if predictor.reads == "text":
         from jaxvision.cli.predict_text import predict_text
 
@@ -336,4 +351,6 @@ def _check_known(
             f"{options.trained} holds a {kind}, which does not take {', '.join(wrong)}; it takes "
             f"{known}"
         )
+    if options.verify and not hasattr(predictor, "verify"):
+        raise ValueError(f"--verify is for models of few examples, got a {kind}")
     check_formats(formats(options), predictor)

@@ -23,6 +23,7 @@ from jaxvision.models.backbones import vit
 from jaxvision.ops import ranges
 from jaxvision.plots.classification import classification_report
 from jaxvision.recipes import image_splits, teacher, values, wiring
+from jaxvision.recipes.pretraining import pretraining
 from jaxvision.recipes.values import Config
 from jaxvision.tasks.classification import TEACHER, Distillation, ImageClassification
 from jaxvision.train.experiment import Best, EvalSet, Experiment
@@ -77,6 +78,13 @@ def defaults() -> Config:
     config.distillation.variant = ""  # its network, where the teacher is not a run's folder
     config.distillation.temperature = 4.0
     config.distillation.weight = 0.7  # share of the teacher's targets in the loss
+
+    config.pretrain = ConfigDict()
+    # Updates of each restricted Boltzmann machine, from which mlp_sigmoid starts; 0: none.
+    config.pretrain.steps = 0
+    config.pretrain.gibbs_steps = 1  # of contrastive divergence
+    config.pretrain.learning_rate = 0.1
+    config.pretrain.momentum = 0.5
 
     # Of the shorter side before the centre is cut out, in image sizes: 256 for 224; 0: not resized.
     config.eval.resize = 8 / 7
@@ -196,6 +204,9 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         eval_sets["test"] = EvalSet(eval_data(config, info, "test"), at_end=True)
 
     own, constants = _with_teacher(config, info)
+    start = pretraining(config, train, own.model, _resize(config))
+    if not start or config.weights:
+        start = wiring.init_from(config, config.variant, now=new_run)
     epoch = train_data.steps_per_epoch
     rate = wiring.learning_rate(config, epoch=epoch, batch_size=config.batch_size)
     return Experiment(
@@ -205,7 +216,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         eval_data=eval_sets,
         optimizer=wiring.optimizer(config, rate),
         learning_rate=rate,
-        init_from=wiring.init_from(config, config.variant, now=new_run),
+        init_from=start,
         best=Best("val/mAP" if info["multi_label"] else "val/accuracy"),
         report=classification_report,
         meta=wiring.meta(__name__, config, info),

@@ -11,6 +11,9 @@ from clu import metrics
 from jaxvision.data.batch import ClassificationBatch
 from jaxvision.losses.classification import (
     binary_cross_entropy,
+    huber,
+    kl_divergence,
+    mean_squared_error,
     sigmoid_focal,
     softmax_cross_entropy,
     softmax_focal,
@@ -35,6 +38,9 @@ LOSSES = {
     ("binary_cross_entropy", False): binary_cross_entropy,
     ("binary_cross_entropy", True): binary_cross_entropy,
     ("focal", True): sigmoid_focal,
+    ("kl", False): kl_divergence,
+    ("mse", False): mean_squared_error,
+    ("huber", False): huber,
 }
 
 
@@ -97,8 +103,8 @@ class ImageClassification:
         mean: Mean of each channel, for images in [0, 1]. With one number the network takes grey
             images [B, H, W, 1], the mean of the three channels.
         std: Standard deviation of each channel, or one number.
-        loss_name: `cross_entropy`, `binary_cross_entropy` or `focal`; `cross_entropy` only without
-            `multi_label`.
+        loss_name: `cross_entropy`, `binary_cross_entropy` or `focal`; without `multi_label`
+            `kl`, `mse` and `huber`, too.
         label_smoothing: Share of each target that is spread over all classes.
         class_weights: Factor of each class's term in the loss, by class index; () for none.
         auxiliary_weight: Factor of the loss of each auxiliary head, for networks that have any.

@@ -216,7 +216,7 @@ NEEDED = {
         sample.sampler sample.steps sample.eta sample.guidance
     """,
     "few_shot": """
-        dtype loss.name loss.margin episode.way episode.shot episode.query
+        image_size dtype loss.name loss.margin episode.way episode.shot episode.query
         eval.way eval.shot eval.query
     """,
     "super_resolution": "variant scale dtype loss.name eval.border eval.tile eval.overlap",
