@@ -104,7 +104,7 @@ def test_other_variants_learn(variant, output, tmp_path, capsys):
     scores = unit @ unit.T
     np.fill_diagonal(scores, -1)
     assert (subjects[scores.argmax(axis=1)] == subjects).mean() > 0.6
-    new = vectors.infer("these all lazy dogs sleep here".split(), steps=200, rate=0.1)
+    new = vectors.infer(["these", "all", "lazy", "dogs", "sleep", "here"], steps=200, rate=0.1)
     near = (unit @ (new / np.linalg.norm(new))).argsort()[-20:]
     assert (subjects[near] == "animals").mean() > 0.6
 
