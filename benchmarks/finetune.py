@@ -55,8 +55,10 @@ def reached(points: list[tuple[float, float]], goal: float) -> str:
     return "not reached" if epoch is None else f"after {epoch:g} epochs"
 
 
-def draw(curves: dict[str, list[tuple[float, float]]], goal: float, file: pathlib.Path) -> None:
-    """Draws AP50 by epoch."""
+def draw(
+    curves: dict[str, list[tuple[float, float]]], goal: float, file: pathlib.Path
+) -> pathlib.Path:
+    """Draws AP50 by epoch; returns where the picture is."""
     made = figure(8, 4.5)
     axes = made.subplots()
     style_axes(axes, title="AP50 on held-out images")
@@ -68,7 +70,7 @@ def draw(curves: dict[str, list[tuple[float, float]]], goal: float, file: pathli
     ]
     lines.append(axes.axhline(goal, color=unit(PALETTE[2]), linestyle=":"))
     legend(axes, lines, [*curves, f"AP50 {goal:g}"])
-    write_png(file, to_rgb(made))
+    return write_png(file, to_rgb(made))
 
 
 def main() -> None:
@@ -94,8 +96,7 @@ def main() -> None:
         shown = ", ".join(f"{epoch:g}: {value:.3f}" for epoch, value in curves[name])
         print(f"{name}, AP50 by epoch: {shown}")
         print(f"  AP50 {options.goal:g}: {reached(curves[name], options.goal)}")
-    draw(curves, options.goal, options.out / "finetune.png")
-    print(f"curves: {options.out / 'finetune.png'}")
+    print(f"curves: {draw(curves, options.goal, options.out / 'finetune.png')}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ def step_of(model: str, batch: Mapping[str, np.ndarray], megvii: str) -> Callabl
     torch.manual_seed(0)
     if model.startswith("yolox"):
         return _yolox(batch, megvii)
+    if "boxes" in batch:
+        return _torchvision(model, batch)
     if model == "transformer_tiny":
         return _transformer(batch)
     labels = torch.from_numpy(batch["label"].astype(np.int64))
@@ -81,6 +83,36 @@ def _yolox(batch: Mapping[str, np.ndarray], megvii: str) -> Callable[[], None]:
         network(images, targets)["total_loss"].backward()
         optimizer.step()
         average.update(network)
+
+    return run
+
+
+def _torchvision(model: str, batch: Mapping[str, np.ndarray]) -> Callable[[], None]:
+    """A detector of torchvision with everything trained, SGD as its reference script has it."""
+    from torchvision.models import detection
+
+    build = {
+        "ssd300": detection.ssd300_vgg16,
+        "retinanet_512": detection.retinanet_resnet50_fpn,
+        "faster_rcnn_512": detection.fasterrcnn_resnet50_fpn,
+    }[model]
+    side = batch["image"].shape[1]
+    sizes = {} if model == "ssd300" else dict(min_size=side, max_size=side)
+    # Its first class is background.
+    first = 0 if model == "retinanet_512" else 1
+    network = build(weights=None, weights_backbone=None, num_classes=20 + first, **sizes)
+    network = network.train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(network.parameters(), 1e-4, momentum=0.9, weight_decay=1e-4)
+    images = torch.from_numpy(batch["image"]).permute(0, 3, 1, 2).float() / 255
+    targets = [
+        dict(boxes=torch.from_numpy(boxes), labels=torch.from_numpy(classes + first).long())
+        for boxes, classes in zip(batch["boxes"], batch["classes"], strict=True)
+    ]
+
+    def run() -> None:
+        optimizer.zero_grad()
+        sum(network(list(images), targets).values()).backward()
+        optimizer.step()
 
     return run
 

@@ -33,10 +33,14 @@ MODELS = {
     "yolox_tiny_256": ("yolox", "tiny,voc", 256, 16, 3),
     "yolox_tiny_128": ("yolox", "tiny,shapes", 128, 16, 3),
     "resnet50_224": ("resnet_imagenet", "resnet50", 224, 16, 1000),
+    "ssd300": ("ssd", "300,voc", 300, 8, 20),
+    "retinanet_512": ("retinanet", "voc", 512, 2, 20),
+    "faster_rcnn_512": ("faster_rcnn", "resnet50_fpn,voc", 512, 2, 20),
     "resnet20_32": ("resnet_cifar10", "resnet20", 32, 128, 10),
     "vit_tiny_32": ("vit_cifar10", "short", 32, 64, 10),
     "transformer_tiny": ("transformer_multi30k", "short", 32, 64, 6000),
 }
+DETECTORS = ("yolox", "ssd", "retinanet", "faster_rcnn")
 OBJECTS = 12  # an image
 
 
@@ -54,7 +58,7 @@ def batch_of(model: str) -> dict[str, np.ndarray]:
         "image": rng.integers(0, 256, (count, side, side, 3), np.uint8),
         "index": np.arange(count, dtype=np.int32),
     }
-    if config != "yolox":
+    if config not in DETECTORS:
         return batch | {"label": rng.integers(0, classes, count, np.int32)}
     corners = rng.uniform(0, 0.7 * side, (count, OBJECTS, 2))
     sides = rng.uniform(0.05 * side, 0.3 * side, (count, OBJECTS, 2))
@@ -114,8 +118,9 @@ def ours(model: str) -> Callable[[], None]:
     state = create_state(experiment, host_batch, mesh)
     key = jax.device_put(jax.random.key(0), sharding.replicated(mesh))
     step = make_step(task, experiment.optimizer, experiment.ema)
-    compiled = CompiledStep(step, mesh, lambda line: None)
-    compiled.prepare(state, sharding.put_batch(host_batch, mesh), key)
+    compiled = CompiledStep(step, mesh)
+    batch = sharding.put_batch(host_batch, mesh)
+    compiled.prepare(state, batch, key, report=lambda line: None)
     held = [state]
 
     def run() -> None:
@@ -145,13 +150,14 @@ class Side:
 
     def __call__(self, steps: int) -> list[float]:
         """Makes steps and returns the milliseconds of each."""
+        return [float(self.ask()) for _ in range(steps)]
+
+    def ask(self, line: str = "") -> str:
+        """Sends a line and returns the answer to it."""
         assert self._process.stdin is not None
-        times = []
-        for _ in range(steps):
-            self._process.stdin.write("\n")
-            self._process.stdin.flush()
-            times.append(float(self._answer()))
-        return times
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return self._answer()
 
     def close(self) -> None:
         """Ends the process."""

@@ -10,7 +10,8 @@
 The argument names a variant and a source: see `configs/yolox.py`. Published AP on COCO with a
 pyramid on ResNet-50: 37.0 (torchvision), 37.9 (Detectron2); AP50 on VOC 2007 with VGG16: 69.9.
 Not run here on COCO or VOC.
-Departs from torchvision: images are fitted into a square instead of a short side of 800 pixels.
+Departs from torchvision: images are fitted into a square; `--config.image_size=1344
+--config.short_side=800` gives them its sizes.
 """
 
 from typing import Any

@@ -7,7 +7,8 @@ The argument names a variant and a source with masks of its objects: shapes, coc
 See `configs/faster_rcnn.py`, whose values these are, too. Published AP of boxes and masks on COCO
 with a pyramid on ResNet-50: 37.9 and 34.6 (torchvision), 38.6 and 35.2 (Detectron2). Not run here
 on COCO.
-Departs from torchvision: images are fitted into a square instead of a short side of 800 pixels.
+Departs from torchvision: images are fitted into a square; `--config.image_size=1344
+--config.short_side=800` gives them its sizes.
 """
 
 from typing import Any

@@ -29,4 +29,6 @@ def get_config(arg: str = "") -> Any:
     if config.data.source == "shapes":
         config.update(image_size=224, epochs=6)
         config.data.update(train_images=3200, cache_bytes=500_000_000)
+        # Outputs of the fully connected layer are sums over all cells.
+        config.optimizer.groups = (("predict/.*", 0.1, 1.0),)
     return config

@@ -19,6 +19,7 @@ from jaxvision.recipes import (
     classification,
     detection,
     diffusion,
+    diffusion_super_resolution,
     few_shot,
     node_classification,
     node_embedding,
@@ -81,6 +82,7 @@ def test_has_the_names_of_its_recipe_and_plain_values(path):
         classification,
         detection,
         diffusion,
+        diffusion_super_resolution,
         few_shot,
         node_classification,
         node_embedding,
@@ -282,7 +284,8 @@ SUPER_RESOLUTION = ["srcnn", "srresnet", "srresnet:paper", "srgan", "srgan:paper
 
 
 @pytest.mark.parametrize(
-    "name", quick([*SUPER_RESOLUTION, "esrgan:paper", "zssr", "zssr:blurred"], "srcnn", "zssr")
+    "name",
+    quick([*SUPER_RESOLUTION, "esrgan:paper", "sr3", "zssr", "zssr:blurred"], "srcnn", "zssr"),
 )
 def test_step_of_a_super_resolution_network_traces(capsys, name):
     name, _, argument = name.partition(":")

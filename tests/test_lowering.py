@@ -19,6 +19,7 @@ from jaxvision.recipes import (
     adversarial_super_resolution,
     classification,
     diffusion,
+    diffusion_super_resolution,
     few_shot,
     node_classification,
     node_embedding,
@@ -65,6 +66,7 @@ SMALLEST = {
     "spp_net": ("tiny", dict(image_size=64)),
     "srcnn": ("", {}),
     "srgan": ("", dict(model=dict(blocks=1), image_size=16)),
+    "sr3": ("", dict(model=dict(widths=(8, 16)), image_size=16)),
     "srresnet": ("", dict(model=dict(blocks=1), image_size=16)),
     "ssd": ("tiny", dict(image_size=64)),
     "swin_imagenet": ("swin_t", dict(image_size=32)),
@@ -85,9 +87,14 @@ SMALLEST = {
 }
 # Tables of vectors are float32, and a step changes rows of them.
 EMBEDDINGS = (node_embedding, word_embedding)
-RESTORING = (super_resolution, adversarial_super_resolution, zero_shot)
+RESTORING = (
+    super_resolution,
+    adversarial_super_resolution,
+    diffusion_super_resolution,
+    zero_shot,
+)
 # Their bicubic enlargement is products of float32, as many as a small network has.
-BICUBIC = ("esrgan", "srcnn", "srgan", "srresnet", "zssr")
+BICUBIC = ("esrgan", "sr3", "srcnn", "srgan", "srresnet", "zssr")
 B, N, T = 4, 3, 8
 # Python functions that the device would call, and numbers that TPUs do not have.
 NOT_FOR_DEVICES = r"callback|xf64>"

@@ -24,6 +24,7 @@ from jaxvision.check.parallel_text import check_parallel
 from jaxvision.check.summary import Summary
 from jaxvision.check.text import as_json, as_text
 from jaxvision.data.files import write_whole
+from jaxvision.data.segmentation import LABEL_MAPS
 from jaxvision.data.sources.subset import Subset
 from jaxvision.train.progress import Progress
 
@@ -35,13 +36,6 @@ stop or learn nothing, 2 for a wrong command line.
 """
 _CONTACT_SHEET = "contact_sheet.png"
 _ALIASES = {"folder": "image_folder", "text": "parallel"}
-# What segmentation's formats are called here, where other problems have formats of their names.
-_LABEL_MAPS = {
-    "masks": "folder",
-    "camvid": "camvid",
-    "voc_masks": "voc",
-    "cityscapes": "cityscapes",
-}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -54,7 +48,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         required=True,
         help="format, as in training: coco, voc, yolo, csv, packed or tfds:<name> for detection, "
         "image_folder (or folder) for classification, masks (images/ and masks/), camvid, "
-        "voc_masks or cityscapes for segmentation, parallel (or text) for translation",
+        "voc_masks, cityscapes or coco_masks for segmentation, parallel (or text) for translation",
     )
     parser.add_argument("--path", required=True, help="folder of the dataset")
     parser.add_argument(
@@ -107,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
 
     kind: str = _ALIASES.get(options.source) or options.source
     checks = {"image_folder": _check_folders, "parallel": _check_text}
-    checks |= dict.fromkeys(_LABEL_MAPS, _check_label_maps)
+    checks |= dict.fromkeys(LABEL_MAPS, _check_label_maps)
     check = checks.get(kind, _check_detection)
     progress = _Bars()
     try:
@@ -185,7 +179,7 @@ def _check_label_maps(
 ) -> _Checked:
     there = ("val", "images/val", "leftImg8bit/val", "ImageSets/Segmentation/val.txt")
     summary, train = check_label_maps(
-        _LABEL_MAPS[options.source],
+        LABEL_MAPS[options.source],
         path,
         _splits(options, path, there),
         classes=classes,

@@ -13,8 +13,8 @@ from jaxvision.cli.run import load_runs
 
 _DESCRIPTION = """
 Serves a page on this machine: a picture from a file or the camera with the objects or classes
-found in it, or a text with its translation. Nothing is written, and nothing leaves the machine.
-Ctrl-C ends it.
+found in it, or with the class of every pixel, or a text with its translation. Nothing is written,
+and nothing leaves the machine. Ctrl-C ends it.
 """
 
 

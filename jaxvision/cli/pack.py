@@ -15,6 +15,7 @@ from typing import Any
 from jaxvision.data.classification import classification_source, is_classification
 from jaxvision.data.detection import detection_source
 from jaxvision.data.pack import pack
+from jaxvision.data.segmentation import LABEL_MAPS, segmentation_source
 from jaxvision.train.progress import Progress
 
 
@@ -27,7 +28,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "stored. Train on it with --config.data.source=packed --config.data.path=OUT "
         "--config.data.train=SPLIT.",
     )
-    parser.add_argument("--source", required=True, help="format: coco, voc, image_folder, ...")
+    parser.add_argument(
+        "--source",
+        required=True,
+        help="format: coco, voc, image_folder, ...; "
+        "of label maps masks (images/ and masks/), camvid, voc_masks, cityscapes or coco_masks",
+    )
     parser.add_argument("--path", required=True, help="folder of the dataset")
     parser.add_argument("--split", required=True, help="name of the split, or its file")
     parser.add_argument("--out", required=True, help="folder of the packed dataset")
@@ -67,9 +73,13 @@ def run(options: argparse.Namespace) -> int:
     extra: dict[str, Any] = {"images": options.images} if options.images else {}
     extra |= {name: True for name in ("ignore_difficult", "masks") if getattr(options, name)}
     classes = tuple(options.classes.split(",")) if options.classes else None
-    if options.proposals and is_classification(options.source):
+    of_label_maps = options.source in LABEL_MAPS
+    if options.proposals and (of_label_maps or is_classification(options.source)):
         raise ValueError(f"--proposals is for detection, got --source={options.source}")
-    if is_classification(options.source):
+    if of_label_maps:
+        kind = LABEL_MAPS[options.source]
+        source = segmentation_source(kind, options.path, options.split, classes=classes)
+    elif is_classification(options.source):
         source = classification_source(options.source, options.path, options.split, classes=classes)
     else:
         source = detection_source(
@@ -97,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     held = f"{packed.objects:,} objects"
-    if source.labels is not None:
+    if of_label_maps or source.labels is not None:
         held = f"{len(source.classes)} classes"
     shrunk = f", {packed.shrunk:,} of them shrunk" if packed.shrunk else ""
     print(

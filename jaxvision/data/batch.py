@@ -117,6 +117,8 @@ class SegmentationBatch(TypedDict):
             the borders between objects are to count more.
         index: Number of each image in its source [B] int32; `source.name(index)` names it.
         mask: False for rows of padding and images that cannot be read [B] bool. Evaluation only.
+        truth: The label maps at the images' own sizes, B of them [H', W']; None in rows of padding.
+            Evaluation only, and only where it is measured at these sizes.
     """
 
     image: np.ndarray
@@ -124,6 +126,7 @@ class SegmentationBatch(TypedDict):
     pixel_weights: NotRequired[np.ndarray]
     index: np.ndarray
     mask: NotRequired[np.ndarray]
+    truth: NotRequired[list[np.ndarray | None]]
 
 
 class SuperResolutionBatch(TypedDict):

@@ -11,6 +11,7 @@ import numpy as np
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import decode_image
 from jaxvision.data.imresize import imresize, rounded
+from jaxvision.ops import ranges
 
 DOWNSIZE = ("bicubic", "direct")
 
@@ -49,18 +50,10 @@ class Degradation:
     rounded: bool = True
 
     def __post_init__(self) -> None:
-        if self.scale < 1:
-            raise ValueError(f"scale must be at least 1, got {self.scale}")
-        for name, top in (("blur", np.inf), ("noise", np.inf), ("jpeg", 100)):
-            values = getattr(self, name)
-            if len(values) != 2 or not 0 <= values[0] <= values[1] <= top:
-                raise ValueError(
-                    f"degradation.{name} must be two numbers, 0 <= low <= high"
-                    + (f" <= {top:g}" if top < np.inf else "")
-                    + f", got {tuple(values)}"
-                )
-        if self.elongation < 1:
-            raise ValueError(f"degradation.elongation must be at least 1, got {self.elongation}")
+        ranges.check(self, "[1, 64]", "scale")
+        ranges.check(self, "[1, inf)", "elongation")
+        ranges.check_pair(self, "[0, 100]", "blur", "jpeg")
+        ranges.check_pair(self, "[0, 255]", "noise")
         if self.downsize not in DOWNSIZE:
             raise ValueError(
                 f"degradation.downsize must be one of {', '.join(DOWNSIZE)}, got {self.downsize}"

@@ -28,6 +28,7 @@ _AFFINE = RandomAffine()
 def detection_reader(
     image_size: tuple[int, int],
     *,
+    short_side: int = 0,
     mosaic: float = 0.0,
     mixup: float = 0.0,
     affine: RandomAffine = _AFFINE,
@@ -53,6 +54,8 @@ def detection_reader(
 
     Args:
         image_size: Height and width of the network's input in pixels.
+        short_side: Of images in the input in pixels, as far as `image_size` allows it; 0 for as
+            large as it allows.
         mosaic: Probability of a mosaic.
         mixup: Probability of mixup where a mosaic with objects was made.
         affine: Turns and scales the mosaic; its `filter_boxes` holds for mixup as well.
@@ -80,7 +83,7 @@ def detection_reader(
         reader = Either(mosaic, mixed, reader)
     # As in the reference, what follows the resizing sees the pixels of the network's input.
     patch = tuple(each for each in (zoom_out, crop) if each is not None)
-    resized = Pipeline(reader, (*patch, Fit(image_size)))
+    resized = Pipeline(reader, (*patch, Fit(image_size, short_side)))
     if cutmix:
         resized = CutMix(resized, cutmix, max_reduction=max_reduction)
     color = (HSVGain if hsv_gain else HSVShift)(hsv)
@@ -178,6 +181,7 @@ class DetectionEvalExample:
         shapes: As `Letterbox` takes them.
         max_proposals: Regions of interest an image, P; 0 for none.
         masks: Whether `truth` holds the masks of the objects at the image's own size.
+        short_side: As `Letterbox` takes it.
     """
 
     source: Source
@@ -186,6 +190,7 @@ class DetectionEvalExample:
     shapes: tuple[tuple[int, int], ...] = ()
     max_proposals: int = 0
     masks: bool = False
+    short_side: int = 0
 
     def __post_init__(self) -> None:
         if self.max_objects is not None and self.max_objects < self.source.max_objects:
@@ -193,11 +198,11 @@ class DetectionEvalExample:
                 f"max_objects must be at least {self.source.max_objects}, the objects of the "
                 f"fullest image, or the metric would miss some; got {self.max_objects}"
             )
-        Letterbox(self.image_size, self.shapes)  # Checks them.
+        self._letterbox()  # Checks them.
 
     def groups(self) -> list[list[int]]:
         """Returns the indices of the images of each shape, for `InOrder(groups=...)`."""
-        letterbox = Letterbox(self.image_size, self.shapes)
+        letterbox = self._letterbox()
         groups = {shape: [] for shape in self.shapes or (self.image_size,)}
         for index in range(len(self.source)):
             found = self.source.annotation(index)
@@ -212,6 +217,9 @@ class DetectionEvalExample:
             # Resizing them would take long, and move the boxes to their edges.
             objects = original.objects.moved(original.objects.boxes)
             original = original.replace(objects=objects)
-        sample = Letterbox(self.image_size, self.shapes)(original, rng)
+        sample = self._letterbox()(original, rng)
         rows = max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
         return detection_eval_row(sample, rows, self.max_proposals) | truth
+
+    def _letterbox(self) -> Letterbox:
+        return Letterbox(self.image_size, self.shapes, self.short_side)

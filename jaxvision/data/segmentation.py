@@ -11,6 +11,7 @@ from jaxvision.data.readers.named import open_named
 from jaxvision.data.readers.voc_label_maps import voc_label_maps
 from jaxvision.data.source import Source
 from jaxvision.data.sources.cached import cached
+from jaxvision.data.sources.packed import packed
 from jaxvision.data.sources.shape_maps import ShapeMaps
 
 READERS: dict[str, Callable[..., Source]] = {
@@ -19,6 +20,15 @@ READERS: dict[str, Callable[..., Source]] = {
     "voc": voc_label_maps,
     "cityscapes": cityscapes,
     "coco": coco_label_maps,
+    "packed": packed,
+}
+# What these formats are called where other problems have formats of the same names.
+LABEL_MAPS = {
+    "masks": "folder",
+    "camvid": "camvid",
+    "voc_masks": "voc",
+    "cityscapes": "cityscapes",
+    "coco_masks": "coco",
 }
 
 
@@ -34,7 +44,7 @@ def segmentation_source(
     """Opens one split of a dataset whose images have a class for every pixel.
 
     Args:
-        source: `shapes`, `folder`, `camvid`, `voc`, `cityscapes` or `coco`.
+        source: `shapes`, `folder`, `camvid`, `voc`, `cityscapes`, `coco` or `packed`.
         path: Folder of the dataset; None or empty for `shapes`.
         split: Name of the split, as the format has it; see the readers.
         classes: The classes, in order: those of the training split when reading another one.

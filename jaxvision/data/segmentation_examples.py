@@ -1,12 +1,16 @@
 """From a source of images with label maps to rows of a `SegmentationBatch`."""
 
+import dataclasses
 import functools
 from typing import Any
+
+import numpy as np
 
 from jaxvision.data.augment.color import ColorJitter
 from jaxvision.data.augment.elastic import Elastic
 from jaxvision.data.augment.flip import HorizontalFlip, VerticalFlip
 from jaxvision.data.augment.letterbox import Letterbox
+from jaxvision.data.augment.object_crop import ObjectCrop
 from jaxvision.data.augment.scale_crop import ScaleCrop
 from jaxvision.data.border_weights import BorderWeights
 from jaxvision.data.rows import segmentation_row
@@ -24,9 +28,10 @@ def segmentation_train_example(
     jitter: float = 0.0,
     elastic: float = 0.0,
     elastic_spacing: int = 32,
+    objects: bool = False,
     border: BorderWeights | None = None,
 ) -> Example:
-    """Returns a function `(index, rng) -> row`: elastic deformation, scale, crop, flip, colour.
+    """Returns a function `(index, rng) -> row`: scale, crop, elastic deformation, flip, colour.
 
     Args:
         source: Where the images come from.
@@ -37,6 +42,7 @@ def segmentation_train_example(
         jitter: Range of brightness, contrast and saturation.
         elastic: Standard deviation of the displacements in pixels of the input; 0 for none.
         elastic_spacing: Distance of the points that are displaced, in pixels of the input.
+        objects: Whether single objects are cut out first, with the rest as background.
         border: Weighs the pixels between objects.
 
     Returns:
@@ -46,7 +52,8 @@ def segmentation_train_example(
         ValueError: If a number is out of its range.
     """
     limits: Any = tuple(scale)  # a config holds a list
-    transforms: list[Transform] = [ScaleCrop(image_size, limits)]
+    transforms: list[Transform] = [ObjectCrop()] if objects else []
+    transforms.append(ScaleCrop(image_size, limits))
     deformation = Elastic(elastic, elastic_spacing)
     if elastic:
         transforms.append(deformation)
@@ -59,11 +66,22 @@ def segmentation_train_example(
     return Example(source, Pipeline(transforms=tuple(transforms)), row)
 
 
-def segmentation_eval_example(source: Source, image_size: tuple[int, int]) -> Example:
-    """Returns a function `(index, rng) -> row`: resized to fit, the rest grey and void.
+@dataclasses.dataclass(frozen=True)
+class SegmentationEvalExample:
+    """Prepares one image of a source for evaluation: resized to fit, the rest grey and void.
 
-    Args:
+    Attributes:
         source: Where the images come from.
         image_size: Height and width of the network's input in pixels.
+        full_size: Whether `truth` holds the label map at the image's own size.
     """
-    return Example(source, Pipeline(transforms=(Letterbox(image_size),)), segmentation_row)
+
+    source: Source
+    image_size: tuple[int, int]
+    full_size: bool = False
+
+    def __call__(self, index: int, rng: np.random.Generator | None = None) -> dict[str, Any]:
+        """Returns the keys of a `SegmentationBatch` for one image, all but `mask`."""
+        original = self.source[index]
+        row = segmentation_row(Letterbox(self.image_size)(original, rng))
+        return {**row, "truth": original.mask} if self.full_size else row

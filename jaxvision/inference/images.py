@@ -17,7 +17,8 @@ from jaxvision.inference.views import View
 
 # A file, or RGB [H, W, 3] uint8.
 Image = str | os.PathLike[str] | np.ndarray
-# Maps RGB [H, W, 3] uint8 to views, and inputs [h, w, 3] uint8.
+# Maps RGB [H, W, 3] uint8 to views, and inputs [h, w, 3] uint8; other sequences than lists make the
+# inputs when they are asked for.
 Prepare = Callable[[np.ndarray], Sequence[tuple[View, np.ndarray]]]
 # Called with an image that cannot be read and why; if it returns, the image is left out.
 OnFault = Callable[[Image, DataError], None]
@@ -134,7 +135,7 @@ def image_batches(
 
     def prepared(
         numbered: tuple[int, Image],
-    ) -> tuple[int, Image, DataError | list[tuple[Part, Row]]]:
+    ) -> tuple[int, Image, DataError | Iterable[tuple[Part, Row]]]:
         number, image = numbered
         try:
             array = pixels(image)
@@ -142,8 +143,8 @@ def image_batches(
             return number, image, fault
         size = array.shape[0], array.shape[1]
         views = prepare(array)
-        parts = [(Part(number, image, size, view, len(views)), row(shown)) for view, shown in views]
-        return number, image, parts
+        parts = ((Part(number, image, size, view, len(views)), row(shown)) for view, shown in views)
+        return number, image, list(parts) if isinstance(views, list) else parts
 
     waiting: dict[tuple[int, ...], list[tuple[Part, Row]]] = {}
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:

@@ -2,14 +2,18 @@
 
 A large image is seen in overlapping windows at full resolution. In the outer quarter of an overlap,
 where a window lacks what surrounds a pixel, the neighbour alone counts; between, both are blended.
+An image that is wider than eight windows is seen in stripes, one after another. Windows that reach
+into two stripes are seen twice, so that the sums of one stripe alone are in memory.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxvision.data.augment.letterbox import Letterbox, fitted
+from jaxvision.data.probabilities import enlarged_labels
 from jaxvision.data.sample import Sample
 from jaxvision.inference.images import Part
 from jaxvision.inference.views import SCALES, View
@@ -18,8 +22,8 @@ from jaxvision.inference.views import SCALES, View
 STRIDE = 32
 # Share of a window's side that it has in common with the next one.
 _OVERLAP = 0.25
-# Rows of the result that are interpolated at a time.
-_BAND = 128
+# Windows along a row of a stripe, without those that begin in the stripe before.
+_STRIPE = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +51,17 @@ class LabelViews:
                 f"tile must be a multiple of {STRIDE}, at least {2 * STRIDE}, got {self.tile}"
             )
 
-    def __call__(self, image: np.ndarray) -> list[tuple[View, np.ndarray]]:
-        """Maps RGB [H, W, 3] uint8 to views, and inputs [h, w, 3] uint8."""
-        found = self._whole(image) if self.tile is None else self._windows(image, self.tile)
+    def __call__(self, image: np.ndarray) -> Sequence[tuple[View, np.ndarray]]:
+        """Maps RGB [H, W, 3] uint8 to views, and inputs [h, w, 3] uint8.
+
+        Windows are cut out when they are asked for.
+        """
+        if self.tile is not None:
+            return _Windows(image, self.tile, self.tta)
+        found = self._whole(image)
         if not self.tta:
             return found
-        mirrored = [
-            (view._replace(mirrored=True), self._mirrored(view, shown)) for view, shown in found
-        ]
+        mirrored = [(view._replace(mirrored=True), _mirrored(view, shown)) for view, shown in found]
         return [each for pair in zip(found, mirrored, strict=True) for each in pair]
 
     def _whole(self, image: np.ndarray) -> list[tuple[View, np.ndarray]]:
@@ -69,27 +76,69 @@ class LabelViews:
             found.append((View(0, 0, width, height, sample.scale), sample.image))
         return found
 
-    def _windows(self, image: np.ndarray, side: int) -> list[tuple[View, np.ndarray]]:
-        height, width = image.shape[:2]
-        found = []
-        for top in window_starts(height, side):
-            for left in window_starts(width, side):
-                part = image[top : top + side, left : left + side]
-                rows, columns = part.shape[:2]
-                inner = left > 0, top > 0, left + columns < width, top + rows < height
-                if (rows, columns) != (side, side):
-                    pads = ((0, side - rows), (0, side - columns), (0, 0))
-                    part = np.pad(part, pads, mode="symmetric")
-                found.append((View(left, top, columns, rows, 1.0, inner=inner), part))
-        return found
 
-    @staticmethod
-    def _mirrored(view: View, shown: np.ndarray) -> np.ndarray:
-        """Mirrors what an input shows of the image; what fills it up stays where it is."""
-        rows, columns = _content(view, shown.shape)
-        shown = shown.copy()
-        shown[:rows, :columns] = shown[:rows, :columns][:, ::-1]
-        return shown
+class _Windows(Sequence[tuple[View, np.ndarray]]):
+    """The windows of an image, each followed by its mirror image if these are asked for."""
+
+    def __init__(self, image: np.ndarray, side: int, mirrored: bool) -> None:
+        self._image, self._side = image, side
+        self._turns = 2 if mirrored else 1
+        self._stripes = stripes(image.shape[1], side)
+        self._tops = window_starts(image.shape[0], side)
+
+    def __len__(self) -> int:
+        starts = sum(len(lefts) for _, lefts in self._stripes)
+        return starts * len(self._tops) * self._turns
+
+    def __getitem__(self, place: Any) -> Any:
+        place, turn = divmod(place, self._turns)
+        number = 0
+        # Behind the last stripe an IndexError ends the iteration.
+        while place >= (count := len(self._stripes[number][1]) * len(self._tops)):
+            place, number = place - count, number + 1
+        columns, lefts = self._stripes[number]
+        row, column = divmod(place, len(lefts))
+        view, side = self._view(lefts[column], self._tops[row], columns), self._side
+        part = self._image[view.top : view.top + side, view.left : view.left + side]
+        if (view.height, view.width) != (side, side):
+            pads = ((0, side - view.height), (0, side - view.width), (0, 0))
+            part = np.pad(part, pads, mode="symmetric")
+        if turn:
+            return view._replace(mirrored=True), _mirrored(view, part)
+        return view, part
+
+    def _view(self, left: int, top: int, columns: tuple[int, int]) -> View:
+        height, width = self._image.shape[:2]
+        right, bottom = min(left + self._side, width), min(top + self._side, height)
+        inner = left > 0, top > 0, right < width, bottom < height
+        return View(left, top, right - left, bottom - top, 1.0, inner=inner, columns=columns)
+
+
+def _mirrored(view: View, shown: np.ndarray) -> np.ndarray:
+    """Mirrors what an input shows of the image; what fills it up stays where it is."""
+    rows, columns = _content(view, shown.shape)
+    shown = shown.copy()
+    shown[:rows, :columns] = shown[:rows, :columns][:, ::-1]
+    return shown
+
+
+def stripes(width: int, side: int) -> list[tuple[tuple[int, int], list[int]]]:
+    """Divides the columns of an image.
+
+    Args:
+        width: Of the image in pixels.
+        side: Of a window.
+
+    Returns:
+        First and last column, exclusive, of each stripe, and where the windows start that reach
+        into it.
+    """
+    starts = window_starts(width, side)
+    cuts = [0, *starts[_STRIPE::_STRIPE], width]
+    return [
+        ((left, right), [start for start in starts if start < right and start + side > left])
+        for left, right in zip(cuts[:-1], cuts[1:], strict=True)
+    ]
 
 
 def window_starts(length: int, side: int) -> list[int]:
@@ -108,65 +157,71 @@ class Joined:
     """Joins the answers for an image's views to its label map, row by row.
 
     Of a whole image, its few small answers are kept and interpolated; of windows, what is kept are
-    the rows that the next windows still add to: memory grows with the width of an image alone.
+    the rows of a stripe that the next windows still add to: beside the label map itself, memory
+    does not grow with the image.
     """
 
     def __init__(self, tile: int | None) -> None:
         """Takes the side of the windows, None for views of the whole image."""
         self._tile = tile
-        self._whole: list[tuple[View, np.ndarray]] = []
-        self._rows: _Rows | None = None
+        self._whole: list[np.ndarray] = []
+        self._labels: np.ndarray | None = None
+        self._stripe: _Stripe | None = None
 
     def append(self, answer: tuple[Part, Any]) -> None:
-        """Adds the probabilities [h, w, K] for a view; windows come row after row."""
+        """Adds the probabilities [h, w, K] for a view; windows come in the order of the views."""
         part, probabilities = answer[0], np.asarray(answer[1])
         rows, columns = _content(part.view, probabilities.shape)
         probabilities = probabilities[:rows, :columns]
         if part.view.mirrored:
             probabilities = probabilities[:, ::-1]
         if self._tile is None:
-            self._whole.append((part.view, probabilities))
+            self._whole.append(probabilities)
             return
-        if self._rows is None:
-            self._rows = _Rows(part.size, self._tile, probabilities.shape[-1])
-        self._rows.add(part.view, probabilities)
+        if self._labels is None:
+            self._labels = np.empty(part.size, np.uint8)
+        if self._stripe is None or self._stripe.columns != part.view.columns:
+            self._finish()
+            classes = probabilities.shape[-1]
+            self._stripe = _Stripe(self._labels, part.view.columns, self._tile, classes)
+        self._stripe.add(part.view, probabilities)
 
     def label_map(self, size: tuple[int, int]) -> np.ndarray:
         """Returns the most probable class of each pixel [H, W] uint8."""
-        if self._rows is not None:
-            return self._rows.finished()
-        height, width = size
-        found = np.empty(size, np.uint8)
-        for top in range(0, height, _BAND):
-            bottom = min(top + _BAND, height)
-            total = sum(
-                (_interpolated(p, size, top, bottom) for _, p in self._whole), start=np.float32(0)
-            )
-            found[top:bottom] = np.argmax(total, axis=-1)
-        return found
-
-
-class _Rows:
-    """Sums of weighted probabilities of the rows that windows still add to."""
-
-    def __init__(self, size: tuple[int, int], side: int, classes: int) -> None:
-        self._labels = np.empty(size, np.uint8)
-        self._top, self._side = 0, side
-        self._sums = np.zeros((side, size[1], classes), np.float32)
-
-    def add(self, view: View, probabilities: np.ndarray) -> None:
-        self._finish(view.top)
-        weights = window_weights(view, self._side)
-        top = view.top - self._top
-        rows, columns = probabilities.shape[:2]
-        place = slice(top, top + rows), slice(view.left, view.left + columns)
-        self._sums[place] += probabilities * weights[:, :, None]
-
-    def finished(self) -> np.ndarray:
-        self._finish(len(self._labels))
+        if self._labels is None:
+            return enlarged_labels(self._whole, size)
+        self._finish()
         return self._labels
 
-    def _finish(self, top: int) -> None:
+    def _finish(self) -> None:
+        if self._stripe is not None:
+            self._stripe.finish()
+
+
+class _Stripe:
+    """Sums of weighted probabilities of a stripe's rows that windows still add to."""
+
+    def __init__(
+        self, labels: np.ndarray, columns: tuple[int, int], side: int, classes: int
+    ) -> None:
+        """Takes the image's label map to write into, and the columns to decide."""
+        self.columns = columns
+        self._labels = labels[:, columns[0] : columns[1]]
+        self._top, self._side = 0, side
+        self._sums = np.zeros((side, columns[1] - columns[0], classes), np.float32)
+
+    def add(self, view: View, probabilities: np.ndarray) -> None:
+        self._decide(view.top)
+        left, right = self.columns
+        own = slice(max(left - view.left, 0), min(right - view.left, probabilities.shape[1]))
+        weighted = probabilities[:, own] * window_weights(view, self._side)[:, own, None]
+        top, start = view.top - self._top, view.left + own.start - left
+        self._sums[top : top + weighted.shape[0], start : start + weighted.shape[1]] += weighted
+
+    def finish(self) -> None:
+        self._decide(len(self._labels))
+
+    def _decide(self, top: int) -> None:
         """Decides the rows above `top`, to which no window adds any more."""
         count = min(top - self._top, self._side)
         if count <= 0:
@@ -203,16 +258,3 @@ def _content(view: View, shape: tuple[int, ...]) -> tuple[int, int]:
     if view.scale == 1.0 and (view.height <= shape[0] and view.width <= shape[1]):
         return view.height, view.width
     return fitted((view.height, view.width), (shape[0], shape[1]))[1]
-
-
-def _interpolated(x: np.ndarray, size: tuple[int, int], top: int, bottom: int) -> np.ndarray:
-    """Interpolates maps [h, w, K] bilinearly to a size; returns rows `top` to `bottom - 1`."""
-    for axis, (side, start, stop) in enumerate(((size[0], top, bottom), (size[1], 0, size[1]))):
-        position = (np.arange(start, stop) + 0.5) * (x.shape[axis] / side) - 0.5
-        position = np.clip(position, 0, x.shape[axis] - 1)
-        low = position.astype(np.int64)
-        high = np.minimum(low + 1, x.shape[axis] - 1)
-        weight = (position - low).astype(np.float32)
-        weight = weight[:, None, None] if axis == 0 else weight[None, :, None]
-        x = np.take(x, low, axis) * (1 - weight) + np.take(x, high, axis) * weight
-    return x

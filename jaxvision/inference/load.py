@@ -110,6 +110,10 @@ def _of_file(file: pathlib.Path, recipe: types.ModuleType | None) -> Predictor:
         step, meta = exported.read_onnx_meta(file)
         task, origin = _restored(file, meta, step, recipe)
         config = origin.config
+        if not hasattr(origin.recipe, "eval_transform"):
+            raise ValueError(
+                f"{file} makes pictures of noise, which onnxruntime runs; here load its run"
+            )
         transform = origin.recipe.eval_transform(config)
         return exported.exported_predictor(file, meta, task, transform, _rows(config), origin)
     step, meta = weights.read_weights_meta(file)

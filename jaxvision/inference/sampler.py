@@ -245,15 +245,33 @@ class Sampler(Predictor):
         return Program(apply, inputs, f"noise for an image of {height} x {width}")
 
     def served(self, *, nms: bool = False) -> Program:
-        """Refuses: files for other runtimes are functions of an input without random numbers.
+        """Returns what a file for other runtimes computes: a generator's pictures of noise.
+
+        Its input is `noise` [B, latent] float32, of variance 1; its output `images` [B, H, W, C]
+        float32 in [0, 255].
 
         Raises:
-            ValueError: Always.
+            ValueError: For a diffusion model.
         """
-        raise ValueError(
-            "a generative model draws random numbers, which files for other runtimes do not; "
-            "export it as safetensors"
-        )
+        if nms:
+            raise ValueError("nms is for detectors, got a generative model")
+        task: Any = self._task_in_float32()
+        if isinstance(task, ImageDiffusion):
+            raise ValueError(
+                "a diffusion model draws random numbers as it goes, which files for other runtimes "
+                "do not; export it as safetensors"
+            )
+
+        def apply(variables: Any, noise: jax.Array) -> dict[str, jax.Array]:
+            state = dict(variables)
+            made = task.made_of(state.pop("params"), state, noise)
+            return {"images": (made.astype(jnp.float32) + 1) * 127.5}
+
+        def inputs(batch: int) -> tuple[np.ndarray, ...]:
+            rng = np.random.default_rng(0)
+            return (rng.standard_normal((batch, task.model.latent), np.float32),)
+
+        return Program(apply, inputs, f"noise of {task.model.latent} numbers")
 
     def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
         """Lays out an evaluation: metrics, and images that the model makes."""

@@ -37,6 +37,8 @@ class View(NamedTuple):
         mirrored: Whether right and left are exchanged.
         inner: Which of the part's edges x1, y1, x2, y2 lie inside the image.
         least: Objects whose sides are shorter, in pixels of the image, are left to other views.
+        columns: First and last column of the image, exclusive, that a window of a label map counts
+            for.
     """
 
     left: int
@@ -47,6 +49,7 @@ class View(NamedTuple):
     mirrored: bool = False
     inner: tuple[bool, bool, bool, bool] = (False, False, False, False)
     least: float = 0.0
+    columns: tuple[int, int] = (0, 0)
 
     def to_image(self, boxes: np.ndarray) -> np.ndarray:
         """Maps boxes xyxy [K, 4] from pixels of the input to pixels of the image."""
@@ -161,7 +164,8 @@ class Views:
                 for side in self.transform.size
             )
             shapes = rectangles(height) if self.transform.shapes and height == width else ()
-            found.append(Letterbox((height, width), shapes))
+            short_side = round(self.transform.short_side * scale)
+            found.append(Letterbox((height, width), shapes, short_side))
         return list(dict.fromkeys(found))
 
 

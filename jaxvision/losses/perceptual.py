@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxvision.losses.pixels import pixel_loss
 from jaxvision.models.backbones.vgg import VGG, vgg
+from jaxvision.ops import ranges
 
 # By name: convolutions of the stages up to the layer. VGG22 and VGG54 of the paper.
 LAYERS = {"conv2_2": (2, 2), "conv5_4": (2, 2, 4, 4, 4)}
@@ -29,7 +30,7 @@ class Perceptual:
         scale: Factor of the features; 1 / 12.75 in SRGAN's paper.
 
     Raises:
-        ValueError: If there is no such layer.
+        ValueError: If there is no such layer, or the scale is not positive.
     """
 
     layer: str = "conv5_4"
@@ -42,6 +43,7 @@ class Perceptual:
             raise ValueError(
                 f"loss.perceptual_layer must be one of {', '.join(LAYERS)}, got {self.layer}"
             )
+        ranges.check(self, "(0, inf)", "scale")
 
     @property
     def network(self) -> VGG:

@@ -4,7 +4,7 @@ A value that no pixel defines, such as the accuracy of a class that is nowhere, 
 includes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import flax.struct
 import numpy as np
@@ -57,21 +57,38 @@ class Segmentation(metrics.Metric):
         missing = [name for name in ("label_map", "mask") if name not in batch]
         if missing:
             raise ValueError(f"batch must be an evaluation batch, it has no {', '.join(missing)}")
-        names = tuple(class_names)
         mask = np.asarray(batch.get("mask"), bool)
         truth, predicted = np.asarray(batch["label_map"]), np.asarray(predicted)
         if truth.shape != predicted.shape:
             raise ValueError(
                 f"predictions must be of the label maps' size {truth.shape}, got {predicted.shape}"
             )
+        return cls.from_images(zip(truth[mask], predicted[mask], strict=True), class_names)
+
+    @classmethod
+    def from_images(
+        cls, images: Iterable[tuple[np.ndarray, np.ndarray]], class_names: Sequence[str]
+    ) -> "Segmentation":
+        """Compares images, of which each may have its own size; one at a time is looked at.
+
+        Args:
+            images: True and predicted classes [H, W] int of each, `VOID` for pixels that do not
+                count.
+            class_names: Name of each class, without repetition.
+
+        Raises:
+            ValueError: If the sizes of a pair differ, or a class is out of range.
+        """
+        names = tuple(class_names)
         counts = np.zeros((len(names), len(names)), np.int64)
-        image_dice = np.zeros(2)
-        for true, found in zip(truth[mask], predicted[mask], strict=True):
+        image_dice, number = np.zeros(2), 0
+        for true, found in images:
             own = confusion_matrix(true, found, len(names))
             counts += own
+            number += 1
             if own.any():
                 image_dice += mean_of_defined(class_values(own)["dice"]), 1
-        return cls(names, counts, int(mask.sum()), image_dice)
+        return cls(names, counts, number, image_dice)
 
     def merge(self, other: "Segmentation") -> "Segmentation":
         """Adds the counts of both.
@@ -139,8 +156,12 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
         [K, K] int64.
 
     Raises:
-        ValueError: If a class is out of range.
+        ValueError: If a class is out of range, or the shapes differ.
     """
+    if truth.shape != predicted.shape:
+        raise ValueError(
+            f"predictions must be of the labels' size {truth.shape}, got {predicted.shape}"
+        )
     counted = truth != VOID
     true, found = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
     for name, array in (("labels", true), ("predictions", found)):

@@ -1,6 +1,7 @@
 """Label maps in the colours of their classes, over pictures and beside them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -126,7 +127,7 @@ def segmentation_report(evaluation: Evaluated) -> Report:
     """
     metric: Segmentation = evaluation.metric
     batch, names = evaluation.batch, metric.class_names
-    predicted = np.asarray(evaluation.predictions)
+    predicted = classes_of(evaluation.predictions)
     shown = np.flatnonzero(np.asarray(batch["mask"]))[:8]
     pictures = {}
     if shown.size and predicted.shape == batch["label_map"].shape:
@@ -138,6 +139,12 @@ def segmentation_report(evaluation: Evaluated) -> Report:
         confusion_matrix(metric.confusion, names, unit="share of the true class's pixels")
     )
     return Report(class_lines(metric), pictures)
+
+
+def classes_of(predictions: Any) -> np.ndarray:
+    """Returns classes [B, H, W] of predictions, which are those or probabilities [B, H, W, K]."""
+    predictions = np.asarray(predictions)
+    return predictions.argmax(axis=-1) if predictions.ndim == 4 else predictions
 
 
 def class_lines(metric: Segmentation) -> list[str]:

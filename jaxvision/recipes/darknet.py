@@ -107,7 +107,7 @@ def yolov3_defaults(config: Config) -> None:
 
 def yolov3_anchors(variant: str) -> Sizes:
     """Returns the authors' anchors of a variant."""
-    return yolov3.TINY_ANCHORS if variant.endswith("tiny") else yolov3.ANCHORS
+    return yolov3.TINY_ANCHORS if variant.endswith(("tiny", "nano")) else yolov3.ANCHORS
 
 
 def build_yolov3(config: Config, info: Info) -> Parts:

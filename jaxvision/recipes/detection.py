@@ -52,6 +52,7 @@ def defaults(method: str = "yolox") -> Config:
     config = image_splits.defaults()
     config.method = method
     config.image_size = 640
+    config.short_side = 0  # of images in pixels, as far as image_size allows; 0 for no limit
     config.batch_size = 64
     config.epochs = 300
     config.backbone = ""  # a name of models.variants() in place of the detector's own backbone
@@ -187,7 +188,8 @@ def eval_transform(config: Config) -> Letterbox:
     """
     _check_sizes(config)
     side = config.image_size
-    return Letterbox((side, side), rectangles(side) if config.eval.rectangular else ())
+    shapes = rectangles(side) if config.eval.rectangular else ()
+    return Letterbox((side, side), shapes, config.short_side)
 
 
 def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
@@ -272,6 +274,7 @@ def _check_sizes(config: Config) -> None:
     if config.eval.rectangular and multiple % 32:
         raise ValueError(f"eval.rectangular must be False for {config.method}, got True")
     ranges.check(config, "[32, 65_536]", "image_size", "augment.multi_scale")
+    ranges.check(config, f"[0, {config.image_size}]", "short_side")
     sizes = [("image_size", config.image_size)]
     sizes += [("augment.multi_scale", side) for side in config.augment.multi_scale]
     for name, side in sizes:
@@ -322,6 +325,7 @@ def _example_at(
             train,
             (side, side),
             config.data.max_objects,
+            short_side=config.short_side * side // config.image_size,
             no_aug=no_aug,
             **_carried(config),
             **options,
@@ -336,6 +340,7 @@ def _eval_stream(config: Config, source: Source) -> Stream:
         source,
         letterbox.size,
         shapes=letterbox.shapes,
+        short_side=letterbox.short_side,
         **_carried(config),
     )
     batch_size = config.eval.batch_size or config.batch_size

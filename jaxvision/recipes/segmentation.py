@@ -13,7 +13,7 @@ from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.plans.shuffled import Shuffled
 from jaxvision.data.segmentation import segmentation_source
 from jaxvision.data.segmentation_examples import (
-    segmentation_eval_example,
+    SegmentationEvalExample,
     segmentation_train_example,
 )
 from jaxvision.data.source import Source
@@ -30,7 +30,7 @@ from jaxvision.train.experiment import Best, EvalSet, Experiment
 from jaxvision.train.precision import compute_dtype
 
 # Words of a config's argument: the format of the data.
-SOURCES = ("shapes", "folder", "camvid", "voc", "cityscapes", "coco")
+SOURCES = ("shapes", "folder", "camvid", "voc", "cityscapes", "coco", "packed")
 
 # What a continued run may change.
 FREE = (
@@ -51,9 +51,15 @@ def defaults() -> Config:
 
     config.data.source = "shapes"
 
+    # Whether metrics are of the label maps' own sizes, to which the probabilities are interpolated,
+    # as published values are; or else of image_size.
+    config.eval.full_size = True
+
     config.augment = ConfigDict()
     # Least and largest scale of an image; 1: it just fits into the input.
     config.augment.scale = (0.5, 2.0)
+    # Whether each image is one object, cut out of a larger one, and the rest background.
+    config.augment.objects = False
     config.augment.flip = 0.5
     config.augment.vertical_flip = 0.0
     config.augment.jitter = 0.0  # range of brightness, contrast and saturation
@@ -147,6 +153,7 @@ def task(config: Config, info: Mapping[str, Any]) -> SemanticSegmentation:
         mean=tuple(config.mean),
         std=tuple(config.std),
         class_weights=tuple(info["class_weights"]),
+        full_size=_full_size(config),
         **options,
     )
 
@@ -228,6 +235,11 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     )
 
 
+def _full_size(config: Config) -> bool:
+    # Runs of older versions were measured at the input's size.
+    return config.eval.get("full_size", False)
+
+
 def _source_options(config: Config) -> dict[str, Any]:
     """Returns the keywords of `segmentation_source` for the format."""
     size = image_splits.image_size(config)
@@ -255,7 +267,7 @@ def _train_stream(config: Config, source: Source) -> Stream:
 def _eval_stream(config: Config, source: Source) -> Stream:
     return Stream(
         InOrder(len(source), config.eval.batch_size or config.batch_size),
-        segmentation_eval_example(source, eval_transform(config).size),
+        SegmentationEvalExample(source, eval_transform(config).size, _full_size(config)),
         name=source.name,
         digest=source.digest,
         **image_splits.reading(config),

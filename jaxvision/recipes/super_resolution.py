@@ -1,6 +1,6 @@
 """Super-resolution: a larger picture of a small one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from jaxvision.data.super_resolution import (
     whole_example,
 )
 from jaxvision.data.windows import Windows
+from jaxvision.ops import ranges
 from jaxvision.plots.super_resolution import super_resolution_report
 from jaxvision.recipes import values, wiring
 from jaxvision.recipes.values import Config
@@ -150,8 +151,15 @@ def read_kernel(path: str) -> np.ndarray:
 
 
 def sets(config: Config) -> Sets:
-    """Opens the pictures to train on and the sets to evaluate on."""
+    """Opens the pictures to train on and the sets to evaluate on.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
     data = config.data
+    check_pictures(config)
+    ranges.check(config, "[1, 1_000_000]", "data.patches")
+    ranges.check(config, "[0, 1)", "data.val_share")
     options = dict(scale=config.scale, low=data.low)
     drawn = dict(size=data.drawn_size, seed=data.split_seed)
     evaluated = evaluation_sets(data.eval, **options)
@@ -164,6 +172,16 @@ def sets(config: Config) -> Sets:
         train, val = divided(train, data.val_share, data.split_seed)
         evaluated = {"": val}
     return Sets(train, evaluated)
+
+
+def check_pictures(config: Config) -> None:
+    """Checks the sizes of drawn pictures and of the predictor's windows, before any training.
+
+    Raises:
+        ValueError: If one is out of its range.
+    """
+    ranges.check(config, "[8, 4096]", "data.drawn_size")
+    eval_transform(config)
 
 
 def eval_transform(config: Config) -> Windows:
@@ -252,10 +270,27 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     Raises:
         ValueError: If a value is out of its range.
     """
+    return assembled(config, info, task, __name__)
+
+
+def assembled(
+    config: Config,
+    info: Mapping[str, Any] | None,
+    build: Callable[[Config, Mapping[str, Any]], SuperResolution],
+    recipe: str,
+) -> Experiment:
+    """Wires the experiment of a task that one optimizer trains.
+
+    Args:
+        config: The values.
+        info: As for `experiment`.
+        build: Makes the task of the values and the info.
+        recipe: Name of its module.
+    """
     found = sets(config)
     new_run = info is None
     info = _info(config, found.train) if info is None else info
-    own = task(config, info)
+    own = build(config, info)
     print(found.train.describe(), Joined(found.evaluated).describe(), sep="\n")
 
     train_data = train_stream(config, found.train, interpolated(own.model))
@@ -272,7 +307,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         init_from=wiring.init_from(config, config.variant, now=new_run),
         best=Best(best_name(found.evaluated)),
         report=super_resolution_report,
-        meta=wiring.meta(__name__, config, info),
+        meta=wiring.meta(recipe, config, info),
         **wiring.run_options(config, epoch),
     )
 

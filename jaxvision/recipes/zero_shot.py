@@ -18,6 +18,7 @@ from jaxvision.recipes import super_resolution, values, wiring
 from jaxvision.recipes.super_resolution import (
     WHOLE,
     best_name,
+    check_pictures,
     degradation,
     eval_stream,
     eval_transform,
@@ -37,7 +38,8 @@ def defaults() -> Config:
     """Returns all values, locked; those of a small network and one drawn picture."""
     config = super_resolution.defaults()
     with config.unlocked():
-        config.update(variant="zssr_small", scale=2, image_size=64, batch_size=1)
+        config.update(variant="zssr_small", scale=2, image_size=64)
+        config.batch_size = 0  # a patch of every picture, whatever the number of devices
         config.loss.name = "l1"
         config.augment.scale = (0.6, 1.0)  # factor by which a picture is made smaller first
         config.eval.back_projection = 10
@@ -80,8 +82,13 @@ def task(config: Config, info: Mapping[str, Any]) -> ZeroShot:
 
 
 def sets(config: Config) -> dict[str, Source]:
-    """Opens the pictures, each of which gets a network, by the names of their sets."""
+    """Opens the pictures, each of which gets a network, by the names of their sets.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
     data = config.data
+    check_pictures(config)
     options = dict(scale=config.scale, low=data.low)
     found = evaluation_sets(data.eval, **options)
     if found:

@@ -145,9 +145,13 @@ class AdversarialGeneration(TakesTurns):
         """Makes images [B, H, W, C] uint8 from a random key for each [B]; labels are not used."""
         del labels
         noise = jax.vmap(lambda key: self._noise(key, (self.model.latent,)))(keys)
+        return to_bytes(self.made_of(params, state, noise))
+
+    def made_of(self, params: Params, state: ModelState, noise: jax.Array) -> jax.Array:
+        """Makes images [B, H, W, C] in [-1, 1] of noise [B, latent]."""
         stats = state[_STATE]["generator"] if _STATE in state else {}
         variables = {"params": params["generator"], **({_STATE: stats} if stats else {})}
-        return to_bytes(self.model.apply(variables, noise, train=False))
+        return self.model.apply(variables, noise, train=False)
 
     def _noise(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         if self.noise == "uniform":

@@ -1,13 +1,17 @@
 """Semantic segmentation with any network: a class for every pixel."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from clu import metrics
 
+from jaxvision.data.augment.letterbox import fitted
 from jaxvision.data.batch import SegmentationBatch
+from jaxvision.data.probabilities import enlarged_labels
 from jaxvision.data.sample import VOID
 from jaxvision.losses.segmentation import dice_loss, pixel_cross_entropy
 from jaxvision.metrics.segmentation import Segmentation
@@ -49,6 +53,8 @@ class SemanticSegmentation:
         smooth: Added to both sides of the Dice loss's fraction.
         class_weights: Weight of each class in cross entropy and focal loss; () for none.
         auxiliary_weight: Factor of the loss of each auxiliary head, for networks that have any.
+        full_size: Whether predictions are measured at the size of the label maps in a batch's
+            `truth`, to which the probabilities are interpolated, and not at that of the input.
 
     Raises:
         ValueError: If a number or a tuple's length is wrong.
@@ -65,6 +71,7 @@ class SemanticSegmentation:
     smooth: float = 1.0
     class_weights: tuple[float, ...] = ()
     auxiliary_weight: float = 0.5
+    full_size: bool = False
 
     def __post_init__(self) -> None:
         if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
@@ -129,8 +136,13 @@ class SemanticSegmentation:
     def predict(
         self, params: Params, state: ModelState, batch: Batch, *, key: jax.Array
     ) -> jax.Array:
-        """Computes the class of every pixel [B, H, W] int32."""
+        """Computes the class of every pixel [B, H, W] int32.
+
+        With `full_size` the probabilities of all classes [B, H, W, K] float32 instead.
+        """
         del key
+        if self.full_size:
+            return self.probabilities(params, state, batch)
         return self._logits(params, state, batch).argmax(axis=-1).astype(jnp.int32)
 
     def probabilities(self, params: Params, state: ModelState, batch: Batch) -> jax.Array:
@@ -138,7 +150,9 @@ class SemanticSegmentation:
         return jax.nn.softmax(self._logits(params, state, batch))
 
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
-        """Compares classes [B, H, W] with the label maps of an evaluation batch."""
+        """Compares predictions with the label maps of an evaluation batch."""
+        if self.full_size:
+            return Segmentation.from_images(_full_size(predictions, batch), self.class_names)
         return Segmentation.from_model_output(
             predicted=predictions,
             batch=cast(
@@ -183,6 +197,20 @@ def cut_to(array: Any, logits: Any) -> Any:
     height, width = logits.shape[1:3]
     top, left = (array.shape[1] - height) // 2, (array.shape[2] - width) // 2
     return array[:, top : top + height, left : left + width]
+
+
+def _full_size(probabilities: np.ndarray, batch: Batch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields true and predicted classes [H, W] of each image of a batch, at its own size."""
+    input_size = batch["image"].shape[1:3]
+    if probabilities.shape[1:3] != input_size:
+        raise ValueError(
+            "full_size needs a network whose logits have the size of its images, "
+            f"{input_size}, got {probabilities.shape[1:3]}"
+        )
+    for own, truth, counts in zip(probabilities, batch["truth"], batch["mask"], strict=True):
+        if counts:
+            rows, columns = fitted(truth.shape, input_size)[1]
+            yield truth, enlarged_labels([own[:rows, :columns]], truth.shape)
 
 
 def _parts(output: jax.Array | SegmenterOutput) -> tuple[jax.Array, tuple[jax.Array, ...]]:

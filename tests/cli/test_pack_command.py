@@ -10,6 +10,7 @@ from jaxvision.cli import main as cli
 from jaxvision.cli import pack as command
 from jaxvision.data.classification import classification_source
 from jaxvision.data.detection import detection_source
+from jaxvision.data.segmentation import segmentation_source
 from jaxvision.train import progress
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -84,6 +85,26 @@ def test_a_fault_is_one_line_and_exit_code_2(table, capsys, more, words):
     assert cli.main(_arguments(table, *more)) == 2
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1 and told[0].startswith("error: ") and words in told[0]
+
+
+def test_label_maps_are_packed(tmp_path, capsys):
+    from PIL import Image
+
+    for folder in ("images", "masks"):
+        (tmp_path / folder / "train").mkdir(parents=True)
+    (tmp_path / "classes.txt").write_text("background\ncat\n")
+    for number in range(2):
+        Image.new("RGB", (16, 12), (number, 200, 30)).save(tmp_path / f"images/train/{number}.png")
+        Image.new("L", (16, 12), number).save(tmp_path / f"masks/train/{number}.png")
+    arguments = ["pack", "--source=masks", f"--path={tmp_path}", "--split=train"]
+    assert cli.main([*arguments, f"--out={tmp_path}/o"]) == 0
+    assert "2 images, 2 classes" in capsys.readouterr().out
+    one = segmentation_source("folder", str(tmp_path), "train")
+    two = segmentation_source("packed", f"{tmp_path}/o", "train")
+    assert two.classes == ("background", "cat")
+    for index in range(2):
+        np.testing.assert_array_equal(one[index].image, two[index].image)
+        np.testing.assert_array_equal(one[index].mask, two[index].mask)
 
 
 def test_a_second_time_needs_overwrite(table, capsys):

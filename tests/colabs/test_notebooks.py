@@ -141,6 +141,24 @@ def test_detection_errors(tmp_path):
         picture(cell)
 
 
+@pytest.mark.slow
+def test_matting(tmp_path):
+    small = dict(side=96, pictures=12, image_size=32, epochs=2)
+    *_, screen, alpha, over, _, found = execute("matting.ipynb", tmp_path, **small)
+    error = float(printed(alpha).rpartition(" ")[2])
+    assert error < 0.02
+    for cell in (screen, alpha, over, found):
+        picture(cell)
+
+
+@pytest.mark.slow
+def test_generate(tmp_path):
+    small = dict(side=8, train_images=96, epochs=1, upscaling_epochs=1, drawn_size=72)
+    *_, samples, guidance, steps, _, compared = execute("generate.ipynb", tmp_path, **small)
+    for cell in (samples, guidance, steps, compared):
+        picture(cell)
+
+
 def test_every_notebook_is_executed():
     source = pathlib.Path(__file__).read_text()
     assert all(f'"{path.name}"' in source for path in NOTEBOOKS)

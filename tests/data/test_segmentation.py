@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxvision.data.augment.object_crop import ObjectCrop
 from jaxvision.data.border_weights import BorderWeights, border_weights, nearest_two
 from jaxvision.data.errors import DataError
 from jaxvision.data.label_map import class_table, decode_label_map, encode_label_map
 from jaxvision.data.pixel_frequency import frequency_weights, pixel_counts
-from jaxvision.data.sample import VOID
+from jaxvision.data.sample import VOID, Sample
 from jaxvision.data.segmentation import segmentation_source
 from jaxvision.data.segmentation_examples import (
-    segmentation_eval_example,
+    SegmentationEvalExample,
     segmentation_train_example,
 )
 
@@ -260,11 +261,32 @@ def test_training_examples_keep_pixels_and_labels_together():
     assert void
 
 
+def test_object_crops_show_one_object_and_leave_the_rest_to_the_background():
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:30, 20:40], mask[12:20, 40:44] = 1, 2
+    mask[5, 5], mask[40:50, 50:70], mask[40:42, 50:70] = 2, 3, 255  # the first is too small
+    sample = Sample(np.repeat(mask[..., None], 3, axis=-1), 0, mask=mask)
+    found = set()
+    for seed in range(20):
+        part = ObjectCrop(extent=1.2, least=20)(sample, np.random.default_rng(seed))
+        kind = int(part.mask.max(where=part.mask != 255, initial=0))
+        sizes = {1: (24, 24), 2: (10, 4), 3: (10, 24)}  # 1.2 times the box, which void ends
+        assert part.size == part.mask.shape == sizes[kind]
+        assert set(np.unique(part.mask)) <= {0, kind, 255}
+        np.testing.assert_array_equal(part.mask == kind, part.image[..., 0] == kind)
+        found.add(kind)
+    assert found == {1, 2, 3}
+    empty = sample.replace(mask=np.zeros_like(mask))
+    assert ObjectCrop()(empty, np.random.default_rng(0)) is empty
+
+
 def test_eval_examples_are_padded_with_void():
     source = segmentation_source("shapes", None, "val", length=1, image_size=64)
-    row = segmentation_eval_example(source, (32, 48))(0)
+    row = SegmentationEvalExample(source, (32, 48))(0)
     assert (row["label_map"][:, 32:] == VOID).all() and (row["label_map"][:, :32] != VOID).all()
-    assert (row["image"][:, 32:] == 114).all()
+    assert (row["image"][:, 32:] == 114).all() and "truth" not in row
+    whole = SegmentationEvalExample(source, (32, 48), full_size=True)(0)
+    np.testing.assert_array_equal(whole["truth"], source[0].mask)
 
 
 def test_border_weights_match_reference():

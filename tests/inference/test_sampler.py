@@ -3,6 +3,7 @@
 import json
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_wrong_requests_are_errors(painter, options, message):
         painter.sample(**options)
 
 
-def test_export_to_other_runtimes_is_refused(painter):
+def test_export_of_a_diffusion_model_to_other_runtimes_is_refused(painter):
     with pytest.raises(ValueError, match="draws random numbers"):
         painter.served()
 
@@ -94,6 +95,30 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "gan"
     run(adversarial.experiment(config), folder)
     return folder
+
+
+@pytest.mark.slow  # needs the extra export
+@pytest.mark.parametrize("name", ["generator.onnx", "generator.stablehlo"])
+def test_an_exported_generator_makes_the_same_of_noise(trained, tmp_path, name):
+    sampler = jaxvision.load(trained)
+    program = sampler.served()
+    (noise,) = program.inputs(2)
+    if name.endswith(".onnx"):
+        runtime = pytest.importorskip("onnxruntime", reason="needs the extra export")
+        file = sampler.export(tmp_path / name).path
+        opened = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        (images,) = opened.run(None, {"noise": noise})
+        with pytest.raises(ValueError, match="makes pictures of noise"):
+            jaxvision.load(file)
+        with pytest.raises(ValueError, match="int8 is calibrated on pictures"):
+            sampler.export(tmp_path / "x.onnx", precision="int8", pictures=tmp_path)
+    else:
+        pytest.importorskip("flatbuffers", reason="needs the extra export")
+        data = sampler.export(tmp_path / name).path.read_bytes()
+        images = jax.export.deserialize(bytearray(data)).call(noise)["images"]
+    expected = program.apply(sampler.variables, noise)["images"]
+    assert images.shape == (2, 8, 8, 1) and np.ptp(images) > 1
+    np.testing.assert_allclose(images, expected, atol=0.05)
 
 
 def test_a_run_is_loaded_and_an_image_does_not_depend_on_the_others(trained):

@@ -1,4 +1,6 @@
+import gc
 import json
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -39,7 +41,9 @@ def test_mirror_images_and_scales_agree_with_the_image(tta):
     assert (found.label_map == classes).mean() > 0.9
 
 
-@pytest.mark.parametrize("size", quick([(200, 150), (64, 300), (40, 40)], (64, 300), (40, 40)))
+@pytest.mark.parametrize(
+    "size", quick([(200, 150), (64, 300), (40, 40), (90, 610)], (64, 300), (40, 40), (90, 610))
+)
 def test_windows_give_what_the_whole_image_gives(size):
     image, _ = picture(*size, cell=5)
     # Each pixel depends on two around it; the outer eighth of a window of 64 pixels is not used.
@@ -69,6 +73,26 @@ def test_windows_cover_every_pixel_and_their_weights_sum_to_one():
     two = window_weights(View(96, 0, 128, 128, 1.0, inner=(True, False, False, False)), 128)
     np.testing.assert_allclose(one[:, 96:] + two[:, :32], 1, rtol=1e-6)
     assert not one[:, 120:].any() and not two[:, :8].any()
+
+
+def peak_of_windows(model, height, width):
+    """Returns the most bytes in use while a picture is predicted, without its label map."""
+    image = np.zeros((height, width, 3), np.uint8)
+    gc.collect()
+    tracemalloc.start()
+    model(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak - height * width
+
+
+def test_memory_of_windows_does_not_grow_with_the_picture():
+    model = striped(batch_size=4).replaced(tile=64)
+    model(np.zeros((96, 256, 3), np.uint8))
+    small = peak_of_windows(model, 96, 256)
+    # Sums of whole rows would take 6 MB for the first; what is left is not yet collected.
+    assert peak_of_windows(model, 96, 4000 + 7) < 1.6 * small
+    assert peak_of_windows(model, 1500, 256) < 1.6 * small
 
 
 def test_a_large_picture_takes_windows_one_batch_after_another():

@@ -96,16 +96,23 @@ def test_output_of_yolov1_matches_reference(name):
 COUNTS = {
     ("yolov1", 20): 271_703_550,
     ("yolov1_tiny", 20): 27_095_374,
-    # Ours, by hand: convolutions, norms, and the layer from 7 x 7 x 128 to 7 x 7 x 30 numbers.
-    ("yolov1_nano", 20): 4_520_880 + 2 * 1648 + 6272 * 1470 + 1470,
+    # Ours, by hand: convolutions, norms, and the layer from 7 x 7 x 32 to 7 x 7 x 30 numbers.
+    ("yolov1_nano", 20): 3_947_440 + 2 * 1552 + 1568 * 1470 + 1470,
     ("yolov2", 20): 50_655_389,
     ("yolov2", 80): 50_962_889,
     ("yolov2_tiny", 20): 15_861_773,
     ("yolov2_tiny_coco", 80): 11_232_057,
+    # Ours: backbone, head, prediction, norms.
+    ("yolov2_nano", 20): 1_572_696 + 9 * 512**2 + 513 * 125 + 2 * 1528,
     ("yolov3", 80): 61_949_149,
     ("yolov3", 20): 61_626_049,
     ("yolov3_spp", 80): 62_998_749,
     ("yolov3_tiny", 80): 8_852_366,
+    # Ours: backbone, convolutions and predictions of both maps, norms.
+    ("yolov3_nano", 80): 1_572_696
+    + (65_536 + 294_912 + 257 * 255)
+    + (8192 + 221_184 + 129 * 255)
+    + 2 * 1592,
     ("yolov4", 80): 64_363_101,
     ("yolov4_tiny", 80): 6_056_606,
 }

@@ -48,7 +48,7 @@ ODD = ["0", "-1", "2", "0.5", "nan", "inf", "1000000000", "1e-9", "text", "(1,2,
 # What no option that is a number can be, though text may.
 NONSENSE = ("-1", "nan", "inf")
 # Values that may be negative.
-ANY_NUMBER = ("mean",)
+ANY_NUMBER = ("mean", "eval.border")
 SECONDS = 10
 
 

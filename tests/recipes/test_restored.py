@@ -13,6 +13,7 @@ from jaxvision.recipes import (
     classification,
     detection,
     diffusion,
+    diffusion_super_resolution,
     few_shot,
     node_classification,
     node_embedding,
@@ -78,11 +79,13 @@ LOSSES = {
     "few_shot": "matching",
     "adversarial_super_resolution": "l1",
     "super_resolution": "l1",
+    "diffusion_super_resolution": "l1",
     "zero_shot": "l2",
 }
 RESTORING = {
     "adversarial_super_resolution": adversarial_super_resolution,
     "super_resolution": super_resolution,
+    "diffusion_super_resolution": diffusion_super_resolution,
     "zero_shot": zero_shot,
 }
 VARIANTS = {
@@ -107,6 +110,7 @@ VARIANTS = {
     "diffusion": "ddpm_cifar10",
     "few_shot": "siamese_koch",
     "super_resolution": "srcnn_955",
+    "diffusion_super_resolution": "ddpm_cifar10",
     "adversarial_super_resolution": "srresnet_x4",
     "zero_shot": "zssr",
     "translation": "transformer_tiny",
@@ -138,59 +142,59 @@ MACHINES = "loss.svm_background_iou loss.svm_c loss.box_iou loss.box_ridge loss.
 # Values that the task depends on, or what an image goes through before it.
 NEEDED = {
     "yolox": """
-        variant image_size batch_size epochs backbone dtype augment.no_aug model.pyramid
+        variant image_size short_side batch_size epochs backbone dtype augment.no_aug model.pyramid
         eval.rectangular
         loss.box_loss loss.box_weight loss.center_radius loss.candidates loss.iou_weight loss.top_k
     """,
     "retinanet": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.anchor_scale loss.scales_per_octave loss.ratios loss.foreground_iou
         loss.background_iou loss.low_quality loss.alpha loss.gamma loss.box_weight loss.pre_nms
     """,
     "faster_rcnn": f"""
-        variant image_size backbone dtype {REGIONS}
+        variant image_size short_side backbone dtype {REGIONS}
         loss.proposal_scales loss.proposal_ratios loss.proposal_foreground_iou
         loss.proposal_background_iou loss.proposal_samples loss.proposal_positive_share
         loss.proposal_pre_nms loss.proposal_post_nms loss.proposal_nms_threshold
     """,
-    "fast_rcnn": f"variant image_size backbone dtype {REGIONS}",
-    "rcnn": f"variant image_size backbone dtype {REGIONS} {MACHINES}",
-    "spp_net": f"variant image_size backbone dtype {REGIONS} {MACHINES}",
+    "fast_rcnn": f"variant image_size short_side backbone dtype {REGIONS}",
+    "rcnn": f"variant image_size short_side backbone dtype {REGIONS} {MACHINES}",
+    "spp_net": f"variant image_size short_side backbone dtype {REGIONS} {MACHINES}",
     "ssd": """
-        variant image_size dtype
+        variant image_size short_side dtype
         loss.foreground_iou loss.negatives loss.box_weight loss.pre_nms
     """,
     "yolov1": """
-        variant image_size dtype
+        variant image_size short_side dtype
         eval.rectangular
         loss.boxes loss.box_weight loss.background_weight
     """,
     "yolov2": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.ignore_iou loss.box_weight loss.object_weight loss.background_weight
         loss.class_weight loss.prior_weight loss.prior_images loss.pre_nms
     """,
     "yolov3": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.ignore_iou loss.box_weight loss.pre_nms
     """,
     "yolov4": """
-        image_size backbone dtype
+        image_size short_side backbone dtype
         eval.rectangular
         loss.match_iou loss.ignore_iou loss.ignore_probability loss.box_weight
         loss.label_smoothing loss.pre_nms
     """,
     "yolov5": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.max_ratio loss.box_weight loss.objectness_weight loss.class_weight
         loss.balance loss.pre_nms
     """,
     "yolov8": """
-        variant image_size backbone dtype
+        variant image_size short_side backbone dtype
         eval.rectangular
         loss.top_k loss.class_power loss.overlap_power loss.box_weight
         loss.class_weight loss.distribution_weight loss.pre_nms
@@ -216,6 +220,11 @@ NEEDED = {
         eval.way eval.shot eval.query
     """,
     "super_resolution": "variant scale dtype loss.name eval.border eval.tile eval.overlap",
+    "diffusion_super_resolution": """
+        variant scale dtype loss.name eval.border eval.tile eval.overlap
+        process.steps process.schedule process.prediction process.variance process.clip
+        sample.sampler sample.steps sample.eta
+    """,
     "adversarial_super_resolution": """
         variant dtype discriminator eval.border eval.tile eval.overlap loss.name
         loss.pixel_weight loss.adversarial loss.adversarial_weight loss.discriminator_steps loss.vgg

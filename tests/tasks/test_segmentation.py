@@ -83,6 +83,30 @@ def test_predictions_and_their_metric():
     assert value == (predicted == data["label_map"]).mean()
 
 
+def test_predictions_are_measured_at_each_label_maps_own_size():
+    # The second image is wider than the input, which it fills in part; the third is padding.
+    sizes = [(16, 16), (30, 61), None]
+    rng = np.random.default_rng(1)
+    data = batch(rows=3) | {"mask": np.array([True, True, False])}
+    data["truth"] = [None if s is None else rng.integers(0, 3, s).astype(np.uint8) for s in sizes]
+    data["truth"][1][:5] = 255
+    of = task(full_size=True)
+    found = np.asarray(of.predict(PARAMS, {}, data, key=jax.random.key(0)))
+    assert found.shape == (3, 16, 16, 3)
+    expected = np.zeros((3, 3), int)
+    for row, size in ((0, 16), (1, 7)):  # 30 of 61 are 7 of 16 rows
+        true = data["truth"][row]
+        larger = jax.image.resize(found[row, :size], (*true.shape, 3), "linear", antialias=False)
+        kept = true != 255
+        pairs = true[kept], np.asarray(larger).argmax(-1)[kept]
+        np.add.at(expected, pairs, 1)
+    metric = of.measure(found, data)
+    np.testing.assert_array_equal(metric.confusion, expected)
+    assert metric.images == 2
+    with pytest.raises(ValueError, match="logits have the size of its images"):
+        of.measure(found[:, 1:-1, 1:-1], data)
+
+
 @pytest.mark.slow  # the test of the recipe trains, too
 def test_learns_eight_images_by_heart():
     rng = np.random.default_rng(0)

@@ -15,12 +15,17 @@ from jaxvision.data.sample import Sample
 _ASPECTS = ((0.6, 1.0), (1.0, 0.6), (0.75, 1.0), (1.0, 0.75), (1.0, 1.0))
 
 
-def fitted(shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, tuple[int, int]]:
+def fitted(
+    shape: tuple[int, int], size: tuple[int, int], short_side: int = 0
+) -> tuple[float, tuple[int, int]]:
     """Returns the scale at which an image of `shape` just fits into `size`, and its new size.
 
-    Both are height and width; the new size is rounded down.
+    Both are height and width; the new size is rounded down. With `short_side` the scale is at most
+    the one at which the shorter side has so many pixels, as in Faster R-CNN's recipes.
     """
     scale = min(size[0] / shape[0], size[1] / shape[1])
+    if short_side:
+        scale = min(scale, short_side / min(shape))
     # A strip of 2,000 x 1 pixels keeps one row.
     return scale, (max(1, int(shape[0] * scale)), max(1, int(shape[1] * scale)))
 
@@ -31,13 +36,15 @@ class Fit:
 
     Attributes:
         size: Height and width to fit into.
+        short_side: As for `fitted`.
     """
 
     size: tuple[int, int]
+    short_side: int = 0
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
         """Maps a sample to one of at most `size`; its `scale` follows."""
-        scale, shape = fitted(sample.size, self.size)
+        scale, shape = fitted(sample.size, self.size, self.short_side)
         fitting = geometry.resize(sample, shape, factor=scale)
         return fitting.replace(scale=sample.scale * scale)
 
@@ -65,10 +72,12 @@ class Letterbox:
         size: Height and width to fit into, and of the result.
         shapes: Heights and widths of results instead, as `rectangles` lists them: the first that
             holds the resized image; the last must be `size`.
+        short_side: As for `fitted`.
     """
 
     size: tuple[int, int]
     shapes: tuple[tuple[int, int], ...] = ()
+    short_side: int = 0
 
     def __post_init__(self) -> None:
         if self.shapes and self.shapes[-1] != self.size:
@@ -78,12 +87,12 @@ class Letterbox:
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
         """Maps a sample to one of `size` or of one of `shapes`."""
-        fitting = Fit(self.size)(sample, rng)
+        fitting = Fit(self.size, self.short_side)(sample, rng)
         return Pad(self._padded(fitting.size))(fitting, rng)
 
     def shape(self, size: tuple[int, int]) -> tuple[int, int]:
         """Returns the height and width of the result for an image of height and width `size`."""
-        return self._padded(fitted(size, self.size)[1])
+        return self._padded(fitted(size, self.size, self.short_side)[1])
 
     def _padded(self, inner: tuple[int, int]) -> tuple[int, int]:
         holds = (shape for shape in self.shapes if inner[0] <= shape[0] and inner[1] <= shape[1])

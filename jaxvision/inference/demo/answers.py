@@ -1,12 +1,14 @@
 """What the demo's page is told of a predictor, and of what it predicts."""
 
 import abc
+import base64
 import dataclasses
 import json
 import math
 from http import HTTPStatus
 from typing import Any
 
+import cv2
 import numpy as np
 
 from jaxvision.data.errors import DataError
@@ -16,8 +18,10 @@ from jaxvision.inference.demo.requests import Refused
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.images import image_batches, stop
 from jaxvision.inference.predictor import Predictor
+from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.translator import Translator
 from jaxvision.inference.views import Views
+from jaxvision.plots.segmentation import class_colours
 from jaxvision.plots.style import PALETTE
 
 # Pixels of a picture, at most; twice that of most telephones' pictures.
@@ -32,7 +36,7 @@ class Answers(abc.ABC):
     """Turns the body of a request into an answer.
 
     Attributes:
-        kind: What the page shows: `detector`, `classifier` or `translator`.
+        kind: What the page shows: `detector`, `classifier`, `segmenter` or `translator`.
         content: Start of the body's type that is expected.
         limit: Bytes of a body, at most.
     """
@@ -75,17 +79,19 @@ def answers(predictor: Predictor, limit: int) -> Answers:
     """Returns the answers of a predictor.
 
     Args:
-        predictor: A detector, a classifier or a translator.
+        predictor: A detector, a classifier, a segmenter or a translator.
         limit: Bytes of a picture, at most.
     """
     if isinstance(predictor, Detector):
         return _Detections(predictor, limit)
     if isinstance(predictor, Classifier):
         return _Classes(predictor, limit)
+    if isinstance(predictor, Segmenter):
+        return _LabelMaps(predictor, limit)
     if isinstance(predictor, Translator):
         return _Translations(predictor)
     raise ValueError(
-        f"expected a detector, classifier or translator, got {type(predictor).__name__}"
+        f"expected a detector, classifier, segmenter or translator, got {type(predictor).__name__}"
     )
 
 
@@ -197,6 +203,36 @@ class _Classes(_Pictures):
             "classes": list(self._classifier.class_names),
             "multi_label": self._classifier.task.multi_label,
         }
+
+
+class _LabelMaps(_Pictures):
+    """The classes' colours as a picture whose background is transparent; the page blends it."""
+
+    kind = "segmenter"
+
+    def __init__(self, segmenter: Segmenter, limit: int) -> None:
+        super().__init__(limit)
+        self._segmenter = segmenter.replaced(batch_size=1)
+        self._colours = class_colours(segmenter.class_names)
+
+    def predict(self, found: np.ndarray) -> dict[str, Any]:
+        result = self._segmenter(found)
+        colours = self._colours[result.label_map]
+        # Of the classes, the background alone is black.
+        opaque = np.where(colours.any(axis=-1, keepdims=True), 255, 0).astype(np.uint8)
+        blue_first = np.concatenate([colours[..., ::-1], opaque], axis=-1)
+        painted = cv2.imencode(".png", blue_first)[1].tobytes()
+        return {
+            "height": found.shape[0],
+            "width": found.shape[1],
+            "names": result.names,
+            "classes": [[row["name"], row["share"]] for row in result.rows()],
+            "overlay": f"data:image/png;base64,{base64.b64encode(painted).decode()}",
+        }
+
+    def _more(self) -> dict[str, Any]:
+        names = self._segmenter.class_names
+        return {"classes": list(names), "colours": self._colours[: len(names)].tolist()}
 
 
 class _Translations(Answers):

@@ -15,6 +15,8 @@ Outputs = Mapping[str, np.ndarray]
 _EXAMPLES = 3
 # The best so many boxes of each image are compared.
 _BEST = 100
+# Outputs that are pictures, in [0, 255].
+_PICTURES = {"enlarged", "images"}
 # A coarse picture that is enlarged has this many cells a side.
 _CELLS = 6
 
@@ -100,8 +102,8 @@ def _difference(
         if same < 1 - tolerance.missing:
             raise _deviates(f"only {same:.1%} of the tokens are equal")
         return 1 - same, f"{same:.1%} of the tokens are equal"
-    if "enlarged" in expected:
-        apart = float(np.abs(given["enlarged"] - expected["enlarged"]).max())
+    for name in _PICTURES & expected.keys():
+        apart = float(np.abs(given[name] - expected[name]).max())
         if apart > tolerance.level:
             raise _deviates(f"a pixel is off by {apart:.2g} of 255, more than {tolerance.level:g}")
         return apart, f"pixels differ by at most {apart:.1e} of 255"

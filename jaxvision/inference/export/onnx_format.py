@@ -1,7 +1,7 @@
 """ONNX: a graph that onnxruntime, OpenVINO, TensorRT and many others run.
 
 The input is `image`, a batch [B, H, W, 3] uint8 of any length, as an evaluation prepares images;
-normalisation and decoding belong to the graph.
+normalisation and decoding belong to the graph. That of a generator is `noise` [B, latent] float32.
 """
 
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 
 from jaxvision.data.extras import library
 from jaxvision.inference.export import lower_precision
@@ -22,6 +23,9 @@ from jaxvision.train.package import KEY, described
 if TYPE_CHECKING:
     from jaxvision.inference.predictor import Predictor
 
+# Name of a generator's input.
+NOISE = "noise"
+
 
 def write_onnx(predictor: "Predictor", file: Path, options: Options) -> str:
     """Writes an ONNX file; see `write.export`."""
@@ -32,8 +36,9 @@ def write_onnx(predictor: "Predictor", file: Path, options: Options) -> str:
     program = predictor.served(nms=options.nms)
     variables = jax.device_get(predictor.variables)
     (example,) = program.inputs(1)
+    name = INPUT if example.dtype == np.uint8 else NOISE
     model = convert(
-        lambda x: program.apply(variables, x), example.shape[1:], example.dtype, name=INPUT
+        lambda x: program.apply(variables, x), example.shape[1:], example.dtype, name=name
     )
     if options.precision == "float16":
         model = lower_precision.half(model)

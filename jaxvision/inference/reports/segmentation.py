@@ -15,7 +15,7 @@ from jaxvision.inference.reports.layout import (
 )
 from jaxvision.metrics.segmentation import Segmentation
 from jaxvision.plots.confusion import confusion_matrix
-from jaxvision.plots.segmentation import class_lines, segmentation_sheet
+from jaxvision.plots.segmentation import class_lines, classes_of, segmentation_sheet
 from jaxvision.train.evaluate import Evaluation
 
 # Images of the first batch that are shown.
@@ -40,7 +40,7 @@ def report_segmentation(evaluation: Evaluation, data: Any) -> EvaluationReport:
         Section("Classes", "", [Table(("class", *columns), rows)] if rows else []),
         Section("Confusions", lines, [chart]),
     ]
-    batch, predicted = evaluation.batch, np.asarray(evaluation.predictions)
+    batch, predicted = evaluation.batch, classes_of(evaluation.predictions)
     shown = np.flatnonzero(np.asarray(batch["mask"]))[:_SHOWN]
     if shown.size and predicted.shape == batch["label_map"].shape:
         captions = [data.name(int(batch["index"][i])).rpartition("/")[2] for i in shown]

@@ -2,8 +2,8 @@
 
 You Only Look Once, Redmon et al. 2015, https://arxiv.org/abs/1506.02640, section 2 and figure 3.
 `yolov1` is the paper's network of 24 convolutions; `yolov1_tiny` equals the authors'
-yolov1-tiny.cfg, with batch normalisation; `yolov1_nano` is ours, for small images: one pooling
-less, so that 224 pixels have 7 x 7 cells, and fewer channels at the end.
+yolov1-tiny.cfg, with batch normalisation; `yolov1_nano` is ours, for small images and a start from
+scratch: one pooling less, so that 224 pixels have 7 x 7 cells, and fewer channels at the end.
 Departs from the authors' code: images hold values 0 to 255, divided by 255 inside.
 """
 
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from einops import rearrange
 from flax import linen as nn
 
@@ -55,7 +56,7 @@ _NANO: tuple[tuple[int, ...] | None, ...] = (
     *(layer for i in range(5) for layer in ((16 * 2**i, 3), None)),
     (512, 3),
     (512, 3),
-    (128, 3),
+    (32, 1),
 )
 
 
@@ -69,6 +70,9 @@ class YOLOv1(nn.Module):
         layers: Channels, side and stride of the convolutions; None for max pooling.
         stride: Side of a cell in pixels, as the layers make it.
         norm: Whether convolutions are normalised in place of having biases.
+        shared_start: Whether the last layer starts as one 1 x 1 convolution, the same for all
+            cells, in place of at random. Without pretraining, random weights of each cell pull
+            the convolutions in directions of their own.
         dropout: Probability of zeroing a hidden unit in training.
         image_mean: Subtracted from the images' channels.
         image_std: The channels are divided by it after that.
@@ -81,6 +85,7 @@ class YOLOv1(nn.Module):
     layers: tuple[tuple[int, ...] | None, ...] = _PAPER
     stride: int = STRIDE
     norm: bool = False
+    shared_start: bool = False
     dropout: float = 0.5
     image_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     image_std: tuple[float, float, float] = (255.0, 255.0, 255.0)
@@ -114,8 +119,12 @@ class YOLOv1(nn.Module):
             x = leaky_relu(dense(self.hidden, name="hidden")(x))
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
         cells = rows * columns
-        x = dense(cells * (self.num_classes + 5 * self.boxes), name="predict")(x)
         # As the authors order them: the classes of all cells, then confidences, then boxes.
+        parts = (self.num_classes, self.boxes, 4 * self.boxes)
+        kernel_init = nn.initializers.lecun_normal()
+        if self.shared_start:
+            kernel_init = functools.partial(_same_for_all_cells, cells=cells, parts=parts)
+        x = dense(cells * sum(parts), kernel_init=kernel_init, name="predict")(x)
         classes, confidences, boxes = jnp.split(
             x.astype(jnp.float32),
             [cells * self.num_classes, cells * (self.num_classes + self.boxes)],
@@ -142,10 +151,38 @@ class YOLOv1(nn.Module):
         )
 
 
+def _same_for_all_cells(
+    key: jax.Array,
+    shape: tuple[int, int],
+    dtype: Any = jnp.float32,
+    *,
+    cells: int,
+    parts: tuple[int, ...],
+) -> jax.Array:
+    """Draws a 1 x 1 convolution and writes it as a fully connected layer over all cells.
+
+    Args:
+        key: Of the random numbers.
+        shape: Inputs, cells first, and outputs, each part for all cells.
+        dtype: Of the kernel.
+        cells: Number of cells.
+        parts: Outputs of a cell in each part.
+    """
+    channels = shape[0] // cells
+    kernels = 0.01 * jax.random.normal(key, (channels, sum(parts)), dtype)
+    bounds = np.cumsum(parts)[:-1].tolist()
+    own_cell = jnp.eye(cells, dtype=dtype)
+    whole = [
+        jnp.einsum("ij,ck->icjk", own_cell, kernel).reshape(shape[0], -1)
+        for kernel in jnp.split(kernels, bounds, axis=1)
+    ]
+    return jnp.concatenate(whole, axis=1)
+
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "yolov1": dict(),
     "yolov1_tiny": dict(layers=_TINY, norm=True, hidden=0),
-    "yolov1_nano": dict(layers=_NANO, stride=32, norm=True, hidden=0),
+    "yolov1_nano": dict(layers=_NANO, stride=32, norm=True, hidden=0, shared_start=True),
 }
 
 

@@ -111,11 +111,23 @@ class DDPMUNet(nn.Module):
     num_classes: int | None = None
     dtype: jnp.dtype = jnp.float32
 
+    @property
+    def multiple(self) -> int:
+        """Sides of images are multiples of it."""
+        return self.patch * 2 ** (len(self.widths) - 1)
+
+    @property
+    def interpolates(self) -> bool:
+        """Of super-resolution: whether it takes pictures of the size of the result."""
+        return True
+
     @nn.compact
     def __call__(
         self, x: jax.Array, t: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
         """Maps noisy images [B, H, W, channels] to a prediction of the same shape in float32.
+
+        Further channels of the input, behind those of the images, are what the model is given.
 
         Args:
             x: Noisy images; sides are multiples of patch * 2^(levels - 1).
@@ -126,10 +138,9 @@ class DDPMUNet(nn.Module):
         Raises:
             ValueError: If the images are of another size, or labels are given without classes.
         """
-        multiple = self.patch * 2 ** (len(self.widths) - 1)
-        if any(side % multiple for side in x.shape[1:3]):
+        if any(side % self.multiple for side in x.shape[1:3]):
             raise ValueError(
-                f"sides of the images must be multiples of {multiple}, got "
+                f"sides of the images must be multiples of {self.multiple}, got "
                 f"{x.shape[1]} x {x.shape[2]}"
             )
         embedding = self._embedding(t, labels)

@@ -1,3 +1,4 @@
+import fill
 import numpy as np
 
 from jaxvision.data.augment.geometry import FILL
@@ -66,3 +67,26 @@ def test_pad_leaves_a_full_image_as_it_is():
     image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     sample = Sample(image, 0)
     assert Pad((4, 4))(sample) is sample
+
+
+def test_short_side_is_torchvisions():
+    """Sizes are equal, pixels to rounding; boxes, there, follow the rounded sides."""
+    case = fill.load_case("ops_detection_transform")
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    for i in range(3):
+        fit = Fit((int(case["max_size"]),) * 2, int(case["min_size"]))
+        image, boxes, _ = _apply(fit, case[f"image{i}"].transpose(1, 2, 0), case[f"boxes{i}"])
+        height, width = case[f"size{i}"]
+        assert image.shape == (height, width, 3)
+        batched = case[f"batched{i}"].transpose(1, 2, 0)[:height, :width]
+        # A level is divided by 255 and the deviation, and ours are rounded.
+        np.testing.assert_allclose(image, 255 * (batched * std + mean), atol=1.01)
+        np.testing.assert_allclose(boxes, case[f"boxes_out{i}"], rtol=1 / min(height, width))
+
+
+def test_short_side_limits_the_size_only_where_it_is_shorter():
+    image = np.zeros((100, 200, 3), np.uint8)
+    assert _apply(Fit((100, 100), short_side=40), image)[0].shape == (40, 80, 3)
+    assert _apply(Fit((100, 100), short_side=60), image)[0].shape == (50, 100, 3)
+    assert _apply(Letterbox((100, 100), short_side=40), image)[0].shape == (100, 100, 3)
+    assert Letterbox((100, 100), ((40, 100), (100, 100)), 40).shape((100, 200)) == (40, 100)

@@ -58,12 +58,13 @@ def test_the_device_makes_pictures_small_and_large_as_the_host_does():
 
 def test_wrong_values_are_errors():
     for options, message in (
-        (dict(blur=(2.0, 1.0)), "degradation.blur must be two numbers, 0 <= low <= high, got"),
-        (dict(jpeg=(10, 101)), "0 <= low <= high <= 100"),
+        (dict(blur=(2.0, 1.0)), "Degradation.blur must be two numbers, low <= high, got"),
+        (dict(jpeg=(10, 101)), r"Degradation.jpeg must be in .0, 100., got"),
         (dict(downsize="nearest"), "must be one of bicubic, direct, got nearest"),
         (dict(downsize="direct"), "needs a blur"),
         (dict(jpeg=(50, 50), rounded=False), "needs pictures of 8 bits"),
         (dict(elongation=0.5), "at least 1, got 0.5"),
+        (dict(elongation=float("nan")), "at least 1, got nan"),
     ):
         with pytest.raises(ValueError, match=message):
             Degradation(2, **options)

@@ -7,7 +7,9 @@ from browser import browser, needs_chromium
 from coloured import classifier
 from painted import painted
 from served import Shouting, served
+from striped import NAMES, striped
 
+from jaxvision.plots.segmentation import class_colours
 from jaxvision.plots.style import PALETTE
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -104,6 +106,30 @@ def test_boxes_are_drawn_where_they_are(page, own, picture):
         )
         np.testing.assert_allclose(column, PALETTE[1], atol=60)
         assert page.value("document.body.scrollWidth") <= 400
+
+
+def test_classes_are_painted_as_strongly_as_the_slider_says(page, own, tmp_path):
+    image = np.zeros((96, 128, 3), np.uint8)
+    image[:, :64, 1] = 100  # green; the rest is background
+    cv2.imwrite(str(tmp_path / "halves.png"), image)
+    with served(striped(size=(96, 128))) as server:
+        own(server)
+        page.upload("#file", tmp_path / "halves.png")
+        page.wait(ANSWERED)
+        rows = page.value("[...document.querySelectorAll('#found li')].map((x) => x.textContent)")
+        assert rows == ["background50.0%", "green50.0%"]
+        for opacity in (0, 0.5, 1):
+            slide(page, opacity=opacity)
+            left, right = page.value(
+                """{ const canvas = document.getElementById('canvas');
+                [0.25, 0.75].map((x) => [...canvas.getContext('2d').getImageData(
+                    Math.round(x * canvas.width), 50, 1, 1).data].slice(0, 3)) }"""
+            )
+            colour = class_colours(NAMES)[1]
+            expected = opacity * colour + (1 - opacity) * np.array([0, 100, 0])
+            np.testing.assert_allclose(left, expected, atol=3)
+            np.testing.assert_allclose(right, 0, atol=3)
+        assert predictions(page) == 1
 
 
 def test_what_is_refused_is_said(page, own, tmp_path):

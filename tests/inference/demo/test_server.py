@@ -1,5 +1,6 @@
 """The demo's server, asked as a program, a browser and another page would."""
 
+import base64
 import http.client
 import json
 import threading
@@ -12,6 +13,7 @@ import pytest
 from coloured import classifier
 from painted import painted
 from served import LIMIT, Shouting, served
+from striped import striped
 
 from jaxvision.inference.demo.server import WAITING, DemoServer
 
@@ -72,6 +74,22 @@ def test_picture_gives_boxes_that_are_not_yet_suppressed(server):
     ]
     np.testing.assert_allclose(found["objects"][0][2:], [20, 20, 60, 60], atol=0.01)
     assert found["seconds"] > 0
+
+
+def test_segmenter_gives_shares_and_its_colours_as_a_picture():
+    image = np.zeros((32, 48, 3), np.uint8)
+    image[:, :12, 1], image[:, 12:, 0] = 200, 200  # a quarter green, the rest background
+    with served(striped()) as made:
+        status, model = ask(made, path="/model")
+        assert (model["kind"], model["classes"]) == ("segmenter", ["background", "green", "blue"])
+        status, found = ask(made, encoded(image[..., ::-1]))
+    assert status == 200 and found["classes"] == [["background", 0.75], ["green", 0.25]]
+    head, _, data = found["overlay"].partition(",")
+    assert head == "data:image/png;base64"
+    data = np.frombuffer(base64.b64decode(data), np.uint8)
+    overlay = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    assert (overlay[:, :12, 3] == 255).all() and (overlay[:, 12:, 3] == 0).all()
+    assert overlay[0, 0, 2::-1].tolist() == model["colours"][1]
 
 
 def test_what_is_no_picture_is_refused(server):

@@ -1,4 +1,4 @@
-// Suppression and drawing of boxes. An object is [class, score, x1, y1, x2, y2] in pixels of the
+// Suppression and drawing of boxes and classes. An object is [class, score, x1, y1, x2, y2] in pixels of the
 // picture.
 
 function iou(a, b) {
@@ -56,6 +56,13 @@ export function draw(canvas, picture, objects, model, room, chosen) {
   pen.imageSmoothingEnabled = scale * dots < 3;
   pen.imageSmoothingQuality = "high";
   if (picture.bitmap) pen.drawImage(picture.bitmap, 0, 0, width, height);
+  if (picture.overlay) {
+    // Pixels of a class keep their edges.
+    pen.imageSmoothingEnabled = false;
+    pen.globalAlpha = picture.opacity;
+    pen.drawImage(picture.overlay, 0, 0, width, height);
+    pen.globalAlpha = 1;
+  }
   // The best are drawn last, over the others.
   for (const one of [...objects].reverse()) box(pen, one, scale, model, one === chosen);
   for (const one of [...objects].reverse()) label(pen, one, scale, model, width);

@@ -7,7 +7,8 @@ const stage = part("stage");
 const canvas = part("canvas");
 
 let model = null;
-// What is shown: {width, height, bitmap, answer}; bitmap is null where the browser cannot show it.
+// What is shown: {width, height, bitmap, answer, overlay}; bitmap is null where the browser cannot
+// show it, and overlay the colours of a segmenter's classes.
 let shown = null;
 let chosen = null;
 // The newest request; older answers are dropped.
@@ -25,6 +26,7 @@ async function start() {
   if (model.kind === "translator") return startText();
   part("pictures").hidden = false;
   if (model.kind === "detector") startSliders();
+  if (model.kind === "segmenter") startBlending();
   startInputs();
 }
 
@@ -37,8 +39,14 @@ function startSliders() {
   showValues();
 }
 
+function startBlending() {
+  part("blending").hidden = false;
+  part("opacity").addEventListener("input", show);
+  showValues();
+}
+
 function showValues() {
-  for (const id of ["score", "iou"]) {
+  for (const id of ["score", "iou", "opacity"]) {
     part(`${id}-value`).textContent = Number(part(id).value).toFixed(2);
   }
 }
@@ -93,9 +101,18 @@ async function predict(file, bitmap, live = false) {
     say(answer.error, true);
     return false;
   }
-  shown = { width: answer.width, height: answer.height, bitmap, answer };
+  const overlay = answer.overlay ? await picture(answer.overlay) : null;
+  if (own !== newest) return false;
+  shown = { width: answer.width, height: answer.height, bitmap, answer, overlay };
   show();
   return true;
+}
+
+async function picture(address) {
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  return image;
 }
 
 function megabytes(bytes) {
@@ -120,8 +137,9 @@ function say(text, wrong = false) {
 
 // Draws what is known; a slider needs no more than this.
 function show() {
-  if (model.kind === "detector") showValues();
+  if (model.kind !== "classifier") showValues();
   if (!shown) return;
+  shown.opacity = Number(part("opacity").value);
   const { answer } = shown;
   let objects = [];
   if (answer && model.kind === "detector") {
@@ -186,7 +204,10 @@ function classRow([name, probability]) {
   const filled = element("span", "");
   filled.style.width = `${100 * probability}%`;
   bar.append(filled);
-  row.append(element("span", "label", name), element("span", ""),
+  const dot = element("span", "dot");
+  if (model.colours) dot.style.background = colour(model, model.classes.indexOf(name));
+  row.append(...(model.colours ? [dot] : []), element("span", "label", name),
+    ...(model.colours ? [] : [element("span", "")]),
     element("span", "value", `${(100 * probability).toFixed(1)}%`), bar);
   return row;
 }
