@@ -152,9 +152,9 @@ class WordEmbedding:
     ) -> dict[str, jax.Array]:
         """Returns what the step of each row is multiplied by, so that their sum stays stable."""
         pairs, inputs = self._queries(rows, known)
-        found = losses.curvatures(inputs, rows["outputs"], self._weights(pairs, known))
-        curvature = dict(zip(("inputs", "outputs"), found, strict=True))
-        of_queries = curvature.pop("inputs")
+        weights = self._weights(pairs, known)
+        of_queries, of_outputs = losses.curvatures(inputs, rows["outputs"], weights)
+        curvature = {"outputs": of_outputs}
         if self.documents:
             curvature["documents"] = of_queries
         if self.variant == "skip_gram":
