@@ -90,7 +90,7 @@ class WordEmbedding:
         """Makes the table of the noise distribution, or Huffman's tree: constants of a run."""
         if self.output == "negative":
             return alias_table(np.asarray(self.counts, np.float64) ** POWER)._asdict()
-        return huffman_tree(self.counts)._asdict()
+        return {f"tree_{name}": x for name, x in huffman_tree(self.counts)._asdict().items()}
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Draws small input vectors; the output vectors are 0."""
@@ -125,8 +125,8 @@ class WordEmbedding:
             noise = draw(noise_key, table, (*centres.shape[:-1], self.shared))
             outputs = jnp.concatenate([safe, noise], axis=-1)
         else:
-            codes = batch["codes"][safe]
-            outputs = jnp.maximum(batch["nodes"][safe], 0).reshape(*centres.shape[:-1], -1)
+            codes = batch["tree_codes"][safe]
+            outputs = jnp.maximum(batch["tree_nodes"][safe], 0).reshape(*centres.shape[:-1], -1)
         ids = {"outputs": outputs}
         if self.variant != "pv_dbow":
             ids["words"] = jnp.maximum(tokens, 0)
