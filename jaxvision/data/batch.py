@@ -202,16 +202,16 @@ class WordBatch(TypedDict):
         share: Alias table of the noise words [V] float32; it and what follows are constants of a
             run, and part of evaluation batches.
         other: The table's second values [V] int32.
-        nodes: Ways through Huffman's tree [V, P] int32, in place of the alias table.
-        codes: Their codes [V, P] int32.
+        tree_nodes: Ways through Huffman's tree [V, P] int32, in place of the alias table.
+        tree_codes: Their codes [V, P] int32.
     """
 
     tokens: np.ndarray
     documents: NotRequired[np.ndarray]
     share: NotRequired[np.ndarray]
     other: NotRequired[np.ndarray]
-    nodes: NotRequired[np.ndarray]
-    codes: NotRequired[np.ndarray]
+    tree_nodes: NotRequired[np.ndarray]
+    tree_codes: NotRequired[np.ndarray]
 
 
 class LanguageBatch(TypedDict):

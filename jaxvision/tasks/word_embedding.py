@@ -90,7 +90,7 @@ class WordEmbedding:
         """Makes the table of the noise distribution, or Huffman's tree: constants of a run."""
         if self.output == "negative":
             return alias_table(np.asarray(self.counts, np.float64) ** POWER)._asdict()
-        return huffman_tree(self.counts)._asdict()
+        return {f"tree_{name}": x for name, x in huffman_tree(self.counts)._asdict().items()}
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Draws small input vectors; the output vectors are 0."""
@@ -125,8 +125,8 @@ class WordEmbedding:
             noise = draw(noise_key, table, (*centres.shape[:-1], self.shared))
             outputs = jnp.concatenate([safe, noise], axis=-1)
         else:
-            codes = batch["codes"][safe]
-            outputs = jnp.maximum(batch["nodes"][safe], 0).reshape(*centres.shape[:-1], -1)
+            codes = batch["tree_codes"][safe]
+            outputs = jnp.maximum(batch["tree_nodes"][safe], 0).reshape(*centres.shape[:-1], -1)
         ids = {"outputs": outputs}
         if self.variant != "pv_dbow":
             ids["words"] = jnp.maximum(tokens, 0)
@@ -152,9 +152,9 @@ class WordEmbedding:
     ) -> dict[str, jax.Array]:
         """Returns what the step of each row is multiplied by, so that their sum stays stable."""
         pairs, inputs = self._queries(rows, known)
-        found = losses.curvatures(inputs, rows["outputs"], self._weights(pairs, known))
-        curvature = dict(zip(("inputs", "outputs"), found, strict=True))
-        of_queries = curvature.pop("inputs")
+        weights = self._weights(pairs, known)
+        of_queries, of_outputs = losses.curvatures(inputs, rows["outputs"], weights)
+        curvature = {"outputs": of_outputs}
         if self.documents:
             curvature["documents"] = of_queries
         if self.variant == "skip_gram":
