@@ -1,6 +1,7 @@
 """GPT: Language Models are Unsupervised Multitask Learners, Radford et al. 2019.
 
-https://openai.com/research.
+https://openai.com/research; the blocks are those of Vaswani et al. 2017,
+https://arxiv.org/abs/1706.03762.
 
     python train.py --config configs/gpt.py
     python train.py --config configs/gpt.py:tiny,text --config.data.path=DIR
