@@ -46,6 +46,9 @@ def defaults() -> Config:
     config.remat = False  # whether blocks are computed again for the gradient: less memory
     config.mean = (0.485, 0.456, 0.406)  # of each channel, images in [0, 1]; one number: grey
     config.std = (0.229, 0.224, 0.225)
+    # Of each image, before mean and std: min_max, contrast; empty: none.
+    config.normalise = ""
+    config.initial = ""  # orthogonal: kernels that start so; empty: the network's own values
 
     config.data.source = "image_folder"  # objects:voc and the like: several labels an image
     config.data.balance = ""  # repeat or inverse: draws images of rare classes more often
@@ -138,6 +141,9 @@ def task(config: Config, info: Mapping[str, Any]) -> ImageClassification:
         mixup=config.augment.mixup,
         cutmix=config.augment.cutmix,
         erase=config.augment.erase,
+        # Runs of before these values have none of them.
+        normalise=config.get("normalise", ""),
+        initial=config.get("initial", ""),
     )
 
 

@@ -52,8 +52,12 @@ def test_no_steps_are_no_start():
 @pytest.mark.parametrize(
     ("group", "values", "message"),
     [
-        ("pretrain", dict(learning_rate=float("nan")), "pretrain.learning_rate must be in"),
-        ("pretrain", dict(gibbs_steps=0), "pretrain.gibbs_steps must be in"),
+        (
+            "pretrain",
+            dict(learning_rate=float("nan")),
+            "learning_rate must be above 0, got nan",
+        ),
+        ("pretrain", dict(gibbs_steps=0), "pretrain.gibbs_steps must be in .* got 0"),
         ("", dict(variant="lenet5_modern"), "pretrain.steps is for mlp_sigmoid, set it to 0 for"),
         ("", dict(mean=(0.5,)), "needs grey images in"),
     ],

@@ -59,6 +59,8 @@ OTHERS = {
     "loss.positive_share": 0.4,
     "channels": 3,
     "image_size": (64, 64),
+    "initial": "orthogonal",
+    "normalise": "contrast",
     "degradation.blur": (1.0, 1.0),
     "degradation.jpeg": (40, 50),
     "degradation.noise": (1.0, 2.0),
@@ -203,7 +205,8 @@ NEEDED = {
         loss.class_weight loss.distribution_weight loss.pre_nms
     """,
     "classification": """
-        variant image_size dtype remat mean std augment.erase augment.mixup augment.cutmix
+        variant image_size dtype remat mean std normalise initial
+        augment.erase augment.mixup augment.cutmix
         loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
     """,
     "node_classification": "variant dtype",
