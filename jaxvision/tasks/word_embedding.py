@@ -96,18 +96,15 @@ class WordEmbedding:
         """Draws small input vectors; the output vectors are 0."""
         del batch
         bound = 0.5 / self.size
-        names = {"words": len(self.words), "documents": len(self.documents)}
-        if self.variant == "pv_dbow":
-            del names["words"]
+        sizes = self._sizes()
+        outputs = jnp.zeros((sizes.pop("outputs"), self.size))
         params = {
             name: jax.random.uniform(
-                jax.random.fold_in(key, i), (rows, self.size), minval=-bound, maxval=bound
+                jax.random.fold_in(key, i), (sizes[name], self.size), minval=-bound, maxval=bound
             )
-            for i, (name, rows) in enumerate(names.items())
-            if rows
+            for i, name in enumerate(sorted(sizes, reverse=True))
         }
-        outputs = len(self.words) - (self.output == "hierarchical")
-        return {**params, "outputs": jnp.zeros((outputs, self.size))}, {}
+        return {**params, "outputs": outputs}, {}
 
     def lookup(self, batch: Batch, key: jax.Array) -> tuple[dict[str, jax.Array], Known]:
         """Returns the rows of each table that a batch uses, and what else it says."""
@@ -161,7 +158,19 @@ class WordEmbedding:
             curvature["words"] = of_queries
         elif "words" in rows:  # a word is in the queries of all windows that hold it
             curvature["words"] = jnp.einsum("...sl,...l->...s", known.window * 1.0, of_queries)
-        return {name: losses.damping(ids[name], curvature[name], rate) for name in ids}
+        sizes = self._sizes()
+        return {
+            name: losses.damping(ids[name], curvature[name], rate, table_size=sizes[name])
+            for name in ids
+        }
+
+    def _sizes(self) -> dict[str, int]:
+        """Returns the rows of each table."""
+        inner = self.output == "hierarchical"  # nodes of the tree, one less than leaves
+        sizes = {"outputs": len(self.words) - inner, "documents": len(self.documents)}
+        if self.variant != "pv_dbow":
+            sizes["words"] = len(self.words)
+        return {name: size for name, size in sizes.items() if size}
 
     def _queries(self, rows: Mapping[str, jax.Array], known: Known) -> tuple[jax.Array, jax.Array]:
         """Returns which query predicts which centre [..., Q, L], and the queries [..., Q, D]."""
