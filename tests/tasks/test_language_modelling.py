@@ -121,7 +121,7 @@ def test_wrong_values_are_errors():
     with pytest.raises(ValueError, match="vocabulary_size must be that of the tokenizer, 8, got 9"):
         LanguageModelling(other, TOKENIZER)
     params = model.init(jax.random.key(0), np.zeros((1, 4), np.int32), train=False)["params"]
-    generator = TextGenerator(LanguageModelling(model, TOKENIZER), {"params": params})
+    generator = TextGenerator(LanguageModelling(model, TOKENIZER, window=4), {"params": params})
     with pytest.raises(ValueError, match="at most 15 tokens, the positions of the network, got 2"):
         generator.generate("a b", length=14)
     with pytest.raises(ValueError, match=r"top_p must be in .0, 1., got nan"):
