@@ -131,6 +131,13 @@ def test_translation(tmp_path):
 
 
 @pytest.mark.slow
+def test_word_vectors(tmp_path):
+    *_, found, drawn = execute("word_vectors.ipynb", tmp_path / "run", sentences=500, epochs=2)
+    assert printed(found).count("(is: ") == 7
+    picture(drawn)
+
+
+@pytest.mark.slow
 def test_detection_errors(tmp_path):
     small = dict(image_size=32, epochs=1, train_images=16, val_images=8, batch_size=8)
     *_, report, confusion, f1, _, worst = execute(
@@ -139,6 +146,19 @@ def test_detection_errors(tmp_path):
     assert "suggested threshold" in printed(report)
     for cell in (confusion, f1, worst):
         picture(cell)
+
+
+@pytest.mark.slow
+def test_history(tmp_path):
+    small = dict(images=200, machine_steps=50, widths=(20, 10), tune_steps=20)
+    _, _, _, points, error, centers, filters, back, tuned = execute(
+        "history.ipynb", tmp_path, **small
+    )
+    assert printed(points).split()[-1] == "0"
+    assert "-1.0 1.0 1.0 -1.0" in printed(error)
+    for cell in (points, error, centers, filters, back):
+        picture(cell)
+    assert printed(tuned).count("of 1,000 other digits") == 2
 
 
 @pytest.mark.slow

@@ -41,6 +41,7 @@ SMALL = {
     "adversarial_super_resolution": ("srgan.py", SUPER),
     "diffusion_super_resolution": ("sr3.py", SUPER),
     "zero_shot": ("zssr.py", dict(num_workers=0)),
+    "language_modelling": ("lstm.py", {"data.sentences": 800, "batch_size": 4}),
     "word_embedding": ("word2vec.py", {"num_workers": 0, "data.sentences": 100, "batch_size": 4}),
     "node_embedding": ("node2vec.py", {"num_workers": 0, "data.nodes": 100, "batch_size": 4}),
     "segmentation": ("unet.py:small,shapes", FEW | dict(image_size=(32, 32))),
