@@ -9,7 +9,8 @@ The argument names a method (`contrastive` on Conv4; `koch`: cross entropy of a 
 on the paper's network, 38,951,745 parameters) and a source (`glyphs`, which are drawn and need no
 download, `omniglot`), in any order. Pairs come from episodes: an image of each class with another
 one of it, and with one of the next class. Published 20-way 1-shot accuracy of Koch's on Omniglot:
-92.0%.
+92.0%. Measured on Latin, contrastive, 5:30 on two shared cores: 5-way 1-shot 83.1 +- 0.9%, 5-way
+5-shot 91.7 +- 0.6%, 20-way 1-shot 58.6 +- 0.5%.
 """
 
 from ml_collections import ConfigDict

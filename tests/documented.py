@@ -133,6 +133,9 @@ def _check_words(words: list[str], inline: bool) -> Command | None:
     program, *rest = words
     if program == "jaxvision" and rest[:1] == ["train"]:
         return _training(["jaxvision train", *rest[1:]], bare=inline and not rest[1:])
+    if program == "jaxvision" and rest[:1] == ["cross-validate"]:
+        flags = [word for word in rest[1:] if not word.startswith("--folds=")]
+        return _training(["jaxvision train", *flags], bare=inline and not flags)
     if program == "jaxvision":
         return _check_subcommand(rest, inline)
     if program == "python" and rest[:1] == ["train.py"]:

@@ -14,7 +14,8 @@ _jaxvision() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" command="${{COMP_WORDS[1]}}" words=""
   # "=" breaks words in bash: the value of --config=NAME comes after it.
   if [[ $COMP_CWORD -eq 1 ]]; then words="{commands}"
-  elif [[ $command == train && ( ${{COMP_WORDS[COMP_CWORD-1]}} == "--config" \\
+  elif [[ ( $command == train || $command == cross-validate ) \\
+      && ( ${{COMP_WORDS[COMP_CWORD-1]}} == "--config" \\
       || ( ${{COMP_WORDS[COMP_CWORD-1]}} == "=" \\
       && ${{COMP_WORDS[COMP_CWORD-2]}} == "--config" ) ) ]]; then words="{configs}"
   elif [[ $current == "=" && ${{COMP_WORDS[COMP_CWORD-1]}} == "--config" ]]; then
@@ -71,6 +72,8 @@ def flags() -> dict[str, dict[str, str]]:
         "--traceback": "show where an error came from",
         "--help": "show this help and the config",
     }
+    found["cross-validate"] = {"--folds": "number of parts", **found["train"]}
+    del found["cross-validate"]["--replay"]
     return found
 
 

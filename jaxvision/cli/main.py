@@ -1,6 +1,7 @@
 """The `jaxvision` command.
 
 jaxvision train --config=my_config.py
+jaxvision cross-validate --folds=5 --config=my_config.py
 jaxvision check-data --source=voc --path=DIR --train=trainval --val=test
 jaxvision labelme photos/ --out=DIR
 jaxvision pack --source=coco --path=DIR --split=train2017 --out=DIR2
@@ -27,6 +28,7 @@ from jaxvision.cli import (
     bench,
     check_data,
     completion,
+    cross_validate,
     demo,
     doctor,
     download,
@@ -47,6 +49,7 @@ from jaxvision.cli.run import print_any_name
 # Each has add_parser(subparsers), which sets `run`, a function from the arguments to the exit code.
 SUBCOMMANDS = (
     train,
+    cross_validate,
     predict,
     demo,
     evaluate,
@@ -80,12 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_any_name()
     own = arguments is None
     arguments = sys.argv[1:] if own else arguments
-    if arguments[:1] == ["train"]:
+    training = {"train": train, "cross-validate": cross_validate}
+    if arguments[:1] and (command := training.get(arguments[0])):
         if own:
             take_interrupts()
             restart_with_huge_pages()
         # Its flags are the values of its config, which argparse does not know.
-        code = train.main([train.NAME, *arguments[1:]])
+        code = command.main([command.NAME, *arguments[1:]])
         if own:
             leave(code)
         return code

@@ -212,3 +212,24 @@ class WordBatch(TypedDict):
     other: NotRequired[np.ndarray]
     tree_nodes: NotRequired[np.ndarray]
     tree_codes: NotRequired[np.ndarray]
+
+
+class LanguageBatch(TypedDict):
+    """Parts of a text, on the host.
+
+    Attributes:
+        inputs: Tokens [B, T] int32; of evaluation, what precedes the first target comes before.
+        targets: The token that follows each [B, T] int32.
+        index: Where each row starts in the text, or the number of its lane [B] int32.
+        first: Whether a row is the first of its lane, which nothing precedes [B] bool. Training
+            only.
+        valid: False for padding at the end of the text [B, T] bool. Evaluation only, as `mask`.
+        mask: False for rows of padding [B] bool.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    index: np.ndarray
+    first: NotRequired[np.ndarray]
+    valid: NotRequired[np.ndarray]
+    mask: NotRequired[np.ndarray]

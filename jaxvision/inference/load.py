@@ -17,10 +17,12 @@ from jaxvision.inference import exported
 from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.export import weights
+from jaxvision.inference.few_shot import FewShotClassifier
 from jaxvision.inference.node_classifier import NodeClassifier
 from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
+from jaxvision.inference.text_generator import TextGenerator
 from jaxvision.inference.translator import Translator
 from jaxvision.inference.upscaler import Upscaler
 from jaxvision.inference.word_vectors import WordVectors
@@ -36,6 +38,8 @@ from jaxvision.tasks.adversarial_super_resolution import (
 from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.diffusion import ImageDiffusion
+from jaxvision.tasks.few_shot import FewShot
+from jaxvision.tasks.language_modelling import LanguageModelling
 from jaxvision.tasks.node_classification import NodeClassification
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.super_resolution import SuperResolution
@@ -47,6 +51,8 @@ from jaxvision.train.saved import read_checkpoint, read_meta
 
 # What building a model of a config may raise: in a file from elsewhere it may be any JSON.
 _FAULTS = (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError)
+# Images that are embedded at a time, where the run does not say it.
+_EMBEDDED = 64
 # Endings of files that `jaxvision export` writes and `load` reads.
 FILES = (exported.SUFFIX, ".safetensors")
 
@@ -72,7 +78,7 @@ def load(
 
     Returns:
         A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator`, `Sampler`,
-        `NodeClassifier` or `WordVectors`, by the task.
+        `NodeClassifier`, `FewShotClassifier`, `WordVectors` or `TextGenerator`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -203,11 +209,13 @@ def _maker(task: Any) -> Any:
     makers = {
         AdversarialGeneration: _sampler,
         DenseDetection: _detector,
+        FewShot: _few_shot,
         ImageClassification: functools.partial(_of_images, Classifier),
         NodeClassification: _of_graphs,
         ImageDiffusion: _sampler,
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
         SuperResolution: _upscaler,
+        LanguageModelling: _text_generator,
         Translation: _translator,
         WordEmbedding: _word_vectors,
     }
@@ -232,6 +240,13 @@ def _of_images(
         batch_size=_rows(config),
         origin=origin,
     )
+
+
+def _few_shot(task: FewShot, variables: Mapping[str, Any], origin: Origin) -> Predictor:
+    # The run's batches count episodes.
+    rows = origin.config.eval.batch_size or _EMBEDDED
+    transform = origin.recipe.eval_transform(origin.config)
+    return FewShotClassifier(task, variables, transform, batch_size=rows, origin=origin)
 
 
 def _rows(config: Any) -> int:
@@ -263,6 +278,10 @@ def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origi
 
 def _word_vectors(task: Any, variables: Mapping[str, Any], origin: Origin) -> WordVectors:
     return WordVectors(task, variables, origin=origin)
+
+
+def _text_generator(task: Any, variables: Mapping[str, Any], origin: Origin) -> TextGenerator:
+    return TextGenerator(task, variables, origin=origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:

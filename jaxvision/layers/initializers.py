@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +33,30 @@ def uniform(bound: float) -> Callable[..., jax.Array]:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return init
+
+
+def orthogonal_kernels(key: jax.Array, params: Any, *, gain: float = math.sqrt(2)) -> Any:
+    """Replaces every kernel of a network's parameters by an orthogonal one.
+
+    Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Neural Networks, Saxe et
+    al. 2013, https://arxiv.org/abs/1312.6120: as a matrix of all inputs by outputs, the singular
+    vectors of one drawn from N(0, 1), so that its singular values are all `gain`.
+
+    Args:
+        key: Draws the matrices.
+        params: Parameters; leaves named `kernel` with two axes or more are replaced.
+        gain: Of every kernel; sqrt(2) keeps the length of signals through ReLU.
+    """
+    leaves, tree = jax.tree_util.tree_flatten_with_path(params)
+    found = []
+    for number, (path, leaf) in enumerate(leaves):
+        if path[-1].key == "kernel" and leaf.ndim > 1:
+            shape = math.prod(leaf.shape[:-1]), leaf.shape[-1]
+            drawn = jax.random.normal(jax.random.fold_in(key, number), shape)
+            left, _, right = jnp.linalg.svd(drawn, full_matrices=False)
+            leaf = gain * (left @ right).reshape(leaf.shape).astype(leaf.dtype)
+        found.append(leaf)
+    return jax.tree.unflatten(tree, found)
 
 
 def prior_bias(probability: float) -> Initializer:

@@ -54,6 +54,82 @@ def binary_cross_entropy(
     return _weighted_mean(terms, class_weights)
 
 
+def kl_divergence(
+    logits: jax.Array,
+    targets: jax.Array,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: jax.Array | None = None,
+) -> jax.Array:
+    """Kullback-Leibler divergence of the softmax of logits from targets.
+
+    It is the cross entropy less the targets' own entropy, so that it is 0 where both are equal.
+
+    Args:
+        logits: [B, K].
+        targets: Probability of each class [B, K].
+        label_smoothing: As of `softmax_cross_entropy`.
+        class_weights: As of `softmax_cross_entropy`.
+
+    Returns:
+        Losses [B].
+    """
+    targets = optax.smooth_labels(targets, label_smoothing)
+    # 0 log 0 is 0.
+    entropy = targets * jnp.log(jnp.where(targets > 0, targets, 1.0))
+    terms = entropy - targets * jax.nn.log_softmax(logits)
+    return (terms if class_weights is None else terms * class_weights[None]).sum(axis=-1)
+
+
+def mean_squared_error(
+    logits: jax.Array,
+    targets: jax.Array,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: jax.Array | None = None,
+) -> jax.Array:
+    """Mean over the classes of (output - target)^2, where the outputs are the logits themselves.
+
+    Hui and Belkin 2020, https://arxiv.org/abs/2006.07322, equation 1. The largest output is the
+    class; the softmax of such outputs is no calibrated probability.
+
+    Args:
+        logits: [B, K].
+        targets: Probability of each class [B, K].
+        label_smoothing: As of `softmax_cross_entropy`.
+        class_weights: Factor of each class's term [K].
+
+    Returns:
+        Losses [B].
+    """
+    error = logits - optax.smooth_labels(targets, label_smoothing)
+    return _weighted_mean(jnp.square(error), class_weights)
+
+
+def huber(
+    logits: jax.Array,
+    targets: jax.Array,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: jax.Array | None = None,
+) -> jax.Array:
+    """As `mean_squared_error`, with error^2 / 2 up to an error of 1 and |error| - 1/2 beyond it.
+
+    Huber 1964, https://doi.org/10.1214/aoms/1177703732: outliers have a bounded gradient.
+
+    Args:
+        logits: [B, K].
+        targets: Probability of each class [B, K].
+        label_smoothing: As of `softmax_cross_entropy`.
+        class_weights: Factor of each class's term [K].
+
+    Returns:
+        Losses [B].
+    """
+    targets = optax.smooth_labels(targets, label_smoothing)
+    return _weighted_mean(optax.huber_loss(logits, targets), class_weights)
+
+
 def softmax_focal(
     logits: jax.Array,
     targets: jax.Array,

@@ -1,5 +1,6 @@
 """Accuracy over episodes, with its 95% interval."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.struct
@@ -51,3 +52,41 @@ class EpisodeAccuracy(metrics.Metric):
             return {"accuracy": mean, "interval": float("nan")}
         variance = max(self.squares - count * mean**2, 0.0) / (count - 1)
         return {"accuracy": mean, "interval": 1.96 * (variance / count) ** 0.5}
+
+
+@flax.struct.dataclass
+class AccuracyBySize(metrics.Metric):
+    """Accuracies over episodes of several sizes, which do not mix.
+
+    Attributes:
+        sizes: By name, as `5way_1shot`.
+    """
+
+    sizes: Mapping[str, EpisodeAccuracy]
+
+    @classmethod
+    def empty(cls) -> "AccuracyBySize":
+        """Returns the metric of no episodes; merging it changes nothing."""
+        return cls({})
+
+    @classmethod
+    def from_model_output(cls, *, size: str, **output: Any) -> "AccuracyBySize":
+        """Takes episodes of one size, whose name is `size`, as `EpisodeAccuracy` does."""
+        return cls({size: EpisodeAccuracy.from_model_output(**output)})
+
+    def merge(self, other: "AccuracyBySize") -> "AccuracyBySize":
+        """Adds the episodes of another metric."""
+        sizes = dict(self.sizes)
+        for name, found in other.sizes.items():
+            sizes[name] = sizes[name].merge(found) if name in sizes else found
+        return AccuracyBySize(sizes)
+
+    def compute(self) -> dict[str, float]:
+        """Returns `accuracy` and `interval`; of several sizes `<size>_accuracy` and so on."""
+        if len(self.sizes) == 1:
+            return next(iter(self.sizes.values())).compute()
+        return {
+            f"{size}_{name}": value
+            for size, found in self.sizes.items()
+            for name, value in found.compute().items()
+        }

@@ -34,6 +34,7 @@ from jaxvision.models.backbones import densenet as _densenet
 from jaxvision.models.backbones import googlenet as _googlenet
 from jaxvision.models.backbones import inception_v3 as _inception_v3
 from jaxvision.models.backbones import lenet as _lenet
+from jaxvision.models.backbones import mlp as _mlp
 from jaxvision.models.backbones import mobilenet_v3 as _mobilenet_v3
 from jaxvision.models.backbones import nin as _nin
 from jaxvision.models.backbones import resnet as _resnet
@@ -82,14 +83,18 @@ from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import language_models as _language_models
 from jaxvision.models.sequence import recurrent as _recurrent
+from jaxvision.models.sequence import seq2seq as _seq2seq
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.language_models import language_model
 from jaxvision.models.sequence.recurrent import recurrent
+from jaxvision.models.sequence.seq2seq import seq2seq
 from jaxvision.models.sequence.transformer import transformer
+from jaxvision.models.sequence.translators import translator
 from jaxvision.models.super_resolution import catalogue as _super_resolution
 from jaxvision.models.super_resolution.catalogue import super_resolution
 from jaxvision.models.variant import unknown
 from jaxvision.models.video import c3d as _c3d
+from jaxvision.models.video import ji as _ji
 from jaxvision.models.video import resnet as _clip_resnet
 
 __all__ = [
@@ -111,7 +116,9 @@ __all__ = [
     "spp_net",
     "ssd",
     "super_resolution",
+    "seq2seq",
     "transformer",
+    "translator",
     "variants",
     "yolov1",
     "yolov2",
@@ -132,6 +139,7 @@ class _Family(NamedTuple):
 # A new family is one import and one row.
 _FAMILIES = (
     _Family(_lenet.VARIANTS, _lenet.lenet, _lenet.lenet_classifier),
+    _Family(_mlp.VARIANTS, _mlp.mlp, _mlp.mlp_classifier),
     _Family(_alexnet.VARIANTS, _alexnet.alexnet, _alexnet.alexnet_classifier),
     _Family(_zfnet.VARIANTS, _zfnet.zfnet, _zfnet.zfnet_classifier),
     _Family(_spp_net.VARIANTS, _spp_net.spp_net_backbone, _spp_net.spp_net_classifier),
@@ -161,6 +169,7 @@ _FAMILIES = (
     _Family(_swin.VARIANTS, _swin.swin, _swin.swin_classifier),
     # These take clips [B, T, H, W, 3].
     _Family(_c3d.VARIANTS, _c3d.c3d, _c3d.c3d_classifier),
+    _Family(_ji.VARIANTS, _ji.ji, _ji.ji_classifier),
     _Family(_clip_resnet.VARIANTS, _clip_resnet.clip_resnet, _clip_resnet.clip_resnet_classifier),
 )
 
@@ -185,6 +194,7 @@ _OTHERS = {
     "embedding": _embedding.VARIANTS,
     "super_resolution": _super_resolution.VARIANTS,
     "transformer": _transformer.VARIANTS,
+    "seq2seq": _seq2seq.VARIANTS,
     "language_model": _language_models.VARIANTS,
     "recurrent": _recurrent.VARIANTS,
     "graph_network": _graph.VARIANTS,
@@ -198,6 +208,7 @@ _WHOLE = (
     "segmenter",
     "super_resolution",
     "transformer",
+    "seq2seq",
     "language_model",
     "recurrent",
     "graph_network",

@@ -23,6 +23,7 @@ from jaxvision.models.backbones import vit
 from jaxvision.ops import ranges
 from jaxvision.plots.classification import classification_report
 from jaxvision.recipes import image_splits, teacher, values, wiring
+from jaxvision.recipes.pretraining import pretraining
 from jaxvision.recipes.values import Config
 from jaxvision.tasks.classification import TEACHER, Distillation, ImageClassification
 from jaxvision.train.experiment import Best, EvalSet, Experiment
@@ -45,6 +46,9 @@ def defaults() -> Config:
     config.remat = False  # whether blocks are computed again for the gradient: less memory
     config.mean = (0.485, 0.456, 0.406)  # of each channel, images in [0, 1]; one number: grey
     config.std = (0.229, 0.224, 0.225)
+    # Of each image, before mean and std: min_max, contrast; empty: none.
+    config.normalise = ""
+    config.initial = ""  # orthogonal: kernels that start so; empty: the network's own values
 
     config.data.source = "image_folder"  # objects:voc and the like: several labels an image
     config.data.balance = ""  # repeat or inverse: draws images of rare classes more often
@@ -77,6 +81,13 @@ def defaults() -> Config:
     config.distillation.variant = ""  # its network, where the teacher is not a run's folder
     config.distillation.temperature = 4.0
     config.distillation.weight = 0.7  # share of the teacher's targets in the loss
+
+    config.pretrain = ConfigDict()
+    # Updates of each restricted Boltzmann machine, from which mlp_sigmoid starts; 0: none.
+    config.pretrain.steps = 0
+    config.pretrain.gibbs_steps = 1  # of contrastive divergence
+    config.pretrain.learning_rate = 0.1
+    config.pretrain.momentum = 0.5
 
     # Of the shorter side before the centre is cut out, in image sizes: 256 for 224; 0: not resized.
     config.eval.resize = 8 / 7
@@ -130,6 +141,9 @@ def task(config: Config, info: Mapping[str, Any]) -> ImageClassification:
         mixup=config.augment.mixup,
         cutmix=config.augment.cutmix,
         erase=config.augment.erase,
+        # Runs of before these values have none of them.
+        normalise=config.get("normalise", ""),
+        initial=config.get("initial", ""),
     )
 
 
@@ -196,6 +210,9 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         eval_sets["test"] = EvalSet(eval_data(config, info, "test"), at_end=True)
 
     own, constants = _with_teacher(config, info)
+    start = pretraining(config, train, own.model, _resize(config))
+    if not start or config.weights:
+        start = wiring.init_from(config, config.variant, now=new_run)
     epoch = train_data.steps_per_epoch
     rate = wiring.learning_rate(config, epoch=epoch, batch_size=config.batch_size)
     return Experiment(
@@ -205,7 +222,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         eval_data=eval_sets,
         optimizer=wiring.optimizer(config, rate),
         learning_rate=rate,
-        init_from=wiring.init_from(config, config.variant, now=new_run),
+        init_from=start,
         best=Best("val/mAP" if info["multi_label"] else "val/accuracy"),
         report=classification_report,
         meta=wiring.meta(__name__, config, info),

@@ -6,10 +6,12 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxvision import models
+from jaxvision.data.augment.fixed_crop import CenterCrop
 from jaxvision.data.classification_examples import classification_eval_example
-from jaxvision.data.plans.episodes import Episode, Episodes
-from jaxvision.data.readers.omniglot import omniglot
-from jaxvision.data.source import Source
+from jaxvision.data.plans.episodes import Episode, Episodes, EpisodesOfSizes
+from jaxvision.data.plans.plan import Plan
+from jaxvision.data.readers.omniglot import WhiteOnBlack, omniglot
+from jaxvision.data.source import Source, Transform
 from jaxvision.data.sources.glyphs import Glyphs
 from jaxvision.data.sources.turned import Turned
 from jaxvision.data.stream import Stream
@@ -102,10 +104,20 @@ def _evaluated(config: Config) -> dict[str, Episode]:
     ways, shots = tuple(config.eval.way), tuple(config.eval.shot)
     if len(ways) != len(shots) or not ways:
         raise ValueError(f"eval.way and eval.shot must be of one length, got {ways} and {shots}")
-    return {
-        f"{way}way_{shot}shot": Episode(way, shot, config.eval.query)
-        for way, shot in zip(ways, shots, strict=True)
-    }
+    sizes = (Episode(way, shot, config.eval.query) for way, shot in zip(ways, shots, strict=True))
+    return {size.name: size for size in sizes}
+
+
+def eval_transform(config: Config) -> Transform:
+    """Returns what an image goes through before the network sees it, as those of the run's source.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+    ranges.check(config, "[8, 4_096]", "image_size")
+    if config.data.source == "omniglot":
+        return WhiteOnBlack(config.image_size)
+    return CenterCrop((config.image_size, config.image_size), config.image_size)
 
 
 def open_split(config: Config, split: str) -> Source:
@@ -139,7 +151,7 @@ def _words(names: str) -> tuple[str, ...]:
 
 
 def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
-    """Opens the episodes of one split, of the first evaluated size.
+    """Opens the episodes of one split, of all evaluated sizes.
 
     Args:
         config: The values.
@@ -150,8 +162,8 @@ def eval_data(config: Config, info: Mapping[str, Any], split: str) -> Stream:
         ValueError: If there is no such split.
     """
     del info
-    episode = next(iter(_evaluated(config).values()))
-    return _eval_stream(config, open_split(config, split), episode)
+    sizes = tuple(_evaluated(config).values())
+    return _eval_stream(config, open_split(config, split), *sizes)
 
 
 def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experiment:
@@ -172,9 +184,8 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
 
     # Every episode of an epoch is drawn at its start.
     ranges.check(config, "[1, 10_000]", "batch_size", "episode.steps")
-    train_data = _stream(
-        config, train, _episode(config), config.episode.steps, config.batch_size, seed=config.seed
-    )
+    episodes = _episodes(train, _episode(config), config.episode.steps, config.batch_size)
+    train_data = _stream(config, train, episodes, seed=config.seed)
     sizes = _evaluated(config)
     eval_sets = {
         f"val/{name}": EvalSet(_eval_stream(config, val, size)) for name, size in sizes.items()
@@ -201,24 +212,22 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     )
 
 
-def _eval_stream(config: Config, source: Source, episode: Episode) -> Stream:
+def _eval_stream(config: Config, source: Source, *sizes: Episode) -> Stream:
     ranges.check(config, "[1, 100_000]", "eval.episodes")
-    return _stream(config, source, episode, config.eval.episodes, 1, axes=_WHOLE)
+    plans = [_episodes(source, size, config.eval.episodes, 1) for size in sizes]
+    return _stream(config, source, EpisodesOfSizes(plans), axes=_WHOLE)
 
 
-def _stream(
-    config: Config,
-    source: Source,
-    episode: Episode,
-    batches: int,
-    batch_size: int,
-    **options: Any,
-) -> Stream:
+def _episodes(source: Source, size: Episode, batches: int, batch_size: int) -> Episodes:
     if source.labels is None:
         raise ValueError("images must have one class each")
+    return Episodes(source.labels, size, batches, batch_size)
+
+
+def _stream(config: Config, source: Source, plan: Plan, **options: Any) -> Stream:
     size = (config.image_size, config.image_size)
     return Stream(
-        Episodes(source.labels, episode, batches, batch_size),
+        plan,
         classification_eval_example(source, size),
         name=source.name,
         digest=source.digest,

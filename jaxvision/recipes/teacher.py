@@ -70,6 +70,11 @@ def _check_run(given: str, meta: Mapping[str, Any], config: Config, names: list[
             f"distillation.teacher must have the classes {', '.join(names)} in this order, {given} "
             f"has {', '.join(meta['info']['class_names'])}"
         )
+    if (theirs := meta["config"].get("normalise", "")) != config.normalise:
+        raise ValueError(
+            f"normalise must be that of the teacher, {theirs or 'empty'}, as both take the same "
+            f"images; got {config.normalise or 'empty'}"
+        )
     for name in ("mean", "std"):
         theirs = tuple(meta["config"][name])
         if not np.allclose(theirs, config[name]) or len(theirs) != len(config[name]):

@@ -92,6 +92,9 @@ def _optimization(config: Config) -> None:
     config.optimizer.decay = 0.0  # of the mean square of rmsprop and adadelta; 0: 0.9
     config.optimizer.epsilon = 0.0  # 0: the optimizer's usual one
     config.optimizer.initial_accumulator = 0.0  # of adagrad
+    # Steps after which adam, adamw and the like go on as SGD with momentum; 0: never.
+    config.optimizer.sgd_after = 0
+    config.optimizer.sgd_scale = 1.0  # factor of the learning rate from then on
     config.optimizer.weight_decay = 0.0
     config.optimizer.l1 = 0.0
     config.optimizer.clip_norm = 0.0  # longest gradient over all parameters; 0: any
@@ -109,8 +112,9 @@ def _optimization(config: Config) -> None:
     config.schedule.warmup_epochs = 0.0
     config.schedule.warmup_steps = 0
     config.schedule.boundaries = (0.5, 0.75)  # of step, shares of the run
-    config.schedule.factor = 0.1  # of step and exponential
-    config.schedule.period_epochs = 1.0  # of exponential
+    config.schedule.factor = 0.1  # of step, exponential and exp_range
+    config.schedule.period_epochs = 1.0  # of exponential, and of a cycle of triangular
+    config.schedule.hold_epochs = 0.0  # before exponential falls
     config.schedule.power = 1.0  # of polynomial
     config.schedule.final_ratio = 0.0  # the lowest learning rate as a share of the highest
     config.schedule.rise = 0.3  # share of the run in which one_cycle rises

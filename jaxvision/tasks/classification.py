@@ -9,8 +9,12 @@ import jax.numpy as jnp
 from clu import metrics
 
 from jaxvision.data.batch import ClassificationBatch
+from jaxvision.layers.initializers import orthogonal_kernels
 from jaxvision.losses.classification import (
     binary_cross_entropy,
+    huber,
+    kl_divergence,
+    mean_squared_error,
     sigmoid_focal,
     softmax_cross_entropy,
     softmax_focal,
@@ -20,6 +24,7 @@ from jaxvision.metrics.classification import Classification
 from jaxvision.metrics.multi_label import MultiLabel
 from jaxvision.models.classifier_output import ClassifierOutput
 from jaxvision.ops import ranges
+from jaxvision.ops.contrast import NORMALISATIONS
 from jaxvision.ops.mixing import cutmix, mixup, random_erasing
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
@@ -35,6 +40,9 @@ LOSSES = {
     ("binary_cross_entropy", False): binary_cross_entropy,
     ("binary_cross_entropy", True): binary_cross_entropy,
     ("focal", True): sigmoid_focal,
+    ("kl", False): kl_divergence,
+    ("mse", False): mean_squared_error,
+    ("huber", False): huber,
 }
 
 
@@ -50,6 +58,7 @@ class Classifier(Protocol):
         ...
 
 
+_INITIAL = ("", "orthogonal")
 # The key of a batch that holds the variables of a teacher, a constant of the experiment.
 TEACHER = "teacher"
 
@@ -97,8 +106,8 @@ class ImageClassification:
         mean: Mean of each channel, for images in [0, 1]. With one number the network takes grey
             images [B, H, W, 1], the mean of the three channels.
         std: Standard deviation of each channel, or one number.
-        loss_name: `cross_entropy`, `binary_cross_entropy` or `focal`; `cross_entropy` only without
-            `multi_label`.
+        loss_name: `cross_entropy`, `binary_cross_entropy` or `focal`; without `multi_label`
+            `kl`, `mse` and `huber`, too.
         label_smoothing: Share of each target that is spread over all classes.
         class_weights: Factor of each class's term in the loss, by class index; () for none.
         auxiliary_weight: Factor of the loss of each auxiliary head, for networks that have any.
@@ -107,6 +116,8 @@ class ImageClassification:
             equally often.
         erase: Probability that a part of an image is erased.
         distillation: A teacher whose outputs are learned besides the labels; None for none.
+        normalise: `min_max` or `contrast` of each image, before `mean` and `std`; empty for none.
+        initial: `orthogonal` for kernels that start so; empty for the network's own.
 
     Raises:
         ValueError: If `loss_name` is unknown, or a number or a tuple's length is wrong.
@@ -125,8 +136,14 @@ class ImageClassification:
     cutmix: float = 0.0
     erase: float = 0.0
     distillation: Distillation | None = None
+    normalise: str = ""
+    initial: str = ""
 
     def __post_init__(self) -> None:
+        for name, known in (("normalise", NORMALISATIONS), ("initial", _INITIAL)):
+            if getattr(self, name) not in known:
+                words = ", ".join(word or "empty" for word in known)
+                raise ValueError(f"{name} must be one of {words}, got {getattr(self, name)}")
         if (self.loss_name, self.multi_label) not in LOSSES:
             known = [name for name, multi_label in LOSSES if multi_label == self.multi_label]
             raise ValueError(
@@ -157,7 +174,10 @@ class ImageClassification:
         variables = dict(
             self.model.init({"params": params_key, "dropout": dropout_key}, images, train=True)
         )
-        return variables.pop("params"), variables
+        params = variables.pop("params")
+        if self.initial:
+            params = orthogonal_kernels(params_key, params)
+        return params, variables
 
     def loss(
         self,
@@ -223,6 +243,7 @@ class ImageClassification:
         x = images.astype(jnp.float32) / 255.0
         if len(self.mean) == 1:
             x = x.mean(axis=-1, keepdims=True)
+        x = NORMALISATIONS[self.normalise](x)
         shape = (1,) * (x.ndim - 1) + (-1,)
         mean, std = (jnp.asarray(v, jnp.float32).reshape(shape) for v in (self.mean, self.std))
         return (x - mean) / std

@@ -20,10 +20,11 @@ from jaxvision.losses.few_shot import (
 from jaxvision.losses.metric_learning import (
     batch_hard_loss,
     contrastive,
+    normalized,
     semi_hard_loss,
     squared_distances,
 )
-from jaxvision.metrics.few_shot import EpisodeAccuracy
+from jaxvision.metrics.few_shot import AccuracyBySize
 from jaxvision.ops import ranges
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
@@ -132,7 +133,54 @@ class FewShot:
         Raises:
             ValueError: If the batch has another number of rows than the evaluated episodes.
         """
+        episode = self._evaluated(batch)
+        support, queries = _parts(self.embed(params, state, batch, key=key), episode)
+        return _accuracy(self.scores(params, support, queries), episode)[None]
+
+    def measure(self, predictions: np.ndarray, batch: Batch) -> metrics.Metric:
+        """Counts the episodes of a batch."""
+        size = self._evaluated(batch).name
+        return AccuracyBySize.from_model_output(size=size, accuracies=predictions)
+
+    def embed(
+        self, params: Params, state: ModelState, batch: Batch, *, key: jax.Array
+    ) -> jax.Array:
+        """Maps the images [B, H, W, 3] of a batch to embeddings [B, D]."""
         del key
+        return self.model.apply(
+            {"params": params, **state},
+            self.prepare(batch["image"]),
+            train=False,
+            **self._method(),
+        )
+
+    def scores(self, params: Params, support: jax.Array, queries: jax.Array) -> jax.Array:
+        """Compares queries with the supports of each class.
+
+        Args:
+            params: The network's.
+            support: Embeddings [way, shot, D].
+            queries: Embeddings [Q, D].
+
+        Returns:
+            Scores [Q, way], whose largest is the class of a query, and whose softmax is a
+            probability where the loss makes it one: `prototypical` and `matching`.
+        """
+        return self._log_probabilities(support, queries, self._compare(params))
+
+    def similarity(self, params: Params, first: jax.Array, second: jax.Array) -> jax.Array:
+        """Compares pairs of embeddings [N, D].
+
+        Returns:
+            For `siamese` the probability [N] that both are of one class; else the cosine of each
+            pair, in [-1, 1].
+        """
+        if self.loss_name == "siamese":
+            return jax.nn.sigmoid(self._compare(params)(first, second))
+        return (normalized(first) * normalized(second)).sum(axis=-1)
+
+    def _evaluated(self, batch: Batch) -> Episode:
+        """Returns the size of the episode of an evaluation's batch, by its number of rows."""
         count = batch["image"].shape[0]
         episode = next((each for each in self.evaluated if each.rows == count), None)
         if episode is None:
@@ -140,20 +188,7 @@ class FewShot:
                 f"a batch must be an episode of {', '.join(str(e.rows) for e in self.evaluated)} "
                 f"images, got {count}"
             )
-        embeddings = self.model.apply(
-            {"params": params, **state},
-            self.prepare(batch["image"]),
-            train=False,
-            **self._method(),
-        )
-        support, queries = _parts(embeddings, episode)
-        found = self._log_probabilities(support, queries, self._compare(params))
-        return _accuracy(found, episode)[None]
-
-    def measure(self, predictions: np.ndarray, batch: Batch) -> metrics.Metric:
-        """Counts the episodes of a batch."""
-        del batch
-        return EpisodeAccuracy.from_model_output(accuracies=predictions)
+        return episode
 
     def _method(self) -> dict[str, str]:
         return {"method": "embed"} if self.loss_name == "siamese" else {}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -81,6 +81,8 @@ def optimizer(
     decay: float = 0.0,
     epsilon: float = 0.0,
     initial_accumulator: float = 0.0,
+    sgd_after: int = 0,
+    sgd_scale: float = 1.0,
     weight_decay: float = 0.0,
     l1: float = 0.0,
     clip_norm: float = 0.0,
@@ -104,6 +106,10 @@ def optimizer(
         decay: Of the mean square of `rmsprop` and `adadelta`; 0 for 0.9.
         epsilon: Keeps divisions finite; 0 for the optimizer's usual one.
         initial_accumulator: What the sums of squares of `adagrad` start at.
+        sgd_after: Steps after which SGD with `momentum` takes the place of the rule; 0 for never.
+            Decay stays what it is with `name`.
+        sgd_scale: Factor of SGD's updates, as its learning rate is another one: tens to hundreds
+            after `adam`.
         weight_decay: Factor of the kernels: decoupled with `adamw` and `lamb`, else L2 (the factor
             is that of the parameter in the gradient, as PyTorch's, not of its square in the loss).
         l1: Factor of the kernels' signs in the gradient, that of their absolute sum in the loss.
@@ -123,6 +129,7 @@ def optimizer(
     own = dict(momentum=momentum, b1=b1, b2=b2, decay=decay, epsilon=epsilon)
     own |= dict(initial_accumulator=initial_accumulator)
     factors = dict(weight_decay=weight_decay, l1=l1, clip_norm=clip_norm, clip_value=clip_value)
+    factors |= dict(sgd_after=sgd_after, sgd_scale=sgd_scale)
     _check(name, {**own, **factors, "layer_decay": layer_decay})
     scales = _group_scales(groups)
 
@@ -139,7 +146,8 @@ def optimizer(
         stages.append(add_decay(lambda p: l1 * jnp.sign(p), decay_scales))
     if weight_decay and name not in DECOUPLED:
         stages.append(decay_term)
-    stages.append(_RULES[name](**own))
+    rule = _RULES[name](**own)
+    stages.append(sgd_from(rule, sgd_after, momentum, sgd_scale) if sgd_after else rule)
     if weight_decay and name in DECOUPLED:
         stages.append(decay_term)
     if name == "lamb":
@@ -151,6 +159,55 @@ def optimizer(
     if layer_decay != 1:
         stages.append(scale_leaves(lambda params: layer_scales(params, layer_decay)))
     return optax.chain(*stages)
+
+
+class SwitchState(NamedTuple):
+    """State of `sgd_from`.
+
+    Attributes:
+        count: Updates made [] int32.
+        before: State of the rule that comes first.
+        trace: Momentum of SGD, zeros until then.
+    """
+
+    count: jax.Array
+    before: Any
+    trace: Any
+
+
+def sgd_from(
+    rule: optax.GradientTransformation, step: int, momentum: float, scale: float
+) -> optax.GradientTransformation:
+    """Follows a rule for some steps, then SGD with momentum, which starts from rest.
+
+    Improving Generalization Performance by Switching from Adam to SGD, Keskar and Socher 2017,
+    https://arxiv.org/abs/1712.07628, with a step and a learning rate that are given: the paper
+    estimates both from Adam's updates.
+
+    Args:
+        rule: What each gradient goes through before the learning rate.
+        step: Updates made by it.
+        momentum: Of SGD.
+        scale: Factor of SGD's updates.
+    """
+    sgd = optax.trace(decay=momentum)
+
+    def init(params: Any) -> SwitchState:
+        return SwitchState(jnp.zeros([], jnp.int32), rule.init(params), sgd.init(params))
+
+    def update(updates: Any, state: SwitchState, params: Any = None) -> tuple[Any, SwitchState]:
+        def first() -> tuple[Any, Any, Any]:
+            found, before = rule.update(updates, state.before, params)
+            return found, before, state.trace
+
+        def then() -> tuple[Any, Any, Any]:
+            found, trace = sgd.update(updates, state.trace, params)
+            return jax.tree.map(lambda u: scale * u, found), state.before, trace
+
+        found, before, trace = jax.lax.cond(state.count < step, first, then)
+        return found, SwitchState(optax.safe_increment(state.count), before, trace)
+
+    return optax.GradientTransformation(init, update)
 
 
 def _check(name: str, numbers: Mapping[str, float]) -> None:

@@ -16,6 +16,9 @@ SCHEDULES = (
     "polynomial",
     "inverse_sqrt",
     "one_cycle",
+    "triangular",
+    "triangular2",
+    "exp_range",
 )
 
 
@@ -28,6 +31,7 @@ def schedule(
     boundaries: Sequence[float] = (0.5, 0.75),
     factor: float = 0.1,
     period: int = 1,
+    hold: int = 0,
     power: float = 1.0,
     final_ratio: float = 0.0,
     rise: float = 0.3,
@@ -40,16 +44,22 @@ def schedule(
             the peak after the warmup to the floor at the end; `inverse_sqrt`, the peak times the
             root of warmup_steps by step; `one_cycle` (Smith and Topin 2017,
             https://arxiv.org/abs/1708.07120), a cosine from peak / 25 up and one down to the floor,
-            which has a warmup of its own.
+            which has a warmup of its own; `triangular`, up from the floor and down again in
+            straight lines every `period` steps, `triangular2`, whose peak above the floor halves
+            with each cycle, and `exp_range`, whose peak is times `factor` every `period` steps, all
+            along the way (Smith 2015, https://arxiv.org/abs/1506.01186, section 3.1).
         peak: Highest learning rate.
         total_steps: Length of the run.
         warmup_steps: The first steps, in which the rate rises linearly from peak / warmup_steps;
             the rest of the run is as long as it leaves, but boundaries count from the start.
         boundaries: Of `step`, as shares of the run, ascending.
-        factor: Of `step` and `exponential`.
-        period: Of `exponential`, in steps.
+        factor: Of `step`, `exponential` and `exp_range`.
+        period: Of `exponential`, and a whole cycle, two of the paper's step sizes, at
+            least 2; in steps.
+        hold: Steps before the first change of `exponential`; at least a period.
         power: Of `polynomial`.
-        final_ratio: The floor of `cosine`, `polynomial` and `one_cycle` as a share of the peak.
+        final_ratio: The floor of `cosine`, `polynomial`, `one_cycle` and the cycles as a share of
+            the peak.
         rise: Share of the run in which `one_cycle` rises.
 
     Raises:
@@ -74,13 +84,17 @@ def schedule(
             peak, {round(b * total_steps) - warmup_steps: factor for b in boundaries}
         )
     elif name == "exponential":
-        main = optax.exponential_decay(peak, period, factor, staircase=True)
+        main = optax.exponential_decay(
+            peak, period, factor, transition_begin=max(0, hold - period), staircase=True
+        )
     elif name == "cosine":
         main = optax.cosine_decay_schedule(peak, left, alpha=final_ratio)
     elif name == "polynomial":
         main = optax.polynomial_schedule(peak, peak * final_ratio, power, left)
     elif name == "inverse_sqrt":
         main = _inverse_sqrt(peak, max(warmup_steps, 1))
+    elif name in ("triangular", "triangular2", "exp_range"):
+        main = _cyclic(name, peak, max(period, 2), factor, final_ratio)
     else:
         main = optax.constant_schedule(peak)
     if not warmup_steps:
@@ -150,6 +164,24 @@ def noam(features: int, warmup_steps: int, *, factor: float = 1.0) -> optax.Sche
 def _inverse_sqrt(peak: float, start: int) -> optax.Schedule:
     def rate(step: jax.typing.ArrayLike) -> jax.Array:
         return peak * jnp.sqrt(start / (jnp.asarray(step, jnp.float32) + start))
+
+    return rate
+
+
+def _cyclic(
+    name: str, peak: float, period: int, factor: float, final_ratio: float
+) -> optax.Schedule:
+    floor = peak * final_ratio
+
+    def rate(step: jax.typing.ArrayLike) -> jax.Array:
+        cycles = jnp.asarray(step, jnp.float32) / period
+        place = cycles % 1.0
+        height = 1.0 - jnp.abs(2.0 * place - 1.0)
+        if name == "triangular2":
+            height = height * 0.5 ** jnp.floor(cycles)
+        elif name == "exp_range":
+            height = height * jnp.float32(factor) ** cycles
+        return floor + (peak - floor) * height
 
     return rate
 

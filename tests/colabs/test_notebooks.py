@@ -149,6 +149,19 @@ def test_detection_errors(tmp_path):
 
 
 @pytest.mark.slow
+def test_history(tmp_path):
+    small = dict(images=200, machine_steps=50, widths=(20, 10), tune_steps=20)
+    _, _, _, points, error, centers, filters, back, tuned = execute(
+        "history.ipynb", tmp_path, **small
+    )
+    assert printed(points).split()[-1] == "0"
+    assert "-1.0 1.0 1.0 -1.0" in printed(error)
+    for cell in (points, error, centers, filters, back):
+        picture(cell)
+    assert printed(tuned).count("of 1,000 other digits") == 2
+
+
+@pytest.mark.slow
 def test_matting(tmp_path):
     small = dict(side=96, pictures=12, image_size=32, epochs=2)
     *_, screen, alpha, over, _, found = execute("matting.ipynb", tmp_path, **small)

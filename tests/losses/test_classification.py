@@ -5,6 +5,9 @@ import pytest
 
 from jaxvision.losses.classification import (
     binary_cross_entropy,
+    huber,
+    kl_divergence,
+    mean_squared_error,
     sigmoid_focal,
     softmax_cross_entropy,
     softmax_focal,
@@ -92,3 +95,15 @@ def test_values_and_gradients_are_finite_at_extremes(loss, size):
         value, gradient = jax.value_and_grad(lambda x, t=targets: loss(x, t).sum())(logits)
         assert np.isfinite(value)
         assert np.isfinite(gradient).all()
+
+
+def test_divergence_and_errors_by_hand():
+    targets = np.float32([[0.5, 0.5, 0.0], [0.1, 0.1, 0.8]])
+    expected = [0.5 * np.log(0.5 / 0.25), 0.0]
+    np.testing.assert_allclose(kl_divergence(LOGITS, targets), expected, atol=1e-6)
+    outputs = np.float32([[1.0, 0.5, -2.0]])
+    target = np.float32([[1, 0, 0]])
+    np.testing.assert_allclose(mean_squared_error(outputs, target), [(0.25 + 4) / 3], rtol=1e-5)
+    np.testing.assert_allclose(huber(outputs, target), [(0.125 + 1.5) / 3], rtol=1e-5)
+    weighted = huber(outputs, target, class_weights=WEIGHTS)
+    np.testing.assert_allclose(weighted, [(3 * 0.125 + 1.5) / 3], rtol=1e-5)

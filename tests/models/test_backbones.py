@@ -14,7 +14,7 @@ from jaxvision.models.backbones.resnet import ResidualBlock
 from jaxvision.models.backbones.resnet_cifar import CIFARBlock
 
 # Networks of clips are tested in test_video.
-CLIPS = {"c3d", "r3d_18"}
+CLIPS = {"c3d", "ji_3d_cnn", "r3d_18"}
 FAMILIES = [family for family in models._FAMILIES if not CLIPS & family.variants.keys()]
 VARIANTS = [name for family in FAMILIES for name in family.variants]
 FIRST = [next(iter(family.variants)) for family in FAMILIES]
@@ -24,6 +24,8 @@ FIRST = [next(iter(family.variants)) for family in FAMILIES]
 # timm's for SE-ResNet, Xception, Darknet-53, CSPDarknet53, ViT-Ti and ViT-S, counted by hand from
 # the papers for the others.
 PARAMETERS = {
+    "mlp": 266_610,
+    "mlp_sigmoid": 1_665_010,
     "lenet5": 60_000,
     "lenet5_modern": 61_706,
     "alexnet": 61_100_840,
@@ -84,6 +86,8 @@ PARAMETERS = {
 }
 # Sizes of images other than 224 x 224 x 3 and classes other than 1000.
 IMAGES = {
+    "mlp": (28, 28, 1),
+    "mlp_sigmoid": (28, 28, 1),
     "lenet5": (32, 32, 1),
     "lenet5_modern": (32, 32, 1),
     "alexnet_original": (227, 227, 3),
@@ -92,13 +96,14 @@ IMAGES = {
 CLASSES = {
     name: 10
     for name in PARAMETERS
-    if name.startswith(("lenet", "densenet_bc")) or name.endswith(("_cifar", "_cifar10"))
+    if name.startswith(("mlp", "lenet", "densenet_bc")) or name.endswith(("_cifar", "_cifar10"))
 }
 
 ROUNDED_UP = {2: (23, 36), 4: (12, 18), 8: (6, 9), 16: (3, 5), 32: (2, 3)}
 
 # Sizes of the maps at each stride: those that the papers print, and those of odd sizes, by hand.
 SIZES = {
+    ("mlp", 28, 20): {28: (1, 1)},
     ("lenet5", 32, 32): {2: (14, 14), 4: (5, 5)},
     ("alexnet_original", 227, 227): {4: (55, 55), 8: (27, 27), 16: (13, 13), 32: (6, 6)},
     ("alexnet", 97, 131): {4: (23, 32), 8: (11, 15), 16: (5, 7), 32: (2, 3)},

@@ -31,8 +31,8 @@ NORMALISED = (
     "cspdarknet53",
 )
 # Networks of clips are backbones of no dense task.
-CLIPS = ("c3d", "r3d_18")
-WITHOUT = ("lenet5", "alexnet", "zfnet", "zf5_spp", "nin_cifar10", "vit_ti_16", "swin_t")
+CLIPS = ("c3d", "ji_3d_cnn", "r3d_18")
+WITHOUT = ("mlp", "lenet5", "alexnet", "zfnet", "zf5_spp", "nin_cifar10", "vit_ti_16", "swin_t")
 
 
 def paths(tree):

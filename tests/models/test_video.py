@@ -6,8 +6,9 @@ import pytest
 from network import count
 
 from jaxvision import models
-from jaxvision.models.video import c3d, resnet
+from jaxvision.models.video import c3d, ji, resnet
 from jaxvision.models.video.c3d import pool_clips
+from jaxvision.ops.optical_flow import optical_flow
 
 # With 400 classes of Kinetics, from torchvision; C3D with 101 of UCF101.
 PARAMS = {
@@ -63,3 +64,42 @@ def test_unknown_kind_of_block():
         jax.eval_shape(
             lambda: model.init(jax.random.key(0), np.zeros((1, 2, 8, 8, 3)), train=False)
         )
+
+
+def test_first_3d_network_has_the_sizes_and_parameters_of_the_paper():
+    clips = jax.ShapeDtypeStruct((2, 7, 60, 40, 3), np.float32)
+    model = models.classifier("ji_3d_cnn")
+    logits, variables = jax.eval_shape(
+        lambda x: model.init_with_output(jax.random.key(0), x, train=False), clips
+    )
+    assert count(variables["params"]) == 295_458 and logits.shape == (2, 3)
+    params = variables["params"]
+    layers = {"c2": 1_480, "s3": 92, "c4": 3_810, "s5": 156}
+    for name, expected in layers.items():
+        parts = [tree for key, tree in params["backbone"].items() if key.startswith(name)]
+        assert count(parts) == expected
+    s5 = jax.eval_shape(
+        lambda x: models.backbone("ji_3d_cnn").init_with_output(jax.random.key(0), x, train=False),
+        clips,
+    )[0]
+    assert s5[6].shape == (2, 1, 7, 4, 78)
+    with pytest.raises(ValueError, match="data.frames must be 7, got clips of 5 frames"):
+        jax.eval_shape(
+            lambda: model.init(jax.random.key(0), np.zeros((1, 5, 60, 40, 3)), train=False)
+        )
+
+
+def test_hard_wired_channels_by_hand():
+    y, x = np.mgrid[:24, :24].astype(np.float32)
+    frames = [np.sin((x - 0.5 * t) / 3) + np.cos((y + 0.25 * t) / 3) for t in range(3)]
+    grey = np.stack(frames)[None]
+    channels = ji.hard_wired(grey[..., None].repeat(3, -1))
+    assert [c.shape[1] for c in channels] == [3, 3, 3, 2, 2]
+    np.testing.assert_allclose(channels[0], grey, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(channels[1], np.gradient(grey, axis=3), atol=1e-5)
+    np.testing.assert_allclose(channels[2], np.gradient(grey, axis=2), atol=1e-5)
+    inner = (slice(None), slice(None), slice(6, -6), slice(6, -6))
+    np.testing.assert_allclose(channels[3][inner], 0.5, atol=0.05)
+    np.testing.assert_allclose(channels[4][inner], -0.25, atol=0.05)
+    still = np.ones((1, 2, 8, 8), np.float32)
+    np.testing.assert_array_equal(optical_flow(still), 0)

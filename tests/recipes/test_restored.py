@@ -7,6 +7,7 @@ import pytest
 import toy_translation
 
 from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.data.text.word_tokenizer import WordTokenizer
 from jaxvision.recipes import (
     adversarial,
     adversarial_super_resolution,
@@ -15,6 +16,7 @@ from jaxvision.recipes import (
     diffusion,
     diffusion_super_resolution,
     few_shot,
+    language_modelling,
     node_classification,
     node_embedding,
     super_resolution,
@@ -57,6 +59,8 @@ OTHERS = {
     "loss.positive_share": 0.4,
     "channels": 3,
     "image_size": (64, 64),
+    "initial": "orthogonal",
+    "normalise": "contrast",
     "degradation.blur": (1.0, 1.0),
     "degradation.jpeg": (40, 50),
     "degradation.noise": (1.0, 2.0),
@@ -105,6 +109,7 @@ VARIANTS = {
     "classification": "vit_ti_16",
     "node_classification": "graph_sage_max",
     "node_embedding": "cbow",
+    "language_modelling": "gru_lm",
     "word_embedding": "cbow",
     "adversarial": "gan_generator",
     "diffusion": "ddpm_cifar10",
@@ -200,11 +205,13 @@ NEEDED = {
         loss.class_weight loss.distribution_weight loss.pre_nms
     """,
     "classification": """
-        variant image_size dtype remat mean std augment.erase augment.mixup augment.cutmix
+        variant image_size dtype remat mean std normalise initial
+        augment.erase augment.mixup augment.cutmix
         loss.name loss.label_smoothing loss.auxiliary_weight eval.resize
     """,
     "node_classification": "variant dtype",
     "node_embedding": EMBEDDING,
+    "language_modelling": "variant dtype loss.sum_over_steps eval.window eval.context",
     "word_embedding": EMBEDDING,
     "adversarial": """
         variant image_size channels latent noise dtype loss.name
@@ -216,7 +223,7 @@ NEEDED = {
         sample.sampler sample.steps sample.eta sample.guidance
     """,
     "few_shot": """
-        dtype loss.name loss.margin episode.way episode.shot episode.query
+        image_size dtype loss.name loss.margin episode.way episode.shot episode.query
         eval.way eval.shot eval.query
     """,
     "super_resolution": "variant scale dtype loss.name eval.border eval.tile eval.overlap",
@@ -268,6 +275,9 @@ def prepared(kind, tokenizer):
     if kind == "node_classification":
         info = dict(num_features=9, class_names=["cat", "dog"])
         return node_classification, node_classification.defaults(), info
+    if kind == "language_modelling":
+        info = {"tokenizer": WordTokenizer.train(["two dogs"], 9).json()}
+        return language_modelling, language_modelling.defaults(), info
     if kind == "node_embedding":
         return node_embedding, node_embedding.defaults(), {"degrees": [3, 2, 1]}
     if kind == "word_embedding":

@@ -227,3 +227,31 @@ def test_eight_devices_equal_one(small):
 def test_wrong_options(small, options, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(small[0], **options)
+
+
+def test_images_are_normalised_one_by_one():
+    images = np.zeros((2, 2, 2, 3), np.uint8)
+    images[0] = np.array([50, 100, 150, 200]).reshape(2, 2, 1)
+    images[1] = 77
+    stretched = ImageClassification(None, ("a",), mean=(0.0,), std=(1.0,), normalise="min_max")
+    found = stretched.normalize(images)[..., 0]
+    np.testing.assert_allclose(found[0], [[0, 1 / 3], [2 / 3, 1]], atol=1e-6)
+    np.testing.assert_array_equal(found[1], 0)
+    contrast = dataclasses.replace(stretched, normalise="contrast").normalize(images)[..., 0]
+    # In values up to 255 the variance is 3125, and 10 is added.
+    expected = np.array([[-75, -25], [25, 75]]) / np.sqrt(3125 + 10)
+    np.testing.assert_allclose(contrast[0], expected, rtol=1e-4)
+    np.testing.assert_allclose(contrast[1], 0, atol=1e-5)
+    for name in ("normalise", "initial"):
+        with pytest.raises(ValueError, match=f"{name} must be one of empty, .*, got whiten"):
+            dataclasses.replace(stretched, **{name: "whiten"})
+
+
+def test_kernels_start_orthogonal():
+    classes, batch = digit_batch(2)
+    params, _ = task_of(classes, initial="orthogonal").init(jax.random.key(0), batch)
+    for layer in ("stem", "head"):
+        kernel = np.asarray(params[layer]["kernel"])
+        singular = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)
+        np.testing.assert_allclose(singular, 2**0.5, rtol=1e-5)
+    assert not params["head"]["bias"].any() and (params["norm"]["scale"] == 1).all()

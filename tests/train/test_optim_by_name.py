@@ -129,3 +129,17 @@ def test_l1_and_clipping_by_hand():
 def test_wrong_names_and_numbers(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_adam_goes_on_as_sgd_from_rest():
+    switched = optimizer("adam", 0.1, sgd_after=2, sgd_scale=0.5)
+    state, found = switched.init(PARAMS), []
+    for _ in range(4):
+        one, state = switched.update(GRADS, state, PARAMS)
+        found.append(one["a"]["bias"][0])
+    adam = updates(optimizer("adam", 0.1), 2)["bias"][0]
+    # Momentum has seen one gradient of 2 at the third update, and 1 + 0.9 of them at the fourth.
+    np.testing.assert_allclose(found[1:], [adam, -0.1 * 0.5 * 2, -0.1 * 0.5 * 2 * 1.9], rtol=1e-5)
+    for wrong in (float("nan"), float("inf"), -1.0):
+        with pytest.raises(ValueError, match="sgd_scale must be"):
+            optimizer("adam", 0.1, sgd_after=2, sgd_scale=wrong)

@@ -1,5 +1,7 @@
 """The plan of few-shot learning: episodes of a few classes with a few images each."""
 
+import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,11 @@ class Episode(NamedTuple):
     def rows(self) -> int:
         """Images of an episode."""
         return self.way * (self.shot + self.query)
+
+    @property
+    def name(self) -> str:
+        """Ways and shots, as `5way_1shot`."""
+        return f"{self.way}way_{self.shot}shot"
 
 
 class Episodes:
@@ -86,3 +93,24 @@ class Episodes:
         chosen = rng.choice(len(self._images), way, replace=False)
         drawn = np.stack([rng.choice(self._images[k], shot + query, replace=False) for k in chosen])
         return np.concatenate([drawn[:, :shot].ravel(), drawn[:, shot:].ravel()])
+
+
+class EpisodesOfSizes:
+    """The batches of several plans of episodes, one plan after another.
+
+    Attributes:
+        masked: False, as of each.
+    """
+
+    masked = False
+
+    def __init__(self, plans: Sequence[Episodes]) -> None:
+        self._plans = tuple(plans)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._plans))
+
+    def __call__(self, epoch: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """Returns the numbers of the images of each batch, which differ in their lengths."""
+        # Each draws what it draws alone.
+        return [batch for plan in self._plans for batch in plan(epoch, copy.deepcopy(rng))]

@@ -4,6 +4,7 @@ https://github.com/brendenlake/omniglot: archives `images_*.zip` of black stroke
 `<archive>/<alphabet>/<character>/<drawing>.png`.
 """
 
+import dataclasses
 import os
 import pathlib
 
@@ -13,6 +14,7 @@ import numpy as np
 from jaxvision.data.errors import DataError
 from jaxvision.data.image import decode_image
 from jaxvision.data.readers.zip_file import ZipMembers
+from jaxvision.data.sample import Sample
 from jaxvision.data.sources.labelled import LabelledArrays
 
 
@@ -52,13 +54,33 @@ def omniglot(
     pixels, labels = [], []
     for label, name in enumerate(classes):
         for archive, number in found[name]:
-            image = decode_image(archive.read(number), archive.name(number))[..., 0]
-            small = cv2.resize(255 - image, (side, side), interpolation=cv2.INTER_AREA)
-            pixels.append(small)
+            image = decode_image(archive.read(number), archive.name(number))
+            pixels.append(white_on_black(image, side))
             labels.append(label)
     name = f"{path} {', '.join(sorted(chosen))}"
     stacked = np.stack(pixels)[..., None]
     return LabelledArrays(name, classes, np.array(labels, np.int32), stacked)
+
+
+def white_on_black(image: np.ndarray, side: int) -> np.ndarray:
+    """Maps dark strokes on white [H, W, 3] uint8 to white ones on black [side, side], by area."""
+    return cv2.resize(255 - image[..., 0], (side, side), interpolation=cv2.INTER_AREA)
+
+
+@dataclasses.dataclass(frozen=True)
+class WhiteOnBlack:
+    """Prepares a drawing as `omniglot` does.
+
+    Attributes:
+        side: Height and width of the result in pixels.
+    """
+
+    side: int
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Maps a sample of any size to one of [side, side, 3]."""
+        small = white_on_black(sample.image, self.side)
+        return sample.replace(image=np.repeat(small[..., None], 3, axis=2))
 
 
 def _archives(path: pathlib.Path) -> list[pathlib.Path]:

@@ -14,6 +14,7 @@ from jaxvision.models.history import (
     k_means,
     linear_regression,
     logistic_regression,
+    madaline,
     mcculloch_pitts,
     perceptron,
 )
@@ -67,6 +68,24 @@ def test_madaline_learns_exclusive_or():
     assert (adaline.madaline(start, x) != y).any()
     weights = adaline.fit_madaline(start, x, y, epochs=200)
     np.testing.assert_array_equal(adaline.madaline(weights, x), y)
+
+
+def test_madaline_rule_two_learns_two_outputs_at_once():
+    x = jnp.asarray(2.0 * ALL - 1)
+    y = jnp.asarray([[-1.0, 1.0, 1.0, -1.0], [-1.0, 1.0, 1.0, 1.0]]).T
+    start = madaline.initial(jax.random.key(0), 2, 8, 2)
+    assert (madaline.predict(start, x) != y).any()
+    found = madaline.fit(start, x, y, epochs=60)
+    np.testing.assert_array_equal(madaline.predict(found.network, x), y)
+    assert found.errors[0] > 0 and found.errors[-1] == 0
+    # One reversal corrects the output of this one: the weights change as little as they can.
+    hidden = jnp.float32([[0.0, 0.2, -0.1], [1.0, 0.0, 0.0]])
+    output = jnp.float32([[2.0, 1.0, 0.0]])
+    one = madaline.fit(madaline.Madaline(hidden, output), x[:1], -y[:1, :1], epochs=1).network
+    step = (1.0 - (-0.3)) / 3
+    np.testing.assert_allclose(one.hidden[0], hidden[0] + step * np.array([-1, -1, 1]), rtol=1e-5)
+    np.testing.assert_array_equal(one.hidden[1], hidden[1])
+    np.testing.assert_array_equal(one.output, output)
 
 
 @pytest.fixture(scope="module")
