@@ -7,7 +7,9 @@
 Both sides make pictures of 32 x 32 by DDIM, with the U-Net of DDPM for CIFAR-10 at another width
 (128 is the paper's), with random weights. Each side is a process that waits while the other one
 works, and has the same cores; the first turn compiles and does not count. Prints one line of JSON:
-parameters, medians in seconds, and the most memory of each process in MiB.
+parameters, medians in seconds, by the clock and of the processors, and the most memory of each
+process in MiB. Where other work is on the machine, threads that wait for each other take much
+longer: then compare on one core, by `taskset -c 0`.
 """
 
 import argparse
@@ -80,18 +82,24 @@ def theirs(width: int, count: int, steps: int) -> tuple[Callable[[], None], int]
 
 
 def serve(name: str, options: argparse.Namespace) -> None:
-    """Samples for every line of the standard input; answers with the seconds."""
+    """Samples for every line of the standard input; answers with the seconds of the clock.
+
+    The line `facts` is answered with parameters, memory and processor time instead.
+    """
     run, parameters = {"ours": ours, "diffusers": theirs}[name](
         options.width, options.count, options.steps
     )
     print("ready", flush=True)
+    used = []
     for line in sys.stdin:
         if line.strip() == "facts":
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(json.dumps([parameters, round(peak)]), flush=True)
+            peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            processor = round(statistics.median(used[1:]), 2)
+            print(json.dumps([parameters, peak, processor]), flush=True)
             continue
-        started = time.perf_counter()
+        started, before = time.perf_counter(), time.process_time()
         run()
+        used.append(time.process_time() - before)
         print(time.perf_counter() - started, flush=True)
 
 
@@ -129,9 +137,11 @@ def main() -> None:
     for side in sides.values():
         side.close()
     seconds = {name: round(statistics.median(each), 2) for name, each in times.items()}
-    parameters = {name: each[0] for name, each in found.items()}
-    memory = {name: each[1] for name, each in found.items()}
-    print(json.dumps(dict(parameters=parameters, seconds=seconds, peak_mib=memory)))
+    facts = {
+        fact: {name: each[number] for name, each in found.items()}
+        for number, fact in enumerate(("parameters", "peak_mib", "processor_seconds"))
+    }
+    print(json.dumps({"seconds": seconds, **facts}))
 
 
 if __name__ == "__main__":

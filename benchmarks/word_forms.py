@@ -2,10 +2,11 @@
 
     python benchmarks/word_forms.py ours.txt theirs.txt
 
-A pair is two words of the vocabulary of which the second is the first with -s, -ed, -ing or -ly. It
-counts if one is among the ten words nearest to the other, by cosine. A line of JSON for each file,
-and one for guesses: ten words at random, and the ten whose frequency is nearest, as the words of
-a file are sorted by it.
+A pair is two words of the vocabulary of which the second is the first with -s, -ed, -ing, -ly, a
+comma or a full stop, as texts have them that were not cut into tokens. It counts if one is among
+the ten words nearest to the other, by cosine. A line of JSON for each file, and one for guesses:
+ten words at random, and the ten whose frequency is nearest, as the words of a file are sorted by
+it.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import numpy as np
 
 from jaxvision.data.text.vectors_file import read_vectors
 
-ENDINGS = ("s", "ed", "ing", "ly")
+ENDINGS = ("s", "ed", "ing", "ly", ",", ".")
 SHORTEST, NEAREST = 3, 10
 
 

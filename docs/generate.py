@@ -27,6 +27,7 @@ from jaxvision.recipes import (
     diffusion,
     diffusion_super_resolution,
     few_shot,
+    language_modelling,
     node_classification,
     node_embedding,
     segmentation,
@@ -51,6 +52,7 @@ RECIPES = (
     few_shot,
     node_classification,
     node_embedding,
+    language_modelling,
     word_embedding,
     translation,
 )

@@ -21,6 +21,7 @@ from jaxvision.recipes import (
     diffusion,
     diffusion_super_resolution,
     few_shot,
+    language_modelling,
     node_classification,
     node_embedding,
     segmentation,
@@ -51,7 +52,7 @@ COMMON = (
     "num_workers",
 )
 # And those that a config of images or one of text has besides; a graph is one batch.
-BATCHES = ({"image_size", "batch_size"}, {"batch_tokens"})
+BATCHES = ({"image_size", "batch_size"}, {"batch_tokens"}, {"window", "batch_size"})
 COMMON_DATA = ("source", "path", "train", "val", "test")
 
 
@@ -84,6 +85,7 @@ def test_has_the_names_of_its_recipe_and_plain_values(path):
         diffusion,
         diffusion_super_resolution,
         few_shot,
+        language_modelling,
         node_classification,
         node_embedding,
         segmentation,
@@ -117,7 +119,7 @@ def test_configs_hold_values_alone():
     sizes = {path.name: len(path.read_text().splitlines()) for path in CONFIGS}
     assert max(sizes.values()) <= 65, sizes
     assert sum(sizes.values()) < 40 * len(CONFIGS), sizes
-    assert len(CONFIGS) == 45
+    assert len(CONFIGS) == 48
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from cases import quick
 
 from jaxvision.cli.config_file import load
 from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.data.text.word_tokenizer import WordTokenizer
 from jaxvision.recipes import (
     adversarial,
     adversarial_super_resolution,
@@ -21,6 +22,7 @@ from jaxvision.recipes import (
     diffusion,
     diffusion_super_resolution,
     few_shot,
+    language_modelling,
     node_classification,
     node_embedding,
     segmentation,
@@ -52,7 +54,9 @@ SMALLEST = {
     "fcn": ("shapes", dict(image_size=(32, 32))),
     "gcn": ("", {}),
     "gan": ("", {}),
+    "gpt": ("", dict(model=dict(num_layers=1), window=8, eval=dict(window=4, context=4))),
     "lenet_mnist": ("original", {}),
+    "lstm": ("", dict(window=8, eval=dict(window=4))),
     "mask_rcnn": ("tiny", dict(image_size=64)),
     "mlp": ("", {}),
     "node2vec": ("", {}),
@@ -64,6 +68,7 @@ SMALLEST = {
     "resnet_imagenet": ("resnet18", dict(image_size=32, accumulate=2)),
     "retinanet": ("shapes", dict(image_size=64)),
     "segnet": ("basic", dict(image_size=(32, 32))),
+    "seq2seq_multi30k": ("", dict(model=dict(features=16))),
     "siamese": ("", EPISODES),
     "spp_net": ("tiny", dict(image_size=64)),
     "srcnn": ("", {}),
@@ -112,6 +117,11 @@ def batch_of(recipe, config):
         size = config.block + 2 * config.loss.window
         tables = {"share": shape(N, dtype=np.float32), "other": shape(N)}
         return {"tokens": shape(B, size), **tables}
+    if recipe is language_modelling:
+        length = T + config.eval.context
+        of_evaluation = {"valid": shape(B, T, dtype=bool)}
+        tokens = {"inputs": shape(B, length), "targets": shape(B, T)}
+        return {**tokens, "first": shape(B, dtype=bool), "index": shape(B), **of_evaluation}
     if recipe is translation:
         return {"source": shape(B, T), "target": shape(B, T), "index": shape(B)}
     if recipe is node_classification:
@@ -160,6 +170,8 @@ def info_of(recipe, config):
     """What a task knows of data of three classes, or of two sentences."""
     if recipe is translation:
         return {"tokenizer": SubwordTokenizer.train(["two dogs", "zwei Hunde"], 270).json()}
+    if recipe is language_modelling:
+        return {"tokenizer": WordTokenizer.train(["two dogs"], 9).json()}
     if recipe is node_embedding:
         return {"degrees": [3, 2, 1]}
     if recipe is word_embedding:
@@ -219,6 +231,7 @@ def test_every_config_is_lowered():
     quick(
         SMALLEST,
         "gcn",
+        "lstm",
         "resnet_cifar10",
         "transformer_multi30k",
         "vit_cifar10",

@@ -7,11 +7,14 @@ jaxvision predict runs/transformer_multi30k test.en.gz --out=translated --refere
 jaxvision predict runs/protonet letters/new --support=letters/known
 jaxvision predict runs/siamese a.png b.png --verify
 jaxvision predict runs/word2vec dog apple --top=5
+jaxvision predict runs/lstm "the prince" --length=40 --temperature=0.8
 jaxvision predict runs/ddpm --count=64 --seed=1 --ask=3,7 --guidance=3
 """
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +22,17 @@ from jaxvision.cli.run import load_runs
 
 if TYPE_CHECKING:
     from jaxvision.inference.predictor import Predictor
+    from jaxvision.inference.result import Result
 
 _DESCRIPTION = """
 Applies a trained run. For a detector, a classifier or a segmenter, INPUT is a picture, a video, a
 folder, a pattern with *, a .txt file with a path on each line, or a number for a camera; drawn
 pictures and videos go into --out. For a translator, INPUT is a text file with a sentence on each
 line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. For vectors of
-words it is words, or `a:b:c` for "a is to b as c is to ?", whose nearest words are printed. A
-generative model takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was
-predicted, 1 if an input could not be read and the others were predicted, 2 for a wrong command
-line.
+words it is words, or `a:b:c` for "a is to b as c is to ?", whose nearest words are printed. For a
+language model it is the beginning of a text, which is continued. A generative model of pictures
+takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was predicted, 1 if an
+input could not be read and the others were predicted, 2 for a wrong command line.
 """
 # By name of a predictor's option: what its flag is called.
 _FLAGS = {
@@ -47,6 +51,11 @@ _FLAGS = {
     "eta": "--eta",
     "support": "--support",
     "top": "--top",
+    "length": "--length",
+    "temperature": "--temperature",
+    "top_k": "--top-k",
+    "top_p": "--top-p",
+    "stop": "--stop",
     "batch_size": "--batch-size",
 }
 # Pictures of a batch on a CPU, at most, and the pixels of all of them: YOLOX-s at 640 pixels took
@@ -57,6 +66,7 @@ _OWN = {
     "images": ("no_draw", "verify"),
     "text": ("reference", "too_long", "attention"),
     "words": (),
+    "prompts": ("seed",),
     "noise": ("no_draw", "count", "seed", "ask"),
 }
 
@@ -121,6 +131,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_sampler_flags(parser.add_argument_group("generative models"))
     group = parser.add_argument_group("vectors of words")
     group.add_argument("--top", type=int, help="nearest words that are printed; 10")
+    _add_language_flags(parser.add_argument_group("language models"))
     parser.set_defaults(run=run)
 
 
@@ -200,6 +211,22 @@ def _add_sampler_flags(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--eta", type=float, help="fresh noise of ddim, 0 to 1; as in the run")
 
 
+def _add_language_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--length", type=int, help="tokens that follow a prompt; 50")
+    group.add_argument(
+        "--temperature", type=float, help="below 1 for more probable text, 0 for the most; 1"
+    )
+    group.add_argument("--top-k", type=int, help="draw from the k most probable tokens; 0 for all")
+    group.add_argument(
+        "--top-p",
+        type=float,
+        help="draw from the most probable tokens whose probabilities sum to p; 1",
+    )
+    group.add_argument(
+        "--stop", action="store_true", default=None, help="a text ends with its line"
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Predicts; returns the exit code.
 
@@ -213,9 +240,9 @@ def run(options: argparse.Namespace) -> int:
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out must be a folder, got {options.out}, a file")
     predictor = load_runs(options.trained, options.step, files=True)
-    if predictor.reads not in ("images", "text", "words", "noise"):
+    if predictor.reads not in _OWN:
         raise ValueError(
-            "jaxvision predict is for images, text, words and noise, got a run that reads "
+            f"jaxvision predict is for {', '.join(_OWN)}, got a run that reads "
             f"{predictor.reads}; use jaxvision.load in Python"
         )
     _check_known(options, predictor, given)
@@ -237,6 +264,10 @@ def run(options: argparse.Namespace) -> int:
         from jaxvision.cli.predict_words import predict_words
 
         return predict_words(predictor, options)
+    if predictor.reads == "prompts":
+        from jaxvision.cli.predict_prompts import predict_prompts
+
+        return predict_prompts(predictor, options)
     if predictor.reads == "noise":
         from jaxvision.cli.predict_samples import predict_samples
 
@@ -249,6 +280,31 @@ def run(options: argparse.Namespace) -> int:
 def formats(options: argparse.Namespace) -> list[str]:
     """Returns the words of `--save`."""
     return [word.strip() for word in options.save.split(",") if word.strip()]
+
+
+def save_results(options: argparse.Namespace, results: "Sequence[tuple[str, Result]]") -> None:
+    """Writes results that need no input of their own into the files that `--save` names.
+
+    Args:
+        options: The command line.
+        results: The input of each, and it.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    from jaxvision.inference.outputs.formats import FILES, FORMATS
+    from jaxvision.inference.outputs.item import Item
+
+    if not formats(options):
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        for name in formats(options):
+            add = stack.enter_context(FORMATS[name](options.out))
+            for query, result in results:
+                add(Item(query, query), result)
+    for name in formats(options):
+        message(f"wrote {options.out / FILES[name]}")
 
 
 def message(text: str) -> None:

@@ -1,14 +1,11 @@
 """The words nearest to words and to the answers of analogies."""
 
 import argparse
-import contextlib
 import sys
 from typing import Any
 
-from jaxvision.cli.predict import formats, message
+from jaxvision.cli.predict import message, save_results
 from jaxvision.data.text.parallel import decode_lines
-from jaxvision.inference.outputs.formats import FILES, FORMATS
-from jaxvision.inference.outputs.item import Item
 
 _ANALOGY = 3
 
@@ -37,13 +34,5 @@ def predict_words(vectors: Any, options: argparse.Namespace) -> int:
             missing += 1
         else:
             print(f"{query}: {found[-1].summary()}", flush=True)
-    if formats(options):
-        options.out.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as stack:
-            for name in formats(options):
-                add = stack.enter_context(FORMATS[name](options.out))
-                for result in found:
-                    add(Item(result.query, result.query), result)
-        for name in formats(options):
-            message(f"wrote {options.out / FILES[name]}")
+    save_results(options, [(result.query, result) for result in found])
     return 1 if missing else 0

@@ -202,13 +202,34 @@ class WordBatch(TypedDict):
         share: Alias table of the noise words [V] float32; it and what follows are constants of a
             run, and part of evaluation batches.
         other: The table's second values [V] int32.
-        nodes: Ways through Huffman's tree [V, P] int32, in place of the alias table.
-        codes: Their codes [V, P] int32.
+        tree_nodes: Ways through Huffman's tree [V, P] int32, in place of the alias table.
+        tree_codes: Their codes [V, P] int32.
     """
 
     tokens: np.ndarray
     documents: NotRequired[np.ndarray]
     share: NotRequired[np.ndarray]
     other: NotRequired[np.ndarray]
-    nodes: NotRequired[np.ndarray]
-    codes: NotRequired[np.ndarray]
+    tree_nodes: NotRequired[np.ndarray]
+    tree_codes: NotRequired[np.ndarray]
+
+
+class LanguageBatch(TypedDict):
+    """Parts of a text, on the host.
+
+    Attributes:
+        inputs: Tokens [B, T] int32; of evaluation, what precedes the first target comes before.
+        targets: The token that follows each [B, T] int32.
+        index: Where each row starts in the text, or the number of its lane [B] int32.
+        first: Whether a row is the first of its lane, which nothing precedes [B] bool. Training
+            only.
+        valid: False for padding at the end of the text [B, T] bool. Evaluation only, as `mask`.
+        mask: False for rows of padding [B] bool.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    index: np.ndarray
+    first: NotRequired[np.ndarray]
+    valid: NotRequired[np.ndarray]
+    mask: NotRequired[np.ndarray]

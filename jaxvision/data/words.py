@@ -49,7 +49,7 @@ def read_sentences(path: str, split: str, *, lower: bool = False) -> Sentences:
     Raises:
         DataError: If there is no such file, it is empty, broken or not UTF-8.
     """
-    file = _find(pathlib.Path(path).expanduser(), split)
+    file = find_text(pathlib.Path(path).expanduser(), split)
     lines = (line.lower() if lower else line for line in read_lines(file))
     lists = [words for line in lines if (words := line.split())]
     if not lists:
@@ -57,7 +57,12 @@ def read_sentences(path: str, split: str, *, lower: bool = False) -> Sentences:
     return Sentences(lists, str(file))
 
 
-def _find(path: pathlib.Path, split: str) -> pathlib.Path:
+def find_text(path: pathlib.Path, split: str) -> pathlib.Path:
+    """Finds the file of a split, or takes the one file that the path names.
+
+    Raises:
+        DataError: If there is no such file, or there are several.
+    """
     if path.is_file():
         return path
     names = [f"{split}{ending}" for ending in _ENDINGS]

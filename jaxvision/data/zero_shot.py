@@ -14,6 +14,7 @@ from jaxvision.data.imresize import imresize, rounded, upscaled
 from jaxvision.data.rows import Row, super_resolution_row
 from jaxvision.data.sample import Sample
 from jaxvision.data.source import Source
+from jaxvision.ops import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +37,7 @@ class ZeroShotExample:
     scale: tuple[float, float] = (0.6, 1.0)
 
     def __post_init__(self) -> None:
-        low, high = self.scale
-        if not 0 < low <= high <= 1:
-            raise ValueError(f"augment.scale must be 0 < low <= high <= 1, got {self.scale}")
+        ranges.check_pair(self, "(0, 1]", "scale")
 
     def __call__(self, index: int, rng: np.random.Generator) -> Row:
         """Returns image [side, side, 3] float32, interpolated, target [side, side, 3] and index."""

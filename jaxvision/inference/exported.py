@@ -183,6 +183,8 @@ class ExportedSegmenter(_OfFile, Segmenter):
         return super().replaced(batch_size=batch_size)
 
     def _compiled(self, task: Any) -> Predict:
+        if task.full_size:
+            return self._compiled_probabilities(task)
         return _of_file(
             lambda image: self._run(image)["probabilities"].argmax(axis=-1).astype(np.int32)
         )

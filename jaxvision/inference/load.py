@@ -22,6 +22,7 @@ from jaxvision.inference.node_classifier import NodeClassifier
 from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
+from jaxvision.inference.text_generator import TextGenerator
 from jaxvision.inference.translator import Translator
 from jaxvision.inference.upscaler import Upscaler
 from jaxvision.inference.word_vectors import WordVectors
@@ -38,6 +39,7 @@ from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.diffusion import ImageDiffusion
 from jaxvision.tasks.few_shot import FewShot
+from jaxvision.tasks.language_modelling import LanguageModelling
 from jaxvision.tasks.node_classification import NodeClassification
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.super_resolution import SuperResolution
@@ -76,7 +78,7 @@ def load(
 
     Returns:
         A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator`, `Sampler`,
-        `NodeClassifier`, `FewShotClassifier` or `WordVectors`, by the task.
+        `NodeClassifier`, `FewShotClassifier`, `WordVectors` or `TextGenerator`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -213,6 +215,7 @@ def _maker(task: Any) -> Any:
         ImageDiffusion: _sampler,
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
         SuperResolution: _upscaler,
+        LanguageModelling: _text_generator,
         Translation: _translator,
         WordEmbedding: _word_vectors,
     }
@@ -275,6 +278,10 @@ def _upscaler(task: SuperResolution, variables: Mapping[str, Any], origin: Origi
 
 def _word_vectors(task: Any, variables: Mapping[str, Any], origin: Origin) -> WordVectors:
     return WordVectors(task, variables, origin=origin)
+
+
+def _text_generator(task: Any, variables: Mapping[str, Any], origin: Origin) -> TextGenerator:
+    return TextGenerator(task, variables, origin=origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:

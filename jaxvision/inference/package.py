@@ -77,7 +77,7 @@ def card(predictor: Predictor, metrics: Mapping[str, float], name: str, licence:
         "",
         "All values: `config.json`.",
     ]
-    what = "sentence" if kind == "Translator" else "image.jpg"
+    what = {"Translator": "sentence", "WordVectors": "word"}.get(kind, "image.jpg")
     lines += ["", "## Use", "", "```bash", "pip install 'jaxvision[hub]'", "```", "", "```python"]
     lines += ["import jaxvision", "", f'predictor = jaxvision.load("hf://{name}")']
     lines += [f'predictor("{what}")', "```", ""]

@@ -150,7 +150,9 @@ def curvatures(
     return of_inputs, jnp.einsum("...qr,...q->...r", weight, jnp.square(inputs).sum(axis=-1))
 
 
-def damping(rows: jax.Array, curvature: jax.Array, rate: jax.Array) -> jax.Array:
+def damping(
+    rows: jax.Array, curvature: jax.Array, rate: jax.Array, *, table_size: int
+) -> jax.Array:
     """Shortens the steps of vectors of which so many pairs are summed that they would overshoot.
 
     Gradient descent overshoots where learning rate times curvature exceeds 1, and diverges above
@@ -160,11 +162,14 @@ def damping(rows: jax.Array, curvature: jax.Array, rate: jax.Array) -> jax.Array
         rows: Row of a table at each place [...]; one that occurs several times moves by the sum.
         curvature: Of each place [...].
         rate: Learning rate.
+        table_size: Rows of the table.
 
     Returns:
         What the gradient of each place is multiplied by [...], in (0, 1].
     """
-    flat = rows.reshape(-1)
-    same = (flat[:, None] == flat[None]).astype(curvature.dtype)
-    whole = (same @ curvature.reshape(-1)).reshape(rows.shape)
-    return 1.0 / jnp.maximum(1.0, rate * whole)
+    flat, each = rows.reshape(-1), curvature.reshape(-1)
+    if table_size <= flat.size**2:
+        whole = jnp.zeros(table_size).at[flat].add(each)[flat]
+    else:  # of a large vocabulary even one number a word is more than a block's pairs of rows
+        whole = (flat[:, None] == flat[None]).astype(each.dtype) @ each
+    return 1.0 / jnp.maximum(1.0, rate * whole.reshape(rows.shape))

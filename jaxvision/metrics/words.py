@@ -77,5 +77,6 @@ class NodeProbe(RightAnswers):
         # Unit vectors are small: C = 1 would hold the weights near 0.
         model = LogisticRegression(C=10.0, max_iter=1000)
         model.fit(vectors[np.asarray(batch["train_nodes"])], np.asarray(batch["train_labels"]))
-        found = model.predict(vectors[np.asarray(batch["nodes"])])
-        return RightAnswers(int((found == np.asarray(batch["labels"])).sum()), len(found))
+        found = np.asarray(model.predict(vectors[np.asarray(batch["nodes"])]))
+        right = np.equal(found, np.asarray(batch["labels"]))
+        return RightAnswers(int(right.sum()), len(found))

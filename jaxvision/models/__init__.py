@@ -83,10 +83,13 @@ from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import language_models as _language_models
 from jaxvision.models.sequence import recurrent as _recurrent
+from jaxvision.models.sequence import seq2seq as _seq2seq
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.language_models import language_model
 from jaxvision.models.sequence.recurrent import recurrent
+from jaxvision.models.sequence.seq2seq import seq2seq
 from jaxvision.models.sequence.transformer import transformer
+from jaxvision.models.sequence.translators import translator
 from jaxvision.models.super_resolution import catalogue as _super_resolution
 from jaxvision.models.super_resolution.catalogue import super_resolution
 from jaxvision.models.variant import unknown
@@ -113,7 +116,9 @@ __all__ = [
     "spp_net",
     "ssd",
     "super_resolution",
+    "seq2seq",
     "transformer",
+    "translator",
     "variants",
     "yolov1",
     "yolov2",
@@ -189,6 +194,7 @@ _OTHERS = {
     "embedding": _embedding.VARIANTS,
     "super_resolution": _super_resolution.VARIANTS,
     "transformer": _transformer.VARIANTS,
+    "seq2seq": _seq2seq.VARIANTS,
     "language_model": _language_models.VARIANTS,
     "recurrent": _recurrent.VARIANTS,
     "graph_network": _graph.VARIANTS,
@@ -202,6 +208,7 @@ _WHOLE = (
     "segmenter",
     "super_resolution",
     "transformer",
+    "seq2seq",
     "language_model",
     "recurrent",
     "graph_network",

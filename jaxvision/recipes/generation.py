@@ -89,7 +89,11 @@ def open_splits(config: Config, info: Mapping[str, Any] | None, *parts: str) -> 
         config: The values.
         info: That of the run which is continued.
         *parts: Which of `train` and `val`.
+
+    Raises:
+        ValueError: If a value is out of its range.
     """
+    ranges.check(config, "[1, inf)", "eval.images")
     found = image_splits.open_splits(generation_source, config, info, parts=parts, **_drawn(config))
     print(*(each.describe() for each in found), sep="\n")
     return found
@@ -123,7 +127,11 @@ def train_stream(config: Config, source: Source) -> Stream:
 
 
 def eval_stream(config: Config, source: Source) -> Stream:
-    """Returns the first images of a split."""
+    """Returns the first images of a split.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
     ranges.check(config, "[1, inf)", "eval.images")
     return Stream(
         InOrder(min(len(source), config.eval.images), config.eval.batch_size or config.batch_size),

@@ -1,4 +1,4 @@
-"""Translation between two languages by a Transformer."""
+"""Translation between two languages by a Transformer or a recurrent network."""
 
 import functools
 import itertools
@@ -117,7 +117,7 @@ def task(config: Config, info: Mapping[str, Any]) -> Translation:
     """
     tokenizer = SubwordTokenizer(info["tokenizer"])
     model = wiring.network(
-        models.transformer,
+        models.translator,
         config,
         vocabulary_size=tokenizer.vocabulary_size,
         # A translation may be longer than its source, also than one of max_length tokens.

@@ -114,6 +114,7 @@ def _optimization(config: Config) -> None:
     config.schedule.boundaries = (0.5, 0.75)  # of step, shares of the run
     config.schedule.factor = 0.1  # of step, exponential and exp_range
     config.schedule.period_epochs = 1.0  # of exponential, and of a cycle of triangular
+    config.schedule.hold_epochs = 0.0  # before exponential falls
     config.schedule.power = 1.0  # of polynomial
     config.schedule.final_ratio = 0.0  # the lowest learning rate as a share of the highest
     config.schedule.rise = 0.3  # share of the run in which one_cycle rises

@@ -150,6 +150,7 @@ def learning_rate(
     ranges.check(config, "(0, 1)", "schedule.boundaries")
     ranges.check(config, "[0, inf)", "schedule.factor", "schedule.power")
     ranges.check(config, "(0, inf)", "schedule.period_epochs")
+    ranges.check(config, "[0, inf)", "schedule.hold_epochs")
     ranges.check(config, "[0, 1]", "schedule.final_ratio", "schedule.rise")
     if config.optimizer.base_batch:
         peak = peak * batch_size / config.optimizer.base_batch
@@ -171,6 +172,7 @@ def learning_rate(
         boundaries=values.boundaries,
         factor=values.factor,
         period=max(1, round(values.period_epochs * epoch)),
+        hold=round(values.hold_epochs * epoch),
         power=values.power,
         final_ratio=values.final_ratio,
         rise=values.rise,

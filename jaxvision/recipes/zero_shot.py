@@ -13,6 +13,7 @@ from jaxvision.data.sources.pictures import Degraded, Given
 from jaxvision.data.stream import Stream
 from jaxvision.data.super_resolution import Joined, evaluation_sets, open_pictures
 from jaxvision.data.zero_shot import ZeroShotExample, largest_patch
+from jaxvision.ops import ranges
 from jaxvision.plots.super_resolution import super_resolution_report
 from jaxvision.recipes import super_resolution, values, wiring
 from jaxvision.recipes.super_resolution import (
@@ -171,11 +172,13 @@ def for_pictures(config: Config, pictures: Sequence[np.ndarray]) -> Experiment:
 
 
 def _stream(config: Config, pairs: Source, how: Degradation) -> Stream:
+    ranges.check(config, "[0, inf)", "batch_size")
     side = largest_patch(pairs, config.scale, config.image_size)
-    scale = tuple(config.augment.scale)
+    # A config holds a list, perhaps of another length.
+    scale: Any = tuple(config.augment.scale)
     return Stream(
         Shuffled(len(pairs), len(pairs)),
-        ZeroShotExample(pairs, how, side, (scale[0], scale[1])),
+        ZeroShotExample(pairs, how, side, scale),
         seed=config.seed,
         num_workers=config.num_workers,
         prefetch=config.data.prefetch,

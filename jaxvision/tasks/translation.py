@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from clu import metrics
+from flax import traverse_util
 
 from jaxvision.data.text.tokenizer import END, PAD, START, SubwordTokenizer
 from jaxvision.losses.label_smoothing import TokenLoss, smoothed_cross_entropy
 from jaxvision.metrics.translation import TranslationQuality
 from jaxvision.models.sequence.embedding import segment_positions
-from jaxvision.models.sequence.transformer import Transformer
+from jaxvision.models.sequence.translators import TranslationNetwork
 from jaxvision.ops import ranges
 from jaxvision.ops.beam_search import Hypotheses, beam_search, length_penalty
 from jaxvision.ops.greedy_search import greedy_search
@@ -45,7 +46,7 @@ class Translated(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Translation:
-    """Trains a Transformer on batches of `jaxvision.data.batch.TranslationBatch`.
+    """Trains a network on batches of `jaxvision.data.batch.TranslationBatch`.
 
     Attributes:
         model: The network; its vocabulary is that of the tokenizer.
@@ -60,7 +61,7 @@ class Translation:
             out of its range.
     """
 
-    model: Transformer
+    model: TranslationNetwork
     tokenizer: SubwordTokenizer
     label_smoothing: float = 0.1
     beam_size: int = 4
@@ -168,9 +169,11 @@ class Translation:
         _, sown = self.model.apply(
             {"params": params}, source, inputs, train=False, mutable=["intermediates"]
         )
-        layers = cast(Any, sown)["intermediates"]["stacks"]["decoder"]
-        numbers = range(1, self.model.num_layers[1] + 1)
-        return jnp.stack([layers[f"layer{i}"]["cross_attention"]["weights"][0] for i in numbers])
+        found = traverse_util.flatten_dict(cast(Any, sown)["intermediates"])
+        names = [name for name in found if "cross_attention" in name]
+        # layer2 before layer10.
+        names.sort(key=lambda name: (len("/".join(name)), name))
+        return jnp.stack([found[name][0] for name in names])
 
     def measure(self, predictions: Any, batch: Batch) -> metrics.Metric:
         """Compares translations with the references in `truth`, as text."""

@@ -90,24 +90,21 @@ class WordEmbedding:
         """Makes the table of the noise distribution, or Huffman's tree: constants of a run."""
         if self.output == "negative":
             return alias_table(np.asarray(self.counts, np.float64) ** POWER)._asdict()
-        return huffman_tree(self.counts)._asdict()
+        return {f"tree_{name}": x for name, x in huffman_tree(self.counts)._asdict().items()}
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Draws small input vectors; the output vectors are 0."""
         del batch
         bound = 0.5 / self.size
-        names = {"words": len(self.words), "documents": len(self.documents)}
-        if self.variant == "pv_dbow":
-            del names["words"]
+        sizes = self._sizes()
+        outputs = jnp.zeros((sizes.pop("outputs"), self.size))
         params = {
             name: jax.random.uniform(
-                jax.random.fold_in(key, i), (rows, self.size), minval=-bound, maxval=bound
+                jax.random.fold_in(key, i), (sizes[name], self.size), minval=-bound, maxval=bound
             )
-            for i, (name, rows) in enumerate(names.items())
-            if rows
+            for i, name in enumerate(sorted(sizes, reverse=True))
         }
-        outputs = len(self.words) - (self.output == "hierarchical")
-        return {**params, "outputs": jnp.zeros((outputs, self.size))}, {}
+        return {**params, "outputs": outputs}, {}
 
     def lookup(self, batch: Batch, key: jax.Array) -> tuple[dict[str, jax.Array], Known]:
         """Returns the rows of each table that a batch uses, and what else it says."""
@@ -125,8 +122,8 @@ class WordEmbedding:
             noise = draw(noise_key, table, (*centres.shape[:-1], self.shared))
             outputs = jnp.concatenate([safe, noise], axis=-1)
         else:
-            codes = batch["codes"][safe]
-            outputs = jnp.maximum(batch["nodes"][safe], 0).reshape(*centres.shape[:-1], -1)
+            codes = batch["tree_codes"][safe]
+            outputs = jnp.maximum(batch["tree_nodes"][safe], 0).reshape(*centres.shape[:-1], -1)
         ids = {"outputs": outputs}
         if self.variant != "pv_dbow":
             ids["words"] = jnp.maximum(tokens, 0)
@@ -152,16 +149,28 @@ class WordEmbedding:
     ) -> dict[str, jax.Array]:
         """Returns what the step of each row is multiplied by, so that their sum stays stable."""
         pairs, inputs = self._queries(rows, known)
-        found = losses.curvatures(inputs, rows["outputs"], self._weights(pairs, known))
-        curvature = dict(zip(("inputs", "outputs"), found, strict=True))
-        of_queries = curvature.pop("inputs")
+        weights = self._weights(pairs, known)
+        of_queries, of_outputs = losses.curvatures(inputs, rows["outputs"], weights)
+        curvature = {"outputs": of_outputs}
         if self.documents:
             curvature["documents"] = of_queries
         if self.variant == "skip_gram":
             curvature["words"] = of_queries
         elif "words" in rows:  # a word is in the queries of all windows that hold it
             curvature["words"] = jnp.einsum("...sl,...l->...s", known.window * 1.0, of_queries)
-        return {name: losses.damping(ids[name], curvature[name], rate) for name in ids}
+        sizes = self._sizes()
+        return {
+            name: losses.damping(ids[name], curvature[name], rate, table_size=sizes[name])
+            for name in ids
+        }
+
+    def _sizes(self) -> dict[str, int]:
+        """Returns the rows of each table."""
+        inner = self.output == "hierarchical"  # nodes of the tree, one less than leaves
+        sizes = {"outputs": len(self.words) - inner, "documents": len(self.documents)}
+        if self.variant != "pv_dbow":
+            sizes["words"] = len(self.words)
+        return {name: size for name, size in sizes.items() if size}
 
     def _queries(self, rows: Mapping[str, jax.Array], known: Known) -> tuple[jax.Array, jax.Array]:
         """Returns which query predicts which centre [..., Q, L], and the queries [..., Q, D]."""

@@ -31,6 +31,7 @@ def schedule(
     boundaries: Sequence[float] = (0.5, 0.75),
     factor: float = 0.1,
     period: int = 1,
+    hold: int = 0,
     power: float = 1.0,
     final_ratio: float = 0.0,
     rise: float = 0.3,
@@ -55,6 +56,7 @@ def schedule(
         factor: Of `step`, `exponential` and `exp_range`.
         period: Of `exponential`, and a whole cycle, two of the paper's step sizes, at
             least 2; in steps.
+        hold: Steps before the first change of `exponential`; at least a period.
         power: Of `polynomial`.
         final_ratio: The floor of `cosine`, `polynomial`, `one_cycle` and the cycles as a share of
             the peak.
@@ -82,7 +84,9 @@ def schedule(
             peak, {round(b * total_steps) - warmup_steps: factor for b in boundaries}
         )
     elif name == "exponential":
-        main = optax.exponential_decay(peak, period, factor, staircase=True)
+        main = optax.exponential_decay(
+            peak, period, factor, transition_begin=max(0, hold - period), staircase=True
+        )
     elif name == "cosine":
         main = optax.cosine_decay_schedule(peak, left, alpha=final_ratio)
     elif name == "polynomial":

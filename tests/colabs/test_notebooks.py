@@ -131,6 +131,13 @@ def test_translation(tmp_path):
 
 
 @pytest.mark.slow
+def test_word_vectors(tmp_path):
+    *_, found, drawn = execute("word_vectors.ipynb", tmp_path / "run", sentences=500, epochs=2)
+    assert printed(found).count("(is: ") == 7
+    picture(drawn)
+
+
+@pytest.mark.slow
 def test_detection_errors(tmp_path):
     small = dict(image_size=32, epochs=1, train_images=16, val_images=8, batch_size=8)
     *_, report, confusion, f1, _, worst = execute(

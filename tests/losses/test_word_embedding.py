@@ -83,7 +83,8 @@ def test_noise_equal_to_the_centre_does_not_count():
     assert not found.negative[:, :3].any() and not found.positive[:, 3:].any()
 
 
-def test_steps_that_would_overshoot_are_shortened():
-    rows = jnp.asarray([4, 5, 4])
-    found = losses.damping(rows, jnp.asarray([30.0, 1.0, 10.0]), jnp.asarray(0.1))
+@pytest.mark.parametrize("size", [6, 100])
+def test_steps_that_would_overshoot_are_shortened(size):
+    rows, curvature = jnp.asarray([4, 5, 4]), jnp.asarray([30.0, 1.0, 10.0])
+    found = losses.damping(rows, curvature, jnp.asarray(0.1), table_size=size)
     assert np.allclose(found, [1 / 4, 1.0, 1 / 4])

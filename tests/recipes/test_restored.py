@@ -7,6 +7,7 @@ import pytest
 import toy_translation
 
 from jaxvision.data.text.tokenizer import SubwordTokenizer
+from jaxvision.data.text.word_tokenizer import WordTokenizer
 from jaxvision.recipes import (
     adversarial,
     adversarial_super_resolution,
@@ -15,6 +16,7 @@ from jaxvision.recipes import (
     diffusion,
     diffusion_super_resolution,
     few_shot,
+    language_modelling,
     node_classification,
     node_embedding,
     super_resolution,
@@ -107,6 +109,7 @@ VARIANTS = {
     "classification": "vit_ti_16",
     "node_classification": "graph_sage_max",
     "node_embedding": "cbow",
+    "language_modelling": "gru_lm",
     "word_embedding": "cbow",
     "adversarial": "gan_generator",
     "diffusion": "ddpm_cifar10",
@@ -208,6 +211,7 @@ NEEDED = {
     """,
     "node_classification": "variant dtype",
     "node_embedding": EMBEDDING,
+    "language_modelling": "variant dtype loss.sum_over_steps eval.window eval.context",
     "word_embedding": EMBEDDING,
     "adversarial": """
         variant image_size channels latent noise dtype loss.name
@@ -271,6 +275,9 @@ def prepared(kind, tokenizer):
     if kind == "node_classification":
         info = dict(num_features=9, class_names=["cat", "dog"])
         return node_classification, node_classification.defaults(), info
+    if kind == "language_modelling":
+        info = {"tokenizer": WordTokenizer.train(["two dogs"], 9).json()}
+        return language_modelling, language_modelling.defaults(), info
     if kind == "node_embedding":
         return node_embedding, node_embedding.defaults(), {"degrees": [3, 2, 1]}
     if kind == "word_embedding":

@@ -13,12 +13,18 @@ from jaxvision.cli.config_file import load
 from jaxvision.cli.main import main
 from jaxvision.data.imresize import imresize, upscaled
 from jaxvision.data.windows import Windows
-from jaxvision.recipes import adversarial_super_resolution, super_resolution, zero_shot
+from jaxvision.recipes import (
+    adversarial_super_resolution,
+    diffusion_super_resolution,
+    super_resolution,
+    zero_shot,
+)
 from jaxvision.train.loop import run
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 SMALL = dict(
     srcnn=dict(model=dict(kernels=(3, 1, 3), features=(4, 4)), scale=2, image_size=16),
+    sr3=dict(model=dict(widths=(8, 16)), image_size=16),
     srgan=dict(model=dict(blocks=1, features=4), image_size=32),
     zssr=dict(variant="zssr", model=dict(depth=2, features=4), image_size=16),
 )
@@ -135,6 +141,19 @@ def test_players_continue_bit_for_bit_after_a_kill(tmp_path):
     assert sum("generator" in name for name in counts) and sum("discr" in x for x in counts)
     upscaler = jaxvision.load(killed)
     assert upscaler.upscale(texture(8, 8)).shape == (32, 32, 3)
+
+
+@pytest.mark.slow
+def test_a_diffusion_model_is_trained_loaded_and_applied(tmp_path):
+    config = config_of("sr3")
+    config.sample.steps = 3
+    metrics = run(diffusion_super_resolution.experiment(config), tmp_path).metrics
+    upscaler = jaxvision.load(tmp_path)
+    # A picture's noise is drawn with the seed of the run and its place.
+    assert upscaler.evaluate()["psnr_y"] == pytest.approx(metrics["val/psnr_y"], abs=1e-3)
+    found = upscaler(texture(12, 16)).upscaled
+    assert found.shape == (48, 64, 3)
+    np.testing.assert_array_equal(upscaler(texture(12, 16)).upscaled, found)
 
 
 @pytest.mark.slow

@@ -137,6 +137,19 @@ def test_classes_of_nodes_are_read_off_their_vectors(p, q, output, tmp_path, cap
     assert len(vectors("17").words) == 10
 
 
+def test_phrases_of_the_training_text_are_joined_everywhere(tmp_path, capsys):
+    (tmp_path / "train.txt").write_text("she left new york\nnew york is old\nhe left a is old\n")
+    (tmp_path / "val.txt").write_text("he left new york\n")
+    config = config_of(data__source="text", data__path=str(tmp_path), data__min_count=1)
+    config.data.update(phrases=2.0, phrase_rounds=2)
+    experiment = word_embedding.experiment(config)
+    words = experiment.task.words
+    assert "new_york" in words and "new" not in words
+    (batch,) = experiment.eval_data["val"].data
+    tokens = batch["tokens"][batch["tokens"] >= 0]
+    assert [words[i] for i in dict.fromkeys(tokens.tolist())] == ["he", "left", "new_york"]
+
+
 def test_training_is_the_same_from_any_step(capsys):
     config = config_of(node_embedding, data__nodes=100)
     config.walk.update(count=2, length=20)

@@ -42,6 +42,8 @@ def test_wrong_names_and_numbers(call, message):
         ("cosine", dict(warmup_steps=20), {0: 0.1, 19: 2.0, 20: 2.0, 60: 1.0, 100: 0.0}),
         ("polynomial", dict(power=2.0), {0: 2.0, 50: 0.5, 100: 0.0}),
         ("inverse_sqrt", dict(warmup_steps=25), {0: 0.08, 24: 2.0, 25: 2.0, 100: 1.0}),
+        # At the peak for four periods, as Zaremba et al. 2014 has it.
+        ("exponential", dict(period=10, factor=0.5, hold=40), {0: 2, 39: 2, 40: 1, 49: 1, 50: 0.5}),
         (
             "triangular",
             dict(period=20, final_ratio=0.25),

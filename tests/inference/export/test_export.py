@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from coloured import classifier
 from painted import painted
-from striped import striped
+from striped import striped, task
 
 from jaxvision.inference.export.write import export
 
@@ -117,6 +117,10 @@ def test_segmenter_of_a_file(tmp_path):
     image = np.kron(np.random.default_rng(0).integers(0, 256, (5, 7, 3)), np.ones((6, 6, 1)))
     image = image.astype(np.uint8)
     np.testing.assert_array_equal(ours(image).label_map, made(image).label_map)
+    # What an evaluation at the label maps' own size measures.
+    full = ExportedSegmenter(ours._run, task(3, full_size=True), made.transform)
+    blank = {"image": np.zeros((1, 32, 48, 3), np.uint8)}
+    assert full._predict({}, {}, blank, None).shape == (1, 32, 48, 3)
     with pytest.raises(ValueError, match="images of one size, tile needs its run"):
         ours.replaced(tile=64)
 
