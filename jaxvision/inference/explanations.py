@@ -11,6 +11,8 @@ Zeiler and Fergus 2013, https://arxiv.org/abs/1311.2901, section 4.2. The others
 
 import dataclasses
 import functools
+import os
+import pathlib
 from typing import Any
 
 import cv2
@@ -60,9 +62,11 @@ class Explanation:
         sheet = contact_sheet([x.repeat(factor, 0).repeat(factor, 1) for x in cells], 2)
         return captioned(sheet, f"{self.class_name} {self.probability:.1%}", self.method)
 
-    def save(self, path: str) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Writes `plot` to a .png or .jpg file."""
-        write_whole(path, encode_image(self.plot(), ".png" if path.endswith(".png") else ".jpg"))
+        file = pathlib.Path(path)
+        kind = ".png" if file.suffix.lower() == ".png" else ".jpg"
+        write_whole(file, encode_image(self.plot(), kind))
 
     def _drawn(self) -> np.ndarray:
         if self.method in RULES:

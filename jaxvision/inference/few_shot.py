@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxvision.data.errors import DataError
@@ -185,7 +186,7 @@ class FewShotClassifier(ImagePredictor):
         Raises:
             DataError: If a file is missing or is not an image.
         """
-        both = self._embedded([first, second])
+        both = jnp.asarray(self._embedded([first, second]))
         value = self.task.similarity(self.params, both[:1], both[1:])
         kind = "probability" if self.task.loss_name == "siamese" else "cosine"
         return Similarity(float(value[0]), kind, (first, second))

@@ -195,7 +195,7 @@ def sgd_from(
     def init(params: Any) -> SwitchState:
         return SwitchState(jnp.zeros([], jnp.int32), rule.init(params), sgd.init(params))
 
-    def update(updates: Any, state: SwitchState, params: Any = None) -> tuple[Any, SwitchState]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, SwitchState]:
         def first() -> tuple[Any, Any, Any]:
             found, before = rule.update(updates, state.before, params)
             return found, before, state.trace
@@ -205,7 +205,7 @@ def sgd_from(
             return jax.tree.map(lambda u: scale * u, found), state.before, trace
 
         found, before, trace = jax.lax.cond(state.count < step, first, then)
-        return found, SwitchState(optax.safe_increment(state.count), before, trace)
+        return found, SwitchState(jnp.asarray(optax.safe_increment(state.count)), before, trace)
 
     return optax.GradientTransformation(init, update)
 

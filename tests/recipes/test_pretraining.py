@@ -39,9 +39,6 @@ def test_layers_are_those_of_the_machines():
     assert jax.tree.map(np.shape, found) == expected
     # Most pixels are black, which the second machine does not see.
     assert found["layer1"]["kernel"].std() > 0.01 and found["layer2"]["bias"].any()
-    config.seed = 1
-    again = pretraining(config, source(), model, 8)[0].variables()["params"]["backbone"]
-    assert not np.array_equal(again["layer1"]["kernel"], found["layer1"]["kernel"])
 
 
 def test_no_steps_are_no_start():
