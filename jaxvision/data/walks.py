@@ -100,7 +100,8 @@ def walks(
     """
     numbers = dict(length=length, p=p, q=q)
     ranges.check(numbers, "[1, 100_000]", "length")
-    ranges.check(numbers, "(0, inf)", "p", "q")
+    # Walks are drawn by rejection: of so unequal steps nearly all would be.
+    ranges.check(numbers, "[0.001, 1000]", "p", "q")
     degrees = graph.degrees
 
     def propose(nodes: np.ndarray) -> np.ndarray:
