@@ -55,6 +55,7 @@ SMALLEST = {
     "gcn": ("", {}),
     "gan": ("", {}),
     "gpt": ("", dict(model=dict(num_layers=1), window=8, eval=dict(window=4, context=4))),
+    "hog_svm": ("tiny", dict(image_size=64)),
     "lenet_mnist": ("original", {}),
     "lstm": ("", dict(window=8, eval=dict(window=4))),
     "mask_rcnn": ("tiny", dict(image_size=64)),

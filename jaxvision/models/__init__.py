@@ -47,6 +47,7 @@ from jaxvision.models.backbones import xception as _xception
 from jaxvision.models.backbones import zfnet as _zfnet
 from jaxvision.models.detection import fast_rcnn as _fast_rcnn
 from jaxvision.models.detection import faster_rcnn as _faster_rcnn
+from jaxvision.models.detection import hog_svm as _hog_svm
 from jaxvision.models.detection import mask_rcnn as _mask_rcnn
 from jaxvision.models.detection import rcnn as _rcnn
 from jaxvision.models.detection import retinanet as _retinanet
@@ -60,6 +61,7 @@ from jaxvision.models.detection import yolov8 as _yolov8
 from jaxvision.models.detection import yolox as _yolox
 from jaxvision.models.detection.fast_rcnn import fast_rcnn
 from jaxvision.models.detection.faster_rcnn import faster_rcnn
+from jaxvision.models.detection.hog_svm import hog_svm
 from jaxvision.models.detection.mask_rcnn import mask_rcnn
 from jaxvision.models.detection.rcnn import rcnn, spp_net
 from jaxvision.models.detection.retinanet import retinanet
@@ -107,6 +109,7 @@ __all__ = [
     "faster_rcnn",
     "generator",
     "graph_network",
+    "hog_svm",
     "language_model",
     "mask_rcnn",
     "rcnn",
@@ -185,6 +188,7 @@ _OTHERS = {
     "yolov8": _yolov8.VARIANTS,
     "retinanet": _retinanet.VARIANTS,
     "ssd": _ssd.VARIANTS,
+    "hog_svm": _hog_svm.VARIANTS,
     "fast_rcnn": _fast_rcnn.VARIANTS,
     "faster_rcnn": _faster_rcnn.VARIANTS,
     "mask_rcnn": _mask_rcnn.VARIANTS,

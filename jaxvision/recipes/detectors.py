@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from jaxvision import models
 from jaxvision.data.source import Source
+from jaxvision.losses.detection.hog_svm import HOGSVMMethod
 from jaxvision.losses.detection.retinanet import RetinaNetMethod
 from jaxvision.losses.detection.ssd import SSDMethod
 from jaxvision.losses.detection.yolov5 import COCO_ANCHORS, YOLOv5Method
@@ -216,6 +217,27 @@ def _build_yolov8(config: Config, info: Info) -> Parts:
     return wiring.network(models.yolov8, config, **wiring.normalised_fields(config, info)), method
 
 
+def _hog_svm(config: Config) -> None:
+    config.variant = "hog_svm"
+    config.image_size = 512
+    config.batch_size = 16
+    config.epochs = 20
+    config.optimizer.update(name="adamw", learning_rate=1e-3, weight_decay=1e-3)
+    config.eval.update(score_threshold=0.05, nms_threshold=0.3, max_detections=100)
+    config.loss.foreground_iou = 0.6  # a window shows an object from this IoU on
+    config.loss.background_iou = 0.4  # it shows none below, and is ignored in between
+    config.loss.negatives = 10.0  # windows of the background in the loss, for each of an object
+    config.loss.pre_nms = 1000  # detections of an image that enter suppression
+
+
+def _build_hog_svm(config: Config, info: Info) -> Parts:
+    if config.backbone:
+        raise ValueError(f"backbone must be empty for hog_svm, got {config.backbone}")
+    model = wiring.network(models.hog_svm, config, **wiring.fields(config, info))
+    pyramid = dict(cell=model.cell, window=model.window, scales=tuple(model.scales))
+    return model, HOGSVMMethod(**pyramid, **wiring.keywords(config.loss))
+
+
 DETECTORS = {
     "yolox": Detector("yolox_", _yolox, _build_yolox),
     "retinanet": Detector("retinanet_", _retinanet, _build_retinanet),
@@ -258,5 +280,6 @@ DETECTORS = {
         "yolov4", darknet.yolov4_defaults, darknet.build_yolov4, anchors_of(darknet.yolov4_anchors)
     ),
     "yolov5": Detector("yolov5", _yolov5, _build_yolov5, anchors_of(lambda _: COCO_ANCHORS)),
+    "hog_svm": Detector("hog_svm", _hog_svm, _build_hog_svm),
     "yolov8": Detector("yolov8", _yolov8, _build_yolov8),
 }

@@ -100,6 +100,7 @@ VARIANTS = {
     "rcnn": "rcnn_tiny",
     "spp_net": "spp_net_tiny",
     "ssd": "ssd512_vgg16",
+    "hog_svm": "hog_svm_tiny",
     "yolov1": "yolov1_nano",
     "yolov2": "yolov2_tiny",
     "yolov3": "yolov3_spp",
@@ -166,6 +167,11 @@ NEEDED = {
     "fast_rcnn": f"variant image_size short_side backbone dtype {REGIONS}",
     "rcnn": f"variant image_size short_side backbone dtype {REGIONS} {MACHINES}",
     "spp_net": f"variant image_size short_side backbone dtype {REGIONS} {MACHINES}",
+    "hog_svm": """
+        variant image_size short_side
+        eval.rectangular
+        loss.foreground_iou loss.background_iou loss.negatives loss.pre_nms
+    """,
     "ssd": """
         variant image_size short_side dtype
         loss.foreground_iou loss.negatives loss.box_weight loss.pre_nms
