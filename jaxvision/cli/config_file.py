@@ -215,7 +215,9 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     last = name.rpartition(".")[2]
     # The right name in the wrong group, a wrong name, or both.
     near = [each for each in known if each.rpartition(".")[2] == last]
-    near = near or difflib.get_close_matches(name, known, n=1)
+    if "." in name:
+        near = near or difflib.get_close_matches(name, known, n=1)
+    # Of two groups with such a value the first one.
     parts = {each.rpartition(".")[2]: each for each in reversed(known)}
     near = near or [parts[each] for each in difflib.get_close_matches(last, parts, n=1)]
     hint = f"; did you mean {' or '.join(near)}?" if near else "; --help lists all"

@@ -169,7 +169,7 @@ class Translation:
         _, sown = self.model.apply(
             {"params": params}, source, inputs, train=False, mutable=["intermediates"]
         )
-        found = traverse_util.flatten_dict(cast(Any, sown)["intermediates"])
+        found = cast(Any, traverse_util.flatten_dict(cast(Any, sown)["intermediates"]))
         names = [name for name in found if "cross_attention" in name]
         # layer2 before layer10.
         names.sort(key=lambda name: (len("/".join(name)), name))

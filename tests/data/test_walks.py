@@ -49,7 +49,7 @@ def test_isolated_nodes_and_wrong_edges_are_one_error():
         neighbours(EDGES, 6)
     with pytest.raises(DataError, match="edges must be of the 4 nodes, from 0, got 4"):
         neighbours(EDGES, 4)
-    with pytest.raises(ValueError, match="p must be above 0"):
+    with pytest.raises(ValueError, match=r"p must be in .0.001, 1000., got 0"):
         walks(
             neighbours(EDGES, 5), np.random.default_rng(0), starts=np.zeros(1, int), length=3, p=0
         )

@@ -226,9 +226,10 @@ def test_every_value_of_augmentation_reaches_the_examples(examples):
     }
     changes["flip"], changes["cutout"], changes["max_reduction"] = 0.25, 2, 1
     config = small(**{f"augment__{name}": value for name, value in changes.items()})
-    config.data.max_objects = 7
+    config.data.max_objects, config.short_side = 7, 24
     detection.experiment(as_loaded(config))
-    size = dict(size=(32, 32), max_objects=7, no_aug=False, max_proposals=0, masks=False)
+    size = dict(size=(32, 32), short_side=24, max_objects=7, no_aug=False)
+    size |= dict(max_proposals=0, masks=False)
     assert examples[0] == changes | size | {"mosaic_scale": (0.1, 2.0)}
 
 

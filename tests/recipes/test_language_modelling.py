@@ -26,10 +26,10 @@ def folder(tmp_path_factory):
 
 def config_of(folder, **changes):
     config = language_modelling.defaults()
-    config.update(batch_size=2, window=5, epochs=2)
+    config.update(batch_size=8, window=5, epochs=2)
     config.model.features = 8
     config.data.update(source="text", path=str(folder), val="valid", test="test")
-    config.eval.update(batch_size=2, window=5)
+    config.eval.update(batch_size=8, window=5)
     config.update(changes)
     return config
 

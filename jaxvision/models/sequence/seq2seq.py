@@ -200,5 +200,5 @@ def seq2seq(variant: str, *, vocabulary_size: int, **overrides: Any) -> Seq2Seq:
     Raises:
         ValueError: If there is no such variant.
     """
-    fields = fields_of(variant, VARIANTS) | dict(vocabulary_size=vocabulary_size)
+    fields: dict[str, Any] = fields_of(variant, VARIANTS) | dict(vocabulary_size=vocabulary_size)
     return Seq2Seq(**(fields | overrides))

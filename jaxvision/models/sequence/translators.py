@@ -10,7 +10,6 @@ from jaxvision.models.sequence import seq2seq as _seq2seq
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.seq2seq import Seq2Seq
 from jaxvision.models.sequence.transformer import Transformer
-from jaxvision.models.variant import unknown
 
 TranslationNetwork = Transformer | Seq2Seq
 
@@ -23,7 +22,7 @@ def translator(
     """Builds a network from source and target tokens to logits.
 
     Args:
-        variant: A name of `VARIANTS`.
+        variant: A name of `VARIANTS`, that of a Transformer with or without `transformer_`.
         vocabulary_size: V.
         max_length: Number of a Transformer's learned positions; others have no limit.
         **overrides: Fields of `Transformer` or `Seq2Seq`.
@@ -31,8 +30,6 @@ def translator(
     Raises:
         ValueError: If there is no such variant.
     """
-    if variant not in VARIANTS:
-        raise ValueError(unknown("variant", variant, VARIANTS))
     if variant in _seq2seq.VARIANTS:
         return _seq2seq.seq2seq(variant, vocabulary_size=vocabulary_size, **overrides)
     return _transformer.transformer(
