@@ -7,6 +7,8 @@ https://inria.hal.science/inria-00548512; there is no paper on arXiv.
 
 The sliding window of before CNNs, to compare with. The argument names a variant, `full` for windows
 of 64 pixels, and a source: see `configs/yolox.py`.
+Measured on `shapes` after three epochs, 1:29 on two CPU cores beside other work: AP 0.234, AP50
+0.470.
 Departs from the paper: square windows; the SVMs are trained by steps over the hardest windows of
 each batch.
 """
@@ -26,5 +28,5 @@ def get_config(arg: str = "") -> Any:
     detection.from_source(config, source, values)
     if config.data.source == "shapes":
         config.optimizer.update(learning_rate=5e-3, weight_decay=1e-3)
-        config.update(epochs=5)
+        config.update(epochs=3)
     return config

@@ -69,7 +69,7 @@ def task(config: Config, info: Mapping[str, Any]) -> AdversarialSuperResolution:
         ValueError: If a value is out of its range.
     """
     del info
-    loss = config.loss
+    loss, perceptual = config.loss, _perceptual(config)  # whose values are checked in any case
     return AdversarialSuperResolution(
         model=network(config),
         scale=config.scale,
@@ -81,7 +81,7 @@ def task(config: Config, info: Mapping[str, Any]) -> AdversarialSuperResolution:
         adversarial=loss.adversarial,
         adversarial_weight=loss.adversarial_weight,
         pixel_weight=loss.pixel_weight,
-        perceptual=_perceptual(config) if loss.vgg else None,
+        perceptual=perceptual if loss.vgg else None,
         perceptual_weight=loss.perceptual_weight,
         discriminator_steps=loss.discriminator_steps,
     )

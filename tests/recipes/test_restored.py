@@ -135,6 +135,7 @@ FIXED = {
     "few_shot": ("variant",),
     "zero_shot": ("degradation.elongation", "degradation.kernel", "degradation.downsize"),
     "ssd": ("backbone", "eval.rectangular"),
+    "hog_svm": ("backbone",),
     "yolov1": ("backbone", "eval.scales"),
 }
 REGIONS = """
@@ -168,9 +169,9 @@ NEEDED = {
     "rcnn": f"variant image_size short_side backbone dtype {REGIONS} {MACHINES}",
     "spp_net": f"variant image_size short_side backbone dtype {REGIONS} {MACHINES}",
     "hog_svm": """
-        variant image_size short_side
+        variant image_size short_side dtype
         eval.rectangular
-        loss.foreground_iou loss.background_iou loss.negatives loss.pre_nms
+        loss.background_iou loss.negatives loss.pre_nms
     """,
     "ssd": """
         variant image_size short_side dtype

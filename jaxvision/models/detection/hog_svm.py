@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from jaxvision.layers.convolution import Conv
 from jaxvision.models.variant import detector_fields
 from jaxvision.ops.hog import BLOCK, hog
 
@@ -49,7 +50,7 @@ class HOGSVM(nn.Module):
     def __call__(self, images: jax.Array, *, train: bool) -> WindowScores:
         """Maps RGB images [B, H, W, 3] with values 0 to 255 to scores of A windows."""
         del train
-        classify = nn.Conv(
+        classify = Conv(
             self.num_classes,
             (self.window - BLOCK + 1,) * 2,
             padding="VALID",
