@@ -48,6 +48,7 @@ OTHERS = {
     "loss.candidates": "box_or_center",
     "loss.foreground_iou": 0.6,
     "loss.name": "focal",
+    "loss.perceptual_layer": "conv2_2",
     "loss.output": "hierarchical",
     "loss.ratios": (0.5, 1.0),
     "loss.proposal_background_iou": 0.2,
