@@ -1,5 +1,6 @@
 """A trained language model, which continues texts."""
 
+import copy
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -158,13 +159,13 @@ class TextGenerator(Predictor):
             ValueError: If a number is out of its range.
         """
         given = {name: value for name, value in options.items() if value is not None}
-        return type(self)(
-            self.task,
-            self.variables,
-            sampling=dataclasses.replace(self.sampling, **given),
-            batch_size=self.batch_size if batch_size is None else batch_size,
-            origin=self.origin,
-        )
+        # What is compiled is that of all copies.
+        changed = copy.copy(self)
+        changed.sampling = dataclasses.replace(self.sampling, **given)
+        if batch_size is not None:
+            ranges.check({"batch_size": batch_size}, "[1, 100_000]", "batch_size")
+            changed.batch_size = batch_size
+        return changed
 
     def generate(self, prompt: str = "", **options: Any) -> str:
         """Continues a text, or begins one.
@@ -221,9 +222,9 @@ class TextGenerator(Predictor):
         for row, tokens in zip(padded, encoded, strict=True):
             row[: len(tokens)] = tokens
         key = jax.random.fold_in(jax.random.key(self.sampling.seed), start)
-        tokens = np.asarray(
-            self._sample(self.params, padded, lengths, key, length=length, how=self.sampling)
-        )
+        # One program draws with every seed.
+        how = dataclasses.replace(self.sampling, seed=0)
+        tokens = np.asarray(self._sample(self.params, padded, lengths, key, length=length, how=how))
         gap = " " if self.task.tokenizer.unit == "word" else ""
         results = []
         for prompt, row, given in zip(prompts, tokens, lengths.tolist(), strict=True):
@@ -281,12 +282,12 @@ class TextGenerator(Predictor):
         """Returns what a file for other runtimes computes: logits of each token, in float32."""
         if nms:
             raise ValueError("nms is for detectors, got a language model")
-        model = self._task_in_float32().model
+        model, own = self._task_in_float32().model, self.program()
 
         def apply(variables: Any, tokens: jax.Array) -> dict[str, jax.Array]:
             return {"logits": model.apply(variables, tokens, train=False)}
 
-        return Program(apply, self.program().inputs, self.program().what)
+        return own._replace(apply=apply)
 
     def report(self, evaluation: Evaluation, data: Any) -> EvaluationReport:
         """Lays out an evaluation: perplexity, and what the model writes."""

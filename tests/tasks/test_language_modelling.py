@@ -113,6 +113,14 @@ def test_generated_text_is_that_without_a_cache(variant):
         assert result.text == TOKENIZER.decode(tokens[given:])
 
 
+def test_another_seed_and_other_options_of_a_copy_compile_nothing_anew():
+    task = small(window=4)
+    params, _ = task.init(jax.random.key(0), {"inputs": np.zeros((1, 4), np.int32)})
+    model = TextGenerator(task, {"params": params})
+    texts = {model.generate("a", seed=seed, length=6) for seed in range(8)}
+    assert len(texts) > 1 and model._sample._cache_size() == 1
+
+
 def test_wrong_values_are_errors():
     model = models.language_model("gpt2_tiny", vocabulary_size=8, max_length=16)
     with pytest.raises(ValueError, match="at most 16 together"):
