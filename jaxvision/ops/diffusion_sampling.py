@@ -1,16 +1,66 @@
 """Sampling from a diffusion model: the loop from noise to images as one `jax.lax.scan`."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvision.ops import ranges
 from jaxvision.ops.diffusion import Diffusion
 
 # Maps noisy images [B, H, W, C] and times [B] to the network's output [B, H, W, C].
 Denoise = Callable[[jax.Array, jax.Array], jax.Array]
 SAMPLERS = ("ancestral", "ddim")
+# The number by which the noise that sampling starts from is drawn; no step draws with it.
+START = 0
+
+
+def check_sampler(options: Any, total: int) -> None:
+    """Checks the fields `sampler`, `sample_steps` and `eta` of a task.
+
+    Args:
+        options: Has the fields.
+        total: Times of the process.
+
+    Raises:
+        ValueError: If there is no such sampler, or a number is out of its range.
+    """
+    if options.sampler not in SAMPLERS:
+        raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {options.sampler!r}")
+    ranges.check(options, f"[1, {total}]", "sample_steps")
+    ranges.check(options, "[0, 1]", "eta")
+
+
+def run_sampler(
+    diffusion: Diffusion,
+    denoise: Denoise,
+    shape: tuple[int, ...],
+    keys: jax.Array,
+    *,
+    sampler: str,
+    steps: int,
+    eta: float,
+) -> jax.Array:
+    """Makes images of noise by a sampler's name.
+
+    Args:
+        diffusion: The process.
+        denoise: The network.
+        shape: Of an image, (H, W, C).
+        keys: A random key for each image [B].
+        sampler: A name of `SAMPLERS`.
+        steps: Of `ddim`.
+        eta: Of `ddim`.
+
+    Returns:
+        Images [B, H, W, C], in [-1, 1] if the process clips.
+    """
+    noise = drawn(keys, shape, START)
+    if sampler == "ancestral":
+        return ancestral_sample(diffusion, denoise, noise, keys)
+    return ddim_sample(diffusion, denoise, noise, keys, steps=steps, eta=eta)
 
 
 def ancestral_sample(

@@ -15,7 +15,7 @@ from jaxvision.metrics.generation import NoiseLoss, SampleStatistics
 from jaxvision.models.generative.ddpm_unet import DDPMUNet
 from jaxvision.ops import ranges
 from jaxvision.ops.diffusion import Diffusion
-from jaxvision.ops.diffusion_sampling import SAMPLERS, ancestral_sample, ddim_sample, drawn
+from jaxvision.ops.diffusion_sampling import START, check_sampler, drawn, run_sampler
 from jaxvision.tasks.generation import (
     asks_for_samples,
     check_channels,
@@ -24,9 +24,6 @@ from jaxvision.tasks.generation import (
     to_signed,
 )
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
-
-# What no step of a sampler draws with.
-_START = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,10 +65,8 @@ class ImageDiffusion:
                 f"the network must be built for {len(self.class_names)} classes, got "
                 f"num_classes={self.model.num_classes}"
             )
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
-        ranges.check(self, f"[1, {self.process.steps}]", "sample_steps")
-        ranges.check(self, "[0, 1]", "drop_label", "eta")
+        check_sampler(self, self.process.steps)
+        ranges.check(self, "[0, 1]", "drop_label")
         ranges.check(self, "[0, inf)", "guidance")
         if self.guidance != 1 and not self.class_names:
             raise ValueError(f"guidance needs a network with classes, got {self.guidance} without")
@@ -121,7 +116,7 @@ class ImageDiffusion:
         if asks_for_samples(batch):
             return self.sample(params, state, batch["label"], keys)
         image = to_signed(batch["image"], self.model.channels)
-        noise = drawn(keys, image.shape[1:], _START)
+        noise = drawn(keys, image.shape[1:], START)
         t = jax.vmap(lambda k: jax.random.randint(k, (), 0, self.process.steps))(keys)
         noisy = self.process.noised(image, noise, t)
         variables = {"params": params, **state}
@@ -158,13 +153,16 @@ class ImageDiffusion:
             with_class, without = jnp.split(self._output(variables, *twice, train=False), 2)
             return without + self.guidance * (with_class - without)
 
-        noise = drawn(keys, (*self.image_size, self.model.channels), _START)
-        if self.sampler == "ancestral":
-            found = ancestral_sample(self.process, denoise, noise, keys)
-        else:
-            found = ddim_sample(
-                self.process, denoise, noise, keys, steps=self.sample_steps, eta=self.eta
-            )
+        shape = (*self.image_size, self.model.channels)
+        found = run_sampler(
+            self.process,
+            denoise,
+            shape,
+            keys,
+            sampler=self.sampler,
+            steps=self.sample_steps,
+            eta=self.eta,
+        )
         return to_bytes(found)
 
     def _output(self, variables: Any, *inputs: Any, **options: Any) -> jax.Array:

@@ -16,14 +16,11 @@ import jax.numpy as jnp
 
 from jaxvision.layers.bicubic import enlarge_bicubic
 from jaxvision.losses.pixels import pixel_loss
-from jaxvision.ops import ranges
 from jaxvision.ops.diffusion import Diffusion
-from jaxvision.ops.diffusion_sampling import SAMPLERS, ancestral_sample, ddim_sample, drawn
+from jaxvision.ops.diffusion_sampling import check_sampler, run_sampler
+from jaxvision.tasks.generation import to_signed
 from jaxvision.tasks.super_resolution import Enlarged, SuperResolution
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
-
-# What no step of a sampler draws with.
-_START = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,10 +52,7 @@ class DiffusionSuperResolution(SuperResolution):
         if self.model.channels != 3:
             raise ValueError(f"the network must have 3 channels, got {self.model.channels}")
         super().__post_init__()
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
-        ranges.check(self, f"[1, {self.process.steps}]", "sample_steps")
-        ranges.check(self, "[0, 1]", "eta")
+        check_sampler(self, self.process.steps)
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises the network for pictures of the batch's size."""
@@ -79,7 +73,7 @@ class DiffusionSuperResolution(SuperResolution):
         """Computes the loss of what the network predicts of noisy pictures."""
         del step
         noise_key, time_key, dropout = jax.random.split(key, 3)
-        target = _signed(batch["target"])
+        target = to_signed(batch["target"], 3)
         low = batch["image"].astype(jnp.float32)
         if not self.is_interpolated(batch):
             low = enlarge_bicubic(low, self.scale)
@@ -88,7 +82,7 @@ class DiffusionSuperResolution(SuperResolution):
         noisy = self.process.noised(target, noise, t)
         variables = {"params": params, **state}
         output = self._output(
-            variables, noisy, _signed(low), t, train=True, rngs={"dropout": dropout}
+            variables, noisy, to_signed(low, 3), t, train=True, rngs={"dropout": dropout}
         )
         value = pixel_loss(self.name, output, self.process.target(target, noise, t))
         found = self.process.image_and_noise(output, noisy, t)[1]
@@ -98,7 +92,7 @@ class DiffusionSuperResolution(SuperResolution):
         self, params: Params, state: ModelState, batch: Batch, *, key: jax.Array
     ) -> Enlarged:
         """Samples larger pictures of pictures [B, H, W, 3] in [0, 255]."""
-        low = _signed(enlarge_bicubic(batch["image"].astype(jnp.float32), self.scale))
+        low = to_signed(enlarge_bicubic(batch["image"].astype(jnp.float32), self.scale), 3)
         height, width = low.shape[1:3]
         pads = ((0, 0), (0, -height % self.model.multiple), (0, -width % self.model.multiple))
         low = jnp.pad(low, (*pads, (0, 0)), mode="edge")
@@ -108,13 +102,15 @@ class DiffusionSuperResolution(SuperResolution):
             return self._output(variables, x, low, t, train=False)
 
         keys = jax.random.split(key, len(low))
-        noise = drawn(keys, low.shape[1:], _START)
-        if self.sampler == "ancestral":
-            found = ancestral_sample(self.process, denoise, noise, keys)
-        else:
-            found = ddim_sample(
-                self.process, denoise, noise, keys, steps=self.sample_steps, eta=self.eta
-            )
+        found = run_sampler(
+            self.process,
+            denoise,
+            low.shape[1:],
+            keys,
+            sampler=self.sampler,
+            steps=self.sample_steps,
+            eta=self.eta,
+        )
         return Enlarged((found[:, :height, :width] + 1.0) * 127.5, None)
 
     def _output(
@@ -122,8 +118,3 @@ class DiffusionSuperResolution(SuperResolution):
     ) -> jax.Array:
         x = jnp.concatenate([noisy, low], axis=-1)
         return cast(jax.Array, self.model.apply(variables, x, t, **options))
-
-
-def _signed(images: jax.Array) -> jax.Array:
-    """Maps pictures in [0, 255] to [-1, 1]."""
-    return images.astype(jnp.float32) / 127.5 - 1.0
