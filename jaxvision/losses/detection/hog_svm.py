@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvision.assigners.max_iou import check_thresholds, max_iou
+from jaxvision.losses.detection.hard_negatives import hardest
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.hog_svm import WindowScores, window_boxes
 from jaxvision.ops import ranges
@@ -100,12 +101,9 @@ class HOGSVMMethod:
         own = jax.nn.one_hot(classes, scores.shape[-1]) * foreground[..., None]
         losses = jax.nn.relu(1 - (2 * own - 1) * scores).sum(axis=-1)
 
-        others = ~foreground & ~assignment.ignored
-        hardness = jnp.where(others, jax.lax.stop_gradient(losses), -jnp.inf)
-        rank = jnp.argsort(jnp.argsort(-hardness, axis=1), axis=1)
-        # Of an image without objects one window still counts.
+        # An image without objects has as many as one with a window of an object.
         wanted = self.negatives * jnp.maximum(foreground.sum(axis=1, keepdims=True), 1)
-        used = foreground | (others & (rank < wanted))
+        used = foreground | hardest(losses, ~foreground & ~assignment.ignored, wanted)
         count = jnp.maximum(foreground.sum(), 1)
         return DetectionLoss(
             terms=dict(classification=jnp.where(used, losses, 0.0).sum() / count),

@@ -12,6 +12,7 @@ import optax
 
 from jaxvision.assigners.assignment import Assignment
 from jaxvision.assigners.best_default import best_default
+from jaxvision.losses.detection.hard_negatives import hardest
 from jaxvision.losses.detection.method import DetectionLoss
 from jaxvision.models.detection.detector_output import DetectorOutput
 from jaxvision.models.detection.ssd import SSD300
@@ -99,7 +100,8 @@ class SSDMethod:
         losses = optax.softmax_cross_entropy_with_integer_labels(
             output.class_logits, jnp.where(foreground, classes + 1, 0)
         )
-        used = foreground | self._hardest(losses, foreground)
+        wanted = self.negatives * foreground.sum(axis=1, keepdims=True)
+        used = foreground | hardest(losses, ~foreground, wanted)
         return DetectionLoss(
             terms=dict(
                 classification=jnp.where(used, losses, 0.0).sum() / count,
@@ -107,12 +109,6 @@ class SSDMethod:
             ),
             logs=dict(matches_per_object=foreground.sum() / jnp.maximum(objects.valid.sum(), 1)),
         )
-
-    def _hardest(self, losses: jax.Array, foreground: jax.Array) -> jax.Array:
-        """Marks the boxes of the background with the highest losses, in each image [B, A]."""
-        losses = jnp.where(foreground, -jnp.inf, jax.lax.stop_gradient(losses))
-        rank = jnp.argsort(jnp.argsort(-losses, axis=1), axis=1)
-        return (rank < self.negatives * foreground.sum(axis=1, keepdims=True)) & ~foreground
 
     def assign(self, anchors: Anchors, objects: Objects) -> Assignment:
         """Gives every default box of a batch its object [B, A]."""
