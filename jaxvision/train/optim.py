@@ -137,28 +137,21 @@ def optimizer(
         return jax.tree.map(lambda x, chosen: x * chosen, scales(params, 2), decayed(params))
 
     decay_term = add_decay(lambda p: weight_decay * p, decay_scales)
-    stages = []
-    if clip_norm:
-        stages.append(optax.clip_by_global_norm(clip_norm))
-    if clip_value:
-        stages.append(optax.clip(clip_value))
-    if l1:
-        stages.append(add_decay(lambda p: l1 * jnp.sign(p), decay_scales))
-    if weight_decay and name not in DECOUPLED:
-        stages.append(decay_term)
     rule = _RULES[name](**own)
-    stages.append(sgd_from(rule, sgd_after, momentum, sgd_scale) if sgd_after else rule)
-    if weight_decay and name in DECOUPLED:
-        stages.append(decay_term)
-    if name == "lamb":
+    steps = (
+        (clip_norm, optax.clip_by_global_norm(clip_norm)),
+        (clip_value, optax.clip(clip_value)),
+        (l1, add_decay(lambda p: l1 * jnp.sign(p), decay_scales)),
+        (weight_decay and name not in DECOUPLED, decay_term),
+        (True, sgd_from(rule, sgd_after, momentum, sgd_scale) if sgd_after else rule),
+        (weight_decay and name in DECOUPLED, decay_term),
         # You et al. 2019, https://arxiv.org/abs/1904.00962: decay counts for the trust ratio.
-        stages.append(optax.scale_by_trust_ratio())
-    stages.append(optax.scale_by_learning_rate(learning_rate))
-    if groups:
-        stages.append(scale_leaves(lambda params: scales(params, 1)))
-    if layer_decay != 1:
-        stages.append(scale_leaves(lambda params: layer_scales(params, layer_decay)))
-    return optax.chain(*stages)
+        (name == "lamb", optax.scale_by_trust_ratio()),
+        (True, optax.scale_by_learning_rate(learning_rate)),
+        (groups, scale_leaves(lambda params: scales(params, 1))),
+        (layer_decay != 1, scale_leaves(lambda params: layer_scales(params, layer_decay))),
+    )
+    return optax.chain(*(step for is_used, step in steps if is_used))
 
 
 class SwitchState(NamedTuple):

@@ -77,12 +77,7 @@ def schedule(
             raise ValueError(f"one_cycle has its own warmup; got warmup_steps {warmup_steps}")
         return _one_cycle(peak, total_steps, max(1, round(rise * total_steps)), final_ratio)
     if name == "step":
-        ranges.check({"boundaries": boundaries}, "(0, 1)", "boundaries")
-        if list(boundaries) != sorted(set(boundaries)):
-            raise ValueError(f"boundaries must be ascending shares in (0, 1), got {boundaries}")
-        main = optax.piecewise_constant_schedule(
-            peak, {round(b * total_steps) - warmup_steps: factor for b in boundaries}
-        )
+        main = _stepwise(peak, total_steps, warmup_steps, boundaries, factor)
     elif name == "exponential":
         main = optax.exponential_decay(
             peak, period, factor, transition_begin=max(0, hold - period), staircase=True
@@ -159,6 +154,17 @@ def noam(features: int, warmup_steps: int, *, factor: float = 1.0) -> optax.Sche
         return factor * features**-0.5 * smaller
 
     return rate
+
+
+def _stepwise(
+    peak: float, total_steps: int, warmup_steps: int, boundaries: Sequence[float], factor: float
+) -> optax.Schedule:
+    ranges.check({"boundaries": boundaries}, "(0, 1)", "boundaries")
+    if list(boundaries) != sorted(set(boundaries)):
+        raise ValueError(f"boundaries must be ascending shares in (0, 1), got {boundaries}")
+    return optax.piecewise_constant_schedule(
+        peak, {round(b * total_steps) - warmup_steps: factor for b in boundaries}
+    )
 
 
 def _inverse_sqrt(peak: float, start: int) -> optax.Schedule:
