@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from jaxvision.cli.run import load_runs
 
 if TYPE_CHECKING:
+    from jaxvision.inference.outputs.item import Item
     from jaxvision.inference.predictor import Predictor
     from jaxvision.inference.result import Result
 
@@ -282,18 +283,17 @@ def formats(options: argparse.Namespace) -> list[str]:
     return [word.strip() for word in options.save.split(",") if word.strip()]
 
 
-def save_results(options: argparse.Namespace, results: "Sequence[tuple[str, Result]]") -> None:
-    """Writes results that need no input of their own into the files that `--save` names.
+def save_results(options: argparse.Namespace, results: "Sequence[tuple[Item, Result]]") -> None:
+    """Writes results into the files that `--save` names.
 
     Args:
         options: The command line.
-        results: The input of each, and it.
+        results: What each is of, and it.
 
     Raises:
         OSError: If a file cannot be written.
     """
     from jaxvision.inference.outputs.formats import FILES, FORMATS
-    from jaxvision.inference.outputs.item import Item
 
     if not formats(options):
         return
@@ -301,8 +301,8 @@ def save_results(options: argparse.Namespace, results: "Sequence[tuple[str, Resu
     with contextlib.ExitStack() as stack:
         for name in formats(options):
             add = stack.enter_context(FORMATS[name](options.out))
-            for query, result in results:
-                add(Item(query, query), result)
+            for item, result in results:
+                add(item, result)
     for name in formats(options):
         message(f"wrote {options.out / FILES[name]}")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxvision.cli.predict import save_results
 from jaxvision.data.text.parallel import decode_lines
+from jaxvision.inference.outputs.item import Item
 
 
 def predict_prompts(generator: Any, options: argparse.Namespace) -> int:
@@ -23,5 +24,5 @@ def predict_prompts(generator: Any, options: argparse.Namespace) -> int:
     results = generator.replaced(seed=options.seed)(prompts or [""])
     for result in results:
         print(result, flush=True)
-    save_results(options, [(result.prompt, result) for result in results])
+    save_results(options, [(Item(each.prompt, each.prompt), each) for each in results])
     return 0

@@ -1,11 +1,9 @@
 """Images from a generative model: a grid, and each image as a file."""
 
 import argparse
-import contextlib
 from typing import Any
 
-from jaxvision.cli.predict import formats, message
-from jaxvision.inference.outputs.formats import FILES, FORMATS
+from jaxvision.cli.predict import message, save_results
 from jaxvision.inference.outputs.item import Item
 
 
@@ -26,12 +24,7 @@ def predict_samples(sampler: Any, options: argparse.Namespace) -> int:
         classes = [name.strip() for name in options.ask.split(",") if name.strip()]
     found = sampler.sample(count, seed=options.seed or 0, classes=classes)
     options.out.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        for name in formats(options):
-            add = stack.enter_context(FORMATS[name](options.out))
-            add(Item(str(options.out / "images"), "samples"), found)
-    for name in formats(options):
-        message(f"wrote {options.out / FILES[name]}")
+    save_results(options, [(Item(str(options.out / "images"), "samples"), found)])
     if options.no_draw is None:
         grid = found.save(options.out / "grid.png")
         files = found.save_images(options.out / "images")

@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxvision.cli.predict import message, save_results
 from jaxvision.data.text.parallel import decode_lines
+from jaxvision.inference.outputs.item import Item
 
 _ANALOGY = 3
 
@@ -34,5 +35,5 @@ def predict_words(vectors: Any, options: argparse.Namespace) -> int:
             missing += 1
         else:
             print(f"{query}: {found[-1].summary()}", flush=True)
-    save_results(options, [(result.query, result) for result in found])
+    save_results(options, [(Item(each.query, each.query), each) for each in found])
     return 1 if missing else 0

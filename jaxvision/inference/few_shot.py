@@ -172,7 +172,7 @@ class FewShotClassifier(ImagePredictor):
 
         Raises:
             DataError: If a file is missing or is not an image.
-            ValueError: If there is no image.
+            ValueError: If `inputs` is empty.
         """
         images, single = listed(inputs)
         if not images:

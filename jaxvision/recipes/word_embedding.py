@@ -148,8 +148,8 @@ def check_values(config: Config) -> None:
         ValueError: If one is out of its range.
     """
     ranges.check(config, "[1, 100_000]", "batch_size", "block", "update_blocks")
-    for name, known in (("dtype", "float32"), ("optimizer.name", "sgd")):
-        found = config.optimizer.name if name == "optimizer.name" else config.dtype
+    only = ("dtype", config.dtype, "float32"), ("optimizer.name", config.optimizer.name, "sgd")
+    for name, found, known in only:
         if found != known:
             raise ValueError(f"{name} must be {known} where tables of vectors are learned: {found}")
     if config.optimizer.base_batch or config.model:
