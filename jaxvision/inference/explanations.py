@@ -11,8 +11,6 @@ Zeiler and Fergus 2013, https://arxiv.org/abs/1311.2901, section 4.2. The others
 
 import dataclasses
 import functools
-import os
-import pathlib
 from typing import Any
 
 import cv2
@@ -20,12 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvision.data.files import write_whole
-from jaxvision.data.image import encode_image
 from jaxvision.data.sample import Sample
 from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.images import Image, pixels
 from jaxvision.inference.relu_rules import RULES, with_relu_rule
+from jaxvision.inference.result import Result
 from jaxvision.layers.seen_maps import seen_maps
 from jaxvision.models.classifier_output import ClassifierOutput
 from jaxvision.ops import ranges
@@ -37,7 +34,7 @@ _ROWS, _SIDE = 32, 224
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(Result):
     """What speaks for a class in an image.
 
     Attributes:
@@ -55,6 +52,8 @@ class Explanation:
     image: np.ndarray
     values: np.ndarray
 
+    columns = ("method", "name", "probability")
+
     def plot(self) -> np.ndarray:
         """Draws the image beside what was found, RGB [H', W', 3] uint8."""
         factor = max(1, -(-_SIDE // max(self.image.shape[:2])))
@@ -62,11 +61,17 @@ class Explanation:
         sheet = contact_sheet([x.repeat(factor, 0).repeat(factor, 1) for x in cells], 2)
         return captioned(sheet, f"{self.class_name} {self.probability:.1%}", self.method)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes `plot` to a .png or .jpg file."""
-        file = pathlib.Path(path)
-        kind = ".png" if file.suffix.lower() == ".png" else ".jpg"
-        write_whole(file, encode_image(self.plot(), kind))
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all but the image as values that JSON can hold."""
+        return {**self.rows()[0], "values": np.asarray(self.values, float).tolist()}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns one row, of method, class and probability."""
+        return [{"method": self.method, "name": self.class_name, "probability": self.probability}]
+
+    def summary(self) -> str:
+        """Names the class with its probability, and the method."""
+        return f"{self.class_name} {self.probability:.1%}, {self.method}"
 
     def _drawn(self) -> np.ndarray:
         if self.method in RULES:

@@ -19,9 +19,10 @@ from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.program import Program
 from jaxvision.inference.reports.layout import EvaluationReport, Section, metrics_table
 from jaxvision.inference.result import Result
+from jaxvision.losses.metric_learning import normalized
 from jaxvision.plots.embedding import embedding_figure
 from jaxvision.plots.style import to_rgb
-from jaxvision.tasks.word_embedding import WordEmbedding, nearest, normalised
+from jaxvision.tasks.word_embedding import WordEmbedding, nearest
 from jaxvision.train.evaluate import Evaluation
 
 # Words of a picture, where none are named.
@@ -177,7 +178,7 @@ class WordVectors(Predictor):
         Raises:
             ValueError: If a word is not in the vocabulary.
         """
-        first, second, third = (normalised(jnp.asarray(self.vector(w))) for w in (a, b, c))
+        first, second, third = (normalized(jnp.asarray(self.vector(w))) for w in (a, b, c))
         query = f"{a} : {b} :: {c} : ?"
         return self.near(np.asarray(second - first + third), query=query, without=(a, b, c))
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvision.losses import word_embedding as losses
+from jaxvision.losses.metric_learning import normalized
 from jaxvision.metrics.words import NodeProbe, PairLoss, RightAnswers
 from jaxvision.ops import ranges
 from jaxvision.ops.alias import AliasTable, alias_table, draw
@@ -241,16 +242,10 @@ def nearest(table: jax.Array, queries: jax.Array, excluded: jax.Array, top: int 
     Returns:
         Cosines [B, K], highest first, and rows [B, K] int32.
     """
-    similarity = jnp.einsum("bd,vd->bv", normalised(queries), normalised(table))
+    similarity = jnp.einsum("bd,vd->bv", normalized(queries), normalized(table))
     rows = jnp.arange(len(queries))[:, None]
     place = jnp.where(excluded < 0, len(table), excluded)
     return jax.lax.top_k(similarity.at[rows, place].set(-jnp.inf, mode="drop"), top)
-
-
-def normalised(x: jax.Array) -> jax.Array:
-    """Gives vectors [..., D] the length 1; zeros stay zeros."""
-    length = jnp.linalg.norm(x, axis=-1, keepdims=True)
-    return x / jnp.maximum(length, 1e-12)
 
 
 def analogies(table: jax.Array, questions: jax.Array) -> jax.Array:
@@ -265,5 +260,5 @@ def analogies(table: jax.Array, questions: jax.Array) -> jax.Array:
     Returns:
         [B] int32.
     """
-    a, b, c = (normalised(table[questions[:, i]]) for i in range(3))
+    a, b, c = (normalized(table[questions[:, i]]) for i in range(3))
     return nearest(table, b - a + c, questions[:, :3])[1][:, 0]

@@ -55,6 +55,8 @@ def test_each_class_is_seen_where_it_is(model, image, method):
         )
     assert found.plot().shape[1] > 2 * 224 and found.plot().std() > 10
     assert explain(model, image, method).class_name == "bright"
+    assert tuple(found.rows()[0]) == found.columns and found.summary().startswith("dark ")
+    assert np.shape(found.to_dict()["values"]) == found.values.shape
 
 
 def test_relu_rules_by_hand():

@@ -52,7 +52,7 @@ class DrawnText(NamedTuple):
 
 
 def drawn_text(num_sentences: int = 6000, *, seed: int = 0) -> DrawnText:
-    """Draws sentences such as "the furry dog sleeps here .".
+    """Draws sentences such as "this one furry dog sleeps here".
 
     Each noun prefers one verb and one adjective of its topic, which tells it from the others.
 
