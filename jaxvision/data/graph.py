@@ -182,7 +182,7 @@ def row_normalised(graph: NodeGraph) -> NodeGraph:
     return graph._replace(values=(graph.values / safe[graph.rows]).astype(np.float32))
 
 
-def node_stream(graph: NodeGraph, plan: Plan, split: str, *, whole: bool) -> Stream:
+def node_stream(graph: NodeGraph, plan: Plan, split: str, *, whole: bool, **options: Any) -> Stream:
     """Makes batches of `jaxvision.data.batch.NodeBatch`, each with all nodes of a split.
 
     Args:
@@ -190,9 +190,11 @@ def node_stream(graph: NodeGraph, plan: Plan, split: str, *, whole: bool) -> Str
         plan: Of one example.
         split: Its name.
         whole: Whether batches hold the graph too, which else is a constant of the run.
+        **options: Keywords of `Stream`, as `seed`.
 
     Raises:
         DataError: If there is no such split.
+        ValueError: If an option is out of its range.
     """
     if split not in graph.splits:
         raise DataError(f"the graph must have a split {split!r}, got {', '.join(graph.splits)}")
@@ -203,7 +205,7 @@ def node_stream(graph: NodeGraph, plan: Plan, split: str, *, whole: bool) -> Str
         return batch
 
     axes = dict.fromkeys((*batch, "mask"))
-    return Stream(plan, example, _only, axes=axes, digest=graph.digest)
+    return Stream(plan, example, _only, axes=axes, digest=graph.digest, **options)
 
 
 def probe_stream(graph: NodeGraph, split: str, train: str = "train") -> Stream:

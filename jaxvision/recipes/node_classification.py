@@ -111,7 +111,15 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     def stream(split: str) -> Stream:
         return node_stream(graph, InOrder(1, 1), _name(config, split), whole=False)
 
-    train_data = node_stream(graph, Shuffled(1, 1), _name(config, "train"), whole=False)
+    train_data = node_stream(
+        graph,
+        Shuffled(1, 1),
+        _name(config, "train"),
+        whole=False,
+        seed=config.seed,
+        num_workers=config.num_workers,
+        prefetch=config.data.prefetch,
+    )
     eval_sets = {"val": EvalSet(stream("val"))}
     if config.data.test:
         eval_sets["test"] = EvalSet(stream("test"), at_end=True)

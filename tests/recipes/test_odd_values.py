@@ -44,6 +44,7 @@ SMALL = {
     "language_modelling": ("lstm.py", {"data.sentences": 800, "batch_size": 4}),
     "word_embedding": ("word2vec.py", {"num_workers": 0, "data.sentences": 100, "batch_size": 4}),
     "node_embedding": ("node2vec.py", {"num_workers": 0, "data.nodes": 100, "batch_size": 4}),
+    "node_classification": ("gcn.py", {"data.nodes": 100}),
     "segmentation": ("unet.py:small,shapes", FEW | dict(image_size=(32, 32))),
 }
 ODD = ["0", "-1", "2", "0.5", "nan", "inf", "1000000000", "1e-9", "text", "(1,2,3,4,5)", "('a',)"]
