@@ -8,13 +8,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from absl import logging
 
 from jaxvision.data.files import write_whole
 from jaxvision.train import processes
 from jaxvision.train.checkpoint import Checkpoints
 from jaxvision.train.experiment import Experiment
 from jaxvision.train.failed import keep_batch
-from jaxvision.train.starts import append_start, describe_start
+from jaxvision.train.starts import append_start, changed_data, describe_start, read_starts
 from jaxvision.train.state import TrainState
 from jaxvision.train.wandb_writer import WandbWriter
 from jaxvision.train.writer import MetricWriter, Writer, keep_pictures
@@ -105,9 +106,17 @@ class Record:
             return ""
 
     def start(self, experiment: Experiment, step: int) -> None:
-        """Records how the run is started, to be repeated."""
-        if self.workdir is not None and processes.is_first():
-            append_start(self.workdir, describe_start(experiment, step))
+        """Records how the run is started, to be repeated; warns of data that have changed."""
+        if self.workdir is None or not processes.is_first():
+            return
+        start = describe_start(experiment, step)
+        if step and (changed := changed_data(read_starts(self.workdir), start["data"])):
+            logging.warning(
+                "the run continues on other data than it was last started with: files, annotations "
+                "or their order changed in %s",
+                ", ".join(changed),
+            )
+        append_start(self.workdir, start)
 
     def wait(self) -> None:
         """Returns when every checkpoint is on the disk."""

@@ -15,6 +15,7 @@ import platform
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -83,6 +84,19 @@ def read_starts(workdir: pathlib.Path) -> list[dict[str, Any]]:
         if isinstance(start, dict):
             found.append(start)
     return found
+
+
+def changed_data(starts: Sequence[Mapping[str, Any]], data: Mapping[str, str]) -> list[str]:
+    """Names the datasets that are no longer what they were at the last start.
+
+    Args:
+        starts: Those before, as `read_starts` returns them.
+        data: The digests of now, by the name of the dataset.
+    """
+    before = starts[-1].get("data") if starts else None
+    if not isinstance(before, Mapping):
+        return []
+    return [name for name, digest in data.items() if before.get(name, digest) != digest]
 
 
 @functools.cache

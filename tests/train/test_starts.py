@@ -1,12 +1,14 @@
 import dataclasses
 import json
+import logging
 import re
 
 import pytest
-from toy import KilledError, experiment, killed_at
+from toy import KilledError, eval_stream, experiment, killed_at
 
 import jaxvision
 from jaxvision.train import loop
+from jaxvision.train.experiment import EvalSet
 from jaxvision.train.starts import NAME, describe_start, read_starts
 
 
@@ -34,3 +36,18 @@ def test_other_data_has_another_digest():
     one, two = (describe_start(each, 0)["data"] for each in (plain, other))
     assert one["val"] == two["val"] and one["train"] != two["train"]
     assert json.loads(json.dumps(one)) == one
+
+
+def test_a_run_that_continues_on_other_data_says_so(tmp_path, caplog):
+    plain = experiment()
+    with pytest.raises(KilledError):
+        loop.run(killed_at(plain, 5), tmp_path)
+    other = dataclasses.replace(plain, eval_data={"val": EvalSet(eval_stream(batch_size=16))})
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        loop.run(other, tmp_path)
+    assert "other data than it was last started with" in caplog.text
+    assert "changed in val" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        loop.run(dataclasses.replace(other, total_steps=plain.total_steps + 1), tmp_path)
+    assert "other data" not in caplog.text
