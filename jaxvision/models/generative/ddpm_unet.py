@@ -99,6 +99,9 @@ class DDPMUNet(nn.Module):
         dropout: Probability of zeroing a value inside the residual blocks.
         num_classes: K for conditioning on a class; None for none.
         dtype: Of the computation; parameters are float32.
+
+    Raises:
+        ValueError: If there is no level that `attention_levels` names.
     """
 
     channels: int = 3
@@ -110,6 +113,15 @@ class DDPMUNet(nn.Module):
     dropout: float = 0.1
     num_classes: int | None = None
     dtype: jnp.dtype = jnp.float32
+
+    def __post_init__(self) -> None:
+        """Checks the levels."""
+        if not set(self.attention_levels) <= set(range(len(self.widths))):
+            raise ValueError(
+                f"attention_levels must be levels from 0 to {len(self.widths) - 1}, got "
+                f"{tuple(self.attention_levels)}"
+            )
+        super().__post_init__()
 
     @property
     def multiple(self) -> int:
