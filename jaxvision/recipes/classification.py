@@ -79,7 +79,7 @@ def defaults() -> Config:
     # A classifier of the same classes, named as in `weights`, whose outputs are learned, too.
     config.distillation.teacher = ""
     config.distillation.variant = ""  # its network, where the teacher is not a run's folder
-    config.distillation.temperature = 4.0
+    config.distillation.temperature = 2.0
     config.distillation.weight = 0.7  # share of the teacher's targets in the loss
 
     config.pretrain = ConfigDict()

@@ -77,7 +77,7 @@ class Distillation:
     """
 
     model: Classifier
-    temperature: float = 4.0
+    temperature: float = 2.0
     weight: float = 0.7
 
     def __post_init__(self) -> None:
