@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.readers.checks import IMAGE_SUFFIXES, read_text
+from jaxvision.data.video import open_capture
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 # What a camera that does not say so is taken to deliver, frames a second.
@@ -31,15 +32,10 @@ class Video:
         """Opens it.
 
         Raises:
-            DataError: If it cannot be opened or has no frame.
+            DataError: If it cannot be opened, or its frames have too many pixels.
         """
         self.path, self.camera = path, camera
-        self._capture = cv2.VideoCapture(path if camera is None else camera)
-        if not self._capture.isOpened():
-            what = (
-                "no such camera" if camera is not None else "it is damaged, or of no known format"
-            )
-            raise DataError(f"{path}: cannot open the video: {what}")
+        self._capture = open_capture(path, camera)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate < 1000 else _CAMERA_RATE
         count = round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))

@@ -4,11 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
+from jaxvision.data import picture
 from jaxvision.data.classification import classification_source
 from jaxvision.data.classification_examples import classification_train_example
 from jaxvision.data.errors import DataError
 from jaxvision.data.readers.video_folder import video_folder
 from jaxvision.data.sources.motions import CLASSES, Motions
+from jaxvision.inference.inputs import Video
 
 
 def test_shapes_move_as_their_class_says():
@@ -86,3 +88,14 @@ def test_folders_without_videos_are_errors(folder):
         video_folder(str(folder), "val")
     with pytest.raises(DataError, match="the class jump is none of wave"):
         video_folder(str(folder), "train", classes=("wave",))
+
+
+def test_videos_of_too_many_pixels_and_damaged_ones_are_errors(folder, monkeypatch):
+    path = folder / "train" / "wave" / "a.avi"
+    monkeypatch.setattr(picture, "max_pixels", lambda: 32 * 24 - 1)
+    for read in (lambda: video_folder(str(folder), "train", frames=4)[1], lambda: Video(str(path))):
+        with pytest.raises(DataError, match=r"a.avi: the image has 32 x 24 pixels"):
+            read()
+    path.write_bytes(b"no video")
+    with pytest.raises(DataError, match="a.avi: cannot open the video: it is damaged"):
+        video_folder(str(folder), "train", frames=4)[1]

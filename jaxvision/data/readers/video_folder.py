@@ -10,6 +10,7 @@ from jaxvision.data.image import read_image
 from jaxvision.data.sample import Sample
 from jaxvision.data.source import Annotation
 from jaxvision.data.sources.labelled import Labelled
+from jaxvision.data.video import open_capture
 
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -83,7 +84,7 @@ def video_folder(
 
 
 def _frames_of_file(path: pathlib.Path, count: int) -> np.ndarray:
-    capture = cv2.VideoCapture(str(path))
+    capture = open_capture(str(path))
     try:
         total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         # The count of a header may be wrong: what ends early is an error below.
@@ -100,6 +101,8 @@ def _frames_of_file(path: pathlib.Path, count: int) -> np.ndarray:
             f"{path}: the video ends after {number} of {total} frames, or cannot be decoded; copy "
             "or convert it again"
         )
+    if len({frame.shape for frame in frames.values()}) > 1:
+        raise DataError(f"{path}: the frames of a video must be of one size; convert it again")
     return np.stack([frames[n] for n in wanted])
 
 
