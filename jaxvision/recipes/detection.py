@@ -133,11 +133,16 @@ def from_source(config: Config, source: str, recipe: str = "") -> None:
     if source == "shapes":
         config.update(image_size=128, batch_size=16, epochs=10)
         config.data.update(train_images=1600, val_images=200, cache_bytes=100_000_000)  # all
-        config.optimizer.update(name="adamw", learning_rate=1e-3, base_batch=0, weight_decay=0.05)
-        config.schedule.update(name="cosine", final_ratio=0.01)
-        config.ema.update(decay=0.998, warmup=200)
+        from_scratch(config)
         # Places, sizes and colours are random already.
         config.augment.update(mosaic=0, mixup=0, hsv=0, zoom_out=0, crop=0, photometric=0)
+
+
+def from_scratch(config: Config) -> None:
+    """Sets what learns most in few steps where no weights are there to start from."""
+    config.optimizer.update(name="adamw", learning_rate=1e-3, base_batch=0, weight_decay=0.05)
+    config.schedule.update(name="cosine", final_ratio=0.01)
+    config.ema.update(decay=0.998, warmup=200)
 
 
 def info(config: Config, train: Source) -> dict[str, Any]:
