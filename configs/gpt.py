@@ -8,9 +8,9 @@ https://arxiv.org/abs/1706.03762.
 
 trains a language model as `configs/lstm.py` does, on the same texts.
 The argument names a size (tiny, gpt2, medium, large, xl, and gpt1, the Transformer of 2018 with its
-norms behind) and a source. `tiny` is ours, for a text of a few hundred thousand words: on War and Peace (430,780 words to train
-on) it has a validation perplexity of 313.8, 201.7, 165.9, 154.0 after the first four epochs, 127.8
-after ten and 115.6 after twenty, 45 minutes of processor time.
+norms behind) and a source. `tiny` is ours, for a text of a few hundred thousand words: on War and
+Peace (430,780 words to train on) it has a validation perplexity of 313.8, 201.7, 165.9, 154.0 after
+the first four epochs, 127.8 after ten and 115.6 after twenty, 45 minutes of processor time.
 """
 
 from typing import Any
