@@ -47,7 +47,8 @@ SMALL = {
     "node_classification": ("gcn.py", {"data.nodes": 100}),
     "segmentation": ("unet.py:small,shapes", FEW | dict(image_size=(32, 32))),
 }
-ODD = ["0", "-1", "2", "0.5", "nan", "inf", "1000000000", "1e-9", "text", "(1,2,3,4,5)", "('a',)"]
+NUMBERS = ("0", "-1", "2", "0.5", "nan", "inf", "1000000000", "1e-9")
+ODD = (*NUMBERS, "", "text", "(1,2,3,4,5)", "('a',)")
 # What no option that is a number can be, though text may.
 NONSENSE = ("-1", "nan", "inf")
 # Values that may be negative.
@@ -98,7 +99,8 @@ def outcome(recipe, name, value, seconds=SECONDS):
         command = parse(flags_of(recipe, **{name: value}), "")
         with contextlib.redirect_stdout(io.StringIO()):
             experiment = command.recipe.experiment(command.config)
-        for stream in (experiment.train_data, next(iter(experiment.eval_data.values())).data):
+        evaluated = [each.data for each in experiment.eval_data.values()]
+        for stream in (experiment.train_data, *evaluated[:1]):
             batches = stream.batches()
             next(batches)
             batches.close()
