@@ -5,6 +5,8 @@ import cv2
 from jaxvision.data.errors import DataError
 from jaxvision.data.picture import check_pixels
 
+VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+
 
 def open_capture(path: str, camera: int | None = None) -> cv2.VideoCapture:
     """Opens a video file, or a camera.
@@ -22,9 +24,5 @@ def open_capture(path: str, camera: int | None = None) -> cv2.VideoCapture:
         raise DataError(f"{path}: cannot open the video: {what}")
     sides = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
     width, height = map(int, sides)
-    try:
-        check_pixels(width, height, path)
-    except DataError:
-        capture.release()
-        raise
+    check_pixels(width, height, path)
     return capture

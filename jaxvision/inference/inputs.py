@@ -11,9 +11,8 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.readers.checks import IMAGE_SUFFIXES, read_text
-from jaxvision.data.video import open_capture
+from jaxvision.data.video import VIDEO_SUFFIXES, open_capture
 
-VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 # What a camera that does not say so is taken to deliver, frames a second.
 _CAMERA_RATE = 25.0
 

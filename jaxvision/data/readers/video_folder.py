@@ -10,9 +10,8 @@ from jaxvision.data.image import read_image
 from jaxvision.data.sample import Sample
 from jaxvision.data.source import Annotation
 from jaxvision.data.sources.labelled import Labelled
-from jaxvision.data.video import open_capture
+from jaxvision.data.video import VIDEO_SUFFIXES, open_capture
 
-SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
@@ -77,7 +76,7 @@ def video_folder(
     videos, labels = [], []
     for name in found:
         for entry in sorted((root / name).iterdir()):
-            if entry.is_dir() or entry.suffix.lower() in SUFFIXES:
+            if entry.is_dir() or entry.suffix.lower() in VIDEO_SUFFIXES:
                 videos.append(entry)
                 labels.append(names.index(name))
     return VideoFolder(str(root), names, np.array(labels, np.int32), videos, frames)
