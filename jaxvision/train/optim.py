@@ -131,11 +131,7 @@ def optimizer(
     factors = dict(weight_decay=weight_decay, l1=l1, clip_norm=clip_norm, clip_value=clip_value)
     factors |= dict(sgd_after=sgd_after, sgd_scale=sgd_scale)
     _check(name, {**own, **factors, "layer_decay": layer_decay})
-    scales = _group_scales(groups)
-
-    def decay_scales(params: Any) -> Any:
-        return jax.tree.map(lambda x, chosen: x * chosen, scales(params, 2), decayed(params))
-
+    rate_scales, decay_scales = _scales(groups, decayed)
     decay_term = add_decay(lambda p: weight_decay * p, decay_scales)
     rule = _RULES[name](**own)
     steps = (
@@ -148,7 +144,7 @@ def optimizer(
         # You et al. 2019, https://arxiv.org/abs/1904.00962: decay counts for the trust ratio.
         (name == "lamb", optax.scale_by_trust_ratio()),
         (True, optax.scale_by_learning_rate(learning_rate)),
-        (groups, scale_leaves(lambda params: scales(params, 1))),
+        (groups, scale_leaves(rate_scales)),
         (layer_decay != 1, scale_leaves(lambda params: layer_scales(params, layer_decay))),
     )
     return optax.chain(*(step for is_used, step in steps if is_used))
@@ -212,8 +208,10 @@ def _check(name: str, numbers: Mapping[str, float]) -> None:
     ranges.check(numbers, "[0, inf)", *(numbers.keys() - {*shares, "layer_decay"}))
 
 
-def _group_scales(groups: Sequence[tuple[str, float, float]]) -> Callable[[Any, int], Any]:
-    """Returns a function from parameters and 1 or 2, rate or decay, to the tree of scales."""
+def _scales(
+    groups: Sequence[tuple[str, float, float]], decayed: Callable[[Any], Any]
+) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Returns functions from parameters to the trees of their scales: of the rate, of the decay."""
     for group in groups:
         is_row = isinstance(group, tuple | list) and len(group) == 3 and isinstance(group[0], str)
         numbers = group[1:] if is_row else [-1]
@@ -223,11 +221,14 @@ def _group_scales(groups: Sequence[tuple[str, float, float]]) -> Callable[[Any, 
                 f"got {group!r}"
             )
 
-    def scales(params: Any, column: int) -> Any:
+    def column(params: Any, number: int) -> Any:
         chosen = first_match(params, [pattern for pattern, _, _ in groups], "groups")
-        return jax.tree.map(lambda i: 1.0 if i < 0 else groups[i][column], chosen)
+        return jax.tree.map(lambda i: 1.0 if i < 0 else groups[i][number], chosen)
 
-    return scales
+    def decay(params: Any) -> Any:
+        return jax.tree.map(lambda x, chosen: x * chosen, column(params, 2), decayed(params))
+
+    return (lambda params: column(params, 1)), decay
 
 
 def add_decay(
