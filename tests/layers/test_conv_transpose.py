@@ -71,7 +71,7 @@ def test_gradients_have_gradients():
     kernel = jax.random.normal(jax.random.key(1), (4, 4, 2, 2))
 
     def penalty(x):
-        slope = jax.grad(lambda x: jnp.tanh(conv_transpose(x, kernel, 2, 1, 0)).sum())(x)
+        slope = jax.jit(jax.grad(lambda x: jnp.tanh(conv_transpose(x, kernel, 2, 1, 0)).sum()))(x)
         return jnp.square(slope).sum()
 
     test_util.check_grads(penalty, (x,), order=1, modes=["rev"], rtol=0.05)

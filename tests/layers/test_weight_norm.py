@@ -50,6 +50,6 @@ def test_gradient_of_the_direction_is_orthogonal_to_it():
     # Equation 4 of the paper: only the scale moves the length.
     layer = WeightNormDense(4, use_bias=False)
     params = layer.init(jax.random.key(0), X)["params"]
-    grad = jax.grad(lambda p: jnp.square(layer.apply({"params": p}, X)).sum())(params)
+    grad = jax.jit(jax.grad(lambda p: jnp.square(layer.apply({"params": p}, X)).sum()))(params)
     along = (grad["direction"] * params["direction"]).sum(0)
     np.testing.assert_allclose(along, np.zeros(4), atol=1e-3)

@@ -25,7 +25,9 @@ def test_prototypes_and_attention_match_reference():
         found = prototypical_log_probabilities(support, queries.reshape(-1, size))
         return query_loss(found, classes), found
 
-    (value, found), grads = jax.value_and_grad(loss, (0, 1), has_aux=True)(support, queries)
+    (value, found), grads = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(
+        support, queries
+    )
     assert_agrees(found.reshape(way, count, way), case["log_probabilities"], 1e-5)
     assert_agrees(value, case["loss"], 1e-5)
     assert_agrees(grads[0], case["grad_support"], 1e-5)

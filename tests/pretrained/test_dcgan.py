@@ -82,7 +82,7 @@ def test_discriminator_matches_reference():
         logits, state = model.apply(given, images, train=True, mutable=["batch_stats"])
         return non_saturating(logits, logits), (logits, state)
 
-    (value, (logits, state)), grads = jax.value_and_grad(objective, has_aux=True)(
+    (value, (logits, state)), grads = jax.jit(jax.value_and_grad(objective, has_aux=True))(
         variables["params"]
     )
     assert_agrees(jax.nn.sigmoid(logits), case["train_output"], TRAINING)

@@ -85,7 +85,7 @@ def test_predictions_match_reference(case, loaded, images):
 def test_matches_equal_those_of_the_reference(case, images, objects):
     anchors = YOLOv5Method().priors(*images.shape[1:3])
     for k, level in enumerate(anchors.levels):
-        matches = jax.vmap(lambda x, level=level: anchor_ratio(x, level))(objects)
+        matches = jax.jit(jax.vmap(lambda x, level=level: anchor_ratio(x, level)))(objects)
         found = set()
         for image, number, neighbour, anchor in np.argwhere(matches.valid):
             cell, own = divmod(int(matches.anchor[image, number, neighbour, anchor]), 3)

@@ -30,7 +30,7 @@ def test_value_and_gradient_are_those_of_a_condition(turn):
         return jax.value_and_grad(doubled, has_aux=True)(params)
 
     (value, others), grads = by_loops(jnp.asarray(turn), params)
-    (expected, seen), half = jax.value_and_grad(by_condition, has_aux=True)(params)
+    (expected, seen), half = jax.jit(jax.value_and_grad(by_condition, has_aux=True))(params)
     assert value == 2 * expected and by_turn(turn, first, second, params)[0] == expected
     np.testing.assert_array_equal(others["seen"], seen["seen"])
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, 2 * y), grads, half)
@@ -41,6 +41,6 @@ def test_the_other_loss_has_no_part_in_the_gradient_whatever_it_is():
         return jnp.log(params["a"] * 0).sum(), {"seen": params["b"]}
 
     params = {"a": jnp.ones(2), "b": jnp.ones(1)}
-    found = jax.grad(lambda p: by_turn(jnp.asarray(False), infinite, second, p)[0])(params)
+    found = jax.jit(jax.grad(lambda p: by_turn(jnp.asarray(False), infinite, second, p)[0]))(params)
     np.testing.assert_array_equal(found["a"], 0)
     np.testing.assert_array_equal(found["b"], 3)

@@ -116,7 +116,7 @@ def test_gradients_at_extremes_are_finite(size, gamma):
     def total(output):
         return sum(loss_of(output, objects, gamma=gamma).terms.values())
 
-    value, grads = jax.value_and_grad(total)(raw(size, size))
+    value, grads = jax.jit(jax.value_and_grad(total))(raw(size, size))
     assert np.isfinite(value)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(grads))
 
