@@ -1,6 +1,7 @@
 """How the weights of a family of models are named and laid out, by each of their sources."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -144,7 +145,16 @@ class Family:
     def shapes(self, model: nn.Module, channels: int = 3) -> dict[str, dict]:
         """Returns the shapes and dtypes of a model's variables without computing them."""
         given = self.inputs(self.image_side, channels)
-        return jax.eval_shape(lambda *x: model.init(jax.random.key(0), *x, train=False), *given)
+        try:
+            found = _shapes(model, given)
+        except TypeError:  # Models whose fields are lists or arrays cannot be kept.
+            found = _shapes.__wrapped__(model, given)
+        return jax.tree.map(lambda x: x, found)  # a copy
+
+
+@functools.lru_cache(maxsize=8)  # tracing is most of the time that reading or writing takes
+def _shapes(model: nn.Module, inputs: tuple[jax.ShapeDtypeStruct, ...]) -> dict[str, dict]:
+    return jax.eval_shape(lambda *x: model.init(jax.random.key(0), *x, train=False), *inputs)
 
 
 def check_depth(name: str, depth: int, weights: Weights, blocks: Sequence[str]) -> None:

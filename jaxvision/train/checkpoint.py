@@ -20,6 +20,11 @@ from jaxvision.train.state import LossMean, TrainState
 
 # Optional parts of a state that checkpoints of this layout did not have at first.
 _NEWER = ("loss_mean",)
+# Replicas share in writing large arrays only: each share of each array is a program of its own,
+# and to compile hundreds of them takes longer than one replica needs to write small arrays.
+_ARRAYS = ocp.type_handlers.create_type_handler_registry(
+    (jax.Array, ocp.type_handlers.ArrayHandler(min_slice_bytes_for_replica_parallel=1 << 24))
+)
 
 
 class Checkpoints:
@@ -76,7 +81,7 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(
             self._directory,
             item_handlers={
-                "state": ocp.StandardCheckpointHandler(),
+                "state": ocp.PyTreeCheckpointHandler(type_handler_registry=_ARRAYS),
                 "meta": ocp.JsonCheckpointHandler(),
             },
             options=ocp.CheckpointManagerOptions(
@@ -103,7 +108,7 @@ class Checkpoints:
             value = (metrics or {}).get(self._best.name, worst)
             score = {self._best.name: value if math.isfinite(value) else worst}
         args = ocp.args.Composite(
-            state=ocp.args.StandardSave(_as_tree(state)), meta=ocp.args.JsonSave(self._meta)
+            state=ocp.args.PyTreeSave(_as_tree(state)), meta=ocp.args.JsonSave(self._meta)
         )
         # An error of the checkpoint before is raised here too.
         self._try(self._manager.wait_until_finished)
@@ -193,7 +198,9 @@ class Checkpoints:
             wanted_mean = template.loss_mean is not None
             template = _with_saved_mean(saved, template.replace(rows=rows))
             self._check_model(folder, saved, template)
-        wanted = ocp.args.StandardRestore(_as_tree(template))
+        parts = _as_tree(template)
+        placed = ocp.checkpoint_utils.construct_restore_args(parts)
+        wanted = ocp.args.PyTreeRestore(parts, restore_args=placed)
         tree = self._manager.restore(step, args=ocp.args.Composite(state=wanted))["state"]
         restored = TrainState(**tree)
         if not wanted_mean:

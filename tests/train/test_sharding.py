@@ -130,6 +130,8 @@ def test_step_and_evaluation_are_compiled_once(tmp_path, caplog, rule):
     for name in ("step", "predict"):
         finished = [r for r in caplog.messages if f"Finished XLA compilation of jit({name})" in r]
         assert len(finished) == 1, name
+    # Nor does each share of each small array become a program when it is saved.
+    assert not [message for message in caplog.messages if "jit(slice)" in message]
 
 
 @RULES
