@@ -7,6 +7,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import apply, init
 from flax import linen as nn
 
 import jaxvision
@@ -116,7 +117,7 @@ def test_an_exported_generator_makes_the_same_of_noise(trained, tmp_path, name):
         pytest.importorskip("flatbuffers", reason="needs the extra export")
         data = sampler.export(tmp_path / name).path.read_bytes()
         images = jax.export.deserialize(bytearray(data)).call(noise)["images"]
-    expected = program.apply(sampler.variables, noise)["images"]
+    expected = apply(program, sampler.variables, noise)["images"]
     assert images.shape == (2, 8, 8, 1) and np.ptp(images) > 1
     np.testing.assert_allclose(images, expected, atol=0.05)
 
@@ -161,7 +162,7 @@ def test_last_features_are_what_the_head_takes():
             return nn.Dense(3, name="head")(x)
 
     model, images = Two(), jnp.arange(8.0).reshape(2, 2, 2, 1)
-    variables = model.init(jax.random.key(0), images, train=False)
+    variables = init(model, jax.random.key(0), images, train=False)
     features, logits = last_features(model, variables, images)
     head = variables["params"]["head"]
     np.testing.assert_allclose(features @ head["kernel"] + head["bias"][None], logits, rtol=1e-5)

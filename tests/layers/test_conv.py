@@ -1,6 +1,7 @@
 import jax
 import numpy as np
 import pytest
+from compiled import apply, init
 
 from jaxvision.layers.conv import ConvNormAct
 
@@ -13,7 +14,7 @@ def test_dilated_filter_sees_pixels_that_far_apart(kernel, stride, dilation, pad
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 9, 11, 3), np.float32)
     block = ConvNormAct(4, kernel, stride, act=None, dilation=dilation, padding=padding)
-    variables = block.init(jax.random.key(0), x, train=False)
+    variables = init(block, jax.random.key(0), x, train=False)
     weights = np.asarray(variables["params"]["conv"]["kernel"])
     height, width = weights.shape[:2]
     pads = [dilation * (side // 2) if padding is None else padding for side in (height, width)]
@@ -29,5 +30,5 @@ def test_dilated_filter_sees_pixels_that_far_apart(kernel, stride, dilation, pad
                     seen = padded[:, i + m * dilation, j + n * dilation]
                     expected[:, a, b] += seen @ weights[m, n]
     # The norm's initial statistics are 0 and 1, its epsilon 1e-5.
-    y = block.apply(variables, x, train=False)
+    y = apply(block, variables, x, train=False)
     np.testing.assert_allclose(y, expected / np.sqrt(1 + 1e-5), rtol=1e-4, atol=1e-4)

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import apply
 from jax import test_util
 
 from jaxvision.layers import conv_transpose as conv_transpose_module
@@ -43,7 +44,7 @@ def test_output_equals_the_definition(k, stride, padding, output_padding):
     expected = brute_force(x, weight, bias, stride, padding, output_padding)
     layer = ConvTranspose(6, k, stride, padding, output_padding)
     params = {"kernel": TRANSPOSED_CONV.load(weight), "bias": bias}
-    y = layer.apply({"params": params}, x.transpose(0, 2, 3, 1))
+    y = apply(layer, {"params": params}, x.transpose(0, 2, 3, 1))
     np.testing.assert_allclose(y.transpose(0, 3, 1, 2), expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(TRANSPOSED_CONV.export(params["kernel"]), weight)
 

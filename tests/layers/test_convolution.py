@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import init
 from flax import linen as nn
 
 from jaxvision.layers import convolution
@@ -156,7 +157,7 @@ def test_the_module_uses_these_gradients():
     # flax may drop the field that replaces its convolution; the name alone would then do nothing.
     conv = Conv(4, (3, 3))
     x, _ = pair()
-    variables = conv.init(jax.random.key(0), x)
+    variables = init(conv, jax.random.key(0), x)
     assert set(variables["params"]) == {"kernel", "bias"}
     program = jax.make_jaxpr(jax.grad(lambda v: conv.apply(v, x).sum()))(variables)
     assert "dot_general" in str(program)

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import init
 from flax import linen as nn
 
 from jaxvision.layers.group_norm import GroupNorm, InstanceNorm
@@ -35,7 +36,7 @@ def test_groups_are_normalised_apart(groups, train):
 def test_instances_are_normalised_channel_by_channel():
     expected = brute_force(X, 6, 1e-5)
     norm = InstanceNorm()
-    assert norm.init(jax.random.key(0), X, train=True) == {}
+    assert init(norm, jax.random.key(0), X, train=True) == {}
     np.testing.assert_allclose(norm.apply({}, X, train=True), expected, rtol=1e-4, atol=1e-4)
     y = InstanceNorm(affine=True).apply(VARIABLES, X, train=False)
     np.testing.assert_allclose(y, expected * SCALE + BIAS, rtol=1e-4, atol=1e-4)

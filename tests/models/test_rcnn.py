@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import quick
+from compiled import apply
 from flax import linen as nn
 from network import count
 
@@ -35,8 +36,8 @@ def test_regions_are_warped_with_what_is_around_them():
     images = jnp.asarray(np.stack([x, y, np.ones_like(x)], axis=-1))[None]
     model = plain(RCNN, side=20, context=5)
     boxes = jnp.array([[[10.0, 12.0, 30.0, 32.0], [50.0, 0.0, 60.0, 10.0]]])
-    levels = model.apply({}, images, train=False, method="extract")
-    crops = model.apply({}, levels, boxes, train=False, method="pool")
+    levels = apply(model, {}, images, train=False, method="extract")
+    crops = apply(model, {}, levels, boxes, train=False, method="pool")
     assert crops.shape == (1, 2, 20, 20, 3)
     # 20 pixels of the region on 10 of the square: two pixels a step, from 10 pixels before it on.
     expected = 10 - 10 + 2 * (np.arange(20) + 0.5) - 0.5
@@ -53,8 +54,8 @@ def test_pyramids_hold_the_maxima_of_their_bins():
     images = jnp.asarray(rng.normal(size=(1, 32, 32, 3)), jnp.float32)
     model = plain(SPPNet, pyramid_bins=(2, 1))
     boxes = jnp.array([[[4.0, 8.0, 15.0, 19.0]]])
-    levels = model.apply({}, images, train=False, method="extract")
-    pooled = model.apply({}, levels, boxes, train=False, method="pool")
+    levels = apply(model, {}, images, train=False, method="extract")
+    pooled = apply(model, {}, levels, boxes, train=False, method="pool")
     region = np.asarray(images)[0, 8:20, 4:16]
     parts = [region[a : a + 6, b : b + 6].max((0, 1)) for a in (0, 6) for b in (0, 6)]
     np.testing.assert_array_equal(pooled[0, 0, 0], [*parts, region.max((0, 1))])
@@ -67,7 +68,7 @@ def test_machines_take_the_place_of_the_softmax_once_they_are_fitted(kind):
     init = functools.partial(model.init, train=False)
     variables = dict(jax.jit(init)(jax.random.key(0), images))
     boxes = jnp.array([[[0.0, 0.0, 20.0, 20.0], [10.0, 3.0, 30.0, 30.0]]])
-    levels = model.apply(variables, images, train=False, method="extract")
+    levels = apply(model, variables, images, train=False, method="extract")
 
     @functools.partial(jax.jit, static_argnames="train")
     def classify(variables, train):
@@ -78,7 +79,7 @@ def test_machines_take_the_place_of_the_softmax_once_they_are_fitted(kind):
     np.testing.assert_allclose(jax.nn.sigmoid(odds.class_logits), softmax, rtol=1e-4)
     np.testing.assert_array_equal(odds.box_regression, 0)
 
-    features = model.apply(variables, levels, boxes, method="features")
+    features = apply(model, variables, levels, boxes, method="features")
     rng = np.random.default_rng(1)
     head = variables["fitted"]["head"]
     head = {name: jnp.asarray(rng.normal(size=x.shape), jnp.float32) for name, x in head.items()}

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import network
 import numpy as np
 import pytest
+from compiled import apply, init
 from flax import traverse_util
 
 from jaxvision import models
@@ -110,13 +111,13 @@ def test_a_level_is_lateral_plus_the_coarser_one_and_the_last_is_rectified_befor
     one = jnp.ones((1, 2, 2, 1))
     fpn = FPN((16, 32, 64, 128), 1)
     features = {16: jnp.ones((1, 4, 4, 1)), 32: one}
-    params = fpn.init(jax.random.key(0), features)["params"]
+    params = init(fpn, jax.random.key(0), features)["params"]
     params = jax.tree.map(jnp.zeros_like, params)
     for name, value in (("lateral4", 1.0), ("lateral5", 2.0), ("output4", 1.0), ("output5", -1.0)):
         params[name]["kernel"] = params[name]["kernel"].at[*_middle(params[name])].set(value)
     for name in ("extra6", "extra7"):
         params[name]["kernel"] = params[name]["kernel"].at[1, 1].set(1.0)
-    levels = fpn.apply({"params": params}, features)
+    levels = apply(fpn, {"params": params}, features)
     np.testing.assert_array_equal(levels[16], jnp.full((1, 4, 4, 1), 1.0 + 2.0))
     np.testing.assert_array_equal(levels[32], jnp.full((1, 2, 2, 1), -2.0))
     np.testing.assert_array_equal(levels[64], [[[[-2.0]]]])

@@ -1,7 +1,10 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import apply, init
 
 from jaxvision import models
 from jaxvision.data.text.tokenizer import SubwordTokenizer
@@ -15,7 +18,7 @@ TARGET = np.array([[1, 4, 6], [1, 9, 3]], np.int32)
 @pytest.fixture(scope="module")
 def network():
     model = models.seq2seq("seq2seq", vocabulary_size=WORDS, features=12)
-    variables = model.init(jax.random.key(0), SOURCE, TARGET, train=False)
+    variables = init(model, jax.random.key(0), SOURCE, TARGET, train=False)
     return model, jax.tree.map(lambda x: 4 * x, variables)
 
 
@@ -53,29 +56,28 @@ def test_first_token_is_that_of_the_paper_in_numpy(network):
     s = gru(own, np.concatenate([token, context]), s)
     read = np.concatenate([s, context, token]) @ p["readout"]["kernel"] + p["readout"]["bias"]
     logits = np.tanh(read) @ table.T
-    found = model.apply(variables, SOURCE, TARGET, train=False)[0, 0]
+    found = np.asarray(apply(model, variables, SOURCE, TARGET, train=False))[0, 0]
     np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-4)
 
 
 def test_padding_changes_nothing(network):
     model, variables = network
-    found = model.apply(variables, SOURCE, TARGET, train=False)[1]
-    alone = model.apply(variables, SOURCE[1:, :2], TARGET[1:], train=False)[0]
+    found = np.asarray(apply(model, variables, SOURCE, TARGET, train=False))[1]
+    alone = np.asarray(apply(model, variables, SOURCE[1:, :2], TARGET[1:], train=False))[0]
     np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-5)
-    empty = model.apply(variables, np.zeros((1, 4), np.int32), TARGET[:1], train=False)
+    empty = apply(model, variables, np.zeros((1, 4), np.int32), TARGET[:1], train=False)
     assert np.isfinite(empty).all()
 
 
 def test_steps_of_two_hypotheses_are_the_whole_pass(network):
     model, variables = network
-    expected = model.apply(variables, SOURCE, TARGET, train=False)
-    memory = model.apply(variables, SOURCE, method="encode")
+    expected = np.asarray(apply(model, variables, SOURCE, TARGET, train=False))
+    memory = apply(model, variables, SOURCE, method="encode")
     cache = model.apply(variables, 4, 3, method="empty_cache")
+    step = jax.jit(functools.partial(model.apply, method="step"))
     for position in range(3):
         tokens = np.repeat(TARGET[:, position], 2)
-        logits, cache = model.apply(
-            variables, tokens, jnp.int32(position), memory, cache, method="step"
-        )
+        logits, cache = step(variables, tokens, jnp.int32(position), memory, cache)
         both = np.repeat(expected[:, position], 2, axis=0)
         np.testing.assert_allclose(logits, both, rtol=1e-4, atol=1e-5)
 
@@ -90,7 +92,7 @@ def test_translation_searches_and_looks_at_the_source(network):
     model, variables = network
     tokenizer = SubwordTokenizer.train(["two dogs", "zwei Hunde"], WORDS)
     task = Translation(model, tokenizer, beam_size=2, extra_length=2)
-    found = task.translate(variables["params"], jnp.asarray(SOURCE))
+    found = jax.jit(task.translate)(variables["params"], jnp.asarray(SOURCE))
     assert found.tokens.shape == (2, 2, 6)
     weights = task.cross_attention(variables["params"], jnp.asarray(SOURCE), jnp.asarray(TARGET))
     assert weights.shape == (1, 2, 1, 3, 4)

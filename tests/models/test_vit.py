@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import apply
 from flax import errors, traverse_util
 from flax import linen as nn
 from network import filled, shapes
@@ -69,8 +70,8 @@ def test_fixed_positions_are_waves_added_to_the_patches_alone():
     assert set(variables["params"]) == {"patch_embedding", "class_token", "norm"}
     waves = np.concatenate([np.zeros((1, 1, 16)), sincos_position_embedding(2, 3, 16)], 1)
     params = variables["params"] | {"position_embedding": waves.astype(np.float32)}
-    ours = fixed.apply(variables, images(), train=False, method="encode")
-    theirs = learned.apply({"params": params}, images(), train=False, method="encode")
+    ours = apply(fixed, variables, images(), train=False, method="encode")
+    theirs = apply(learned, {"params": params}, images(), train=False, method="encode")
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
@@ -86,7 +87,7 @@ def test_classifier_reads_the_token_or_the_mean_through_the_layer_before_the_hea
     @jax.jit
     def run(variables, x):
         backbone = {"params": variables["params"]["backbone"]}
-        tokens = model.backbone.apply(backbone, x, train=False, method="encode")
+        tokens = apply(model.backbone, backbone, x, train=False, method="encode")
         return model.apply(variables, x, train=False), tokens
 
     logits, tokens = run(variables, images())
@@ -104,7 +105,7 @@ def test_blocks_computed_anew_give_the_same_values_gradients_and_names():
         variables = variables_of(model)
 
         def objective(variables):
-            features = model.apply(variables, x, train=True, rngs={"dropout": KEY})
+            features = apply(model, variables, x, train=True, rngs={"dropout": KEY})
             return (features[4] ** 3).sum()
 
         traced = jax.jit(jax.value_and_grad(objective)).trace(variables)
@@ -199,8 +200,8 @@ def test_factors_of_the_branches_channels_scale_them():
     assert (start["mlp_scale"] == np.float32(0.1)).all()
     # `filled` makes vectors 0: with such factors a block is the identity.
     rest = {k: v for k, v in variables["params"].items() if k != "block1"}
-    ours = model.apply(variables, images(), train=False)[4]
-    expected = without.apply({"params": rest}, images(), train=False)[4]
+    ours = apply(model, variables, images(), train=False)[4]
+    expected = apply(without, {"params": rest}, images(), train=False)[4]
     np.testing.assert_allclose(ours, expected, atol=1e-6)
     block["mlp_scale"] = block["mlp_scale"] + 1
     assert np.abs(model.apply(variables, images(), train=False)[4] - expected).max() > 0.1

@@ -6,6 +6,7 @@ import network
 import numpy as np
 import pytest
 from cases import quick
+from compiled import init
 from flax import linen as nn
 from flax import traverse_util
 
@@ -195,7 +196,7 @@ def test_ghost_modules_by_hand():
     """One filter that copies and one that shifts: the second half is the first, filtered."""
     module = GhostModule(5, act=None, norm=Identity)
     x = jax.random.normal(jax.random.key(0), (1, 4, 4, 2))
-    variables = module.init(jax.random.key(1), x, train=False)
+    variables = init(module, jax.random.key(1), x, train=False)
     ours = np.asarray(module.apply(variables, x, train=False))
     kernels = variables["params"]
     own = x @ kernels["primary"]["conv"]["kernel"][0, 0]

@@ -118,8 +118,9 @@ def test_pairs_terms_and_gradients_of_yolov4():
     for ours, parts in (("objectness", ("object", "noobject")), ("classification", ("classes",))):
         theirs = sum(case[f"term_{part}{k}"] for part in parts for k in range(3))
         assert_agrees(terms[ours], theirs, TRAINING)
-    slots = method.assign(anchors, objects)
-    overlap = method.pair_overlaps(output, anchors, objects, slots)
+    slots = jax.jit(lambda x: method.assign(anchors, x))(objects)
+    overlap = jax.jit(lambda x: method.pair_overlaps(x, anchors, objects, slots))(output)
+    slots, overlap = jax.tree.map(np.asarray, (slots, overlap))
     for k, level in enumerate(anchors.levels):
         pairs = {}
         for image, number, shape in np.argwhere(np.asarray(slots.valid)):
@@ -169,7 +170,7 @@ def test_a_decoded_object_is_the_one_coded(name):
     anchors = method.priors(*size)
     box = np.float32([10, 20, 40, 50])
     objects = Objects(box[None], np.int32([1]), np.array([True]))
-    slots = best_anchor(objects, anchors)
+    slots = jax.tree.map(np.asarray, jax.jit(lambda x: best_anchor(x, anchors))(objects))
     (shape,) = np.flatnonzero(slots.valid[0])
     slot = int(slots.anchor[0, shape])
     place, log_size = np.split(np.asarray(slots.box[0, shape]), 2)
@@ -177,7 +178,8 @@ def test_a_decoded_object_is_the_one_coded(name):
     place = (place + (scale - 1) / 2) / scale
     values = np.full((1, len(anchors.sizes), 8), -9.0, np.float32)
     values[0, slot] = [*np.log(place / (1 - place)), *log_size, 9, -9, 9, -9]
-    found = method.decode(DetectorOutput(values[..., :4], values[..., 5:], values[..., 4]), anchors)
+    output = DetectorOutput(values[..., :4], values[..., 5:], values[..., 4])
+    found = jax.tree.map(np.asarray, jax.jit(lambda x: method.decode(x, anchors))(output))
     assert found.classes[0, 0] == 1 and found.scores[0, 0] > 0.99 > 0.01 > found.scores[0, 1]
     np.testing.assert_allclose(found.boxes[0, 0], box, atol=1e-3)
 

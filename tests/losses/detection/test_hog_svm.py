@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import apply, init
 
 from jaxvision import models
 from jaxvision.losses.detection.hog_svm import HOGSVMMethod
@@ -16,9 +17,9 @@ def test_each_score_is_the_plane_of_its_window():
     model = models.hog_svm("hog_svm", num_classes=2, **PYRAMID)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (1, 32, 40, 3)).astype(np.float32)
-    params = model.init(jax.random.key(0), images, train=False)["params"]
+    params = init(model, jax.random.key(0), images, train=False)["params"]
     params = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape), jnp.float32), params)
-    scores = model.apply({"params": params}, images, train=False).class_logits[0]
+    scores = apply(model, {"params": params}, images, train=False).class_logits[0]
     boxes = HOGSVMMethod(**PYRAMID).priors(32, 40).boxes
     # 8 x 10 cells have 5 x 7 windows of 4, 4 x 5 cells have 1 x 2.
     assert scores.shape == (5 * 7 + 1 * 2, 2) and boxes.shape == (37, 4)

@@ -17,12 +17,12 @@ def one_cell():
 
 
 def output(regression, objectness, classes):
-    return DetectorOutput(*(jnp.asarray(x, jnp.float32) for x in (regression, classes, objectness)))
+    return DetectorOutput(*(np.asarray(x, np.float32) for x in (regression, classes, objectness)))
 
 
 def assigned(matched, iou):
-    matched = jnp.asarray(matched, jnp.int32)
-    return Assignment(matched, jnp.zeros_like(matched, bool), jnp.asarray(iou, jnp.float32))
+    matched = np.asarray(matched, np.int32)
+    return Assignment(matched, np.zeros_like(matched, bool), np.asarray(iou, np.float32))
 
 
 def terms_of(output, points, objects, assignment, step=0, **options):
@@ -45,9 +45,8 @@ def test_decoding_by_hand(one_cell):
 def test_encoding_inverts_decoding():
     points = anchor_points(64, 96, (8, 16, 32))
     code = jax.random.normal(jax.random.key(0), (2, len(points.strides), 4))
-    np.testing.assert_allclose(
-        encode_boxes(decode_boxes(code, points), points), code, atol=2e-4, rtol=1e-4
-    )
+    again = jax.jit(lambda x: encode_boxes(decode_boxes(x, points), points))(code)
+    np.testing.assert_allclose(again, code, atol=2e-4, rtol=1e-4)
 
 
 def by_hand(one_cell):
@@ -118,7 +117,7 @@ def test_class_weights_by_hand(one_cell):
 def test_class_weights_do_not_reach_background_anchors():
     batch = random_batch(4)
     matched = batch["assignment"].matched
-    nothing = assigned(jnp.full(matched.shape, -1), jnp.zeros(matched.shape))
+    nothing = assigned(np.full(matched.shape, -1), np.zeros(matched.shape))
     loss = terms_of(**dict(batch, assignment=nothing), class_weights=(1e30,) * 5)
     assert loss.terms["classification"] == 0 and np.isfinite(total_of(loss))
 
@@ -142,9 +141,9 @@ def random_batch(seed, images=2, objects=3):
         output=predictions,
         points=points,
         objects=Objects(
-            jnp.asarray(boxes, jnp.float32),
-            jnp.asarray(rng.integers(0, 5, (images, objects)), jnp.int32),
-            jnp.ones((images, objects), bool),
+            boxes.astype(np.float32),
+            rng.integers(0, 5, (images, objects)).astype(np.int32),
+            np.ones((images, objects), bool),
         ),
         assignment=assigned(matched, iou),
     )
@@ -160,9 +159,9 @@ def test_padding_objects_equals_not_having_them(box_loss):
     batch = random_batch(0)
     boxes, classes, valid, _ = batch["objects"]
     padded = Objects(
-        jnp.pad(boxes, ((0, 0), (0, 4), (0, 0))),
-        jnp.pad(classes, ((0, 0), (0, 4))),
-        jnp.pad(valid, ((0, 0), (0, 4))),
+        np.pad(boxes, ((0, 0), (0, 4), (0, 0))),
+        np.pad(classes, ((0, 0), (0, 4))),
+        np.pad(valid, ((0, 0), (0, 4))),
     )
     assert_equal(
         terms_of(**batch, box_loss=box_loss),
@@ -174,16 +173,16 @@ def test_background_anchors_enter_only_the_objectness():
     batch = random_batch(1)
     background = batch["assignment"].matched[..., None] < 0
     changed = batch["output"]._replace(
-        box_regression=jnp.where(background, 7.0, batch["output"].box_regression),
-        class_logits=jnp.where(background, 7.0, batch["output"].class_logits),
+        box_regression=np.where(background, np.float32(7), batch["output"].box_regression),
+        class_logits=np.where(background, np.float32(7), batch["output"].class_logits),
     )
     assert_equal(terms_of(**batch), terms_of(**dict(batch, output=changed)))
 
 
 def test_batch_without_objects_trains_objectness_alone():
     batch = random_batch(2)
-    empty = batch["objects"]._replace(valid=jnp.zeros((2, 3), bool))
-    loss = YOLOXMethod().loss(
+    empty = batch["objects"]._replace(valid=np.zeros((2, 3), bool))
+    loss = jax.jit(YOLOXMethod().loss)(
         batch["output"], batch["points"], empty, step=jnp.int32(0), key=jax.random.key(0)
     )
     expected = np.logaddexp(0, np.asarray(batch["output"].objectness)).sum()
@@ -196,13 +195,12 @@ def test_batch_without_objects_trains_objectness_alone():
 @pytest.mark.parametrize("size", [-1e4, -100.0, 0.0, 100.0, 1e4])
 def test_gradients_at_extremes_are_finite(size, box_loss):
     batch = random_batch(3)
+    batch["output"].box_regression[..., 2:] = size
     extreme = batch["output"]._replace(
-        box_regression=batch["output"].box_regression.at[..., 2:].set(size),
         objectness=batch["output"].objectness * 1e4,
         class_logits=batch["output"].class_logits * 1e4,
     )
-    boxes = batch["objects"].boxes.at[0, 0].set(jnp.float32([5, 5, 5, 5]))  # no area
-    batch["objects"] = batch["objects"]._replace(boxes=boxes)
+    batch["objects"].boxes[0, 0] = 5  # no area
 
     def total(predictions):
         return total_of(terms_of(**dict(batch, output=predictions), box_loss=box_loss))
@@ -215,7 +213,7 @@ def test_gradients_at_extremes_are_finite(size, box_loss):
 
 def test_candidates_are_the_most_probable_class_of_each_anchor(one_cell):
     raw = output([[[0.5, 0.25, 0.0, np.log(2.0)]]], [[0.0]], [[[-1.0, 3.0]]])
-    found = YOLOXMethod().decode(raw, one_cell)
+    found = jax.jit(YOLOXMethod().decode)(raw, one_cell)
     np.testing.assert_allclose(found.boxes, [[[8, -6, 16, 10]]], rtol=1e-6)
     np.testing.assert_allclose(found.scores, [[0.5 / (1 + np.exp(-3))]], rtol=1e-6)
     np.testing.assert_array_equal(found.classes, [[1]])
