@@ -19,7 +19,9 @@ def gradients(images: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns magnitude and unsigned orientation in [0, pi) of each pixel [B, H, W]."""
     rows = jnp.pad(images[:, 2:] - images[:, :-2], ((0, 0), (1, 1), (0, 0), (0, 0)))
     columns = jnp.pad(images[:, :, 2:] - images[:, :, :-2], ((0, 0), (0, 0), (1, 1), (0, 0)))
-    magnitude = jnp.sqrt(rows**2 + columns**2)
+    squares = rows**2 + columns**2
+    # The root has no slope at 0, which is what grey areas have.
+    magnitude = jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
     strongest = magnitude.argmax(axis=-1)[..., None]
     rows, columns, magnitude = (
         jnp.take_along_axis(x, strongest, axis=-1)[..., 0] for x in (rows, columns, magnitude)

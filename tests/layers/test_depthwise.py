@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -23,10 +25,16 @@ def test_both_forms_and_their_gradients_equal_a_grouped_convolution(height, widt
             feature_group_count=6,
         )
 
-    expected, expected_grad = jax.vjp(grouped, x, kernel)
-    cotangent = jax.random.normal(jax.random.key(2), expected.shape)
-    for form in (depthwise.depthwise_conv, depthwise._shifted_sum, depthwise._grouped_conv):
-        y, grad = jax.vjp(lambda x, kernel, form=form: form(x, kernel, stride), x, kernel)
+    @jax.jit
+    def run(x, kernel):
+        forms = (depthwise.depthwise_conv, depthwise._shifted_sum, depthwise._grouped_conv)
+        functions = [grouped, *(functools.partial(form, stride=stride) for form in forms)]
+        found = [jax.vjp(function, x, kernel) for function in functions]
+        cotangent = jax.random.normal(jax.random.key(2), found[0][0].shape)
+        return [(y, *back(cotangent)) for y, back in found]
+
+    (expected, *expected_grads), *ours = run(x, kernel)
+    for y, *grads in ours:
         np.testing.assert_allclose(y, expected, atol=1e-4)
-        for ours, theirs in zip(grad(cotangent), expected_grad(cotangent), strict=True):
-            np.testing.assert_allclose(ours, theirs, atol=2e-4)
+        for grad, theirs in zip(grads, expected_grads, strict=True):
+            np.testing.assert_allclose(grad, theirs, atol=2e-4)

@@ -36,12 +36,17 @@ def unpooled(y, indices, size):
 def test_equals_a_loop_with_ties_and_odd_sizes(size, window, ceil_mode):
     # Few different values, so that many windows have several maxima; negative ones, too.
     x = np.random.default_rng(0).integers(-3, 1, (2, *size, 3)).astype(np.float32)
-    values, indices = max_pool_with_indices(jnp.asarray(x), window, ceil_mode=ceil_mode)
     expected, places = pooled(x, window, ceil_mode)
+    y = np.random.default_rng(1).standard_normal(expected.shape).astype(np.float32)
+
+    @jax.jit
+    def run(x, y):
+        values, indices = max_pool_with_indices(x, window, ceil_mode=ceil_mode)
+        return values, indices, max_unpool(y, indices, size, window)
+
+    values, indices, back = run(x, y)
     np.testing.assert_array_equal(values, expected)
     np.testing.assert_array_equal(indices, places)
-    y = np.random.default_rng(1).standard_normal(expected.shape).astype(np.float32)
-    back = max_unpool(jnp.asarray(y), indices, size, window)
     np.testing.assert_array_equal(back, unpooled(y, places, size))
 
 
@@ -56,10 +61,14 @@ def test_gradients_go_to_the_first_maximum_and_come_from_it():
     expected = [[1.0, 0.0, 0.0], [0.0, 0.0, 2.0], [3.0, 0.0, 4.0]]
     np.testing.assert_array_equal(grad[0, :, :, 0], expected)
 
-    _, indices = max_pool_with_indices(x, ceil_mode=True)
-    cotangent = jnp.arange(9.0).reshape(1, 3, 3, 1)
-    _, pull = jax.vjp(lambda y: max_unpool(y, indices, (3, 3)), weights)
-    np.testing.assert_array_equal(pull(cotangent)[0][0, :, :, 0], [[0, 5], [6, 8]])
+    @jax.jit
+    def pulled(x, cotangent):
+        _, indices = max_pool_with_indices(x, ceil_mode=True)
+        _, pull = jax.vjp(lambda y: max_unpool(y, indices, (3, 3)), weights)
+        return pull(cotangent)[0]
+
+    cotangent = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1)
+    np.testing.assert_array_equal(pulled(x, cotangent)[0, :, :, 0], [[0, 5], [6, 8]])
 
 
 def test_shapes_that_do_not_fit_are_errors():

@@ -58,7 +58,8 @@ def test_fusion_weighs_by_the_share_of_views_and_others_do_not():
     images[:, :, :32] = 9
     for nms, share in (("hard", 1.0), ("fusion", 0.5)):
         task = dataclasses.replace(detector.task, nms=nms, flip=True, max_candidates=32)
-        found = jax.device_get(task.predict({}, {}, {"image": images}, key=jax.random.key(0)))
+        predict = jax.jit(lambda x, task=task: task.predict({}, {}, x, key=jax.random.key(0)))
+        found = jax.device_get(predict({"image": images}))
         np.testing.assert_allclose(found.scores[0, 0], 0.9 * share, rtol=1e-5)
         np.testing.assert_allclose(found.boxes[0, 0], [10, 10, 30, 20], rtol=1e-5)
 
