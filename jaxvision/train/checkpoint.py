@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
@@ -23,7 +24,8 @@ _NEWER = ("loss_mean",)
 # Replicas share in writing large arrays only: each share of each array is a program of its own,
 # and to compile hundreds of them takes longer than one replica needs to write small arrays.
 _ARRAYS = ocp.type_handlers.create_type_handler_registry(
-    (jax.Array, ocp.type_handlers.ArrayHandler(min_slice_bytes_for_replica_parallel=1 << 24))
+    (jax.Array, ocp.type_handlers.ArrayHandler(min_slice_bytes_for_replica_parallel=1 << 24)),
+    (np.ndarray, ocp.type_handlers.NumpyHandler()),
 )
 
 
