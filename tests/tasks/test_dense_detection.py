@@ -63,7 +63,9 @@ SQUARES = tuple((side, side) for side in (22.0, 30.0, 38.0, 46.0, 56.0))
 # steps than the weights: each keeps 99% of them.
 OTHERS = {
     "yolov5": ("yolov5", "n", YOLOv5Method(objectness_weight=0.1), 300, 64),
-    "yolov8": ("yolov8", "n", YOLOv8Method(), 300, 64),
+    # The first boxes are 15 strides wide: the overlap of smaller objects with them, to the sixth
+    # power, is less than the epsilon that the assignment adds to it, and they are never learned.
+    "yolov8": ("yolov8", "n", YOLOv8Method(), 300, 192),
     "yolov3": ("yolov3", "yolov3_tiny", YOLOv3Method(TINY_ANCHORS, (16, 32)), 600, 64),
     "yolov4": (
         "yolov4",
