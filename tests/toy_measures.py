@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from toy import LinearTask
 
+from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.detection_examples import DetectionEvalExample
 from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.sources.shapes import Shapes
@@ -77,7 +78,7 @@ def metrics():
     mesh = sharding.data_mesh()
     found = {}
     for task, example, length in (
-        (Found(), DetectionEvalExample(SHAPES, (64, 64)), len(SHAPES)),
+        (Found(), DetectionEvalExample(SHAPES, Letterbox((64, 64))), len(SHAPES)),
         (Translated(), sentence, 19),
     ):
         stream = Stream(InOrder(length, 8), example)

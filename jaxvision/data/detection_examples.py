@@ -176,21 +176,17 @@ class DetectionEvalExample:
 
     Attributes:
         source: Where the examples come from.
-        image_size: Height and width of the network's input in pixels.
+        letterbox: Fits images into the network's input.
         max_objects: Objects an image, N; what the fullest image needs by default.
-        shapes: As `Letterbox` takes them.
         max_proposals: Regions of interest an image, P; 0 for none.
         masks: Whether `truth` holds the masks of the objects at the image's own size.
-        short_side: As `Letterbox` takes it.
     """
 
     source: Source
-    image_size: tuple[int, int]
+    letterbox: Letterbox
     max_objects: int | None = None
-    shapes: tuple[tuple[int, int], ...] = ()
     max_proposals: int = 0
     masks: bool = False
-    short_side: int = 0
 
     def __post_init__(self) -> None:
         if self.max_objects is not None and self.max_objects < self.source.max_objects:
@@ -198,15 +194,13 @@ class DetectionEvalExample:
                 f"max_objects must be at least {self.source.max_objects}, the objects of the "
                 f"fullest image, or the metric would miss some; got {self.max_objects}"
             )
-        self._letterbox()  # Checks them.
 
     def groups(self) -> list[list[int]]:
         """Returns the indices of the images of each shape, for `InOrder(groups=...)`."""
-        letterbox = self._letterbox()
-        groups = {shape: [] for shape in self.shapes or (self.image_size,)}
+        groups = {shape: [] for shape in self.letterbox.shapes or (self.letterbox.size,)}
         for index in range(len(self.source)):
             found = self.source.annotation(index)
-            groups[letterbox.shape((found.height, found.width))].append(index)
+            groups[self.letterbox.shape((found.height, found.width))].append(index)
         return [group for group in groups.values() if group]
 
     def __call__(self, index: int, rng: np.random.Generator | None = None) -> dict[str, Any]:
@@ -217,9 +211,6 @@ class DetectionEvalExample:
             # Resizing them would take long, and move the boxes to their edges.
             objects = original.objects.moved(original.objects.boxes)
             original = original.replace(objects=objects)
-        sample = self._letterbox()(original, rng)
+        sample = self.letterbox(original, rng)
         rows = max(1, self.source.max_objects if self.max_objects is None else self.max_objects)
         return detection_eval_row(sample, rows, self.max_proposals) | truth
-
-    def _letterbox(self) -> Letterbox:
-        return Letterbox(self.image_size, self.shapes, self.short_side)

@@ -340,14 +340,7 @@ def _example_at(
 
 
 def _eval_stream(config: Config, source: Source) -> Stream:
-    letterbox = eval_transform(config)
-    example = DetectionEvalExample(
-        source,
-        letterbox.size,
-        shapes=letterbox.shapes,
-        short_side=letterbox.short_side,
-        **_carried(config),
-    )
+    example = DetectionEvalExample(source, eval_transform(config), **_carried(config))
     batch_size = config.eval.batch_size or config.batch_size
     groups = example.groups() if config.eval.rectangular else None
     return Stream(

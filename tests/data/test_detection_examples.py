@@ -10,6 +10,7 @@ from jaxvision.data.augment.color import ColorJitter, HSVGain
 from jaxvision.data.augment.crop import RandomCrop
 from jaxvision.data.augment.erasing import Cutout, RandomErasing
 from jaxvision.data.augment.flip import VerticalFlip
+from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.batch import DetectionBatch
 from jaxvision.data.boxes import of_masks
 from jaxvision.data.detection_examples import (
@@ -245,7 +246,7 @@ def test_sources_arrays_are_not_written_to():
 
 def test_evaluation_keeps_crowds_areas_and_small_objects():
     source = _OneImage([[0, 0, 1, 1], [40, 10, 80, 30]], crowd=[False, True])
-    sample = DetectionEvalExample(source, (32, 32))(0)
+    sample = DetectionEvalExample(source, Letterbox((32, 32)))(0)
     assert sample["scale"] == np.float32(0.4) and sample["scale"].dtype == np.float32
     np.testing.assert_allclose(sample["boxes"], [[0, 0, 0.4, 0.4], [16, 4, 32, 12]], rtol=1e-6)
     assert sample["crowd"].tolist() == [False, True] and sample["valid"].all()
@@ -255,12 +256,12 @@ def test_evaluation_keeps_crowds_areas_and_small_objects():
 def test_evaluation_refuses_to_lose_objects():
     source = _OneImage([[0, 0, 9, 9]] * 4)
     with pytest.raises(ValueError, match="at least 4.*got 3"):
-        DetectionEvalExample(source, (32, 32), max_objects=3)
-    assert DetectionEvalExample(source, (32, 32), max_objects=6)(0)["valid"].sum() == 4
+        DetectionEvalExample(source, Letterbox((32, 32)), max_objects=3)
+    assert DetectionEvalExample(source, Letterbox((32, 32)), max_objects=6)(0)["valid"].sum() == 4
 
 
 def test_evaluation_without_any_object_has_one_row():
-    assert DetectionEvalExample(_OneImage([]), (32, 32))(0)["valid"].tolist() == [False]
+    assert DetectionEvalExample(_OneImage([]), Letterbox((32, 32)))(0)["valid"].tolist() == [False]
 
 
 class _ManySizes(Source):
@@ -286,11 +287,11 @@ def test_rectangular_evaluation_pads_to_the_first_shape_that_holds_an_image():
     sizes = [(48, 64), (64, 48), (30, 100), (64, 64), (1, 64), (96, 128), (63, 64), (49, 64)]
     source = _ManySizes(sizes)
     shapes = ((32, 64), (48, 64), (64, 48), (64, 64))
-    sample = DetectionEvalExample(source, (64, 64), shapes=shapes)
+    sample = DetectionEvalExample(source, Letterbox((64, 64), shapes))
     groups = sample.groups()
     # 30 x 100 becomes 19 x 64; 49 x 64 fits in the square alone.
     assert groups == [[2, 4], [0, 5], [1], [3, 6, 7]]
-    square = DetectionEvalExample(source, (64, 64))
+    square = DetectionEvalExample(source, Letterbox((64, 64)))
     for shape, group in zip(shapes, groups, strict=True):
         for index in group:
             one, two = sample(index), square(index)
@@ -305,7 +306,7 @@ def test_rectangular_evaluation_pads_to_the_first_shape_that_holds_an_image():
 
 def test_shapes_end_with_the_image_size():
     with pytest.raises(ValueError, match=r"must be image_size, \(64, 64\), got \(32, 64\)"):
-        DetectionEvalExample(_OneImage([]), (64, 64), shapes=((32, 64),))
+        DetectionEvalExample(_OneImage([]), Letterbox((64, 64), ((32, 64),)))
 
 
 def test_pad_objects():
@@ -321,7 +322,9 @@ def test_streams_carry_the_batch_contract():
     assert set(batch) == required
     assert batch["image"].shape == (2, 64, 96, 3) and batch["boxes"].shape == (2, 120, 4)
 
-    for batch in Stream(InOrder(6, 4), DetectionEvalExample(source, (64, 96), None, (), 5)):
+    for batch in Stream(
+        InOrder(6, 4), DetectionEvalExample(source, Letterbox((64, 96)), max_proposals=5)
+    ):
         assert set(batch) == required | DetectionBatch.__optional_keys__ - {"masks", "truth"}
         kinds = {name: array.dtype.name for name, array in batch.items()}
         assert kinds == {
@@ -426,7 +429,7 @@ def test_masks_are_trained_at_the_inputs_size_and_measured_at_their_own():
         assert not masks[~valid].any()
         np.testing.assert_allclose(of_masks(masks[valid]), boxes[valid], atol=1)
 
-    (batch,) = Stream(InOrder(3, 4), DetectionEvalExample(source, (96, 96), masks=True))
+    (batch,) = Stream(InOrder(3, 4), DetectionEvalExample(source, Letterbox((96, 96)), masks=True))
     assert "masks" not in batch
     for i in range(3):
         truth, objects = batch["truth"][i], source[i].objects
@@ -434,4 +437,4 @@ def test_masks_are_trained_at_the_inputs_size_and_measured_at_their_own():
         for runs, mask in zip(truth.runs, objects.masks, strict=True):
             np.testing.assert_array_equal(coco_mask.decode(runs), mask)
     with pytest.raises(ValueError, match="has no masks; use data with instance masks"):
-        DetectionEvalExample(Shapes(3, image_size=64), (64, 64), masks=True)(0)
+        DetectionEvalExample(Shapes(3, image_size=64), Letterbox((64, 64)), masks=True)(0)

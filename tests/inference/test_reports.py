@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from toy_translation import ENGLISH, GERMAN
 
+from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_examples import DetectionEvalExample
 from jaxvision.data.plans.in_order import InOrder
@@ -24,7 +25,9 @@ NAMES = ("circle", "square", "star", "triangle")
 
 def shapes(count=6):
     source = detection_source("shapes", None, "val", length=count, image_size=64)
-    return Stream(InOrder(count, count), DetectionEvalExample(source, (64, 96)), name=source.name)
+    return Stream(
+        InOrder(count, count), DetectionEvalExample(source, Letterbox((64, 96))), name=source.name
+    )
 
 
 def measured(data, spoil=lambda boxes, scores, classes, valid: None):

@@ -8,6 +8,7 @@ import pytest
 from flax import linen as nn
 
 from jaxvision import models
+from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_examples import DetectionEvalExample
 from jaxvision.data.plans.in_order import InOrder
@@ -40,7 +41,7 @@ def optimised():
 
 def shapes_batch(images=8, size=64):
     source = detection_source("shapes", None, "train", length=images, image_size=size)
-    example = DetectionEvalExample(source, (size, size))
+    example = DetectionEvalExample(source, Letterbox((size, size)))
     (batch,) = Stream(InOrder(images, images), example)
     return source.classes, batch
 

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from jaxvision import models
+from jaxvision.data.augment.letterbox import Letterbox
 from jaxvision.data.detection import detection_source
 from jaxvision.data.detection_examples import DetectionEvalExample
 from jaxvision.data.plans.in_order import InOrder
@@ -37,7 +38,9 @@ def shapes_stream(images=8, **options):
     # Selective search misses small objects in smaller pictures.
     side = 128 if options else 64
     source = detection_source("shapes", None, "train", length=images, image_size=side, **options)
-    example = DetectionEvalExample(source, (side, side), max_proposals=REGIONS if options else 0)
+    example = DetectionEvalExample(
+        source, Letterbox((side, side)), max_proposals=REGIONS if options else 0
+    )
     return source.classes, Stream(InOrder(images, images), example)
 
 
