@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxvision.models.detection import yolov1, yolov2, yolov3, yolov4
 from jaxvision.pretrained.darknet_file import read_darknet
-from jaxvision.pretrained.family import Family, Source, State, Weights
+from jaxvision.pretrained.family import Family, Source, State, Weights, variable_shapes
 from jaxvision.pretrained.layout import SWAPPED_HALVES, TORCH, flattened
 from jaxvision.pretrained.names import Rules
 from jaxvision.pretrained.variables import to_state
@@ -246,7 +246,7 @@ def _shapes(build: Any, name: str, num_classes: int) -> dict[str, tuple[int, ...
     side = 448 if name in yolov1.VARIANTS else 64
     images = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
     model = build(name, num_classes=num_classes)
-    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    variables = variable_shapes(model, (images,))
     zeros = jax.tree.map(lambda x: np.zeros(x.shape, np.float32), variables)
     source = SOURCES[name]
     state = source.pack(to_state(zeros, source))

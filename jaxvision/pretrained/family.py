@@ -144,16 +144,20 @@ class Family:
 
     def shapes(self, model: nn.Module, channels: int = 3) -> dict[str, dict]:
         """Returns the shapes and dtypes of a model's variables without computing them."""
-        given = self.inputs(self.image_side, channels)
-        try:
-            found = _shapes(model, given)
-        except TypeError:  # Models whose fields are lists or arrays cannot be kept.
-            found = _shapes.__wrapped__(model, given)
-        return jax.tree.map(lambda x: x, found)  # a copy
+        return variable_shapes(model, self.inputs(self.image_side, channels))
+
+
+def variable_shapes(model: nn.Module, inputs: tuple[jax.ShapeDtypeStruct, ...]) -> dict[str, dict]:
+    """Returns the shapes and dtypes of a model's variables for inputs of these shapes."""
+    try:
+        found = _traced(model, inputs)
+    except TypeError:  # Models whose fields are lists or arrays cannot be kept.
+        found = _traced.__wrapped__(model, inputs)
+    return jax.tree.map(lambda x: x, found)  # a copy
 
 
 @functools.lru_cache(maxsize=8)  # tracing is most of the time that reading or writing takes
-def _shapes(model: nn.Module, inputs: tuple[jax.ShapeDtypeStruct, ...]) -> dict[str, dict]:
+def _traced(model: nn.Module, inputs: tuple[jax.ShapeDtypeStruct, ...]) -> dict[str, dict]:
     return jax.eval_shape(lambda *x: model.init(jax.random.key(0), *x, train=False), *inputs)
 
 
