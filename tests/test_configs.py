@@ -534,7 +534,7 @@ def test_recipes_of_transformers(name, peak, warmup_steps, floor, decay, clip):
             activation="gelu_tanh",
             weight_init="big_vision",
         )
-        assert task.normalize(np.uint8([[[[0, 0, 255]]]])).ravel().tolist() == [-1, -1, 1]
+        assert task.normalize(np.uint8([[[[0, 0, 255]]]]), {}).ravel().tolist() == [-1, -1, 1]
         assert (task.mixup, task.cutmix, task.erase, task.label_smoothing) == (0.2, 0, 0, 0)
         assert (config.augment.crop_area, config.augment.fill) == (0.05, 128)
     else:

@@ -126,7 +126,7 @@ def explain(
     elif method == "grad_cam":
         values = _grad_cam(classifier, shown, number, layer)
     else:
-        x = classifier.task.normalize(jnp.asarray(shown[None]))
+        x = classifier.task.normalize(jnp.asarray(shown[None]), classifier.model_state)
         score = with_relu_rule(lambda x: _logits(classifier, x)[0, number], method)
         values = np.asarray(jax.grad(score)(x)[0])
     name, probability = classifier.class_names[number], float(probabilities[number])
@@ -146,7 +146,7 @@ def _probabilities(classifier: Classifier, images: np.ndarray) -> np.ndarray:
 
 def _grad_cam(classifier: Classifier, image: np.ndarray, number: int, layer: str) -> np.ndarray:
     """Weights the maps of a layer by the mean of the score's gradient over each, [H, W]."""
-    x = classifier.task.normalize(jnp.asarray(image[None]))
+    x = classifier.task.normalize(jnp.asarray(image[None]), classifier.model_state)
     compute = functools.partial(_logits, classifier, x)
     _, seen = seen_maps(compute, layer)
     if seen is None:

@@ -25,7 +25,14 @@ from jaxvision.plots.classification import classification_report
 from jaxvision.recipes import image_splits, teacher, values, wiring
 from jaxvision.recipes.pretraining import pretraining
 from jaxvision.recipes.values import Config
-from jaxvision.tasks.classification import TEACHER, Distillation, ImageClassification
+from jaxvision.recipes.whitening import whitening
+from jaxvision.tasks.classification import (
+    TEACHER,
+    WHITENING,
+    ZCA,
+    Distillation,
+    ImageClassification,
+)
 from jaxvision.train.experiment import Best, EvalSet, Experiment
 from jaxvision.train.precision import compute_dtype
 
@@ -46,8 +53,10 @@ def defaults() -> Config:
     config.remat = False  # whether blocks are computed again for the gradient: less memory
     config.mean = (0.485, 0.456, 0.406)  # of each channel, images in [0, 1]; one number: grey
     config.std = (0.229, 0.224, 0.225)
-    # Of each image, before mean and std: min_max, contrast; empty: none.
+    # Of each image, before mean and std: min_max, contrast; zca: contrast, then whitening by the
+    # training images; empty: none.
     config.normalise = ""
+    config.zca_epsilon = 0.1  # added to the variances that zca divides by
     config.initial = ""  # orthogonal: kernels that start so; empty: the network's own values
 
     config.data.source = "image_folder"  # objects:voc and the like: several labels an image
@@ -213,6 +222,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
     start = pretraining(config, train, own.model, _resize(config))
     if not start or config.weights:
         start = wiring.init_from(config, config.variant, now=new_run)
+    start += whitening(config, train, own, _resize(config))
     epoch = train_data.steps_per_epoch
     rate = wiring.learning_rate(config, epoch=epoch, batch_size=config.batch_size)
     return Experiment(
@@ -223,6 +233,7 @@ def experiment(config: Config, info: Mapping[str, Any] | None = None) -> Experim
         optimizer=wiring.optimizer(config, rate),
         learning_rate=rate,
         init_from=start,
+        collections={WHITENING: "copy"} if config.normalise == ZCA else {},
         best=Best("val/mAP" if info["multi_label"] else "val/accuracy"),
         report=classification_report,
         meta=wiring.meta(__name__, config, info),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from typing import Any, Protocol, cast
 
 import jax
@@ -24,7 +25,7 @@ from jaxvision.metrics.classification import Classification
 from jaxvision.metrics.multi_label import MultiLabel
 from jaxvision.models.classifier_output import ClassifierOutput
 from jaxvision.ops import ranges
-from jaxvision.ops.contrast import NORMALISATIONS
+from jaxvision.ops.contrast import NORMALISATIONS, contrast
 from jaxvision.ops.mixing import cutmix, mixup, random_erasing
 from jaxvision.tasks.task import Batch, Loss, ModelState, Params
 
@@ -59,6 +60,12 @@ class Classifier(Protocol):
 
 
 _INITIAL = ("", "orthogonal")
+# The value of `normalise` that whitens, the collection of the model's state and the part of it that
+# hold the whitening, and the most values of an image: its matrix has the square of their number.
+ZCA = "zca"
+WHITENING = "whitening"
+_MOST_VALUES = 64 * 64 * 3
+_NORMALISATIONS = {**NORMALISATIONS, ZCA: contrast}
 # The key of a batch that holds the variables of a teacher, a constant of the experiment.
 TEACHER = "teacher"
 
@@ -117,6 +124,8 @@ class ImageClassification:
         erase: Probability that a part of an image is erased.
         distillation: A teacher whose outputs are learned besides the labels; None for none.
         normalise: `min_max` or `contrast` of each image, before `mean` and `std`; empty for none.
+            `zca` whitens after the contrast, by what the model's state holds: nothing changes
+            before a `jaxvision.data.whitening.Whitening` of training images is put there.
         initial: `orthogonal` for kernels that start so; empty for the network's own.
 
     Raises:
@@ -140,7 +149,7 @@ class ImageClassification:
     initial: str = ""
 
     def __post_init__(self) -> None:
-        for name, known in (("normalise", NORMALISATIONS), ("initial", _INITIAL)):
+        for name, known in (("normalise", _NORMALISATIONS), ("initial", _INITIAL)):
             if getattr(self, name) not in known:
                 words = ", ".join(word or "empty" for word in known)
                 raise ValueError(f"{name} must be one of {words}, got {getattr(self, name)}")
@@ -168,7 +177,8 @@ class ImageClassification:
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Params, ModelState]:
         """Initialises the network for images of the batch's size."""
-        images = self.normalize(batch["image"][:1])
+        state = self._whitening(batch["image"].shape[1:])
+        images = self.normalize(batch["image"][:1], state)
         params_key, dropout_key = jax.random.split(key)
         # With train=True, since only training runs auxiliary heads and so makes their parameters.
         variables = dict(
@@ -177,7 +187,7 @@ class ImageClassification:
         params = variables.pop("params")
         if self.initial:
             params = orthogonal_kernels(params_key, params)
-        return params, variables
+        return params, variables | state
 
     def loss(
         self,
@@ -191,7 +201,7 @@ class ImageClassification:
         """Computes the mean loss of a batch, after erasing and mixing its images."""
         del step
         dropout_key, erase_key, mix_key = jax.random.split(key, 3)
-        images, targets = self.normalize(batch["image"]), self.targets(batch)
+        images, targets = self.normalize(batch["image"], state), self.targets(batch)
         if self.erase:
             images = random_erasing(erase_key, images, probability=self.erase)
         images, targets = self._mix(mix_key, images, targets)
@@ -224,7 +234,7 @@ class ImageClassification:
     ) -> jax.Array:
         """Computes the probabilities [B, K] of a batch."""
         del key
-        images = self.normalize(batch["image"])
+        images = self.normalize(batch["image"], state)
         output = self.model.apply({"params": params, **state}, images, train=False)
         logits = _parts(output)[0].astype(jnp.float32)
         return jax.nn.sigmoid(logits) if self.multi_label else jax.nn.softmax(logits)
@@ -238,21 +248,47 @@ class ImageClassification:
             class_names=self.class_names,
         )
 
-    def normalize(self, images: jax.Array) -> jax.Array:
-        """Maps images [B, ..., H, W, 3] uint8 to the network's input [B, ..., 3 or 1] float32."""
-        x = images.astype(jnp.float32) / 255.0
-        if len(self.mean) == 1:
-            x = x.mean(axis=-1, keepdims=True)
-        x = NORMALISATIONS[self.normalise](x)
+    def normalize(self, images: jax.Array, state: ModelState) -> jax.Array:
+        """Maps images [B, ..., H, W, 3] uint8 to the network's input [B, ..., 3 or 1] float32.
+
+        Args:
+            images: In [0, 255].
+            state: The model's, which holds the whitening of `zca`.
+        """
+        x = self.contrasted(images)
+        if self.normalise == ZCA:
+            whitening = state[WHITENING][ZCA]
+            rows = x.reshape(len(x), -1) - whitening["mean"][None]
+            x = (rows @ whitening["matrix"]).reshape(x.shape)
         shape = (1,) * (x.ndim - 1) + (-1,)
         mean, std = (jnp.asarray(v, jnp.float32).reshape(shape) for v in (self.mean, self.std))
         return (x - mean) / std
+
+    def contrasted(self, images: jax.Array) -> jax.Array:
+        """Maps images to what is whitened, or what `mean` and `std` are of: grey, `normalise`."""
+        x = images.astype(jnp.float32) / 255.0
+        if len(self.mean) == 1:
+            x = x.mean(axis=-1, keepdims=True)
+        return _NORMALISATIONS[self.normalise](x)
 
     def targets(self, batch: Batch) -> jax.Array:
         """Returns the probability of each class [B, K] float32."""
         if self.multi_label:
             return batch["targets"]
         return jax.nn.one_hot(batch["label"], len(self.class_names))
+
+    def _whitening(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        """Returns a whitening that changes nothing, for images of a shape [..., H, W, 3]."""
+        if self.normalise != ZCA:
+            return {}
+        values = math.prod(shape[:-1]) * len(self.mean)
+        if values > _MOST_VALUES:
+            raise ValueError(
+                f"normalise=zca relates each value of an image to each, at most {_MOST_VALUES:,} "
+                f"of them (64 x 64 pixels in colour), got {values:,}; make image_size smaller"
+            )
+        start = {"mean": jnp.zeros(values), "matrix": jnp.eye(values)}
+        return {WHITENING: {ZCA: start}}
 
     def _mix(
         self, key: jax.Array, images: jax.Array, targets: jax.Array

@@ -61,7 +61,7 @@ OTHERS = {
     "channels": 3,
     "image_size": (64, 64),
     "initial": "orthogonal",
-    "normalise": "contrast",
+    "normalise": "zca",
     "degradation.blur": (1.0, 1.0),
     "degradation.jpeg": (40, 50),
     "degradation.noise": (1.0, 2.0),

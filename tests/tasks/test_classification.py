@@ -179,7 +179,7 @@ def test_class_weights_and_smoothing_reach_the_loss(small):
 def test_one_mean_makes_images_grey(small):
     task, batch, _, _ = small
     grey = dataclasses.replace(task, mean=(0.5,), std=(0.25,))
-    images = grey.normalize(batch["image"])
+    images = grey.normalize(batch["image"], {})
     assert images.shape == (16, 20, 20, 1)
     expected = (batch["image"].mean(axis=-1) / 255 - 0.5) / 0.25
     np.testing.assert_allclose(images[..., 0], expected, atol=1e-5)
@@ -191,7 +191,7 @@ def test_probabilities_sum_to_one_and_of_several_labels_do_not(small):
     np.testing.assert_allclose(found.sum(axis=1), np.ones(16), rtol=1e-5)
     several = dataclasses.replace(task, multi_label=True, loss_name="focal")
     logits = task.model.apply(
-        {"params": params, **state}, task.normalize(batch["image"]), train=False
+        {"params": params, **state}, task.normalize(batch["image"], state), train=False
     )
     np.testing.assert_allclose(
         predicted(several, params, state, batch), jax.nn.sigmoid(logits), rtol=1e-4
@@ -234,10 +234,10 @@ def test_images_are_normalised_one_by_one():
     images[0] = np.array([50, 100, 150, 200]).reshape(2, 2, 1)
     images[1] = 77
     stretched = ImageClassification(None, ("a",), mean=(0.0,), std=(1.0,), normalise="min_max")
-    found = stretched.normalize(images)[..., 0]
+    found = stretched.normalize(images, {})[..., 0]
     np.testing.assert_allclose(found[0], [[0, 1 / 3], [2 / 3, 1]], atol=1e-6)
     np.testing.assert_array_equal(found[1], 0)
-    contrast = dataclasses.replace(stretched, normalise="contrast").normalize(images)[..., 0]
+    contrast = dataclasses.replace(stretched, normalise="contrast").normalize(images, {})[..., 0]
     # In values up to 255 the variance is 3125, and 10 is added.
     expected = np.array([[-75, -25], [25, 75]]) / np.sqrt(3125 + 10)
     np.testing.assert_allclose(contrast[0], expected, rtol=1e-4)
@@ -245,6 +245,35 @@ def test_images_are_normalised_one_by_one():
     for name in ("normalise", "initial"):
         with pytest.raises(ValueError, match=f"{name} must be one of empty, .*, got whiten"):
             dataclasses.replace(stretched, **{name: "whiten"})
+
+
+def test_zca_whitens_after_the_contrast():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 2, 2, 3)).astype(np.uint8)
+    task = ImageClassification(None, ("a",), mean=(0.0,), std=(1.0,), normalise="contrast")
+    expected = np.asarray(task.normalize(images, {})).reshape(4, 4)
+    task = dataclasses.replace(task, normalise="zca")
+    mean, matrix = rng.normal(size=4), rng.normal(size=(4, 4))
+    state = {"whitening": {"zca": {"mean": jnp.asarray(mean), "matrix": jnp.asarray(matrix)}}}
+    found = task.normalize(images, state)
+    assert found.shape == (4, 2, 2, 1)
+    np.testing.assert_allclose(
+        found.reshape(4, 4), (expected - mean) @ matrix, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_zca_is_part_of_the_state_and_training_keeps_it():
+    classes, batch = digit_batch(2)
+    task = task_of(classes, normalise="zca")
+    params, state = task.init(jax.random.key(0), batch)
+    values = batch["image"][0].size
+    assert state["whitening"]["zca"]["matrix"].shape == (values, values)
+    after = task.loss(params, state, batch, step=0, key=jax.random.key(1)).state
+    assert after.keys() == state.keys()
+    jax.tree.map(np.testing.assert_array_equal, after["whitening"], state["whitening"])
+    large = {**batch, "image": np.zeros((1, 65, 65, 3), np.uint8)}
+    with pytest.raises(ValueError, match="at most 12,288 .* got 12,675"):
+        task.init(jax.random.key(0), large)
 
 
 def test_kernels_start_orthogonal():
