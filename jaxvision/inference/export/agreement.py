@@ -107,15 +107,32 @@ def _difference(
         if apart > tolerance.level:
             raise _deviates(f"a pixel is off by {apart:.2g} of 255, more than {tolerance.level:g}")
         return apart, f"pixels differ by at most {apart:.1e} of 255"
-    logarithms = [np.log(x["probabilities"] + 1e-9) for x in (given, expected)]
+    if "embeddings" in expected:
+        apart = np.linalg.norm(given["embeddings"] - expected["embeddings"], axis=-1)
+        share = float((apart / (np.linalg.norm(expected["embeddings"], axis=-1) + 1e-9)).max())
+        if share > tolerance.probability:
+            raise _deviates(
+                f"an embedding is off by {share:.1%} of its length, more than "
+                f"{tolerance.probability:.1%}"
+            )
+        return share, f"embeddings differ by at most {share:.1e} of their length"
+    probabilities = [_probabilities(x) for x in (given, expected)]
+    logarithms = [np.log(x + 1e-9) for x in probabilities]
     furthest = float(np.abs(logarithms[0] - logarithms[1]).max())
     if furthest > tolerance.probability:
         raise _deviates(
             f"a probability is off by {np.expm1(furthest):.1%}, more than "
             f"{tolerance.probability:.1%}"
         )
-    deviation = float(np.abs(given["probabilities"] - expected["probabilities"]).max())
+    deviation = float(np.abs(probabilities[0] - probabilities[1]).max())
     return deviation, f"probabilities differ by at most {deviation:.1e}"
+
+
+def _probabilities(outputs: Outputs) -> np.ndarray:
+    """Returns the probabilities of a classifier, or of a language model, which gives logits."""
+    if "logits" in outputs:
+        return np.asarray(jax.nn.softmax(outputs["logits"]))
+    return outputs["probabilities"]
 
 
 def _of_boxes(

@@ -23,8 +23,8 @@ from jaxvision.train.package import KEY, described
 if TYPE_CHECKING:
     from jaxvision.inference.predictor import Predictor
 
-# Name of a generator's input.
-NOISE = "noise"
+# Names of the input of a generator, and of a model of text.
+NOISE, TOKENS = "noise", "tokens"
 
 
 def write_onnx(predictor: "Predictor", file: Path, options: Options) -> str:
@@ -36,7 +36,7 @@ def write_onnx(predictor: "Predictor", file: Path, options: Options) -> str:
     program = predictor.served(nms=options.nms)
     variables = jax.device_get(predictor.variables)
     (example,) = program.inputs(1)
-    name = INPUT if example.dtype == np.uint8 else NOISE
+    name = {np.dtype(np.uint8): INPUT, np.dtype(np.int32): TOKENS}.get(example.dtype, NOISE)
     model = convert(
         lambda x: program.apply(variables, x), example.shape[1:], example.dtype, name=name
     )

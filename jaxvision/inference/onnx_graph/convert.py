@@ -16,6 +16,7 @@ import numpy as np
 from jaxvision.inference.onnx_graph import elementwise, indexing, products, shaping
 from jaxvision.inference.onnx_graph.graph import OPSET, Graph, Value, constant, used
 from jaxvision.inference.onnx_graph.loops import loop
+from jaxvision.inference.onnx_graph.scans import scan
 from jaxvision.inference.onnx_graph.shapes import BATCH, described, dims, dtype_of
 from jaxvision.layers.platforms import plain_forms
 
@@ -107,6 +108,8 @@ def _equation(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Valu
     name = equation.primitive.name
     if name == "while":
         return loop(graph, equation, values, run)
+    if name == "scan":
+        return scan(graph, equation, values, run)
     inner = next((equation.params[key] for key in _CALLS if key in equation.params), None)
     if inner is not None and name not in _HANDLERS:
         constants = [constant(x) for x in getattr(inner, "consts", ())]

@@ -210,7 +210,7 @@ class Recurrent(nn.Module):
             Outputs [B, T, H], or [B, T, 2 * H] with two directions, and the carry.
         """
         if carry is None:
-            carry = self.empty_carry(len(x))
+            carry = self.empty_carry(x.shape[0])
         directions = ("", "_reverse") if self.bidirectional else ("",)
         layer = functools.partial(
             RecurrentLayer,

@@ -64,7 +64,7 @@ class RecurrentLanguageModel(nn.Module):
 
     def __call__(self, tokens: jax.Array, *, train: bool) -> jax.Array:
         """Maps tokens [B, T] to logits [B, T, V], from a carry of zeros."""
-        return self.continued(tokens, self.empty_carry(len(tokens)), train=train)[0]
+        return self.continued(tokens, self.empty_carry(tokens.shape[0]), train=train)[0]
 
     def continued(self, tokens: jax.Array, carry: Carry, *, train: bool) -> tuple[jax.Array, Carry]:
         """Maps tokens [B, T] that follow others to logits [B, T, V] and the new carry."""

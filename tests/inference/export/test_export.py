@@ -12,7 +12,16 @@ from coloured import classifier
 from painted import painted
 from striped import striped, task
 
+from jaxvision import models
+from jaxvision.data.augment.fixed_crop import CenterCrop
+from jaxvision.data.plans.episodes import Episode
+from jaxvision.data.text.word_tokenizer import WordTokenizer
+from jaxvision.inference.export import agreement
 from jaxvision.inference.export.write import export
+from jaxvision.inference.few_shot import FewShotClassifier
+from jaxvision.inference.text_generator import TextGenerator
+from jaxvision.tasks.few_shot import FewShot
+from jaxvision.tasks.language_modelling import LanguageModelling
 
 # Of objects: center, width and height in pixels, class, score.
 OBJECTS = ((20, 15, 20, 10, 1, 0.9), (21, 15, 20, 10, 1, 0.6), (40, 40, 16, 16, 0, 0.7))
@@ -105,6 +114,49 @@ def test_classifier_of_a_file(tmp_path, pictures, tta):
         np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=1e-4)
     with pytest.raises(ValueError, match="nms is for detectors, got a classifier"):
         made.export(tmp_path / "nms.onnx", nms=True)
+
+
+def writer(variant, **fields):
+    tokenizer = WordTokenizer.train(["a b c d e"], 9)
+    words = tokenizer.vocabulary_size
+    model = models.language_model(variant, vocabulary_size=words, **fields)
+    variables = model.init(jax.random.key(0), np.zeros((1, 2), np.int32), train=False)
+    return TextGenerator(LanguageModelling(model, tokenizer, window=4), variables)
+
+
+@onnx_extra
+@pytest.mark.parametrize(
+    ("variant", "fields"),
+    [("lstm_lm", dict(features=8)), ("gpt2_tiny", dict(num_layers=1, max_length=8))],
+)
+def test_language_model_of_a_file(tmp_path, variant, fields):
+    made = writer(variant, **fields).export(tmp_path / "model.onnx")
+    assert "probabilities differ by at most" in made.agreement
+    session = pytest.importorskip("onnxruntime").InferenceSession(made.path)
+    tokens = np.array([[2, 3, 1, 4], [5, 0, 2, 2]], np.int32)
+    (logits,) = session.run(None, {"tokens": tokens})
+    model = writer(variant, **fields)
+    expected = model.task.model.apply(model.variables, tokens, train=False)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_language_model_as_stablehlo(tmp_path):
+    made = writer("gru_lm", features=8).export(tmp_path / "model.stablehlo")
+    assert "probabilities differ by at most" in made.agreement
+
+
+@onnx_extra
+def test_embedding_of_a_file(tmp_path, monkeypatch):
+    network = models.embedding("conv4")
+    variables = network.init(jax.random.key(0), np.zeros((1, 28, 28, 1)), train=False)
+    episode = Episode(2, 1, 1)
+    task = FewShot(network, "prototypical", episode, (episode,))
+    model = FewShotClassifier(task, variables, CenterCrop((28, 28), 28))
+    assert "of their length" in model.export(tmp_path / "model.onnx").agreement
+    monkeypatch.setitem(agreement.TOLERANCES, "float32", agreement.Tolerance(0, 0, 0, 0))
+    with pytest.raises(ValueError, match="an embedding is off by"):
+        model.export(tmp_path / "again.onnx")
+    assert not (tmp_path / "again.onnx").exists()
 
 
 @onnx_extra
