@@ -32,6 +32,7 @@ from jaxvision.recipes import (
     node_embedding,
     segmentation,
     super_resolution,
+    text_classification,
     translation,
     word_embedding,
     zero_shot,
@@ -53,6 +54,7 @@ RECIPES = (
     node_classification,
     node_embedding,
     language_modelling,
+    text_classification,
     word_embedding,
     translation,
 )

@@ -26,6 +26,7 @@ from jaxvision.recipes import (
     node_embedding,
     segmentation,
     super_resolution,
+    text_classification,
     translation,
     wiring,
     word_embedding,
@@ -52,7 +53,12 @@ COMMON = (
     "num_workers",
 )
 # And those that a config of images or one of text has besides; a graph is one batch.
-BATCHES = ({"image_size", "batch_size"}, {"batch_tokens"}, {"window", "batch_size"})
+BATCHES = (
+    {"image_size", "batch_size"},
+    {"batch_tokens"},
+    {"window", "batch_size"},
+    {"max_length", "batch_size"},
+)
 COMMON_DATA = ("source", "path", "train", "val", "test")
 
 
@@ -90,6 +96,7 @@ def test_has_the_names_of_its_recipe_and_plain_values(path):
         node_embedding,
         segmentation,
         super_resolution,
+        text_classification,
         translation,
         word_embedding,
         zero_shot,
@@ -119,7 +126,7 @@ def test_configs_hold_values_alone():
     sizes = {path.name: len(path.read_text().splitlines()) for path in CONFIGS}
     assert max(sizes.values()) <= 65, sizes
     assert sum(sizes.values()) < 40 * len(CONFIGS), sizes
-    assert len(CONFIGS) == 49
+    assert len(CONFIGS) == 50
 
 
 @pytest.fixture

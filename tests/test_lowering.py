@@ -27,6 +27,7 @@ from jaxvision.recipes import (
     node_embedding,
     segmentation,
     super_resolution,
+    text_classification,
     translation,
     wiring,
     word_embedding,
@@ -73,6 +74,7 @@ SMALLEST = {
     "siamese": ("", EPISODES),
     "spp_net": ("tiny", dict(image_size=64)),
     "srcnn": ("", {}),
+    "text_classifier": ("", dict(model=dict(features=16, embedding=8))),
     "srgan": ("", dict(model=dict(blocks=1), image_size=16)),
     "sr3": ("", dict(model=dict(widths=(8, 16)), image_size=16)),
     "srresnet": ("", dict(model=dict(blocks=1), image_size=16)),
@@ -123,6 +125,8 @@ def batch_of(recipe, config):
         of_evaluation = {"valid": shape(B, T, dtype=bool)}
         tokens = {"inputs": shape(B, length), "targets": shape(B, T)}
         return {**tokens, "first": shape(B, dtype=bool), "index": shape(B), **of_evaluation}
+    if recipe is text_classification:
+        return {"tokens": shape(B, T), "length": shape(B), "label": shape(B), "index": shape(B)}
     if recipe is translation:
         return {"source": shape(B, T), "target": shape(B, T), "index": shape(B)}
     if recipe is node_classification:
@@ -173,6 +177,9 @@ def info_of(recipe, config):
         return {"tokenizer": SubwordTokenizer.train(["two dogs", "zwei Hunde"], 270).json()}
     if recipe is language_modelling:
         return {"tokenizer": WordTokenizer.train(["two dogs"], 9).json()}
+    if recipe is text_classification:
+        tokenizer = WordTokenizer.train(["two dogs"], 9).json()
+        return {"tokenizer": tokenizer, "class_names": ["animals", "things"]}
     if recipe is node_embedding:
         return {"degrees": [3, 2, 1]}
     if recipe is word_embedding:

@@ -8,6 +8,7 @@ jaxvision predict runs/protonet letters/new --support=letters/known
 jaxvision predict runs/siamese a.png b.png --verify
 jaxvision predict runs/word2vec dog apple --top=5
 jaxvision predict runs/lstm "the prince" --length=40 --temperature=0.8
+jaxvision predict runs/text_classifier "the soup was not bad" reviews.txt --save=csv
 jaxvision predict runs/ddpm --count=64 --seed=1 --ask=3,7 --guidance=3
 """
 
@@ -31,7 +32,8 @@ folder, a pattern with *, a .txt file with a path on each line, or a number for 
 pictures and videos go into --out. For a translator, INPUT is a text file with a sentence on each
 line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. For vectors of
 words it is words, or `a:b:c` for "a is to b as c is to ?", whose nearest words are printed. For a
-language model it is the beginning of a text, which is continued. A generative model of pictures
+language model it is the beginning of a text, which is continued; for a classifier of texts it is
+a text, or a file with one a line. A generative model of pictures
 takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was predicted, 1 if an
 input could not be read and the others were predicted, 2 for a wrong command line.
 """
@@ -68,6 +70,7 @@ _OWN = {
     "text": ("reference", "too_long", "attention"),
     "words": (),
     "prompts": ("seed",),
+    "texts": (),
     "noise": ("no_draw", "count", "seed", "ask"),
 }
 
@@ -269,6 +272,10 @@ def run(options: argparse.Namespace) -> int:
         from jaxvision.cli.predict_prompts import predict_prompts
 
         return predict_prompts(predictor, options)
+    if predictor.reads == "texts":
+        from jaxvision.cli.predict_texts import predict_texts
+
+        return predict_texts(predictor, options)
     if predictor.reads == "noise":
         from jaxvision.cli.predict_samples import predict_samples
 

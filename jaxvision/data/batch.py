@@ -214,6 +214,24 @@ class WordBatch(TypedDict):
     tree_codes: NotRequired[np.ndarray]
 
 
+class TextBatch(TypedDict):
+    """A batch of texts with their classes, on the host.
+
+    Attributes:
+        tokens: Tokens of each text, then zeros [B, T] int32; T is one of a few lengths.
+        length: How many tokens each text has [B] int32.
+        label: Class of each [B] int32, in [0, K).
+        index: Number of each text in its split [B] int32.
+        mask: False for rows of padding [B] bool. Evaluation only.
+    """
+
+    tokens: np.ndarray
+    length: np.ndarray
+    label: np.ndarray
+    index: np.ndarray
+    mask: NotRequired[np.ndarray]
+
+
 class LanguageBatch(TypedDict):
     """Parts of a text, on the host.
 

@@ -22,6 +22,7 @@ from jaxvision.inference.node_classifier import NodeClassifier
 from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.sampler import Sampler
 from jaxvision.inference.segmenter import Segmenter
+from jaxvision.inference.text_classifier import TextClassifier
 from jaxvision.inference.text_generator import TextGenerator
 from jaxvision.inference.translator import Translator
 from jaxvision.inference.upscaler import Upscaler
@@ -43,6 +44,7 @@ from jaxvision.tasks.language_modelling import LanguageModelling
 from jaxvision.tasks.node_classification import NodeClassification
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.super_resolution import SuperResolution
+from jaxvision.tasks.text_classification import TextClassification
 from jaxvision.tasks.translation import Translation
 from jaxvision.tasks.word_embedding import WordEmbedding
 from jaxvision.tasks.zero_shot import ZeroShot
@@ -78,7 +80,8 @@ def load(
 
     Returns:
         A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator`, `Sampler`,
-        `NodeClassifier`, `FewShotClassifier`, `WordVectors` or `TextGenerator`, by the task.
+        `NodeClassifier`, `FewShotClassifier`, `WordVectors`, `TextGenerator` or `TextClassifier`,
+        by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
@@ -118,7 +121,7 @@ def _of_file(file: pathlib.Path, recipe: types.ModuleType | None) -> Predictor:
         config = origin.config
         if not hasattr(origin.recipe, "eval_transform"):
             raise ValueError(
-                f"{file} makes pictures of noise, which onnxruntime runs; here load its run"
+                f"{file} reads no pictures: run it by onnxruntime, or load its run here"
             )
         transform = origin.recipe.eval_transform(config)
         return exported.exported_predictor(file, meta, task, transform, _rows(config), origin)
@@ -216,6 +219,7 @@ def _maker(task: Any) -> Any:
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
         SuperResolution: _upscaler,
         LanguageModelling: _text_generator,
+        TextClassification: _text_classifier,
         Translation: _translator,
         WordEmbedding: _word_vectors,
     }
@@ -282,6 +286,10 @@ def _word_vectors(task: Any, variables: Mapping[str, Any], origin: Origin) -> Wo
 
 def _text_generator(task: Any, variables: Mapping[str, Any], origin: Origin) -> TextGenerator:
     return TextGenerator(task, variables, origin=origin)
+
+
+def _text_classifier(task: Any, variables: Mapping[str, Any], origin: Origin) -> TextClassifier:
+    return TextClassifier(task, variables, batch_size=_rows(origin.config), origin=origin)
 
 
 def _translator(task: Translation, variables: Mapping[str, Any], origin: Origin) -> Translator:

@@ -59,7 +59,7 @@ class Predictor(abc.ABC):
     """A task with trained variables.
 
     Attributes:
-        reads: What it predicts for: `images`, `text`, `prompts` or `graphs`.
+        reads: What it predicts for: `images`, `text`, `texts`, `prompts` or `graphs`.
         options: Names of what `replaced` takes.
         formats: Names of the file formats that results can be written in.
         batch_size: Inputs predicted at a time, at most.

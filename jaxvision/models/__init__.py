@@ -15,6 +15,7 @@ For example:
     enlarger = models.super_resolution("srresnet_x4")
     translator = models.transformer("transformer_base", vocabulary_size=37_000)
     writer = models.language_model("gpt2", vocabulary_size=50_257)
+    reader = models.text_classifier("bilstm_text", vocabulary_size=20_000, num_classes=2)
     layers = models.recurrent("lstm", features=128)
     network = models.graph_network("gcn", num_classes=7)
     denoiser = models.ddpm_unet("ddpm_cifar10")  # images, times -> predicted noise
@@ -85,10 +86,12 @@ from jaxvision.models.segmentation import catalogue as _segmentation
 from jaxvision.models.segmentation.catalogue import segmenter
 from jaxvision.models.sequence import language_models as _language_models
 from jaxvision.models.sequence import recurrent as _recurrent
+from jaxvision.models.sequence import recurrent_classifier as _recurrent_classifier
 from jaxvision.models.sequence import seq2seq as _seq2seq
 from jaxvision.models.sequence import transformer as _transformer
 from jaxvision.models.sequence.language_models import language_model
 from jaxvision.models.sequence.recurrent import recurrent
+from jaxvision.models.sequence.recurrent_classifier import text_classifier
 from jaxvision.models.sequence.seq2seq import seq2seq
 from jaxvision.models.sequence.transformer import transformer
 from jaxvision.models.sequence.translators import translator
@@ -120,6 +123,7 @@ __all__ = [
     "ssd",
     "super_resolution",
     "seq2seq",
+    "text_classifier",
     "transformer",
     "translator",
     "variants",
@@ -200,6 +204,7 @@ _OTHERS = {
     "transformer": _transformer.VARIANTS,
     "seq2seq": _seq2seq.VARIANTS,
     "language_model": _language_models.VARIANTS,
+    "text_classifier": _recurrent_classifier.VARIANTS,
     "recurrent": _recurrent.VARIANTS,
     "graph_network": _graph.VARIANTS,
     "ddpm_unet": _ddpm_unet.VARIANTS,
@@ -214,6 +219,7 @@ _WHOLE = (
     "transformer",
     "seq2seq",
     "language_model",
+    "text_classifier",
     "recurrent",
     "graph_network",
     "ddpm_unet",

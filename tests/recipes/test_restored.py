@@ -20,6 +20,7 @@ from jaxvision.recipes import (
     node_classification,
     node_embedding,
     super_resolution,
+    text_classification,
     translation,
     values,
     word_embedding,
@@ -112,6 +113,7 @@ VARIANTS = {
     "node_classification": "graph_sage_max",
     "node_embedding": "cbow",
     "language_modelling": "gru_lm",
+    "text_classification": "gru_text",
     "word_embedding": "cbow",
     "adversarial": "gan_generator",
     "diffusion": "ddpm_cifar10",
@@ -219,6 +221,7 @@ NEEDED = {
     """,
     "node_classification": "variant dtype",
     "node_embedding": EMBEDDING,
+    "text_classification": "variant dtype max_length data.lower loss.label_smoothing",
     "language_modelling": "variant dtype loss.sum_over_steps eval.window eval.context",
     "word_embedding": EMBEDDING,
     "adversarial": """
@@ -286,6 +289,9 @@ def prepared(kind, tokenizer):
     if kind == "language_modelling":
         info = {"tokenizer": WordTokenizer.train(["two dogs"], 9).json()}
         return language_modelling, language_modelling.defaults(), info
+    if kind == "text_classification":
+        info = {"tokenizer": WordTokenizer.train(["two dogs"], 9).json(), "class_names": ["a", "b"]}
+        return text_classification, text_classification.defaults(), info
     if kind == "node_embedding":
         return node_embedding, node_embedding.defaults(), {"degrees": [3, 2, 1]}
     if kind == "word_embedding":

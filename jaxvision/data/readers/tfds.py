@@ -15,6 +15,7 @@ from jaxvision.data.errors import DataError, OnFault, stop
 from jaxvision.data.readers.checks import check_classes, class_index, dropping
 from jaxvision.data.sources.files import DetectionFiles
 from jaxvision.data.sources.labelled import LabelledFiles
+from jaxvision.data.text.classes import TextClasses
 from jaxvision.data.text.parallel import ParallelText
 
 T = TypeVar("T")
@@ -166,6 +167,34 @@ def labelled_records(
         read=_images(records),
         image_name=lambda index: f"{name}[{index}]",
     )
+
+
+def text_class_records(
+    records: Any, features: Any, name: str, *, classes: tuple[str, ...] | None = None
+) -> TextClasses:
+    """Reads records of the form that TFDS's text classification datasets have, all of them.
+
+    Args:
+        records: Sequence of {"text": UTF-8, "label": int}.
+        features: `features["label"].names` are the classes.
+        name: As for `detection_records`.
+        classes: As for `detection_records`.
+
+    Raises:
+        DataError: If the features lack text or label, a class is unknown, or a text is empty.
+    """
+    try:
+        features["text"]
+        known = _Labels(features["label"], classes, name, "label")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{name}: expected the features text and label, got {features}") from error
+
+    def row(index: int) -> tuple[str, str, str]:
+        record = records[index]
+        number = known.index(index, record["label"])
+        return known.names[number], f"{name}[{index}]", _text(record["text"])
+
+    return TextClasses.of(map(row, range(len(records))), name, known.names)
 
 
 def text_records(

@@ -23,12 +23,15 @@ from jaxvision.train.evaluate import Evaluation
 _WORST, _TOP = 8, 5
 
 
-def report_classification(evaluation: Evaluation, data: Any) -> EvaluationReport:
+def report_classification(
+    evaluation: Evaluation, data: Any, *, what: str = "images"
+) -> EvaluationReport:
     """Lays out metrics, confusions, curves, calibration and the most confident mistakes.
 
     Args:
         evaluation: Of a classifier.
         data: The stream it was measured on, whose worst images are read again.
+        what: What has classes: `images`, or `texts`, which are shown by their names.
     """
     metric = cast(Classification | MultiLabel, evaluation.metric)
     metrics = evaluation.metrics
@@ -46,9 +49,10 @@ def report_classification(evaluation: Evaluation, data: Any) -> EvaluationReport
         Section("Calibration", "", [figures["reliability"]]),
         Section(
             "Most confident mistakes",
-            "Images whose wrong class is the most probable, beside the most probable classes."
+            f"{what.capitalize()} whose wrong class is the most probable, beside the most probable "
+            "classes."
             if single
-            else "Images with the class that is decided most wrongly.",
+            else f"{what.capitalize()} with the class that is decided most wrongly.",
             [_picture(data, int(index[i]), probabilities[i], truth[i], names) for i in worst],
         ),
     ]
@@ -58,9 +62,9 @@ def report_classification(evaluation: Evaluation, data: Any) -> EvaluationReport
         lines = "; ".join(line.strip() for line in confusion_lines(counts, names)[1:])
         sections.insert(2, Section("Confusions", lines, [figures["confusion"]]))
         values["confusion"] = {"names": list(names), "counts": counts.tolist()}
-    values["worst"] = [{"image": data.name(int(index[i]))} for i in worst]
+    values["worst"] = [{what.removesuffix("s"): data.name(int(index[i]))} for i in worst]
     main = "accuracy" if single else "mAP"
-    headline = f"{main} {number(metrics[main])} on {len(index):,} images"
+    headline = f"{main} {number(metrics[main])} on {len(index):,} {what}"
     return EvaluationReport(headline, values, sections)
 
 
@@ -85,10 +89,9 @@ def _picture(
     true = (
         [names[int(truth)]] if truth.ndim == 0 else [names[k] for k in np.flatnonzero(truth > 0.5)]
     )
-    return Pictures(
-        data.name(index),
-        [
-            Picture(data.example(index)["image"], f"true class {', '.join(true) or 'none'}"),
-            Table(("class", "probability"), rows, shares),
-        ],
-    )
+    named = f"true class {', '.join(true) or 'none'}"
+    table = Table(("class", "probability"), rows, shares)
+    example = data.example(index)
+    if "image" not in example:
+        return Pictures(f"{data.name(index)} ({named})", [table])
+    return Pictures(data.name(index), [Picture(example["image"], named), table])
