@@ -2,16 +2,18 @@
 
     python train.py --config configs/node2vec.py
     python train.py --config configs/node2vec.py:npz --config.data.path=cora.npz
+    python train.py --config configs/node2vec.py:planetoid --config.data.path=DIR/ind.cora
 
 The argument names a method (`node2vec`, whose walks go back rarely and far, or `deepwalk`,
 https://arxiv.org/abs/1403.6652, with hierarchical softmax) and a source (`drawn`, a random graph of
-four classes, or `npz`, the file of configs/gcn.py). `val/accuracy` and `test/accuracy` are those of
-logistic regression on the vectors, fitted to the training nodes.
+four classes, or `npz` or `planetoid`, the files of configs/gcn.py). `val/accuracy` and
+`test/accuracy` are those of logistic regression on the vectors, fitted to the training nodes.
+Citeseer has nodes without edges, for which --config.walk.isolated=keep.
 """
 
 from ml_collections import ConfigDict
 
-from jaxvision.recipes import node_embedding
+from jaxvision.recipes import node_classification, node_embedding
 from jaxvision.recipes.words import words
 
 recipe = node_embedding
@@ -19,7 +21,7 @@ recipe = node_embedding
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the values; a flag `--config.name=value` replaces one."""
-    method, source = words(arg, method=("node2vec", "deepwalk"), source=("drawn", "npz"))
+    method, source = words(arg, method=("node2vec", "deepwalk"), source=node_classification.SOURCES)
     config = node_embedding.defaults()
     config.data.source = source
     if method == "deepwalk":

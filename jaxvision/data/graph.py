@@ -12,6 +12,7 @@ import numpy as np
 from jaxvision.data.errors import DataError
 from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.plans.plan import Plan, Rows
+from jaxvision.data.readers.planetoid import planetoid_stems, read_planetoid
 from jaxvision.data.stream import Stream
 
 SPLITS = ("train", "val", "test")
@@ -69,17 +70,25 @@ class NodeGraph(NamedTuple):
 
 
 def read_graph(path: str | os.PathLike[str]) -> NodeGraph:
-    """Reads a graph from an `.npz` file, or from the only one in a folder; nothing is unpickled.
+    """Reads a graph from an `.npz` file or from Planetoid's eight files; nothing is unpickled.
 
     Args:
-        path: The file holds `shape` (N, F), `row` and `col` [M] of the features that are not 0,
+        path: An `.npz` file, one of Planetoid's files or what their names begin with, as
+            `DIR/ind.cora` (`jaxvision.data.readers.planetoid`), or a folder with one graph. The
+            `.npz` file holds `shape` (N, F), `row` and `col` [M] of the features that are not 0,
             `value` [M] (1 if it is absent), `edges` [E, 2], `labels` [N], -1 for none, and the
             numbers of the nodes in `train`, `val` and `test`, of which the last may be absent.
 
     Raises:
         DataError: If there is no such file, or what it holds has a fault.
     """
-    file = _find(pathlib.Path(path).expanduser())
+    found = _find(pathlib.Path(path).expanduser())
+    if found.is_file():
+        return _read_npz(found)
+    return make_graph(**read_planetoid(found)._asdict(), name=str(found))
+
+
+def _read_npz(file: pathlib.Path) -> NodeGraph:
     try:
         with np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -247,12 +256,15 @@ def _check_range(name: str, part: str, numbers: np.ndarray, count: int, what: st
 
 
 def _find(path: pathlib.Path) -> pathlib.Path:
-    if path.is_file():
+    """Returns the `.npz` file, or what the names of Planetoid's files begin with."""
+    stems = planetoid_stems(path)
+    if path.is_file() and not stems:
         return path
-    files = sorted(path.glob("*.npz")) if path.is_dir() else []
-    if len(files) != 1:
+    found = [*(sorted(path.glob("*.npz")) if path.is_dir() else ()), *stems]
+    if len(found) != 1:
+        names = f": {', '.join(file.name for file in found)}" if found else ""
         raise DataError(
-            f"data.path must be an .npz file of a graph, or a folder with one, got {path} with "
-            f"{len(files)}"
+            "data.path must be an .npz file of a graph, Planetoid's files (as DIR/ind.cora), or a "
+            f"folder with one, got {path} with {len(found)}{names}"
         )
-    return files[0]
+    return found[0]

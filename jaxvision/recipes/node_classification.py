@@ -16,14 +16,14 @@ from jaxvision.train.experiment import Best, EvalSet, Experiment
 from jaxvision.train.precision import compute_dtype
 
 FREE = values.FREE
-SOURCES = ("drawn", "npz")
+SOURCES = ("drawn", "npz", "planetoid")
 
 
 def defaults() -> Config:
     """Returns all values, locked; those of GCN's paper."""
     config = values.common()
     config.update(variant="gcn", epochs=200, num_workers=0)  # an epoch is one step
-    config.data.update(source="drawn", test="test")  # or npz
+    config.data.update(source="drawn", test="test")  # or npz or planetoid
     config.data.classes = ""  # comma-separated; empty: their numbers
     config.data.nodes = 800  # of a drawn graph
     config.data.normalise = True  # whether the features of each node are divided by their sum
@@ -149,9 +149,14 @@ def open_graph(data: Config) -> NodeGraph:
     """
     if data.source not in SOURCES:
         raise ValueError(f"data.source must be one of {', '.join(SOURCES)}, got {data.source}")
-    if data.source == "npz" and not data.path:
-        raise ValueError("data.path must name the file of the graph for data.source=npz")
-    return drawn_graph(data.nodes) if data.source == "drawn" else read_graph(data.path)
+    if data.source == "drawn":
+        return drawn_graph(data.nodes)
+    if not data.path:
+        raise ValueError(
+            f"data.path must name the file of the graph for data.source={data.source}, or its "
+            "folder"
+        )
+    return read_graph(data.path)
 
 
 def _open(config: Config) -> NodeGraph:

@@ -24,7 +24,7 @@ def defaults() -> Config:
     """Returns all values, locked; those of node2vec's paper, and its walks' p and q of DeepWalk."""
     config = embedding_values()
     config.size = 128
-    config.data.update(source="drawn", test="test")  # or npz
+    config.data.update(source="drawn", test="test")  # or npz or planetoid
     config.data.nodes = 800  # of a drawn graph
     config.loss.window = 10
     config.walk = ConfigDict()

@@ -18,6 +18,7 @@ from PIL import Image
 
 from jaxvision.check.images import read_header
 from jaxvision.data.errors import DataError, drop
+from jaxvision.data.graph import read_graph
 from jaxvision.data.image import decode_image, image_size
 from jaxvision.data.label_map import as_classes, class_table, decode_label_map
 from jaxvision.data.pack import pack
@@ -26,6 +27,7 @@ from jaxvision.data.readers.csv import csv
 from jaxvision.data.readers.image_folder import image_folder
 from jaxvision.data.readers.labelme import draw_labelme, read_labelme
 from jaxvision.data.readers.mnist import mnist
+from jaxvision.data.readers.planetoid import PARTS
 from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.yolo import yolo
 from jaxvision.data.sources.packed import packed
@@ -34,6 +36,7 @@ from jaxvision.pretrained.darknet_file import read_darknet
 from jaxvision.pretrained.hub import repository
 from jaxvision.pretrained.read import read_state
 from jaxvision.train.package import checked, read_arrays
+from tests import python2_pickles as py2
 
 SIZE = 24, 16  # width and height of all pictures
 
@@ -237,6 +240,28 @@ def _mnist(data: bytes, folder: pathlib.Path) -> None:
     _ = mnist(str(folder), "train")[0]
 
 
+@functools.cache
+def _graph_files() -> dict[str, bytes]:
+    """Returns Planetoid's files of a graph of six nodes, by their names' ends."""
+    features, labels = np.eye(5, 3), np.eye(2, dtype="<i4")[[0, 1, 0, 1, 1]]
+    found = {"x": features[:1], "allx": features[:3], "tx": features[3:]}
+    files = {part: py2.sparse(rows) for part, rows in found.items()}
+    found = {"y": labels[:1], "ally": labels[:3], "ty": labels[3:]}
+    files |= {part: py2.array(rows) for part, rows in found.items()}
+    return files | {"graph": py2.graph({0: [1, 2], 5: [3], 4: []}), "test.index": b"5\n3\n"}
+
+
+def _planetoid(part: str) -> Parser:
+    """Returns a parser of a graph of which this file is another one."""
+
+    def read(data: bytes, folder: pathlib.Path) -> None:
+        for end in PARTS:
+            _placed(folder / f"ind.a.{end}", data if end == part else _graph_files()[end])
+        _naming(folder / "ind.a", lambda: read_graph(folder / "ind.a"))
+
+    return Parser([_graph_files()[part]], read)
+
+
 def _lines(data: bytes, folder: pathlib.Path) -> None:
     list(read_lines(_placed(folder / "train.en.gz", data)))
 
@@ -374,6 +399,10 @@ PARSERS: dict[str, Parser] = {
     "zip": Parser(_zip_seeds(), _zip),
     "labelme": Parser(_labelme_seeds(), _labelme),
     "idx": Parser([_idx(3, 2, 4, 4), gzip.compress(_idx(3, 2, 4, 4))], _mnist),
+    "planetoid_matrix": _planetoid("allx"),
+    "planetoid_array": _planetoid("ally"),
+    "planetoid_graph": _planetoid("graph"),
+    "planetoid_index": _planetoid("test.index"),
     "text": Parser([gzip.compress(b"a line\nanother one\n")], _lines),
     "packed_json": _packed(".json"),
     "packed_arrays": _packed(".npz"),

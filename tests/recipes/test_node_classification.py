@@ -41,7 +41,7 @@ def test_other_graphs_are_refused(trained):
     config = node_classification.defaults()
     for data, message in (
         (dict(source="npz"), "data.path must name the file"),
-        (dict(source="planetoid"), "data.source must be one of drawn, npz, got planetoid"),
+        (dict(source="cora"), "data.source must be one of drawn, npz, planetoid, got cora"),
         (dict(classes="a,b"), "data.classes must name the 4 classes of the graph, got 2"),
         (dict(val="valid"), "the graph must have a split 'valid'"),
     ):
