@@ -51,6 +51,7 @@ _SIZES = {
     "srgan_discriminator": (96, 96, 3),
     "ddpm_256": (256, 256, 3),
     "ddpm_small": (32, 32, 1),
+    "ddpm_tiny": (16, 16, 1),
     "ddpm": (32, 32, 3),
 }
 _IMAGENET, _CIFAR = (224, 224, 3), (32, 32, 3)

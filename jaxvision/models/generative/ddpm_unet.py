@@ -2,12 +2,13 @@
 
 https://arxiv.org/abs/2006.11239, appendix B; equal to the authors' network for CIFAR-10, and to
 diffusers' `UNet2DModel` with the configuration of `google/ddpm-cifar10-32`. `ddpm_256` is the one
-for LSUN and CelebA-HQ, `ddpm_small` one for grey images of 32 x 32 pixels on CPUs.
+for LSUN and CelebA-HQ, `ddpm_small` and `ddpm_tiny` are for grey images of 32 x 32 and 16 x 16
+pixels on CPUs.
 
-Departs from the paper: `ddpm_small` sees each 2 x 2 pixels as the channels of one, a quarter of the
-work. Conditioning on a class, after Ho & Salimans 2022,
-https://arxiv.org/abs/2207.12598: its embedding is added to that of the time, and one more row
-stands for no class. Without `num_classes` there is none of it.
+Departs from the paper: the last two see each 2 x 2 pixels as the channels of one, a quarter of the
+work. Conditioning on a class, after Ho & Salimans 2022, https://arxiv.org/abs/2207.12598: its
+embedding is added to that of the time, and one more row stands for no class. Without `num_classes`
+there is none of it.
 """
 
 from typing import Any
@@ -254,6 +255,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "ddpm_cifar10": dict(),
     "ddpm_256": dict(widths=(128, 128, 256, 256, 512, 512), attention_levels=(4,), dropout=0.0),
     "ddpm_small": dict(channels=1, widths=(32, 64, 96), blocks=1, patch=2, groups=8, dropout=0.0),
+    "ddpm_tiny": dict(channels=1, widths=(32, 64), blocks=1, patch=2, groups=8, dropout=0.0),
 }
 
 
