@@ -7,10 +7,11 @@
 
 The argument names the network and the format of the data (digits, which are drawn and need no
 download, mnist, cifar10, folder). `small` learns digits on a CPU, with their classes, the cosine
-schedule and an average that follows a short run; `tiny` those of 16 x 16 pixels. `paper` is the paper's: without classes, 800,000
-steps of 128 images, Adam at 2e-4 after 5,000 steps of warmup, an average of decay 0.9999,
-T = 1000 linear steps; published FID on CIFAR-10: 3.17. DIR of `cifar10` holds `train.zip` and
-`test.zip`, or folders, of `<class>/<image>`; that of `folder` pictures of any size.
+schedule and an average that follows a short run, `tiny` those of 16 x 16 pixels. `paper` is the
+paper's: without classes, 800,000 steps of 128 images, Adam at 2e-4 after 5,000 steps of warmup, an
+average of decay 0.9999, T = 1000 linear steps; published FID on CIFAR-10: 3.17. DIR of `cifar10`
+holds `train.zip` and `test.zip`, or folders, of `<class>/<image>`; that of `folder` pictures of any
+size.
 """
 
 from ml_collections import ConfigDict
