@@ -110,12 +110,7 @@ class TextClassifier(Predictor):
                 parameters.
         """
         ranges.check({"batch_size": batch_size}, "[1, 100_000]", "batch_size")
-        rows = len(variables["params"]["embedding"]["embedding"])
-        if rows != task.tokenizer.vocabulary_size:
-            raise ValueError(
-                f"the tokenizer must have the {rows} tokens of the checkpoint, got one of "
-                f"{task.tokenizer.vocabulary_size}"
-            )
+        task.tokenizer.check_size(len(variables["params"]["embedding"]["embedding"]))
         super().__init__(task, {"params": variables["params"]}, origin=origin)
         self.class_names = task.class_names
         self.batch_size = batch_size

@@ -137,12 +137,7 @@ class TextGenerator(Predictor):
                 parameters.
         """
         ranges.check({"batch_size": batch_size}, "[1, 100_000]", "batch_size")
-        rows = len(variables["params"]["embedding"]["embedding"])
-        if rows != task.tokenizer.vocabulary_size:
-            raise ValueError(
-                f"the tokenizer must have the {rows} tokens of the checkpoint, got one of "
-                f"{task.tokenizer.vocabulary_size}"
-            )
+        task.tokenizer.check_size(len(variables["params"]["embedding"]["embedding"]))
         super().__init__(task, {"params": variables["params"]}, origin=origin)
         self.sampling = sampling or Sampling()
         self.batch_size = batch_size

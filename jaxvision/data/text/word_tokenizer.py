@@ -90,6 +90,18 @@ class WordTokenizer:
         """Number of tokens, V."""
         return len(self.tokens)
 
+    def check_size(self, rows: int) -> None:
+        """Checks that embeddings of so many tokens are of this vocabulary.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        if rows != self.vocabulary_size:
+            raise ValueError(
+                f"the tokenizer must have the {rows} tokens of the checkpoint, got one of "
+                f"{self.vocabulary_size}"
+            )
+
     def pieces(self, line: str) -> list[str]:
         """Splits a line into words or characters."""
         return line.split() if self.unit == "word" else list(line)

@@ -1,15 +1,13 @@
 """Loops over the rows of arrays, as those of recurrent layers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxvision.inference.onnx_graph.graph import Graph, Value, constant
+from jaxvision.inference.onnx_graph.loops import Run
 from jaxvision.inference.onnx_graph.shapes import described, dims, dtype_of
-
-# Adds a program's nodes to a graph; returns its results.
-Run = Callable[[Graph, Any, Sequence[Value], Sequence[Value]], list[Value]]
 
 
 def scan(graph: Graph, equation: Any, values: Sequence[Value], run: Run) -> list[Value]:
