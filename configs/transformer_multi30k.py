@@ -35,6 +35,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.update(variant=f"transformer_{variant}", epochs=60)
     source, target = direction.split("-")
     config.data.update(from_language=source, to_language=target)
+    config.data.packing = True
     config.model.dropout_rate = {"tiny": 0.3, "base": 0.1, "big": 0.3}[variant]
     if variant == "tiny":
         config.optimizer.learning_rate = 2.5

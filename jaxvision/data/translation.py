@@ -18,6 +18,9 @@ from jaxvision.data.text.shapes import assign, choose_shapes
 from jaxvision.data.text.tokenizer import SubwordTokenizer
 from jaxvision.ops import ranges
 
+# Tokens of a packed row, where no sentence has more.
+_ROW_LENGTH = 64
+
 
 def translation_source(
     source: str,
@@ -68,7 +71,8 @@ def train_stream(
         tokenizer: Turns sentences into tokens.
         batch_tokens: Upper limit of B times the longer of S and T of a batch.
         buckets: Upper limit of the number of shapes without packing; each is a program to compile.
-        packing: Whether pairs share rows of `max_length` tokens, in batches of one shape.
+        packing: Whether pairs share rows, in batches of one shape: of 64 tokens, of as many as the
+            longest sentence has if it has more, but at most of `max_length`.
         max_length: Tokens that a sentence may have in either language.
         long_sentences: What happens to longer ones: `drop`, `cut` or `error`.
         multiple: B is a multiple of it; it must be one of the number of devices.
@@ -89,7 +93,10 @@ def train_stream(
     limited = limit_length(*sides, max_length, long_sentences, text.place)
     sizes = dict(batch_tokens=batch_tokens, multiple=multiple)
     if packing:
-        plan = PackedRows(limited, row_length=max_length, **sizes)
+        # Attention takes the square of a row's length, so rows are as short as they can be.
+        longest = int(limited.lengths.max())
+        row_length = min(max(longest, _ROW_LENGTH), max_length)
+        plan = PackedRows(limited, row_length=row_length, **sizes)
     else:
         plan = Buckets(limited, buckets=buckets, **sizes)
     collate = CollatePairs(limited.source, limited.target)

@@ -52,7 +52,7 @@ def defaults() -> Config:
     config.data.empty_lines = "error"  # or drop
     config.data.max_length = 128  # tokens
     config.data.long_sentences = "drop"  # of training; or cut, or error
-    config.data.packing = False  # pairs share rows of max_length tokens, in one shape of batch
+    config.data.packing = False  # pairs share rows of 64 tokens or more, in batches of one shape
     config.data.buckets = 10  # shapes of training batches, each a program to compile
 
     config.loss = ConfigDict()

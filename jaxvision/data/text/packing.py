@@ -86,7 +86,7 @@ class PackedRows(PairPlan):
         if not size:
             raise DataError(
                 f"batch_tokens must be at least {row_length * multiple}, {multiple} rows of "
-                f"max_length {row_length} tokens, got {batch_tokens}; raise it or lower max_length"
+                f"{row_length} tokens, got {batch_tokens}; raise it or lower max_length"
             )
         lengths = limited.lengths
         row = row_shape(lengths, row_length)

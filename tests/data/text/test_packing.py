@@ -174,5 +174,15 @@ def test_numbers_of_pairs_are_those_of_all_even_if_some_are_left_out():
 
 
 def test_rows_must_fit_into_a_batch():
-    with pytest.raises(DataError, match="must be at least 1024, 8 rows of max_length 128.*got 512"):
-        stream(max_length=128)
+    with pytest.raises(DataError, match="must be at least 512, 8 rows of 64 tokens.*got 256"):
+        stream(max_length=128, batch_tokens=256)
+
+
+@pytest.mark.parametrize(
+    ("longest", "max_length", "row"), [(20, 128, 64), (100, 128, 100), (20, 40, 40)]
+)
+def test_rows_are_as_long_as_the_longest_pair_or_64_tokens(longest, max_length, row):
+    lengths = np.minimum(LENGTHS, 20)
+    lengths[3] = longest
+    train = stream(lengths, max_length=max_length, batch_tokens=1024)
+    assert max(train.plan.shapes[0]) == row
