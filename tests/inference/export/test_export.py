@@ -140,6 +140,7 @@ def test_language_model_of_a_file(tmp_path, variant, fields):
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
 
+@needs("flatbuffers")
 def test_language_model_as_stablehlo(tmp_path):
     made = writer("gru_lm", features=8).export(tmp_path / "model.stablehlo")
     assert "probabilities differ by at most" in made.agreement
