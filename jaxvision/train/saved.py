@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+from logging import LogRecord
 from typing import Any
 
 import jax
@@ -115,6 +116,7 @@ def _best(directory: pathlib.Path, steps: list[int]) -> int:
 
 def _variables(folder: pathlib.Path) -> dict[str, Any]:
     """Reads what evaluation uses of a state, as numpy, so that no device has to be there."""
+    logging.get_absl_logger().addFilter(_is_of_use)
     handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=_only_this_process())
     with ocp.Checkpointer(handler, multiprocessing_options=_only_this_process()) as checkpointer:
         saved = checkpointer.metadata(folder).item_metadata.tree
@@ -126,6 +128,11 @@ def _variables(folder: pathlib.Path) -> dict[str, Any]:
         )
     average = state.get("ema", state)
     return {"params": average["params"], **average["model_state"]}
+
+
+def _is_of_use(record: LogRecord) -> bool:
+    """Drops a warning of orbax, which seeks in the state what lies in the folder of the step."""
+    return "Metadata file does not exist" not in str(record.msg)
 
 
 def _only_this_process() -> Any:

@@ -88,6 +88,11 @@ def test_command_reads_texts_and_files(run, tmp_path, capsys):
     assert "does not take --beam" in capsys.readouterr().err
 
 
+def test_loading_says_nothing(run, caplog, capsys):
+    load(run[0])
+    assert not caplog.records and not capsys.readouterr().err
+
+
 def test_wrong_vocabulary(model):
     task = model.task
     other = models.text_classifier("bilstm_text", vocabulary_size=5, num_classes=2)
