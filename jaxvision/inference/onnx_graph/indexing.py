@@ -8,7 +8,13 @@ import numpy as np
 from jaxvision.inference.onnx_graph.elementwise import Handler
 from jaxvision.inference.onnx_graph.graph import Graph, Value
 from jaxvision.inference.onnx_graph.shapes import dtype_of
-from jaxvision.inference.onnx_graph.shaping import cut, in_program_order, shape_of, squeezed
+from jaxvision.inference.onnx_graph.shaping import (
+    all_in_program_order,
+    cut,
+    in_program_order,
+    shape_of,
+    squeezed,
+)
 
 
 def _gather(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
@@ -98,11 +104,7 @@ def _sort(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
         "TopK", [names[0], graph.integers([length])], outputs=2, axis=axis, largest=0
     )
     sorted_ = [first, *(graph.add("GatherElements", [x, places], axis=axis) for x in names[1:])]
-    return [
-        value
-        for name, variable in zip(sorted_, equation.outvars, strict=True)
-        for value in in_program_order(name, variable)
-    ]
+    return all_in_program_order(sorted_, equation.outvars)
 
 
 HANDLERS: dict[str, Handler] = {"gather": _gather, "top_k": _best, "sort": _sort}

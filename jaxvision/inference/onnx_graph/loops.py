@@ -9,7 +9,8 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from jaxvision.inference.onnx_graph.graph import Graph, Value, constant
-from jaxvision.inference.onnx_graph.shapes import described, dims, dtype_of
+from jaxvision.inference.onnx_graph.shapes import described, dims
+from jaxvision.inference.onnx_graph.shaping import all_in_program_order
 
 # Adds a program's nodes to a graph; returns its results.
 Run = Callable[[Graph, Any, Sequence[Value], Sequence[Value]], list[Value]]
@@ -37,11 +38,7 @@ def loop(graph: Graph, equation: Any, values: Sequence[Value], run: Run) -> list
         return [into.plain(x, shape) for x, shape in zip(found, shapes, strict=True)]
 
     def named(names: Sequence[str]) -> list[Value]:
-        shapes = [dims(variable.aval.shape) for variable in carried]
-        return [
-            Value(name, shape, tuple(range(len(shape))), dtype_of(variable))
-            for name, shape, variable in zip(names, shapes, carried, strict=True)
-        ]
+        return all_in_program_order(names, carried)
 
     starts = [
         graph.plain(x, dims(variable.aval.shape))

@@ -7,7 +7,8 @@ import numpy as np
 
 from jaxvision.inference.onnx_graph.graph import Graph, Value, constant
 from jaxvision.inference.onnx_graph.loops import Run
-from jaxvision.inference.onnx_graph.shapes import described, dims, dtype_of
+from jaxvision.inference.onnx_graph.shapes import described, dims
+from jaxvision.inference.onnx_graph.shaping import all_in_program_order
 
 
 def scan(graph: Graph, equation: Any, values: Sequence[Value], run: Run) -> list[Value]:
@@ -28,7 +29,8 @@ def scan(graph: Graph, equation: Any, values: Sequence[Value], run: Run) -> list
         for x, variable in zip(values[fixed:], equation.invars[fixed:], strict=True)
     ]
     body = Graph(parent=graph)
-    before = [_plain(body.fresh("given"), variable) for variable in program.jaxpr.invars[fixed:]]
+    variables = program.jaxpr.invars[fixed:]
+    before = all_in_program_order([body.fresh("given") for _ in variables], variables)
     rows = len(before) - carried
     inputs = [described(x.name, x.shape, x.dtype) for x in before]
     if not rows:  # ONNX counts the rounds by the rows of an array
@@ -36,11 +38,13 @@ def scan(graph: Graph, equation: Any, values: Sequence[Value], run: Run) -> list
         inputs.append(described(body.fresh("round"), (), np.dtype(np.int64)))
     constants = [constant(x) for x in program.consts]
     found = run(body, program.jaxpr, constants, [*values[:fixed], *before])
-    after = []
-    for x, variable in zip(found, program.jaxpr.outvars, strict=True):
-        name = body.plain(x, dims(variable.aval.shape))
-        # A body's results may not be its inputs or values from outside.
-        after.append(_plain(body.add("Identity", [name]), variable))
+    written = [
+        body.plain(x, dims(variable.aval.shape))
+        for x, variable in zip(found, program.jaxpr.outvars, strict=True)
+    ]
+    # A body's results may not be its inputs or values from outside.
+    ended = [body.add("Identity", [name]) for name in written]
+    after = all_in_program_order(ended, program.jaxpr.outvars)
     made = onnx.helper.make_graph(
         body.pruned([x.name for x in after]),
         "body",
@@ -60,11 +64,4 @@ def scan(graph: Graph, equation: Any, values: Sequence[Value], run: Run) -> list
         num_scan_inputs=max(rows, 1),
         **directions,
     )
-    names = [names] if len(after) == 1 else names
-    return [_plain(name, out) for name, out in zip(names, equation.outvars, strict=True)]
-
-
-def _plain(name: str, variable: Any) -> Value:
-    """Returns a value whose axes are in the program's order."""
-    shape = dims(variable.aval.shape)
-    return Value(name, shape, tuple(range(len(shape))), dtype_of(variable))
+    return all_in_program_order([names] if len(after) == 1 else names, equation.outvars)

@@ -21,6 +21,12 @@ def in_program_order(name: str, variable: Any) -> list[Value]:
     return [Value(name, shape, tuple(range(len(shape))), dtype_of(variable))]
 
 
+def all_in_program_order(names: Sequence[str], variables: Sequence[Any]) -> list[Value]:
+    """Returns the results of a node with several outputs."""
+    pairs = zip(names, variables, strict=True)
+    return [value for name, variable in pairs for value in in_program_order(name, variable)]
+
+
 def _broadcast(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
     """Adds axes of length 1; what needs them longer repeats them."""
     (x, *_) = values
