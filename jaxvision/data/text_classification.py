@@ -15,6 +15,7 @@ from jaxvision.data.readers.tfds import text_class_records
 from jaxvision.data.sources.drawn_opinions import CLASSES, drawn_opinions
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.classes import TextClasses
+from jaxvision.data.text.padding import pad
 from jaxvision.data.text.shapes import assign, choose_shapes
 
 # Seed and part of the texts of each drawn split.
@@ -77,7 +78,7 @@ def train_stream(
     def collate(examples: Sequence[int], rows: Rows) -> dict[str, np.ndarray]:
         (length,) = rows.shape or (0,)
         return {
-            "tokens": np.stack([_padded(tokens[i], length) for i in examples]),
+            "tokens": pad([tokens[i] for i in examples], (len(examples), length)),
             "length": np.array([len(tokens[i]) for i in examples], np.int32),
             "label": source.labels[rows.index],
             "index": rows.index.astype(np.int32),
@@ -99,7 +100,7 @@ def eval_stream(
     def example(index: int, rng: np.random.Generator) -> dict[str, Any]:
         del rng
         return {
-            "tokens": _padded(tokens[index], int(padded_to[index])),
+            "tokens": pad([tokens[index]], (1, int(padded_to[index])))[0],
             "length": np.int32(len(tokens[index])),
             "label": source.labels[index],
             "index": np.int32(index),
@@ -122,7 +123,3 @@ def _by_length(
     assigned = assign(pairs, shapes)
     groups = [np.flatnonzero(assigned == k) for k in range(len(shapes))]
     return tokens, groups, [shape.source for shape in shapes]
-
-
-def _padded(tokens: np.ndarray, length: int) -> np.ndarray:
-    return np.pad(tokens, (0, length - len(tokens)))

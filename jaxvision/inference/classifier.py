@@ -8,12 +8,12 @@ import jax
 import numpy as np
 
 from jaxvision.data.source import Transform
+from jaxvision.inference.classes import Classes
 from jaxvision.inference.image_predictor import ImagePredictor
 from jaxvision.inference.images import Image, Part, path_of, pixels
 from jaxvision.inference.predictor import Origin
 from jaxvision.inference.reports.classification import report_classification
 from jaxvision.inference.reports.layout import EvaluationReport
-from jaxvision.inference.result import Result
 from jaxvision.metrics.multi_label import THRESHOLD
 from jaxvision.plots.probabilities import probability_chart
 from jaxvision.plots.style import to_rgb
@@ -23,7 +23,7 @@ from jaxvision.train.evaluate import Evaluation, Predict
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ImageClasses(Result):
+class ImageClasses(Classes):
     """The classes of one image.
 
     Attributes:
@@ -43,21 +43,11 @@ class ImageClasses(Result):
     columns = ("name", "probability")
 
     @property
-    def name(self) -> str:
-        """The most probable class."""
-        return self.class_names[int(self.probabilities.argmax())]
-
-    @property
     def names(self) -> list[str]:
         """The most probable class; with `multi_label` all of probability 1/2 or more."""
         if not self.multi_label:
             return [self.name]
         return [name for name, p in self.top(len(self.class_names)) if p >= THRESHOLD]
-
-    def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """Returns the most probable classes with their probabilities, the most probable first."""
-        order = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(self.class_names[k], float(self.probabilities[k])) for k in order]
 
     def plot(self, count: int = 5) -> np.ndarray:
         """Draws the image beside its most probable classes; a file is read again.

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvision.inference.classes import Classes
 from jaxvision.inference.predictor import Origin, Predictor
 from jaxvision.inference.program import Program
 from jaxvision.inference.reports.classification import report_classification
 from jaxvision.inference.reports.layout import EvaluationReport
-from jaxvision.inference.result import Result
 from jaxvision.ops import ranges
 from jaxvision.plots.style import to_rgb
 from jaxvision.plots.text import text_figure
@@ -27,7 +27,7 @@ _TOKENS = 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TextClass(Result):
+class TextClass(Classes):
     """The classes of one text.
 
     Attributes:
@@ -41,16 +41,6 @@ class TextClass(Result):
     class_names: tuple[str, ...]
 
     columns = ("text", "name", "probability")
-
-    @property
-    def name(self) -> str:
-        """The most probable class."""
-        return self.class_names[int(self.probabilities.argmax())]
-
-    def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """Returns the most probable classes with their probabilities, the most probable first."""
-        order = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(self.class_names[k], float(self.probabilities[k])) for k in order]
 
     def plot(self) -> np.ndarray:
         """Draws the text and its class, RGB [H, W, 3] uint8."""

@@ -7,7 +7,6 @@
 
 import csv
 import pathlib
-import sys
 from collections.abc import Iterator
 
 from jaxvision.data.errors import DataError
@@ -42,7 +41,7 @@ def text_folder(path: str, split: str, *, classes: tuple[str, ...] | None = None
         if not entry.name.startswith(".") and (entry.is_dir() or entry.name.endswith(_ENDINGS))
     }
     rows = ((name, *text) for name, entry in members.items() for text in _texts(entry))
-    return TextClasses.of(rows, str(root), classes, list(members))
+    return TextClasses.of(rows, str(root), sorted(members) if classes is None else classes)
 
 
 def text_table(path: str, split: str, *, classes: tuple[str, ...] | None = None) -> TextClasses:
@@ -76,7 +75,7 @@ def _texts(entry: pathlib.Path) -> Iterator[tuple[str, str]]:
 
 def _rows(file: pathlib.Path) -> Iterator[tuple[str, str, str]]:
     """Yields class, place and text of each row."""
-    csv.field_size_limit(min(_LONGEST, sys.maxsize))
+    csv.field_size_limit(_LONGEST)
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             table = csv.reader(stream, delimiter=_TABLES[file.suffix])

@@ -36,15 +36,13 @@ class TextClasses(NamedTuple):
         rows: Iterable[tuple[str, str, str]],
         origin: str,
         classes: Sequence[str] | None = None,
-        known: Sequence[str] | None = None,
     ) -> Self:
         """Gathers texts.
 
         Args:
             rows: Class, place and text of each.
             origin: Of all of them, for messages.
-            classes: All classes, in order; by default those that occur, or `known`, sorted.
-            known: Classes that there are even where no text has them.
+            classes: All classes, in order; by default those that occur, sorted.
 
         Raises:
             DataError: If there is no text, one is empty, or a class is not of `classes`.
@@ -55,8 +53,8 @@ class TextClasses(NamedTuple):
         for _, place, text in found:
             if not text.strip():
                 raise DataError(f"{place}: expected a text, got an empty one; write or delete it")
-        names = sorted({name for name, _, _ in found}) if known is None else sorted(known)
-        every = check_classes(tuple(names if classes is None else classes), origin)
+        names = sorted({name for name, _, _ in found}) if classes is None else classes
+        every = check_classes(names, origin)
         labels = [class_index(name, every, place) for name, place, _ in found]
         places, texts = [row[1] for row in found], [row[2] for row in found]
         return cls(texts, np.array(labels, np.int32), every, places, origin)
