@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from jaxvision.data import picture
+from jaxvision.data.augment.random_resized_crop import RandomResizedCrop, ReadCrop
 from jaxvision.data.classification import classification_source
 from jaxvision.data.classification_examples import classification_train_example
 from jaxvision.data.errors import DataError
@@ -44,6 +45,17 @@ def test_one_draw_moves_all_frames():
     example = classification_train_example(clips, (24, 24), crop="pad", padding=2, flip=1.0)
     row = example(1, np.random.default_rng(0))
     assert row["image"].shape == (3, 24, 24, 3)
+
+
+@pytest.mark.parametrize("side", [20, 32])
+def test_a_resized_crop_is_that_of_each_frame(side):
+    clips = Motions(2, frames=3, image_size=32)
+    crop = RandomResizedCrop((side, side), area=(0.5, 1.0))
+    clip = ReadCrop(crop)(clips, 1, np.random.default_rng(3)).image
+    assert clip.shape == (3, side, side, 3)
+    window = crop.window(32, 32, np.random.default_rng(3))
+    for frame, made in zip(clips[1].image, clip, strict=True):
+        np.testing.assert_array_equal(made, crop.cut_reduced(frame, window, 1))
 
 
 @pytest.fixture

@@ -73,16 +73,18 @@ class RandomResizedCrop:
         return geometry.resize(part, self.size, geometry.area_or_bilinear)
 
     def cut_reduced(self, image: np.ndarray, window: Window, reduction: int) -> np.ndarray:
-        """Cuts a window out of an image, and resizes it to [*size, 3] uint8.
+        """Cuts a window out of an image or a clip, and resizes it to [..., *size, 3] uint8.
 
-        The window is in pixels of [H, W, 3]; each pixel of `image`, [ceil(H / reduction),
+        The window is in pixels of [..., H, W, 3]; each pixel of `image`, [..., ceil(H / reduction),
         ceil(W / reduction), 3] uint8, is the mean of a square of side `reduction`.
         """
         top, left = window.top // reduction, window.left // reduction
         bottom = max(top + 1, round((window.top + window.height) / reduction))
         right = max(left + 1, round((window.left + window.width) / reduction))
-        part = image[top:bottom, left:right]
-        return part if part.shape[:2] == self.size else geometry.area_or_bilinear(part, self.size)
+        part = image[..., top:bottom, left:right, :]
+        if part.shape[-3:-1] == self.size:
+            return part
+        return geometry.frames(lambda frame: geometry.area_or_bilinear(frame, self.size), part)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Maps a sample to one of `size`; objects that are cut away are dropped."""
