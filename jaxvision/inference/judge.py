@@ -54,7 +54,7 @@ class Judge:
         if path.is_file():
             model, variables = pretrained.load(_INCEPTION, path)
             self._prepare: Callable[[np.ndarray], np.ndarray] = _for_inception
-            normalize: Callable[[jax.Array], jax.Array] = _normalised
+            normalize: Callable[[jax.Array, Any], jax.Array] = _normalised
         else:
             judge = load(path)
             if not isinstance(judge, Classifier):
@@ -67,7 +67,7 @@ class Judge:
             self.class_names = judge.class_names
 
         def features(variables: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-            found, logits = last_features(model, variables, normalize(images))
+            found, logits = last_features(model, variables, normalize(images, variables))
             return found, jax.nn.softmax(logits)
 
         self._features = functools.partial(jax.jit(features), variables)
@@ -125,7 +125,8 @@ def _for_inception(image: np.ndarray) -> np.ndarray:
     return np.asarray(resized)
 
 
-def _normalised(images: jax.Array) -> jax.Array:
+def _normalised(images: jax.Array, state: Any) -> jax.Array:
+    del state
     mean, std = (jnp.asarray(x)[None, None, None] for x in (IMAGENET_MEAN, IMAGENET_STD))
     return (images.astype(jnp.float32) / 255.0 - mean) / std
 

@@ -9,41 +9,22 @@ import numpy as np
 import pytest
 from compiled import apply, init
 from flax import linen as nn
+from painter import sampler
 
 import jaxvision
 from jaxvision.cli.main import main
+from jaxvision.data.augment.fixed_crop import CenterCrop
+from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.judge import Judge
-from jaxvision.inference.sampler import Sampler
 from jaxvision.models.last_features import last_features
-from jaxvision.ops.diffusion import Diffusion
 from jaxvision.recipes import adversarial
-from jaxvision.tasks.diffusion import ImageDiffusion
+from jaxvision.tasks.classification import WHITENING, ZCA, ImageClassification
 from jaxvision.train.loop import run
-
-
-class Painter(nn.Module):
-    """Predicts images of a constant grey: 100 * class, whatever the noise."""
-
-    channels: int = 1
-    num_classes: int | None = 3
-
-    @nn.compact
-    def __call__(self, x, t, labels=None, *, train):
-        scale = self.param("scale", nn.initializers.ones, ())
-        grey = scale * labels.astype(jnp.float32) * (100 / 127.5) - 1.0
-        return jnp.broadcast_to(grey[:, None, None, None], x.shape)
 
 
 @pytest.fixture(scope="module")
 def painter():
-    task = ImageDiffusion(
-        model=Painter(),
-        process=Diffusion(steps=8, prediction="image"),
-        image_size=(4, 4),
-        class_names=("black", "grey", "light"),
-        sample_steps=4,
-    )
-    return Sampler(task, {"params": {"scale": np.float32(1)}}, batch_size=4)
+    return sampler()
 
 
 def test_classes_take_turns_in_batches_of_any_number(painter):
@@ -154,18 +135,37 @@ def test_commands(trained, tmp_path, capsys):
     assert "a judge must be a classifier" in capsys.readouterr().err
 
 
-def test_last_features_are_what_the_head_takes():
-    class Two(nn.Module):
-        @nn.compact
-        def __call__(self, x, *, train):
-            x = nn.relu(nn.Dense(5, name="hidden")(x.reshape(len(x), -1)))
-            return nn.Dense(3, name="head")(x)
+class Two(nn.Module):
+    """A network of two layers."""
 
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = nn.relu(nn.Dense(5, name="hidden")(x.reshape(len(x), -1)))
+        return nn.Dense(3, name="head")(x)
+
+
+def test_last_features_are_what_the_head_takes():
     model, images = Two(), jnp.arange(8.0).reshape(2, 2, 2, 1)
     variables = init(model, jax.random.key(0), images, train=False)
     features, logits = last_features(model, variables, images)
     head = variables["params"]["head"]
     np.testing.assert_allclose(features @ head["kernel"] + head["bias"][None], logits, rtol=1e-5)
+
+
+@pytest.mark.parametrize("normalise", ["", ZCA])
+def test_a_judge_sees_what_its_classifier_sees(monkeypatch, normalise):
+    model, images = Two(), np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1), np.uint8)
+    task = ImageClassification(model, ("a", "b", "c"), normalise=normalise)
+    variables = init(model, jax.random.key(0), np.zeros((1, 4, 4, 3)), train=False)
+    if normalise == ZCA:
+        whitening = {"mean": np.full(48, 0.5), "matrix": np.diag(np.linspace(1, 2, 48))}
+        variables = {**variables, WHITENING: {ZCA: whitening}}
+    classifier = Classifier(task, variables, CenterCrop((4, 4), 4))
+    monkeypatch.setattr("jaxvision.inference.judge.load", lambda path: classifier)
+    features, probabilities = Judge("a run")(images)
+    wanted = [found.probabilities for found in classifier([x.repeat(3, -1) for x in images])]
+    np.testing.assert_allclose(probabilities, wanted, rtol=1e-5)
+    assert features.shape == (3, 5)
 
 
 def test_a_judge_says_what_was_recognised(painter, monkeypatch):
