@@ -14,6 +14,7 @@ from jaxvision.data.readers.video_folder import video_folder
 from jaxvision.data.source import Source
 from jaxvision.data.sources.cached import cached
 from jaxvision.data.sources.digits import Digits
+from jaxvision.data.sources.drawn import check_no_path
 from jaxvision.data.sources.motions import Motions
 from jaxvision.data.sources.multi_label import MultiLabelView
 from jaxvision.data.sources.packed import packed
@@ -29,6 +30,8 @@ READERS: dict[str, Callable[..., Source]] = {
 }
 
 
+# Sources that are drawn.
+DRAWN = ("digits", "motions")
 # Sources of clips, which take a number of frames.
 CLIPS = ("motions", "video_folder")
 
@@ -77,6 +80,8 @@ def classification_source(
     options["classes"] = classes
     if frames and source in CLIPS:
         options["frames"] = frames
+    if source in DRAWN:
+        check_no_path(source, path)
     if source == "motions":
         opened: Source = Motions(split=split, **options)
     elif source == "digits":
@@ -84,7 +89,7 @@ def classification_source(
     elif kind == "objects" and name:
         opened = MultiLabelView(detection_source(name, path, split, **options))
     else:
-        others = dict(first=("digits", "motions"), last=("objects:<detection source>",))
+        others = dict(first=DRAWN, last=("objects:<detection source>",))
         opened = open_named(source, path, split, READERS, labelled_records, **others, **options)
     if opened.labels is None:
         raise DataError(f"{path}: the split {split} has no labels; pack a classification dataset")

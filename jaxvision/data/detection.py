@@ -12,6 +12,7 @@ from jaxvision.data.readers.voc import voc
 from jaxvision.data.readers.yolo import yolo
 from jaxvision.data.source import Source
 from jaxvision.data.sources.cached import cached
+from jaxvision.data.sources.drawn import check_no_path
 from jaxvision.data.sources.packed import packed
 from jaxvision.data.sources.proposed import Proposed
 from jaxvision.data.sources.shapes import Shapes
@@ -69,6 +70,7 @@ def detection_source(
         raise ValueError(f"proposals must be empty or selective_search, got {proposals}")
     finish = Proposed if proposals else lambda source: source
     if source == "shapes":
+        check_no_path(source, path)
         return cached(finish(Shapes(split=split, classes=classes, **options)), cache_bytes)
     options |= {"classes": classes, "strict": strict, "on_fault": on_fault}
     opened = open_named(

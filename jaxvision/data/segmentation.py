@@ -11,6 +11,7 @@ from jaxvision.data.readers.named import open_named
 from jaxvision.data.readers.voc_label_maps import voc_label_maps
 from jaxvision.data.source import Source
 from jaxvision.data.sources.cached import cached
+from jaxvision.data.sources.drawn import check_no_path
 from jaxvision.data.sources.packed import packed
 from jaxvision.data.sources.shape_maps import ShapeMaps
 
@@ -60,6 +61,7 @@ def segmentation_source(
         ValueError: If `source` is unknown, or `cache_bytes` is negative.
     """
     if source == "shapes":
+        check_no_path(source, path)
         return cached(ShapeMaps(split=split, classes=classes, **options), cache_bytes)
     options["classes"] = classes
     first = dict(first=("shapes",))

@@ -12,6 +12,7 @@ from jaxvision.data.plans.plan import Rows
 from jaxvision.data.readers.named import open_named
 from jaxvision.data.readers.text_classes import text_folder, text_table
 from jaxvision.data.readers.tfds import text_class_records
+from jaxvision.data.sources.drawn import check_no_path
 from jaxvision.data.sources.drawn_opinions import CLASSES, drawn_opinions
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.classes import TextClasses
@@ -49,6 +50,7 @@ def text_source(
         return open_named(
             source, path, split, readers, text_class_records, first=("drawn",), classes=classes
         )
+    check_no_path(source, path)
     if split not in _DRAWN:
         raise ValueError(f"a split of drawn texts is one of {', '.join(_DRAWN)}, got {split!r}")
     seed, part = _DRAWN[split]

@@ -12,6 +12,7 @@ from jaxvision.data.plans.episodes import Episode, Episodes, EpisodesOfSizes
 from jaxvision.data.plans.plan import Plan
 from jaxvision.data.readers.omniglot import WhiteOnBlack, omniglot
 from jaxvision.data.source import Source, Transform
+from jaxvision.data.sources.drawn import check_no_path
 from jaxvision.data.sources.glyphs import Glyphs
 from jaxvision.data.sources.turned import Turned
 from jaxvision.data.stream import Stream
@@ -136,6 +137,7 @@ def open_split(config: Config, split: str) -> Source:
     if split == "test" and not data.test:
         raise ValueError("data.test must name a split to evaluate it, and it is empty")
     if data.source == "glyphs":
+        check_no_path(data.source, data.path)
         count = data.train_characters if split == "train" else data.val_characters
         name = data[split] or split
         source: Source = Glyphs(count, image_size=config.image_size, split=name)

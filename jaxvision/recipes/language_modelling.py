@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from jaxvision import models
 from jaxvision.data.language import Text, Tokens, eval_stream, read_text, tokens_of, train_stream
+from jaxvision.data.sources.drawn import check_no_path
 from jaxvision.data.sources.drawn_text import drawn_text
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.word_tokenizer import WordTokenizer
@@ -177,6 +178,7 @@ def _open(config: Config, split: str) -> Text:
         if not data.path:
             raise ValueError("data.path must name a text or a folder for data.source=text")
         return read_text(data.path, data[split])
+    check_no_path(data.source, data.path)
     ranges.check(config, "[800, 10_000_000]", "data.sentences")
     seed, part = _DRAWN[split]
     sentences = drawn_text(data.sentences // part, seed=seed).sentences

@@ -7,6 +7,7 @@ from jaxvision import models
 from jaxvision.data.graph import SPLITS, NodeGraph, node_stream, read_graph, row_normalised
 from jaxvision.data.plans.in_order import InOrder
 from jaxvision.data.plans.shuffled import Shuffled
+from jaxvision.data.sources.drawn import check_no_path
 from jaxvision.data.sources.drawn_graph import drawn_graph
 from jaxvision.data.stream import Stream
 from jaxvision.recipes import values, wiring
@@ -150,6 +151,7 @@ def open_graph(data: Config) -> NodeGraph:
     if data.source not in SOURCES:
         raise ValueError(f"data.source must be one of {', '.join(SOURCES)}, got {data.source}")
     if data.source == "drawn":
+        check_no_path(data.source, data.path)
         return drawn_graph(data.nodes)
     if not data.path:
         raise ValueError(

@@ -9,6 +9,7 @@ import optax
 from ml_collections import ConfigDict
 
 from jaxvision.data.plans.word_blocks import Tokens, WordBlocks
+from jaxvision.data.sources.drawn import check_no_path
 from jaxvision.data.sources.drawn_text import drawn_baskets, drawn_text
 from jaxvision.data.stream import Stream
 from jaxvision.data.text.phrases import find_phrases, join_phrases
@@ -312,6 +313,7 @@ def _open(config: Config, info: Mapping[str, Any], split: str) -> Sentences:
             raise ValueError("data.path must name a text, or a folder of texts, for source=text")
         found = read_sentences(data.path, data[split], lower=data.lower)
     else:
+        check_no_path(data.source, data.path)
         seed = 0 if split == "train" else _VAL_SEED
         found = Sentences(_DRAWN[data.source](data.sentences, seed=seed).sentences, "drawn")
     lists = found.lists

@@ -45,6 +45,7 @@ SMALL = {
     "word_embedding": ("word2vec.py", {"num_workers": 0, "data.sentences": 100, "batch_size": 4}),
     "node_embedding": ("node2vec.py", {"num_workers": 0, "data.nodes": 100, "batch_size": 4}),
     "node_classification": ("gcn.py", {"data.nodes": 100}),
+    "text_classification": ("text_classifier.py", {"data.texts": 80, "batch_size": 4}),
     "segmentation": ("unet.py:small,shapes", FEW | dict(image_size=(32, 32))),
 }
 NUMBERS = ("0", "-1", "2", "0.5", "nan", "inf", "1000000000", "1e-9")

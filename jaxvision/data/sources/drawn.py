@@ -10,6 +10,24 @@ from jaxvision.data.sources.labelled import check_same_classes, describe_labels
 from jaxvision.ops import ranges
 
 
+def check_no_path(source: str, path: str | None) -> None:
+    """Checks that no files are meant where the data are drawn.
+
+    Args:
+        source: Name of the drawn data.
+        path: Where files would be; None or empty for none.
+
+    Raises:
+        ValueError: If there is a path.
+    """
+    if path:
+        raise ValueError(
+            f"data.path must be empty for data.source={source}, which is drawn and reads no files; "
+            f"got {path}. Name the format of that data by data.source, or in the argument of the "
+            "config."
+        )
+
+
 class Drawn(Source):
     """Pictures of which each is a function of seed, split and number."""
 
