@@ -3,7 +3,7 @@
 import contextlib
 import threading
 
-from jaxvision.inference.demo.answers import answers
+from jaxvision.inference.demo.kinds import answers
 from jaxvision.inference.demo.server import DemoServer
 from jaxvision.inference.translator import SentenceTranslation, Translator
 

@@ -8,13 +8,18 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jaxvision.cli.run import load_runs
 
+if TYPE_CHECKING:
+    from jaxvision.inference.predictor import Predictor
+
 _DESCRIPTION = """
 Serves a page on this machine: a picture from a file or the camera with the objects or classes
-found in it, or with the class of every pixel, or a text with its translation. Nothing is written,
-and nothing leaves the machine. Ctrl-C ends it.
+found in it, with the class of every pixel, or enlarged; a text with its translation, its class or
+what follows it; a word with those near it; or the images that a generative model makes. Nothing is
+written, and nothing leaves the machine. Ctrl-C ends it.
 """
 
 
@@ -38,6 +43,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--max-upload", type=float, default=20, help="megabytes of a picture, at most; %(default)s"
     )
     parser.add_argument(
+        "--support", help="of a few-shot classifier: folder with a folder of images for each class"
+    )
+    parser.add_argument(
         "--step", type=int, help="checkpoint to use; by default the best, or else the newest"
     )
     parser.set_defaults(run=run)
@@ -52,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if not 0 < options.max_upload < 1e6:
         raise ValueError(f"--max-upload must be above 0 megabytes, got {options.max_upload:g}")
-    from jaxvision.inference.demo.answers import answers
+    from jaxvision.inference.demo.kinds import answers
     from jaxvision.inference.demo.requests import is_loopback
     from jaxvision.inference.demo.server import DemoServer
 
@@ -63,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
             "name": options.trained.resolve().name,
             "step": predictor.origin.step if predictor.origin else None,
         }
+        if options.support:
+            predictor = _supported(predictor, options.support)
         _say(f"compiling {facts['name']}")
         server.start(answers(predictor, int(options.max_upload * 1e6)), facts)
         if not is_loopback(options.host):
@@ -77,6 +87,12 @@ def run(options: argparse.Namespace) -> int:
     finally:
         server.finish()
     return 0
+
+
+def _supported(predictor: "Predictor", support: str) -> "Predictor":
+    if "support" not in predictor.options:
+        raise ValueError("--support is for few-shot classifiers; leave it out")
+    return predictor.replaced(support=support)
 
 
 def _say(text: str) -> None:

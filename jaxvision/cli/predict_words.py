@@ -8,8 +8,6 @@ from jaxvision.cli.predict import message, save_results
 from jaxvision.data.text.parallel import decode_lines
 from jaxvision.inference.outputs.item import Item
 
-_ANALOGY = 3
-
 
 def predict_words(vectors: Any, options: argparse.Namespace) -> int:
     """Prints a line for each word of the command line, or of a pipe; returns the exit code.
@@ -27,9 +25,8 @@ def predict_words(vectors: Any, options: argparse.Namespace) -> int:
         raise ValueError("INPUT must be words, or a:b:c for an analogy, got none")
     found, missing = [], 0
     for query in queries:
-        parts = query.split(":")
         try:
-            found.append(vectors.analogy(*parts) if len(parts) == _ANALOGY else vectors(query))
+            found.append(vectors.look_up(query))
         except ValueError as error:
             message(f"error: {error}")
             missing += 1

@@ -265,12 +265,33 @@ class Detector(ImagePredictor):
             )
         # The programs are those of before unless something in them changed.
         if task:
-            changed.task = dataclasses.replace(self.task, **task)
-            changed._predict = changed._infer = changed._compiled(changed.task)
-            changed._suppress = jax.jit(changed.task.suppress)
+            changed._change_task(**task)
         if changed._views.several and (task or not self._views.several):
             changed._infer = changed._compiled_candidates(changed.task)
         return changed
+
+    def unsuppressed(self, threshold: float) -> Self:
+        """Returns a detector of the same variables that finds all candidates, image by image.
+
+        Args:
+            threshold: Objects with a lower score are dropped.
+        """
+        changed, task = self._copied(batch_size=1), self.task
+        changed.threshold = threshold
+        # No IoU is above 1: nothing is suppressed.
+        changed._change_task(
+            nms="hard",
+            nms_threshold=1.0,
+            score_threshold=max(threshold, task.score_threshold),
+            max_detections=task.max_candidates,
+        )
+        return changed
+
+    def _change_task(self, **fields: Any) -> None:
+        """Replaces fields of the task, and the programs."""
+        self.task = dataclasses.replace(self.task, **fields)
+        self._predict = self._infer = self._compiled(self.task)
+        self._suppress = jax.jit(self.task.suppress)
 
     def __call__(self, inputs: Image | Iterable[Image], *, threshold: float | None = None) -> Any:
         """Finds the objects in images.

@@ -27,6 +27,8 @@ from jaxvision.train.evaluate import Evaluation
 
 # Words of a picture, where none are named.
 _DRAWN = 300
+# Words of an analogy's question.
+_ANALOGY = 3
 _LARGEST_TOP = 10_000
 
 
@@ -181,6 +183,15 @@ class WordVectors(Predictor):
         first, second, third = (normalized(jnp.asarray(self.vector(w))) for w in (a, b, c))
         query = f"{a} : {b} :: {c} : ?"
         return self.near(np.asarray(second - first + third), query=query, without=(a, b, c))
+
+    def look_up(self, query: str) -> Neighbours:
+        """Answers a word, or an analogy that is written as a:b:c.
+
+        Raises:
+            ValueError: If a word is not in the vocabulary.
+        """
+        parts = query.split(":")
+        return self.analogy(*parts) if len(parts) == _ANALOGY else self(query)
 
     def analogies(self, path: str) -> dict[str, float]:
         """Measures the answers to a file in the format of `questions-words.txt`.

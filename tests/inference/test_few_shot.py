@@ -3,45 +3,18 @@
 import json
 
 import cv2
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from grid import EPISODE, LEFT, RIGHT, model, picture
 
 from jaxvision.cli import main
-from jaxvision.data.augment.fixed_crop import CenterCrop
 from jaxvision.data.errors import DataError
 from jaxvision.data.plans.episodes import Episode, Episodes, EpisodesOfSizes
 from jaxvision.data.readers.omniglot import WhiteOnBlack
 from jaxvision.data.sample import Sample
-from jaxvision.inference.few_shot import FewShotClassifier
 from jaxvision.metrics.few_shot import AccuracyBySize
 from jaxvision.recipes import few_shot
-from jaxvision.tasks.few_shot import FewShot
 from jaxvision.train import loop
-
-EPISODE = Episode(2, 1, 1)
-
-
-class Grid:
-    """Stands for a network whose embedding is the brightness of each quarter."""
-
-    def apply(self, variables, images, *, train):
-        x = images.reshape(len(images), 2, 2, 2, 2).mean(axis=(2, 4))
-        return variables["params"]["scale"] * x.reshape(len(images), -1)
-
-
-def model(loss="prototypical", **options):
-    task = FewShot(Grid(), loss, EPISODE, (EPISODE,))
-    scale = {"params": {"scale": jnp.float32(3)}}
-    return FewShotClassifier(task, scale, CenterCrop((4, 4), 4), **options)
-
-
-def picture(*quarters):
-    x = np.array(quarters, np.uint8).reshape(2, 2).repeat(2, 0).repeat(2, 1)
-    return x[..., None].repeat(3, 2)
-
-
-LEFT, RIGHT = picture(255, 0, 255, 0), picture(0, 255, 0, 255)
 
 
 def test_class_is_that_of_the_nearest_mean():

@@ -187,7 +187,5 @@ def test_text_is_translated(page, own):
         own(server)
         page.value("document.getElementById('source').value = 'ein Hund\\nzwei <b>'")
         page.value("document.getElementById('form').requestSubmit()")
-        page.wait("document.getElementById('translation').textContent")
-        assert page.value("document.getElementById('translation').textContent") == (
-            "EIN HUND\nZWEI <B>"
-        )
+        page.wait("document.getElementById('lines').textContent")
+        assert page.value("document.getElementById('lines').textContent") == ("EIN HUND\nZWEI <B>")

@@ -16,6 +16,7 @@ from served import LIMIT, Shouting, served
 from striped import striped
 
 from jaxvision.inference.demo.server import WAITING, DemoServer
+from jaxvision.inference.exported import ExportedDetector
 
 # The second overlaps the first by an IoU of 0.74, the third is of another class; pixels of 64.
 BOXES = ((20, 20, 20, 20, 1, 0.9), (23, 20, 20, 20, 1, 0.6), (20, 20, 20, 20, 0, 0.5))
@@ -74,6 +75,18 @@ def test_picture_gives_boxes_that_are_not_yet_suppressed(server):
     ]
     np.testing.assert_allclose(found["objects"][0][2:], [20, 20, 60, 60], atol=0.01)
     assert found["seconds"] > 0
+
+
+def test_an_exported_file_gives_the_same_boxes(server):
+    made = painted(*BOXES, WEAK)
+    opened = ExportedDetector(
+        lambda images: made.task.decoded({}, {}, {"image": images})._asdict(),
+        made.task,
+        made.transform,
+    )
+    with served(opened) as other:
+        (_, found), (_, wanted) = ask(other, PICTURE), ask(server, PICTURE)
+    assert found["objects"] == wanted["objects"]
 
 
 def test_segmenter_gives_shares_and_its_colours_as_a_picture():

@@ -23,10 +23,10 @@ async function start() {
   if (model.classes) about.push(`${model.classes.length} classes`);
   if (model.step !== null) about.push(`step ${model.step.toLocaleString("en")}`);
   part("about").textContent = about.join(" · ");
-  if (model.kind === "translator") return startText();
+  if (model.action) return startText();
   part("pictures").hidden = false;
   if (model.kind === "detector") startSliders();
-  if (model.kind === "segmenter") startBlending();
+  if (model.kind === "segmenter" || model.kind === "upscaler") startBlending();
   startInputs();
 }
 
@@ -41,6 +41,10 @@ function startSliders() {
 
 function startBlending() {
   part("blending").hidden = false;
+  if (model.kind === "upscaler") {
+    part("what-blends").textContent = "Enlarged by the network";
+    part("opacity").value = 1;
+  }
   part("opacity").addEventListener("input", show);
   showValues();
 }
@@ -156,7 +160,7 @@ function show() {
   part("found").replaceChildren();
   if (!answer) return;
   const rows = model.kind === "detector"
-    ? objects.map((one) => objectRow(one, paint)) : answer.classes.map(classRow);
+    ? objects.map((one) => objectRow(one, paint)) : classRows(answer);
   part("found").replaceChildren(...rows);
   const what = model.kind === "detector" ? counted(objects) : answer.names.join(", ") || "no class";
   canvas.setAttribute("aria-label", what);
@@ -198,11 +202,15 @@ function objectRow(one, paint) {
   return row;
 }
 
-function classRow([name, probability]) {
-  const row = element("li", shown.answer.names.includes(name) ? "chosen" : "");
+function classRows(answer) {
+  return answer.classes.map(([name, share]) => classRow(name, share, answer.names));
+}
+
+function classRow(name, probability, names) {
+  const row = element("li", names.includes(name) ? "chosen" : "");
   const bar = element("span", "bar");
   const filled = element("span", "");
-  filled.style.width = `${100 * probability}%`;
+  filled.style.width = `${100 * Math.max(0, probability)}%`;
   bar.append(filled);
   const dot = element("span", "dot");
   if (model.colours) dot.style.background = colour(model, model.classes.indexOf(name));
@@ -249,23 +257,31 @@ function encoded(bitmap) {
 
 function startText() {
   part("text").hidden = false;
+  part("label").textContent = model.label;
+  part("action").textContent = model.action;
+  part("heading").textContent = model.heading;
+  part("source").hidden = !model.label;
   part("source").focus();
   part("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    translate();
+    send();
   });
   part("source").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) translate();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
   });
 }
 
-async function translate() {
+async function send() {
   const own = ++newest;
-  say("Translating …");
+  say("Predicting …");
   const answer = await ask(JSON.stringify({ text: part("source").value }), "application/json");
   if (own !== newest) return;
   if (answer.error) return say(answer.error, true);
-  part("translation").textContent = answer.lines.join("\n");
+  part("lines").textContent = (answer.lines || []).join("\n");
+  part("lines").hidden = !answer.lines;
+  part("ranked").replaceChildren(...(answer.classes ? classRows(answer) : []));
+  part("samples").hidden = !answer.picture;
+  if (answer.picture) Object.assign(part("samples"), { src: answer.picture, alt: answer.names[0] });
   say(`${answer.seconds.toFixed(2)} s`);
 }
 
