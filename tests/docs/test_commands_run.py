@@ -1,44 +1,36 @@
 """Commands of README and documentation, run on small data.
 
 A command of training builds its whole experiment and reads a batch and an evaluation batch: all but
-the compiled step, which other tests run. The other commands run as they stand.
+the compiled step, which other tests run. The other commands run as they stand, on runs that were
+trained for a step.
 """
 
+import contextlib
+import functools
 import gzip
+import json
 import os
+import pathlib
+import re
 import shlex
 import shutil
 
 import cv2
 import jax
-import numpy as np
 import planted
 import pytest
+import small_data
+import small_runs
 import toy_translation
 from documented import TEXTS, check, shown, simple_commands
-from network import filled
 
 from jaxvision.cli.main import main
-from jaxvision.data.sources.shapes import Shapes
-from jaxvision.recipes import classification, detection, translation, wiring
-from jaxvision.train.checkpoint import Checkpoints
-from jaxvision.train.experiment import Best
-from jaxvision.train.state import TrainState
+from jaxvision.inference.demo.server import DemoServer
 
 pytestmark = pytest.mark.slow
 
-# Of one splitting, for every format: enough for a batch of 4 in each part.
-PICTURES = 16
 # What the texts call data of others: no small file of them can be made here.
 FOREIGN = ("tfds:",)
-DRAWN = ("shapes", "digits")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def toy():
-    """Lets the run of a translator be loaded, whose network is the toy's."""
-    with toy_translation.prepared():
-        yield
 
 
 def trained_commands():
@@ -51,160 +43,49 @@ def trained_commands():
     return found
 
 
-def write_folders(root, split):
-    pictures = Shapes(PICTURES, image_size=32, split="train")
-    for i, sample in enumerate(pictures):
-        file = root / split / "ab"[i % 2] / f"{i}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(file), sample.image)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Makes what commands name, once: a folder with the run `runs/NAME` and its data, or a file."""
+
+    @functools.cache
+    def made(name):
+        folder = tmp_path_factory.mktemp(name)
+        with contextlib.chdir(folder):
+            if name.endswith(".onnx"):
+                shutil.copytree(made(name.removesuffix(".onnx")), folder, dirs_exist_ok=True)
+                assert main(["export", f"runs/{name.removesuffix('.onnx')}", f"--out={name}"]) == 0
+            else:
+                small_runs.train(name, pathlib.Path("runs", name))
+        return folder
+
+    return made
 
 
-def write_cifar(root):
-    rng = np.random.default_rng(0)
-    for name in [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]:
-        records = rng.integers(0, 256, (PICTURES, 3073), np.uint8)
-        records[:, 0] %= 10
-        (root / name).write_bytes(records.tobytes())
-    (root / "batches.meta.txt").write_text("".join(f"class{i}\n" for i in range(10)))
-
-
-def write_mnist(root):
-    for name in ("train", "t10k"):
-        sizes = np.array([PICTURES, 28, 28], ">i4").tobytes()
-        images = np.zeros((PICTURES, 28, 28), np.uint8).tobytes()
-        (root / f"{name}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + sizes + images)
-        labels = (np.arange(PICTURES) % 10).astype(np.uint8).tobytes()
-        (root / f"{name}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + sizes[:4] + labels)
-
-
-def write_csv(root, split, pictures):
-    planted.write_images(root / split, pictures)
-    rows = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
-    for picture in pictures:
-        for name, box in picture.objects:
-            rows.append(f"{picture.name},64,48,{name},{','.join(map(str, box))}")
-    (root / f"{split}.csv").write_text("\n".join(rows) + "\n")
-
-
-def write(source, root, splits):
-    """Writes data in a format, with every split that a config names."""
-    root.mkdir(parents=True, exist_ok=True)
-    for number, split in enumerate(splits):
-        pictures = planted.clean(PICTURES, number * PICTURES, f"{split}_")
-        if source.startswith("objects:"):
-            source = source.removeprefix("objects:")
-        if source == "coco":
-            planted.write_coco(root, split, pictures, planted.coco_document(pictures))
-        elif source == "voc":
-            planted.write_voc(root, split, pictures)
-        elif source == "yolo":
-            planted.write_yolo(root, split, pictures)
-        elif source == "csv":
-            write_csv(root, split, pictures)
-        elif source == "packed":
-            planted.write_voc(root / "voc", split, pictures)
-            pack = ["pack", "--source=voc", f"--path={root / 'voc'}", f"--split={split}"]
-            assert main([*pack, f"--out={root}"]) == 0
-        elif source == "image_folder":
-            write_folders(root, split)
-        elif source == "cifar10":
-            write_cifar(root)
-        elif source in ("mnist", "fashion_mnist"):
-            write_mnist(root)
-        elif source == "parallel":
-            for language, sentences in (
-                ("en", toy_translation.ENGLISH),
-                ("de", toy_translation.GERMAN),
-            ):
-                text = "".join(f"{line}\n" for line in sentences * 4)
-                (root / f"{split}.{language}").write_text(text)
-        else:
-            assert source in DRAWN, f"write small data in the format {source} here"
-
-
-def small(command, root):
-    """Makes the config of a command small and writes its data; returns it with its recipe."""
-    config, recipe = command.config.copy_and_resolve_references(), command.recipe
-    config.update(weights="", num_workers=0)
-    config.schedule.warmup_steps = min(config.schedule.warmup_steps, 2)
-    if recipe is translation:
-        config.data.update(vocabulary_size=300, max_length=32)
-    else:
-        config.batch_size = 4
-        if config.data.source in DRAWN:
-            config.data.update(train_images=PICTURES, val_images=PICTURES)
-        if recipe is classification:
-            config.augment.repeats = 1
-            config.image_size = min(config.image_size, 64)
-    if not config.data.source.startswith(FOREIGN):
-        splits = (config.data.train, config.data.val, config.data.test)
-        write(config.data.source, root, [split for split in splits if split])
-        config.data.path = "" if config.data.source in DRAWN else str(root)
-    return config, recipe
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty current folder; what is computed there is compiled quickly, not well."""
+    options = {"xla_backend_optimization_level": 0}
+    monkeypatch.setattr(jax, "jit", functools.partial(jax.jit, compiler_options=options))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 COMMANDS = trained_commands()
 
 
 @pytest.mark.parametrize("text", COMMANDS)
-def test_training_command_reads_its_data(text, tmp_path, capsys):
-    config, recipe = small(COMMANDS[text], tmp_path)
-    if config.data.source.startswith(FOREIGN):
-        pytest.skip(f"no small data in the format {config.data.source}")
-    experiment = recipe.experiment(config)
+def test_training_command_reads_its_data(text, here, trained, capsys):
+    command = COMMANDS[text]
+    if command.config.data.source.startswith(FOREIGN):
+        pytest.skip(f"no small data in the format {command.config.data.source}")
+    if "teacher=" in text:
+        shutil.copytree(trained("teacher"), here, dirs_exist_ok=True)
+    experiment = command.recipe.experiment(small_runs.small(command))
     batches = experiment.train_data.batches(0)
-    rows = experiment.train_data.rows(next(batches))
+    assert experiment.train_data.rows(next(batches)) > 0
     batches.close()
-    assert rows == config.batch_size if recipe is not translation else rows > 0
     for each in experiment.eval_data.values():
-        assert next(iter(each.data))["mask"].any()
-
-
-def write_detector(folder, data, classes):
-    """Writes the checkpoint of a detector that has learned nothing, without compiling any."""
-    config = detection.defaults("yolox")
-    config.update(variant="yolox_nano", image_size=32, batch_size=8, epochs=1, num_workers=0)
-    config.data.update({"source": "shapes"} | data)
-    info = {"class_names": list(classes), "class_weights": [], "train_images": 8}
-    batch = {"image": jax.ShapeDtypeStruct((8, 32, 32, 3), np.uint8)}
-    shapes = jax.eval_shape(detection.task(config, info).init, jax.random.key(0), batch)
-    params, model_state = filled(shapes)
-    meta = wiring.meta(detection.__name__, config, info)
-    checkpoints = Checkpoints(folder / "checkpoints", meta=meta, best=Best("val/AP"), keep=2)
-    state = TrainState(np.asarray(1, np.int32), params, model_state, (), None)
-    checkpoints.save(state, {"val/AP": 0.0})
-    checkpoints.close()
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder with everything that the commands of the other kind name."""
-    folder = tmp_path_factory.mktemp("place")
-    write("voc", folder / "DIR", ("trainval", "test"))
-    drawn = {"source": "shapes", "train_images": 8, "val_images": 8, "test": "test"}
-    voc = {"source": "voc", "path": str(folder / "DIR"), "train": "trainval", "val": "test"}
-    for name, data, classes in (
-        ("yolox", drawn, Shapes.classes),
-        ("blood", voc | {"test": "test"}, sorted({"cat", "dog"})),
-    ):
-        write_detector(folder / "runs" / name, data, classes)
-    for copied in ("short", "retinanet"):
-        shutil.copytree(folder / "runs" / "yolox", folder / "runs" / copied)
-    with toy_translation.prepared():
-        toy_translation.write_run(folder / "runs" / "transformer_multi30k_short")
-    (folder / "photos").mkdir()
-    video = cv2.VideoWriter(
-        str(folder / "holiday.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48)
-    )
-    for i in range(3):
-        cv2.imwrite(str(folder / "photos" / f"{i}.jpg"), planted.pixels(i))
-        video.write(planted.pixels(i))
-    video.release()
-    for name, sentences in (("en", toy_translation.ENGLISH), ("de", toy_translation.GERMAN)):
-        for stem in ("test", "test_2016_flickr"):
-            content = "".join(f"{line}\n" for line in sentences).encode()
-            (folder / f"{stem}.{name}.gz").write_bytes(gzip.compress(content))
-    return folder
+        assert each.data.rows(next(iter(each.data))) > 0
 
 
 def other_commands():
@@ -220,20 +101,75 @@ def other_commands():
     return list(found)
 
 
-# What needs a file that nobody can make here: weights of others, other data; or a network.
-NOT_RUN = (".pth", ".safetensors", ".npz", "train2017", "FILE", "download ", "push ", "hf://")
+# What needs a file that nobody can make here: weights of others, other data; or the network; and
+# what stands for the reader's own choice.
+NOT_RUN = (".pth", "train2017", "download ", "push ", "hf://", " FILE", " RUN")
+# What stands in a sentence, without what would be read.
+INCOMPLETE = ("cross-validate --folds=5", "predict yolox.onnx")
 # What needs an extra, and its packages.
 EXTRAS = {".onnx": ("onnx", "onnxruntime"), "saved_model": ("tensorflow",)}
 
 
+def write_inputs(folder):
+    """Writes the pictures and texts that commands name."""
+    video = cv2.VideoWriter(
+        str(folder / "holiday.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48)
+    )
+    for i in range(3):
+        small_data.save(folder / "photos" / f"{i}.jpg", planted.pixels(i))
+        outline = {"label": "cat", "shape_type": "polygon", "points": [[4, 4], [40, 4], [4, 30]]}
+        drawn = {"imagePath": f"{i}.jpg", "imageWidth": 64, "imageHeight": 48, "shapes": [outline]}
+        (folder / "photos" / f"{i}.json").write_text(json.dumps(drawn))
+        video.write(planted.pixels(i))
+    video.release()
+    for name in ("first.png", "second.png", "letters/new/0.png", "image.jpg"):
+        small_data.save(folder / name, small_data.image(len(name)))
+    for name in "ab":
+        small_data.save(folder / "letters" / "known" / name / "0.png", small_data.image(ord(name)))
+    for name in ("SET5", "SET14", "bicubic", "srresnet", "srgan", "truth"):
+        small_data.save(folder / name / "bird.png", small_data.image(len(name), 96))
+    for name, sentences in (("en", toy_translation.ENGLISH), ("de", toy_translation.GERMAN)):
+        for stem in ("test", "test_2016_flickr"):
+            content = "".join(f"{line}\n" for line in sentences).encode()
+            (folder / f"{stem}.{name}.gz").write_bytes(gzip.compress(content))
+
+
+def write_votes(folder):
+    """Writes the page of opinions, and the votes of two people."""
+    words = ["opinions", "make", "bicubic/", "srresnet/", "srgan/", "truth/", "--out=sheet.html"]
+    assert main(words) == 0
+    key = json.loads((folder / "sheet.key.json").read_text())
+    for person in (1, 2):
+        votes = {name: person + 1 for name in key["pictures"]}
+        content = json.dumps({"sheet": key["sheet"], "votes": votes})
+        (folder / f"votes_{person}.json").write_text(content)
+
+
+def stopped(*arguments):
+    """Stands for a server that gets Ctrl-C."""
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("text", other_commands())
-def test_command_runs(text, place, monkeypatch, capfd):
-    if any(word in text for word in NOT_RUN):
-        pytest.skip("it needs a file of its user, the network or a browser")
+def test_command_runs(text, here, trained, monkeypatch, capfd):
+    if text in INCOMPLETE or any(word in text for word in NOT_RUN):
+        pytest.skip("it needs a file of its user, or the network")
     for word, packages in EXTRAS.items():
         for package in packages if word in text else ():
             pytest.importorskip(package, reason="it needs an extra")
-    monkeypatch.chdir(place)
+    write_inputs(here)
+    if "votes" in text:
+        write_votes(here)
+    words = shlex.split(text)
+    for name in small_runs.named(text) + [x for x in words if re.fullmatch(r"\w+\.onnx", x)]:
+        shutil.copytree(trained(name), here, dirs_exist_ok=True)
+    flags = dict(word[2:].split("=", 1) for word in words if word.startswith("--") and "=" in word)
+    if "source" in flags:
+        (here / flags["path"]).mkdir()
+        splits = {flags.get(part, part) for part in ("split", "train", "val")} - {"split"}
+        for number, split in enumerate(sorted(splits)):
+            small_data.READ[flags["source"]](here / flags["path"], split, number)
+    monkeypatch.setattr(DemoServer, "serve_forever", stopped)
     with open(os.devnull) as nothing:
         monkeypatch.setattr("sys.stdin", nothing)
-        assert main(shlex.split(text)) == 0, capfd.readouterr().err
+        assert main(words) == 0, capfd.readouterr().err

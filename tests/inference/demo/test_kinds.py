@@ -4,31 +4,17 @@ import base64
 import json
 
 import cv2
-import jax
 import numpy as np
 import pytest
 from grid import LEFT, RIGHT
 from grid import model as few_shot
 from painter import sampler
+from untrained import text_classifier, text_generator, upscaler, word_vectors
 
-from jaxvision import models
-from jaxvision.data.text.word_tokenizer import WordTokenizer
-from jaxvision.data.windows import Windows
 from jaxvision.inference.demo.kinds import answers
 from jaxvision.inference.demo.requests import Refused
 from jaxvision.inference.node_classifier import NodeClassifier
-from jaxvision.inference.text_classifier import TextClassifier
-from jaxvision.inference.text_generator import TextGenerator
-from jaxvision.inference.upscaler import Upscaler
-from jaxvision.inference.word_vectors import WordVectors
-from jaxvision.tasks.language_modelling import LanguageModelling
-from jaxvision.tasks.super_resolution import SuperResolution
-from jaxvision.tasks.text_classification import TextClassification
-from jaxvision.tasks.word_embedding import WordEmbedding
 
-KEY = jax.random.key(0)
-TOKENS = np.zeros((1, 2), np.int32)
-TOKENIZER = WordTokenizer.train(["a good bad film"], 9)
 LIMIT = 100_000
 
 
@@ -48,14 +34,6 @@ def decoded(address):
     assert head == "data:image/png;base64"
     content = np.frombuffer(base64.b64decode(data), np.uint8)
     return cv2.imdecode(content, cv2.IMREAD_UNCHANGED)[..., ::-1]
-
-
-def upscaler():
-    network = models.super_resolution("srresnet_x2", blocks=1, features=4)
-    task = SuperResolution(network, 2)
-    batch = {name: np.zeros((1, s, s, 3), np.uint8) for name, s in (("image", 8), ("target", 16))}
-    params, state = jax.jit(task.init)(KEY, batch)
-    return Upscaler(task, {"params": params, **state}, Windows(64, 8))
 
 
 def test_a_picture_is_enlarged():
@@ -79,21 +57,13 @@ def test_the_class_is_that_of_the_labelled_images():
 
 
 def test_a_text_goes_on_another_way_each_time():
-    network = models.language_model(
-        "lstm_lm", vocabulary_size=TOKENIZER.vocabulary_size, features=8
-    )
-    variables = network.init(KEY, TOKENS, train=False)
-    made = answers(TextGenerator(LanguageModelling(network, TOKENIZER, window=4), variables), LIMIT)
+    made = answers(text_generator(), LIMIT)
     texts = ["\n".join(made.predict("a good")["lines"]) for _ in range(2)]
     assert texts[0] != texts[1] and all(text.startswith("a good") for text in texts)
 
 
 def test_classes_of_a_text():
-    network = models.text_classifier(
-        "lstm_text", vocabulary_size=TOKENIZER.vocabulary_size, num_classes=2, features=8
-    )
-    variables = network.init(KEY, TOKENS, np.ones(1, np.int32), train=False)
-    model = TextClassifier(TextClassification(network, TOKENIZER, ("bad", "good")), variables)
+    model = text_classifier()
     found = asked(model, "A good\n film ")
     expected = model("a good film")
     assert found["names"] == [expected.name]
@@ -103,10 +73,7 @@ def test_classes_of_a_text():
 
 
 def test_words_near_a_word_and_an_analogy():
-    table = np.array([[1, 0], [0.9, 0.1], [0, 1], [-1, 0]], np.float32)
-    task = WordEmbedding(("king", "queen", "man", "of"), (4, 3, 2, 1), size=2)
-    tables = {"words": table, "outputs": table}
-    vectors = WordVectors(task, {"params": tables})
+    vectors = word_vectors()
     assert [word for word, _ in asked(vectors, " king ")["classes"]] == ["queen", "man", "of"]
     expected = vectors.analogy("man", "king", "queen").words
     found = asked(vectors, "man:king:queen")["classes"]

@@ -6,8 +6,10 @@ import pytest
 from browser import browser, needs_chromium
 from coloured import classifier
 from painted import painted
+from painter import sampler
 from served import Shouting, served
 from striped import NAMES, striped
+from untrained import text_classifier, text_generator, upscaler, word_vectors
 
 from jaxvision.plots.segmentation import class_colours
 from jaxvision.plots.style import PALETTE
@@ -189,3 +191,65 @@ def test_text_is_translated(page, own):
         page.value("document.getElementById('form').requestSubmit()")
         page.wait("document.getElementById('lines').textContent")
         assert page.value("document.getElementById('lines').textContent") == ("EIN HUND\nZWEI <B>")
+
+
+def test_a_picture_is_shown_enlarged(page, own, picture):
+    with served(upscaler()) as server:
+        own(server)
+        page.upload("#file", picture)
+        page.wait(ANSWERED)
+        status = page.value("document.getElementById('status').textContent")
+        assert status.startswith("128 x 96 to 256 x 192")
+        label = page.value("document.getElementById('what-blends').textContent")
+        assert label == "Enlarged by the network"
+        pixel = """[...document.getElementById('canvas').getContext('2d')
+            .getImageData(40, 40, 1, 1).data].slice(0, 3)"""
+        ours = page.value(pixel)
+        slide(page, opacity=0)
+        # What the browser makes of the grey picture.
+        assert page.value(pixel) == [60, 60, 60] != ours
+
+
+def written(page, text):
+    """Sends a text and waits for the answer."""
+    page.value(f"document.getElementById('source').value = {text!r}")
+    page.value("document.getElementById('text-status').textContent = ''")
+    page.value("document.getElementById('form').requestSubmit()")
+    page.wait("/^\\d+\\.\\d\\d s$/.test(document.getElementById('text-status').textContent)")
+
+
+RANKED = "[...document.querySelectorAll('#ranked .label')].map((row) => row.textContent)"
+
+
+def test_a_text_goes_on(page, own):
+    with served(text_generator()) as server:
+        own(server)
+        assert page.value("document.getElementById('action').textContent") == "Continue"
+        written(page, "a good")
+        assert page.value("document.getElementById('lines').textContent").startswith("a good ")
+
+
+def test_classes_of_a_text_are_ranked(page, own):
+    with served(text_classifier()) as server:
+        own(server)
+        written(page, "a good film")
+        assert sorted(page.value(RANKED)) == ["bad", "good"]
+        chosen = page.value("document.querySelector('#ranked .chosen .label').textContent")
+        assert chosen == text_classifier()("a good film").name
+
+
+def test_near_words_are_ranked(page, own):
+    with served(word_vectors()) as server:
+        own(server)
+        written(page, "king")
+        assert page.value(RANKED) == ["queen", "man", "of"]
+        assert page.value("document.querySelector('#ranked .value').textContent") == "0.99"
+
+
+def test_samples_are_drawn(page, own):
+    with served(sampler()) as server:
+        own(server)
+        written(page, "grey")
+        page.wait("document.getElementById('samples').naturalWidth > 0")
+        assert not page.value("document.getElementById('samples').hidden")
+        assert page.value("document.getElementById('lines').hidden")

@@ -216,8 +216,13 @@ function classRow(name, probability, names) {
   if (model.colours) dot.style.background = colour(model, model.classes.indexOf(name));
   row.append(...(model.colours ? [dot] : []), element("span", "label", name),
     ...(model.colours ? [] : [element("span", "")]),
-    element("span", "value", `${(100 * probability).toFixed(1)}%`), bar);
+    element("span", "value", amount(probability)), bar);
   return row;
+}
+
+// A share in percent, or a cosine.
+function amount(value) {
+  return model.kind === "word vectors" ? value.toFixed(2) : `${(100 * value).toFixed(1)}%`;
 }
 
 // A browser gives its camera only to pages of this machine or of https; a telephone that opened
