@@ -64,10 +64,10 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty current folder; what is computed there is compiled quickly, not well."""
-    options = {"xla_backend_optimization_level": 0}
-    monkeypatch.setattr(jax, "jit", functools.partial(jax.jit, compiler_options=options))
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield tmp_path
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 COMMANDS = trained_commands()
