@@ -14,6 +14,7 @@ from jaxvision.data.extras import library
 from jaxvision.inference.classifier import Classifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.export.write import Exported
+from jaxvision.inference.few_shot import FewShotClassifier
 from jaxvision.inference.image_predictor import ImagePredictor
 from jaxvision.inference.onnx_runtime import Run, session
 from jaxvision.inference.predictor import Origin
@@ -22,6 +23,7 @@ from jaxvision.inference.upscaler import Upscaler
 from jaxvision.inference.views import of_one_shape
 from jaxvision.ops.nms import Candidates, Detections
 from jaxvision.tasks.dense_detection import DenseDetection
+from jaxvision.tasks.few_shot import FewShot
 from jaxvision.tasks.segmentation import SemanticSegmentation
 from jaxvision.tasks.super_resolution import Enlarged, SuperResolution
 from jaxvision.tasks.task import Batch, ModelState, Params
@@ -193,6 +195,13 @@ class ExportedSegmenter(_OfFile, Segmenter):
         return _of_file(lambda image: self._run(image)["probabilities"])
 
 
+class ExportedFewShot(_OfFile, FewShotClassifier):
+    """A few-shot classifier whose embeddings an ONNX file computes."""
+
+    def _compiled(self, task: Any) -> Predict:
+        return _of_file(lambda image: self._run(image)["embeddings"])
+
+
 class ExportedUpscaler(_OfFile, Upscaler):
     """An upscaler whose network is an ONNX file, for windows of one size."""
 
@@ -222,13 +231,24 @@ class ExportedUpscaler(_OfFile, Upscaler):
 
 def exported_predictor(
     file: Path, meta: Mapping[str, Any], task: Any, transform: Any, batch_size: int, origin: Origin
-) -> Detector | Classifier | Segmenter | Upscaler:
-    """Opens a file as the predictor that its meta describes."""
+) -> Detector | Classifier | Segmenter | Upscaler | FewShotClassifier:
+    """Opens a file as the predictor that its meta describes.
+
+    Raises:
+        ValueError: If what it computes is not enough to predict.
+    """
+    if isinstance(task, FewShot) and task.loss_name == "siamese":
+        raise ValueError(
+            f"{file} computes embeddings, without the weights by which a Siamese network compares "
+            "them; use its run"
+        )
     if isinstance(task, SuperResolution):
         windows = dataclasses.replace(transform, filled=True)
         return ExportedUpscaler(session(file), task, windows, origin=origin)
     if isinstance(task, DenseDetection):
         kind = SuppressedDetector if meta.get("nms") else ExportedDetector
+    elif isinstance(task, FewShot):
+        kind = ExportedFewShot
     else:
         kind = ExportedSegmenter if isinstance(task, SemanticSegmentation) else ExportedClassifier
     return kind(session(file), task, transform, batch_size=batch_size, origin=origin)

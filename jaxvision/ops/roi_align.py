@@ -80,7 +80,7 @@ def multiscale_roi_align(
 
     # All levels in one array, so that each region costs as much as if there were one.
     maps = [levels[s] for s in strides]
-    flat = jnp.concatenate([x.reshape(len(x), -1, x.shape[-1]) for x in maps], axis=1)
+    flat = jnp.concatenate([_one_row(x) for x in maps], axis=1)
     heights, widths = (jnp.array([x.shape[axis] for x in maps]) for axis in (1, 2))
     starts = jnp.cumsum(heights * widths) - heights * widths
     stride = jnp.array(strides, jnp.float32)[level]
@@ -100,6 +100,12 @@ def multiscale_roi_align(
     # One image at a time: the taps of all regions are the largest array of a training step.
     pooled = jax.lax.map(of_image, (flat, row_starts, columns, row_weights, column_weights))
     return pooled.astype(flat.dtype)
+
+
+def _one_row(x: jax.Array) -> jax.Array:
+    """Maps [B, H, W, C] to [B, H W, C]; the number of images may be left open, as in export."""
+    batch, height, width, channels = x.shape
+    return x.reshape(batch, height * width, channels)
 
 
 def level_of(boxes: jax.Array, strides: list[int]) -> jax.Array:

@@ -1,5 +1,6 @@
 import fill
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -95,6 +96,19 @@ def test_regions_of_a_pyramid_match_reference():
     pooled = jax.jit(lambda x: multiscale_roi_align(x, boxes, size=(7, 7)))(levels)
     theirs = rearrange(case["roi_features"], "(b r) c h w -> b r h w c", b=2)
     assert_agrees(pooled, theirs, FORWARD)
+
+
+def test_the_number_of_images_may_be_left_open():
+    rng = np.random.default_rng(0)
+    levels = {s: rng.normal(size=(3, 64 // s, 96 // s, 2)).astype(np.float32) for s in (4, 8)}
+    boxes = rng.uniform(0, 30, (3, 5, 4)).cumsum(-1).astype(np.float32)
+    pool = jax.jit(lambda levels, boxes: multiscale_roi_align(levels, boxes, size=(3, 3)))
+    (batch,) = jax.export.symbolic_shape("batch")
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), (levels, boxes)
+    )
+    found = jax.export.export(pool)(*shapes).call(levels, boxes)
+    np.testing.assert_allclose(found, pool(levels, boxes), rtol=1e-4, atol=1e-5)
 
 
 def test_points_as_many_as_a_bin_is_long_are_taken_from_the_same_levels():

@@ -148,6 +148,25 @@ def _remainder(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Val
     return [Value(graph.add("Mod", names, fmod=1), shape, order, values[0].dtype)]
 
 
+def _atan2(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
+    """Writes the angle of (y, x) by that of y / x, which is right where x > 0."""
+    (y, x), order, shape = together(graph, values)
+    zero, one, pi, half = (
+        graph.initializer(np.asarray(number, values[0].dtype))
+        for number in (0, 1, np.pi, np.pi / 2)
+    )
+    upright = graph.add("Equal", [x, zero])
+    ratio = graph.add("Div", [y, graph.add("Where", [upright, one, x])])
+    angle = graph.add("Atan", [ratio])
+    below = graph.add("Less", [y, zero])
+    turn = graph.add("Where", [below, graph.add("Neg", [pi]), pi])
+    turned = graph.add("Add", [angle, turn])
+    angle = graph.add("Where", [graph.add("Less", [x, zero]), turned, angle])
+    vertical = graph.add("Mul", [graph.add("Sign", [y]), half])
+    name = graph.add("Where", [upright, vertical, angle])
+    return [Value(name, shape, order, dtype_of(equation.outvars[0]))]
+
+
 def _round(graph: Graph, equation: Any, values: Sequence[Value]) -> list[Value]:
     if int(equation.params["rounding_method"]) != 1:
         raise ValueError("ONNX rounds halves to even numbers alone")
@@ -180,6 +199,7 @@ HANDLERS: dict[str, Handler] = {
     "log1p": _log1p,
     "expm1": _expm1,
     "erfc": _erfc,
+    "atan2": _atan2,
     "rem": _remainder,
     "round": _round,
     "select_n": _select,

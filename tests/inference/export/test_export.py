@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sys
 
+import grid
 import jax
 import jax.export
 import numpy as np
@@ -114,6 +115,25 @@ def test_classifier_of_a_file(tmp_path, pictures, tta):
         np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=1e-4)
     with pytest.raises(ValueError, match="nms is for detectors, got a classifier"):
         made.export(tmp_path / "nms.onnx", nms=True)
+
+
+@onnx_extra
+def test_few_shot_classifier_of_a_file(tmp_path):
+    from jaxvision.inference.exported import ExportedFewShot, exported_predictor
+
+    made = grid.model()
+    file = made.export(tmp_path / "model.onnx").path
+    support = {"left": [grid.LEFT], "right": [grid.RIGHT]}
+    ours = opened(file, made, ExportedFewShot).replaced(support=support)
+    image = grid.picture(0, 200, 0, 100)
+    wanted = made.replaced(support=support)(image)
+    found = ours(image)
+    assert found.name == wanted.name == "right"
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=1e-4)
+    network = models.embedding("siamese_koch")
+    compared = FewShot(network, "siamese", grid.EPISODE, (grid.EPISODE,))
+    with pytest.raises(ValueError, match="without the weights by which a Siamese network compares"):
+        exported_predictor(file, {}, compared, made.transform, 1, None)
 
 
 def writer(variant, **fields):

@@ -21,12 +21,12 @@ ort = pytest.importorskip("onnxruntime", reason="needs the extra export")
 
 from jaxvision.inference.onnx_graph.convert import convert  # noqa: E402
 
-# Those of two stages take regions that are found before.
-TWO_STAGES = ("fast_rcnn", "faster_rcnn", "rcnn", "spp_net")
+# They take regions that selective search finds before, or draw masks.
+OTHERS = ("fast_rcnn", "rcnn", "spp_net", "mask_rcnn")
 DETECTORS = [
     name
     for name in SMALLEST
-    if name not in TWO_STAGES and load(CONFIGS / f"{name}.py").recipe is detection
+    if name not in OTHERS and load(CONFIGS / f"{name}.py").recipe is detection
 ]
 pytestmark = pytest.mark.slow
 

@@ -151,6 +151,7 @@ FUNCTIONS = {
     "added to what the batch does not change": lambda x: (
         jnp.broadcast_to(jnp.arange(4.0), (x.shape[0], 4)) + x[:, 0, 0]
     ),
+    "angles in all quadrants": lambda x: jnp.arctan2(jnp.floor(x[..., 0]), jnp.floor(x[..., 1])),
     "suppression of a batch": suppressed,
     "loops over rows": scanned,
 }
