@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """
 Applies a trained run. For a detector, a classifier or a segmenter, INPUT is a picture, a video, a
 folder, a pattern with *, a .txt file with a path on each line, or a number for a camera; drawn
-pictures and videos go into --out. For a translator, INPUT is a text file with a sentence on each
+pictures and videos go into --out; a classifier of clips takes a video as one, or a folder of
+frames. For a translator, INPUT is a text file with a sentence on each
 line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. For vectors of
 words it is words, or `a:b:c` for "a is to b as c is to ?", whose nearest words are printed. For a
 language model it is the beginning of a text, which is continued; for a classifier of texts it is
@@ -67,6 +68,7 @@ _CPU_BATCH, _CPU_PIXELS = 4, 640 * 640
 # Flags of the command alone, by what a predictor reads.
 _OWN = {
     "images": ("no_draw", "verify"),
+    "clips": ("no_draw",),
     "text": ("reference", "too_long", "attention"),
     "words": (),
     "prompts": ("seed",),
@@ -252,7 +254,7 @@ def run(options: argparse.Namespace) -> int:
     _check_known(options, predictor, given)
     if "classes" in given:
         given["classes"] = [name.strip() for name in given["classes"].split(",")]
-    if predictor.reads == "images":
+    if predictor.reads in ("images", "clips"):
         given.setdefault("batch_size", _batch_size(predictor))
     predictor = predictor.replaced(**given)
     # Each imports what only it needs.

@@ -11,7 +11,7 @@ from typing import Any
 from jaxvision.cli.predict import formats, message
 from jaxvision.data.errors import DataError
 from jaxvision.inference.images import Image
-from jaxvision.inference.inputs import Inputs, Video, open_video
+from jaxvision.inference.inputs import ClipInputs, Inputs, Video, open_video
 from jaxvision.inference.outputs.drawn import drawn_name, drawn_pictures, drawn_video
 from jaxvision.inference.outputs.formats import FILES, FORMATS
 from jaxvision.inference.outputs.item import Add, Item, Names
@@ -30,7 +30,7 @@ def predict_images(predictor: Any, options: argparse.Namespace) -> int:
     """
     if not options.inputs:
         raise ValueError("expected pictures, videos or folders after the run, got none")
-    inputs = Inputs(options.inputs)
+    inputs = (ClipInputs if predictor.reads == "clips" else Inputs)(options.inputs)
     names = Names()
     pictures = {file: Item(file, names(file)) for file in dict.fromkeys(inputs.pictures)}
     videos = {file: names(file) for file in dict.fromkeys(inputs.videos)}

@@ -32,8 +32,8 @@ READERS: dict[str, Callable[..., Source]] = {
 
 # Sources that are drawn.
 DRAWN = ("digits", "motions")
-# Sources of clips, which take a number of frames.
-CLIPS = ("motions", "video_folder")
+# Sources of clips, which take a number of frames; theirs where none is given.
+CLIPS = {"motions": 8, "video_folder": 16}
 
 
 def is_classification(source: str) -> bool:

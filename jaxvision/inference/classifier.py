@@ -160,7 +160,7 @@ class Classifier(ImagePredictor):
 
 def _with_mirror_image(predict: Predict) -> Predict:
     def both(params: Params, state: ModelState, batch: Batch, key: jax.Array) -> jax.Array:
-        mirrored = {**batch, "image": batch["image"][:, :, ::-1]}
+        mirrored = {**batch, "image": batch["image"][..., ::-1, :]}
         return (predict(params, state, batch, key) + predict(params, state, mirrored, key)) / 2
 
     # Not compiled as a whole: what is compiled for images alone serves for both.

@@ -1,6 +1,7 @@
 """An exported ONNX file, run by onnxruntime with the interface of the run that it comes from."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from jaxvision.data.extras import library
 from jaxvision.inference.classifier import Classifier
+from jaxvision.inference.clip_classifier import ClipClassifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.export.write import Exported
 from jaxvision.inference.few_shot import FewShotClassifier
@@ -22,6 +24,8 @@ from jaxvision.inference.segmenter import Segmenter
 from jaxvision.inference.upscaler import Upscaler
 from jaxvision.inference.views import of_one_shape
 from jaxvision.ops.nms import Candidates, Detections
+from jaxvision.recipes.classification import clip_frames
+from jaxvision.tasks.classification import ImageClassification
 from jaxvision.tasks.dense_detection import DenseDetection
 from jaxvision.tasks.few_shot import FewShot
 from jaxvision.tasks.segmentation import SemanticSegmentation
@@ -167,6 +171,13 @@ class ExportedClassifier(_OfFile, Classifier):
         return _of_file(lambda image: self._run(image)["probabilities"])
 
 
+class ExportedClipClassifier(_OfFile, ClipClassifier):
+    """A classifier of clips whose network is an ONNX file."""
+
+    def _compiled(self, task: Any) -> Predict:
+        return _of_file(lambda image: self._run(image)["probabilities"])
+
+
 class ExportedSegmenter(_OfFile, Segmenter):
     """A segmenter whose network is an ONNX file, for images of one size: the whole image."""
 
@@ -249,6 +260,8 @@ def exported_predictor(
         kind = SuppressedDetector if meta.get("nms") else ExportedDetector
     elif isinstance(task, FewShot):
         kind = ExportedFewShot
+    elif isinstance(task, ImageClassification) and (frames := clip_frames(origin.config)):
+        kind = functools.partial(ExportedClipClassifier, frames=frames)
     else:
         kind = ExportedSegmenter if isinstance(task, SemanticSegmentation) else ExportedClassifier
     return kind(session(file), task, transform, batch_size=batch_size, origin=origin)

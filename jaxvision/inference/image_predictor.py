@@ -21,6 +21,9 @@ from jaxvision.inference.result import Result
 from jaxvision.inference.views import Views
 from jaxvision.tasks.task import Batch, ModelState, Params, Task
 
+# What an input of so many axes is.
+_NOUNS = {3: "image", 4: "clip"}
+
 
 class ImagePredictor(Predictor):
     """A task on images, with trained variables.
@@ -94,7 +97,7 @@ class ImagePredictor(Predictor):
             done[number] = None
 
         rows = batch_rows(count, self.batch_size)
-        batches = image_batches(inputs, self._views, rows, fault, self.row)
+        batches = image_batches(inputs, self._views, rows, fault, self.row, self.read)
         for part, row in self.predict_batches(batches):
             if part.number not in parts:
                 parts[part.number] = self._collected()
@@ -130,7 +133,7 @@ class ImagePredictor(Predictor):
 
     def program(self) -> Program:
         """Returns all that predicting a batch of images computes."""
-        _, shown = Views(self.transform)(np.zeros((64, 64, 3), np.uint8))[0]
+        shown = self._shown()
 
         def apply(variables: Any, images: jax.Array) -> Any:
             state = dict(variables)
@@ -147,7 +150,9 @@ class ImagePredictor(Predictor):
             rng = np.random.default_rng(0)
             return (rng.integers(0, 256, (batch, *shown.shape), np.uint8),)
 
-        return Program(apply, inputs, f"image {shown.shape[0]} x {shown.shape[1]}")
+        return Program(
+            apply, inputs, f"{_NOUNS[shown.ndim]} {' x '.join(map(str, shown.shape[:-1]))}"
+        )
 
     def served(self, *, nms: bool = False) -> Program:
         """Returns what a file for other runtimes computes for a batch of images, in float32."""
@@ -181,6 +186,14 @@ class ImagePredictor(Predictor):
         if batch_size is not None:
             copied.batch_size = _positive(batch_size)
         return copied
+
+    def read(self, image: Image) -> np.ndarray:
+        """Returns the pixels of an image; see `images.pixels`."""
+        return reading.pixels(image)
+
+    def _shown(self) -> np.ndarray:
+        """Returns an input of the network, of a black image."""
+        return Views(self.transform)(np.zeros((64, 64, 3), np.uint8))[0][1]
 
     def row(self, shown: np.ndarray) -> Row:
         """Makes the arrays of a batch's row of an input [h, w, 3] uint8."""

@@ -115,6 +115,7 @@ def image_batches(
     rows: int,
     on_fault: Callable[[int, Image, DataError], None],
     row: Callable[[np.ndarray], Row],
+    read: Callable[[Image], np.ndarray] = pixels,
 ) -> Iterator[tuple[list[Part], dict[str, np.ndarray]]]:
     """Reads and prepares images, batch by batch.
 
@@ -124,6 +125,7 @@ def image_batches(
         rows: Of each batch.
         on_fault: Called with place, image and error of a file that is missing or is not an image.
         row: Makes the arrays of a batch's row of an input.
+        read: Returns the pixels of an image.
 
     Yields:
         What a batch shows, and its arrays: those of the rows and `mask` [B] bool, False for
@@ -138,10 +140,10 @@ def image_batches(
     ) -> tuple[int, Image, DataError | Iterable[tuple[Part, Row]]]:
         number, image = numbered
         try:
-            array = pixels(image)
+            array = read(image)
         except DataError as fault:
             return number, image, fault
-        size = array.shape[0], array.shape[1]
+        size = array.shape[-3], array.shape[-2]
         views = prepare(array)
         parts = ((Part(number, image, size, view, len(views)), row(shown)) for view, shown in views)
         return number, image, list(parts) if isinstance(views, list) else parts

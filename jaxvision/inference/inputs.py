@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxvision.data.errors import DataError
 from jaxvision.data.readers.checks import IMAGE_SUFFIXES, read_text
+from jaxvision.data.readers.video_folder import list_clips
 from jaxvision.data.video import VIDEO_SUFFIXES, open_capture
 
 # What a camera that does not say so is taken to deliver, frames a second.
@@ -141,6 +142,42 @@ class Inputs:
                 file = beside if os.path.exists(beside) else os.path.expanduser(name)
                 suffix = os.path.splitext(file)[1].lower()
                 (self.videos if suffix in VIDEO_SUFFIXES else self.pictures).append(file)
+
+
+class ClipInputs(Inputs):
+    """What a command line names, for a predictor that takes a whole video as one input.
+
+    Attributes:
+        pictures: Video files, and folders of frames.
+        videos: None.
+        skipped: None.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        """Finds the clips.
+
+        Args:
+            words: Each a video, a folder of frames, a folder of videos, a pattern with `*`, or a
+                `.txt` file with a path on each line.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            DataError: If a list cannot be read.
+            ValueError: If there is no clip.
+        """
+        self.pictures, self.videos, self.skipped = [], [], []
+        for word in words:
+            path = pathlib.Path(word).expanduser()
+            if path.is_dir():
+                self.pictures += map(str, list_clips(path))
+            else:
+                self._add(word)
+        self.pictures += self.videos
+        self.videos = []
+        if not self.pictures:
+            raise ValueError(
+                f"{', '.join(words)} holds no video ({', '.join(VIDEO_SUFFIXES)}) and no frames"
+            )
 
 
 def open_video(path: str) -> Video:

@@ -15,6 +15,7 @@ import jax
 from jaxvision import recipes
 from jaxvision.inference import exported
 from jaxvision.inference.classifier import Classifier
+from jaxvision.inference.clip_classifier import ClipClassifier
 from jaxvision.inference.detector import Detector
 from jaxvision.inference.export import weights
 from jaxvision.inference.few_shot import FewShotClassifier
@@ -30,6 +31,7 @@ from jaxvision.inference.word_vectors import WordVectors
 from jaxvision.inference.zero_shot import ZeroShotUpscaler
 from jaxvision.pretrained import hub
 from jaxvision.recipes import values
+from jaxvision.recipes.classification import clip_frames
 from jaxvision.tasks.adversarial import AdversarialGeneration
 from jaxvision.tasks.adversarial_super_resolution import (
     GENERATOR,
@@ -213,7 +215,7 @@ def _maker(task: Any) -> Any:
         AdversarialGeneration: _sampler,
         DenseDetection: _detector,
         FewShot: _few_shot,
-        ImageClassification: functools.partial(_of_images, Classifier),
+        ImageClassification: _classifier,
         NodeClassification: _of_graphs,
         ImageDiffusion: _sampler,
         SemanticSegmentation: functools.partial(_of_images, Segmenter),
@@ -244,6 +246,14 @@ def _of_images(
         batch_size=_rows(config),
         origin=origin,
     )
+
+
+def _classifier(
+    task: ImageClassification, variables: Mapping[str, Any], origin: Origin
+) -> Predictor:
+    frames = clip_frames(origin.config)
+    kind = functools.partial(ClipClassifier, frames=frames) if frames else Classifier
+    return _of_images(kind, task, variables, origin)
 
 
 def _few_shot(task: FewShot, variables: Mapping[str, Any], origin: Origin) -> Predictor:

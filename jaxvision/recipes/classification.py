@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from jaxvision import models
 from jaxvision.data.augment.fixed_crop import CenterCrop
 from jaxvision.data.balance import class_weights, image_weights
-from jaxvision.data.classification import classification_source
+from jaxvision.data.classification import CLIPS, classification_source
 from jaxvision.data.classification_examples import (
     classification_eval_example,
     classification_train_example,
@@ -172,6 +172,11 @@ def eval_transform(config: Config) -> CenterCrop:
         ValueError: If a value is out of its range.
     """
     return CenterCrop((config.image_size, config.image_size), _resize(config))
+
+
+def clip_frames(config: Config) -> int:
+    """Returns the number of frames that the network of a run sees; 0 for images."""
+    return config.data.frames or CLIPS.get(config.data.source, 0)
 
 
 def _resize(config: Config) -> int | None:

@@ -1,5 +1,6 @@
 """Clips of videos, in a folder for each class: files that OpenCV decodes, or folders of frames."""
 
+import os
 import pathlib
 
 import cv2
@@ -47,9 +48,7 @@ class VideoFolder(Labelled):
     def image(self, index: int, max_reduction: int = 1) -> tuple[np.ndarray, int]:
         """Reads a clip [T, H, W, 3] at full size."""
         del max_reduction
-        video = self._videos[index]
-        read = _frames_of_folder if video.is_dir() else _frames_of_file
-        return read(video, self._frames), 1
+        return read_clip(self._videos[index], self._frames), 1
 
 
 def video_folder(
@@ -82,12 +81,43 @@ def video_folder(
     return VideoFolder(str(root), names, np.array(labels, np.int32), videos, frames)
 
 
+def read_clip(video: str | os.PathLike[str], frames: int) -> np.ndarray:
+    """Reads frames at equal distances.
+
+    Args:
+        video: A file, or a folder of pictures that are its frames, sorted by name.
+        frames: Their number, T.
+
+    Returns:
+        RGB [T, H, W, 3] uint8.
+
+    Raises:
+        DataError: If it is missing, has fewer frames, or cannot be decoded.
+    """
+    path = pathlib.Path(video).expanduser()
+    return (_frames_of_folder if path.is_dir() else _frames_of_file)(path, frames)
+
+
+def list_clips(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Lists the videos of a folder and those below it, or the folder itself if it holds frames."""
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    if any(entry.suffix.lower() in _PICTURES for entry in entries):
+        return [folder]
+    found = []
+    for entry in entries:
+        if entry.is_dir():
+            found += list_clips(entry)
+        elif entry.suffix.lower() in VIDEO_SUFFIXES:
+            found.append(entry)
+    return found
+
+
 def _frames_of_file(path: pathlib.Path, count: int) -> np.ndarray:
     capture = open_capture(str(path))
     try:
         total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         # The count of a header may be wrong: what ends early is an error below.
-        wanted = _places(max(total, 1), count, path)
+        wanted = places(max(total, 1), count, path)
         frames, number = {}, 0
         while number <= wanted[-1] and capture.grab():
             if number in wanted:
@@ -107,14 +137,23 @@ def _frames_of_file(path: pathlib.Path, count: int) -> np.ndarray:
 
 def _frames_of_folder(path: pathlib.Path, count: int) -> np.ndarray:
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in _PICTURES)
-    pictures = [read_image(str(files[n])) for n in _places(len(files), count, path)]
+    pictures = [read_image(str(files[n])) for n in places(len(files), count, path)]
     if len({picture.shape for picture in pictures}) > 1:
         raise DataError(f"{path}: the frames of a clip must be of one size")
     return np.stack(pictures)
 
 
-def _places(total: int, count: int, path: pathlib.Path) -> list[int]:
-    """Returns the numbers of `count` frames at equal distances; DataError if there are fewer."""
+def places(total: int, count: int, path: str | os.PathLike[str]) -> list[int]:
+    """Returns the numbers of `count` frames at equal distances.
+
+    Args:
+        total: Frames of the video.
+        count: How many are wanted.
+        path: Of the video, for the message.
+
+    Raises:
+        DataError: If there are fewer.
+    """
     if total < count:
         raise DataError(f"{path}: has {total} frames, fewer than the {count} of data.frames")
     return [(2 * i + 1) * total // (2 * count) for i in range(count)]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxvision.inference.classifier import Classifier
+from jaxvision.inference.clip_classifier import ClipClassifier
 from jaxvision.inference.demo.answers import Answers
 from jaxvision.inference.demo.pictures import (
     Detections,
@@ -58,6 +59,10 @@ def answers(predictor: Predictor, limit: int) -> Answers:
     if isinstance(predictor, FewShotClassifier) and predictor.supports is None:
         raise ValueError(
             "give labelled images by --support, a folder with a folder of images for each class"
+        )
+    if isinstance(predictor, ClipClassifier):
+        raise ValueError(
+            "the demo takes pictures or texts, and this run takes clips; use jaxvision predict"
         )
     for kind, pictures in _PICTURES.items():
         if isinstance(predictor, kind):

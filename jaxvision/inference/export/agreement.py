@@ -1,5 +1,6 @@
 """Whether a file computes what the model does."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -73,16 +74,21 @@ def compare(
 
 
 def pictures(like: np.ndarray) -> np.ndarray:
-    """Draws pictures with both large areas and single pixels [B, H, W, C] uint8."""
+    """Draws pictures, or clips of them, with both large areas and single pixels.
+
+    Args:
+        like: Of the shape that is wanted [B, ..., H, W, C].
+
+    Returns:
+        [B, ..., H, W, C] uint8.
+    """
     rng = np.random.default_rng(0)
-    count, height, width, channels = like.shape
-    coarse = rng.uniform(0, 255, (count, _CELLS, _CELLS, channels)).astype(np.float32)
-    smooth = [
-        cv2.resize(x, (width, height), interpolation=cv2.INTER_CUBIC).reshape(like.shape[1:])
-        for x in coarse
-    ]
+    *leading, height, width, channels = like.shape
+    shape = (math.prod(leading), _CELLS, _CELLS, channels)
+    coarse = rng.uniform(0, 255, shape).astype(np.float32)
+    smooth = [cv2.resize(x, (width, height), interpolation=cv2.INTER_CUBIC) for x in coarse]
     noise = rng.normal(0, 12, like.shape)
-    return np.clip(np.stack(smooth) + noise, 0, 255).astype(np.uint8)
+    return np.clip(np.stack(smooth).reshape(like.shape) + noise, 0, 255).astype(np.uint8)
 
 
 def _difference(

@@ -121,8 +121,11 @@ def _check(predictor: "Predictor", kind: str, options: Options, known: Iterable[
         )
     if options.pictures and options.precision != "int8":
         raise ValueError(f"pictures are for the precision int8, got {options.precision}")
-    if predictor.reads == "noise" and options.precision == "int8":
-        raise ValueError("int8 is calibrated on pictures that a model sees, a generator sees none")
+    if predictor.reads != "images" and options.precision == "int8":
+        raise ValueError(
+            "int8 is calibrated on pictures that a model sees, and this one reads "
+            f"{predictor.reads}"
+        )
     if predictor.reads == "text" and kind == "onnx":
         raise ValueError(
             "a translator's search has no ONNX form; export it as stablehlo or safetensors"

@@ -17,6 +17,7 @@ from jaxvision.inference.reports.layout import (
 from jaxvision.metrics.classification import Classification
 from jaxvision.metrics.multi_label import THRESHOLD, MultiLabel
 from jaxvision.plots.classification import classification_figures, confusion_lines
+from jaxvision.plots.clip import side_by_side
 from jaxvision.train.evaluate import Evaluation
 
 # Images that are shown, and their classes.
@@ -94,4 +95,4 @@ def _picture(
     example = data.example(index)
     if "image" not in example:
         return Pictures(f"{data.name(index)} ({named})", [table])
-    return Pictures(data.name(index), [Picture(example["image"], named), table])
+    return Pictures(data.name(index), [Picture(side_by_side(example["image"]), named), table])
