@@ -80,7 +80,10 @@ def test_predict_continues_prompts(run, tmp_path, capsys):
         (dict(source="text", path=""), "data.path must name a text or a folder"),
         (dict(source="shapes"), "data.source must be one of drawn, text, got shapes"),
         (dict(val=""), "data.val must name a split"),
-        (dict(source="drawn", sentences=3), r"data.sentences must be in .800, 10_000_000., got 3"),
+        (
+            dict(source="drawn", path="", sentences=3),
+            r"data.sentences must be in .800, 10_000_000., got 3",
+        ),
     ],
 )
 def test_wrong_values_are_errors(folder, changes, message):
