@@ -34,7 +34,8 @@ frames. For a translator, INPUT is a text file with a sentence on each
 line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. For vectors of
 words it is words, or `a:b:c` for "a is to b as c is to ?", whose nearest words are printed. For a
 language model it is the beginning of a text, which is continued; for a classifier of texts it is
-a text, or a file with one a line. A generative model of pictures
+a text, or a file with one a line; for a network of graphs a graph's file, and without INPUT the
+graph of the run. A generative model of pictures
 takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was predicted, 1 if an
 input could not be read and the others were predicted, 2 for a wrong command line.
 """
@@ -73,6 +74,7 @@ _OWN = {
     "words": (),
     "prompts": ("seed",),
     "texts": (),
+    "graphs": (),
     "noise": ("no_draw", "count", "seed", "ask"),
 }
 
@@ -278,6 +280,10 @@ def run(options: argparse.Namespace) -> int:
         from jaxvision.cli.predict_texts import predict_texts
 
         return predict_texts(predictor, options)
+    if predictor.reads == "graphs":
+        from jaxvision.cli.predict_graphs import predict_graphs
+
+        return predict_graphs(predictor, options)
     if predictor.reads == "noise":
         from jaxvision.cli.predict_samples import predict_samples
 

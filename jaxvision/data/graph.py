@@ -262,9 +262,10 @@ def _find(path: pathlib.Path) -> pathlib.Path:
         return path
     found = [*(sorted(path.glob("*.npz")) if path.is_dir() else ()), *stems]
     if len(found) != 1:
-        names = f": {', '.join(file.name for file in found)}" if found else ""
+        names = ", ".join(file.name for file in found)
+        held = f"with {len(found)}: {names}" if found else "where there is none"
         raise DataError(
-            "data.path must be an .npz file of a graph, Planetoid's files (as DIR/ind.cora), or a "
-            f"folder with one, got {path} with {len(found)}{names}"
+            "expected an .npz file of a graph, Planetoid's files (as DIR/ind.cora), or a folder "
+            f"with one, got {path}, {held}"
         )
     return found[0]

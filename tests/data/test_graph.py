@@ -56,7 +56,7 @@ def test_faults_are_named(tmp_path, changes, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match="or a folder with one, got .* with 0"):
+    with pytest.raises(DataError, match="or a folder with one, got .*, where there is none"):
         read_graph(tmp_path)
 
 

@@ -115,13 +115,14 @@ def write_inputs(folder):
     video = cv2.VideoWriter(
         str(folder / "holiday.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48)
     )
+    for i in range(20):  # as many as a network of clips sees
+        video.write(planted.pixels(i))
+    video.release()
     for i in range(3):
         small_data.save(folder / "photos" / f"{i}.jpg", planted.pixels(i))
         outline = {"label": "cat", "shape_type": "polygon", "points": [[4, 4], [40, 4], [4, 30]]}
         drawn = {"imagePath": f"{i}.jpg", "imageWidth": 64, "imageHeight": 48, "shapes": [outline]}
         (folder / "photos" / f"{i}.json").write_text(json.dumps(drawn))
-        video.write(planted.pixels(i))
-    video.release()
     for name in ("first.png", "second.png", "letters/new/0.png", "image.jpg"):
         small_data.save(folder / name, small_data.image(len(name)))
     for name in "ab":

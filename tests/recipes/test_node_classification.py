@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import small_data
 from ml_collections import ConfigDict
 
 import jaxvision
+from jaxvision.cli.main import main
 from jaxvision.data.errors import DataError
 from jaxvision.data.sources.drawn_graph import drawn_graph
 from jaxvision.recipes import node_classification
@@ -32,6 +34,19 @@ def test_classes_are_learned_and_a_loaded_run_says_the_same(trained, capsys):
     test = graph.splits["test"]
     assert right[test].mean() == pytest.approx(metrics["test/accuracy"])
     assert found.rows()[0].keys() == {"node", "class", "probability"} and found.summary()
+
+
+def test_the_command_predicts_the_graph_of_the_run_and_others(trained, tmp_path, capsys):
+    folder, graph = trained[0], drawn_graph(400)
+    small_data.write_npz(tmp_path / "other.npz")
+    command = ["predict", str(folder), f"--out={tmp_path / 'found'}", "--save=csv"]
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"drawn: {jaxvision.load(folder)(graph).summary()}\n"
+    assert len((tmp_path / "found" / "predictions.csv").read_text().splitlines()) == 401
+    files = [str(tmp_path / name) for name in ("none.npz", "other.npz")]
+    assert main(["predict", str(folder), *files]) == 1
+    said = capsys.readouterr()
+    assert "none.npz, where there is none" in said.err and files[1] in said.out
 
 
 def test_other_graphs_are_refused(trained):

@@ -172,7 +172,8 @@ class Seq2Seq(nn.Module):
         Returns:
             Logits of the tokens that follow [N, V], and the new state.
         """
-        times = len(tokens) // len(memory.valid)
+        # A shape, not a quotient: export leaves the number of sources open.
+        times = tokens.reshape(memory.valid.shape[0], -1).shape[1]
         memory = Annotations(*(jnp.repeat(x, times, axis=0) for x in memory))
         state = jnp.where(position == 0, memory.start, cache)
         state, (outputs, _) = self.decoder(state, self.embedding(tokens), memory)

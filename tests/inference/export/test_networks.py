@@ -84,9 +84,10 @@ def test_every_detector_in_onnx_and_openvino(name, tmp_path):
         assert distances.min(axis=1).max() < 1e-3 and distances.min(axis=0).max() < 1e-3
 
 
-def test_stablehlo_of_a_translator_runs_without_the_library(tmp_path):
-    argument, changes = SMALLEST["transformer_multi30k"]
-    module = load(CONFIGS / "transformer_multi30k.py")
+@pytest.mark.parametrize("name", ["transformer_multi30k", "seq2seq_multi30k"])
+def test_stablehlo_of_a_translator_runs_without_the_library(tmp_path, name):
+    argument, changes = SMALLEST[name]
+    module = load(CONFIGS / f"{name}.py")
     config = module.get_config(argument)
     config.update(changes)
     task = module.recipe.task(config, info_of(module.recipe, config))
