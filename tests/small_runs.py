@@ -30,6 +30,8 @@ SMALL = {
     "language_modelling": dict(batch_size=BATCH, eval=dict(batch_size=BATCH)),
     "text_classification": dict(batch_size=BATCH),
     "translation": dict(data=dict(vocabulary_size=300, max_length=32)),
+    # A network is trained for each picture that is predicted.
+    "zero_shot": dict(epochs=2),
     "word_embedding": dict(batch_size=BATCH, block=8),
     "node_embedding": dict(batch_size=BATCH, block=8, walk=dict(count=1, length=20)),
 }

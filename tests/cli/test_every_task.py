@@ -40,7 +40,7 @@ RUNS = {
 }
 # What a run cannot be, and what the message says of it.
 REFUSED = {
-    ("demo", "video"): "not clips",
+    ("demo", "video"): "this run takes clips",
     ("demo", "gcn"): "use jaxvision predict",
     **{
         (f"export.{ending}", name): "safetensors"
