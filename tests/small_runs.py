@@ -83,8 +83,7 @@ def command_of(name):
         argument = name.removeprefix(config).strip("_").replace("_", ",")
         flags = [f"--config={config}:{argument}"]
     command = parse(["jaxvision train", *flags], "")
-    # ZSSR trains for each picture, and draws one.
-    if command.config.data.source not in small_data.DRAWN and recipe_of(command) != "zero_shot":
+    if command.config.data.source not in small_data.DRAWN:
         command.config.data.path = "DIR"
     return command
 
