@@ -17,8 +17,8 @@ from jaxvision.inference.demo.server import DemoServer
 pytestmark = pytest.mark.slow
 
 TEXT = "the dog"
-# Of each config a network and what its run predicts. ZSSR trains a network for every picture, which
-# takes minutes: the documentation's commands try it.
+# What the run of a config predicts. Left out is ZSSR, which trains a network for every picture: two
+# predictions, an evaluation and a measurement take many minutes.
 RUNS = {
     **dict.fromkeys(
         ("yolox", "faster_rcnn", "mask_rcnn", "fast_rcnn", "hog_svm", "lenet_mnist", "rbm"),
