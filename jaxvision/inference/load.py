@@ -81,8 +81,9 @@ def load(
             in a checkpoint never decides which other code is imported.
 
     Returns:
-        A `Detector`, `Classifier`, `Segmenter`, `Upscaler`, `Translator`, `Sampler`,
-        `NodeClassifier`, `FewShotClassifier`, `WordVectors`, `TextGenerator` or `TextClassifier`,
+        A `Detector`, `Classifier`, `ClipClassifier`, `Segmenter`, `Upscaler`, `Translator`,
+        `Sampler`, `NodeClassifier`, `FewShotClassifier`, `WordVectors`, `TextGenerator` or
+        `TextClassifier`,
         by the task.
 
     Raises:
