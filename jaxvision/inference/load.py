@@ -83,8 +83,7 @@ def load(
     Returns:
         A `Detector`, `Classifier`, `ClipClassifier`, `Segmenter`, `Upscaler`, `Translator`,
         `Sampler`, `NodeClassifier`, `FewShotClassifier`, `WordVectors`, `TextGenerator` or
-        `TextClassifier`,
-        by the task.
+        `TextClassifier`, by the task.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoints.
