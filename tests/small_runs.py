@@ -1,9 +1,11 @@
 """Training commands of the documentation made small, and the runs that its other commands name."""
 
+import contextlib
 import dataclasses
 import pathlib
 import re
 
+import jax
 import small_data
 
 from jaxvision.cli.config_file import parse
@@ -35,6 +37,21 @@ SMALL = {
     "word_embedding": dict(batch_size=BATCH, block=8),
     "node_embedding": dict(batch_size=BATCH, block=8, walk=dict(count=1, length=20)),
 }
+
+
+@contextlib.contextmanager
+def compiled_quickly():
+    """Compiles quickly, not well."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", False)
+
+
+def ctrl_c(*arguments):
+    """Stands for a server that is ended at once."""
+    raise KeyboardInterrupt
 
 
 def updated(config, changes):

@@ -30,14 +30,14 @@ _DESCRIPTION = """
 Applies a trained run. For a detector, a classifier or a segmenter, INPUT is a picture, a video, a
 folder, a pattern with *, a .txt file with a path on each line, or a number for a camera; drawn
 pictures and videos go into --out; a classifier of clips takes a video as one, or a folder of
-frames. For a translator, INPUT is a text file with a sentence on each
-line, .gz or not; without INPUT it translates lines from a pipe or the keyboard. For vectors of
-words it is words, or `a:b:c` for "a is to b as c is to ?", whose nearest words are printed. For a
-language model it is the beginning of a text, which is continued; for a classifier of texts it is
-a text, or a file with one a line; for a network of graphs a graph's file, and without INPUT the
-graph of the run. A generative model of pictures
-takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was predicted, 1 if an
-input could not be read and the others were predicted, 2 for a wrong command line.
+frames. For a translator, INPUT is a text file with a sentence on each line, .gz or not; without
+INPUT it translates lines from a pipe or the keyboard. For vectors of words it is words, or `a:b:c`
+for "a is to b as c is to ?", whose nearest words are printed. For a language model it is the
+beginning of a text, which is continued; for a classifier of texts it is a text, or a file with one
+a line; for a network of graphs a graph's file, and without INPUT the graph of the run. A generative
+model of pictures takes none: it makes pictures, and a grid of them. Exit code: 0 if everything was
+predicted, 1 if an input could not be read and the others were predicted, 2 for a wrong command
+line.
 """
 # By name of a predictor's option: what its flag is called.
 _FLAGS = {

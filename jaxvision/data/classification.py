@@ -78,8 +78,8 @@ def classification_source(
     """
     kind, _, name = source.partition(":")
     options["classes"] = classes
-    if frames and source in CLIPS:
-        options["frames"] = frames
+    if source in CLIPS:
+        options["frames"] = frames or CLIPS[source]
     if source in DRAWN:
         check_no_path(source, path)
     if source == "motions":

@@ -116,9 +116,11 @@ class ClipClassifier(Classifier):
         return self._prepared(np.zeros((self.frames, 64, 64, 3), np.uint8))[0][1]
 
     def _result(self, part: Part, parts: list[tuple[Part, Any]]) -> ClipClasses:
-        found = super()._result(part, parts)
-        fields = {one.name: getattr(found, one.name) for one in dataclasses.fields(found)}
-        return ClipClasses(**fields, frames=self.frames)
+        ((_, probabilities),) = parts
+        many = self.task.multi_label
+        return ClipClasses(
+            probabilities, self.class_names, many, part.image, part.size, self.frames
+        )
 
 
 def read(clip: Image, frames: int) -> np.ndarray:

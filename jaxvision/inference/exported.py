@@ -82,7 +82,13 @@ def _refers_to_files(graph: Any) -> bool:
 
 
 class _OfFile(ImagePredictor):
-    """A predictor whose network is a file."""
+    """A predictor whose network is a file.
+
+    Attributes:
+        output: What the file calls its predictions.
+    """
+
+    output = "probabilities"
 
     def __init__(self, run: Run, task: Any, transform: Any, **options: Any) -> None:
         """Takes the file's outputs for those of the task's network.
@@ -95,6 +101,9 @@ class _OfFile(ImagePredictor):
         """
         self._run = run
         super().__init__(task, _NO_VARIABLES, of_one_shape(transform), **options)
+
+    def _compiled(self, task: Any) -> Predict:
+        return _of_file(lambda image: self._run(image)[self.output])
 
     def export(self, path: str | os.PathLike[str], **options: Any) -> Exported:
         """Raises an error: a file has no variables."""
@@ -167,15 +176,9 @@ class SuppressedDetector(_OfFile, Detector):
 class ExportedClassifier(_OfFile, Classifier):
     """A classifier whose network is an ONNX file."""
 
-    def _compiled(self, task: Any) -> Predict:
-        return _of_file(lambda image: self._run(image)["probabilities"])
-
 
 class ExportedClipClassifier(_OfFile, ClipClassifier):
     """A classifier of clips whose network is an ONNX file."""
-
-    def _compiled(self, task: Any) -> Predict:
-        return _of_file(lambda image: self._run(image)["probabilities"])
 
 
 class ExportedSegmenter(_OfFile, Segmenter):
@@ -209,8 +212,7 @@ class ExportedSegmenter(_OfFile, Segmenter):
 class ExportedFewShot(_OfFile, FewShotClassifier):
     """A few-shot classifier whose embeddings an ONNX file computes."""
 
-    def _compiled(self, task: Any) -> Predict:
-        return _of_file(lambda image: self._run(image)["embeddings"])
+    output = "embeddings"
 
 
 class ExportedUpscaler(_OfFile, Upscaler):

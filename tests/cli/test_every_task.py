@@ -5,7 +5,6 @@ import pathlib
 import shlex
 
 import cv2
-import jax
 import planted
 import pytest
 import small_data
@@ -56,14 +55,6 @@ OPENED = ("yolox", "faster_rcnn", "hog_svm", "lenet_mnist", "rbm", "unet", "srcn
 OPENED += ("video", "protonet")
 
 
-@pytest.fixture
-def quickly():
-    """Compiles quickly, not well."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def write_inputs():
     for i in range(2):
         small_data.save(pathlib.Path("photos", f"{i}.png"), planted.pixels(i))
@@ -76,14 +67,9 @@ def write_inputs():
     writer.release()
 
 
-def stopped(*arguments):
-    """Stands for a server that gets Ctrl-C."""
-    raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("name", RUNS)
-def test_every_command(name, tmp_path, quickly, monkeypatch, capfd):
-    monkeypatch.setattr(DemoServer, "serve_forever", stopped)
+def test_every_command(name, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(DemoServer, "serve_forever", small_runs.ctrl_c)
     inputs, run = RUNS[name], f"runs/{name}"
     support = " --support=known" if "--support" in inputs else ""
     commands = {
@@ -99,7 +85,7 @@ def test_every_command(name, tmp_path, quickly, monkeypatch, capfd):
     }
     if name in OPENED:
         commands["opened"] = f"predict model.onnx {inputs} --out=opened"
-    with contextlib.chdir(tmp_path):
+    with contextlib.chdir(tmp_path), small_runs.compiled_quickly():
         write_inputs()
         small_runs.train(name, pathlib.Path("runs", name))
         for kind, command in commands.items():

@@ -16,7 +16,6 @@ import shlex
 import shutil
 
 import cv2
-import jax
 import planted
 import pytest
 import small_data
@@ -65,9 +64,8 @@ def trained(tmp_path_factory):
 def here(tmp_path, monkeypatch):
     """An empty current folder; what is computed there is compiled quickly, not well."""
     monkeypatch.chdir(tmp_path)
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield tmp_path
-    jax.config.update("jax_disable_most_optimizations", False)
+    with small_runs.compiled_quickly():
+        yield tmp_path
 
 
 COMMANDS = trained_commands()
@@ -146,11 +144,6 @@ def write_votes(folder):
         (folder / f"votes_{person}.json").write_text(content)
 
 
-def stopped(*arguments):
-    """Stands for a server that gets Ctrl-C."""
-    raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("text", other_commands())
 def test_command_runs(text, here, trained, monkeypatch, capfd):
     if text in INCOMPLETE or any(word in text for word in NOT_RUN):
@@ -170,7 +163,7 @@ def test_command_runs(text, here, trained, monkeypatch, capfd):
         splits = {flags.get(part, part) for part in ("split", "train", "val")} - {"split"}
         for number, split in enumerate(sorted(splits)):
             small_data.READ[flags["source"]](here / flags["path"], split, number)
-    monkeypatch.setattr(DemoServer, "serve_forever", stopped)
+    monkeypatch.setattr(DemoServer, "serve_forever", small_runs.ctrl_c)
     with open(os.devnull) as nothing:
         monkeypatch.setattr("sys.stdin", nothing)
         assert main(words) == 0, capfd.readouterr().err

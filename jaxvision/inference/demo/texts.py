@@ -23,6 +23,7 @@ class Texts(Answers):
     """Answers to what was typed.
 
     Attributes:
+        predictor: What is asked.
         label: What to type.
         action: What the button says.
         heading: Of the answer.
@@ -33,8 +34,9 @@ class Texts(Answers):
     action: str
     heading: str
 
-    def __init__(self) -> None:
+    def __init__(self, predictor: Any) -> None:
         super().__init__(_MAX_TEXT)
+        self.predictor = predictor
 
     def read(self, body: bytes) -> str:
         """Returns the text of a JSON object; see `Answers.read`."""
@@ -62,14 +64,12 @@ class Translations(Texts):
     kind = "translator"
     label, action, heading = "Text, a sentence on each line", "Translate", "Translation"
 
-    def __init__(self, translator: Translator) -> None:
-        super().__init__()
-        self._translator = translator
+    predictor: Translator
 
     def predict(self, found: str) -> dict[str, Any]:
         """Returns the lines."""
         lines = [line.strip() for line in found.splitlines()]
-        return {"lines": [each.text for each in self._translator(lines)] if lines else []}
+        return {"lines": [each.text for each in self.predictor(lines)] if lines else []}
 
 
 class Continuations(Texts):
@@ -78,14 +78,15 @@ class Continuations(Texts):
     kind = "text generator"
     label, action, heading = "Beginning of a text", "Continue", "Text"
 
+    predictor: TextGenerator
+
     def __init__(self, generator: TextGenerator) -> None:
-        super().__init__()
-        self._generator = generator
+        super().__init__(generator)
         self._seeds = itertools.count()
 
     def predict(self, found: str) -> dict[str, Any]:
         """Returns the lines of the beginning and what follows."""
-        text = self._generator.generate(found.strip(), seed=next(self._seeds))
+        text = self.predictor.generate(found.strip(), seed=next(self._seeds))
         return {"lines": text.splitlines()}
 
 
@@ -95,13 +96,11 @@ class TextClasses(Texts):
     kind = "text classifier"
     label, action, heading = "Text", "Classify", "Classes"
 
-    def __init__(self, classifier: TextClassifier) -> None:
-        super().__init__()
-        self._classifier = classifier
+    predictor: TextClassifier
 
     def predict(self, found: str) -> dict[str, Any]:
         """Returns the classes with their probabilities."""
-        result = self._classifier(" ".join(found.split()))
+        result = self.predictor(" ".join(found.split()))
         return {"names": [result.name], "classes": result.top(_TOP)}
 
     def example(self) -> str:
@@ -109,7 +108,7 @@ class TextClasses(Texts):
         return "a a a"
 
     def _more(self) -> dict[str, Any]:
-        return {**super()._more(), "classes": list(self._classifier.class_names)}
+        return {**super()._more(), "classes": list(self.predictor.class_names)}
 
 
 class NearWords(Texts):
@@ -119,19 +118,20 @@ class NearWords(Texts):
     label = "A word, or man:king:woman for who is to woman as king is to man"
     action, heading = "Find", "Nearest words, by the cosine"
 
+    predictor: WordVectors
+
     def __init__(self, vectors: WordVectors) -> None:
-        super().__init__()
-        self._vectors = vectors.replaced(top=_TOP)
+        super().__init__(vectors.replaced(top=_TOP))
 
     def predict(self, found: str) -> dict[str, Any]:
         """Returns the words with their cosines."""
-        near = self._vectors.look_up(found.strip())
+        near = self.predictor.look_up(found.strip())
         pairs = list(zip(near.words, near.cosines, strict=True))
         return {"names": [], "classes": pairs}
 
     def example(self) -> str:
         """Returns the most frequent word."""
-        return self._vectors.words[0]
+        return self.predictor.words[0]
 
 
 class DrawnSamples(Texts):
@@ -140,16 +140,17 @@ class DrawnSamples(Texts):
     kind = "sampler"
     action, heading = "Draw", f"{_SAMPLES} samples"
 
+    predictor: Sampler
+
     def __init__(self, sampler: Sampler) -> None:
-        super().__init__()
-        self._sampler = sampler
+        super().__init__(sampler)
         self._seeds = itertools.count()
         self.label = "Classes, as 3, 7; none for all" if sampler.class_names else ""
 
     def predict(self, found: str) -> dict[str, Any]:
         """Returns a picture of the samples."""
         classes = [name.strip() for name in found.split(",") if name.strip()]
-        samples = self._sampler.sample(_SAMPLES, seed=next(self._seeds), classes=classes or None)
+        samples = self.predictor.sample(_SAMPLES, seed=next(self._seeds), classes=classes or None)
         return {"names": [samples.summary()], "picture": address(samples.plot())}
 
     def example(self) -> str:
@@ -157,4 +158,4 @@ class DrawnSamples(Texts):
         return ""
 
     def _more(self) -> dict[str, Any]:
-        return {**super()._more(), "classes": list(self._sampler.class_names)}
+        return {**super()._more(), "classes": list(self.predictor.class_names)}

@@ -20,7 +20,7 @@ async function start() {
   document.title = `${model.name} · jaxvision demo`;
   part("name").textContent = model.name;
   const about = [model.kind];
-  if (model.classes) about.push(`${model.classes.length} classes`);
+  if (model.classes?.length) about.push(`${model.classes.length} classes`);
   if (model.step !== null) about.push(`step ${model.step.toLocaleString("en")}`);
   part("about").textContent = about.join(" · ");
   if (model.action) return startText();
